@@ -1,0 +1,1 @@
+"""The steps of the pipeline, one folder each; `component.py` in it is the only file that knows KFP."""

@@ -1,0 +1,5 @@
+"""The images that components run in."""
+
+from coachworks import __version__
+
+STEPS = f"coachworks/steps:{__version__}"

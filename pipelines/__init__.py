@@ -1,0 +1,1 @@
+"""The pipelines: compose the steps, compile them, run them on this machine."""
