@@ -1,0 +1,74 @@
+# coachworks: one command for each thing a person does here; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# pip reads PIP_FIND_LINKS; uv has a variable of its own for the same thing.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := True
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || { echo "» making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "» installing the locked requirements (a minute at most)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.PHONY: help setup demo test test-all test-data lint format types contracts docs check lock golden bench clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## Set up the virtual environment, if it is not
+
+demo: $(READY)  ## Draw a showroom, train its five skills, serve them, ask about three photos
+	@$(BIN)/coachworks demo showroom
+
+test: $(READY)  ## The default tests: no network, no cluster, no GPU
+	@echo "» running the tests"
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+test-all: $(READY)  ## The default tests and the slow ones
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not cluster and not gpu and not data"
+
+test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
+	@$(BIN)/python -m pytest -q -m data -rs
+
+lint: $(READY)  ## ruff, formatting included
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(READY)  ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(READY)  ## mypy --strict
+	@$(BIN)/mypy
+
+contracts: $(READY)  ## Which package may import which
+	@$(BIN)/lint-imports
+
+docs: $(READY)  ## Build the documentation into site/
+	@$(BIN)/mkdocs build --strict --quiet
+
+check: lint types contracts docs test  ## Everything CI runs
+
+lock: $(READY)  ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --no-header --no-annotate --no-emit-find-links --no-emit-index-url \
+	  -c requirements.lock -o requirements.new
+	@grep -vE '^(nvidia-(c|nc|nv)|cuda-|triton)' requirements.new | sed 's/+cpu$$//' > requirements.lock && rm requirements.new
+
+golden: $(READY)  ## Write the golden files anew; look at the difference before you commit it
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k "golden or schema or openapi"
+
+bench: $(READY)  ## What the speed claims rest on
+	@for file in benchmarks/*.py; do echo "» $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:  ## Remove what was built; the virtual environment too
+	rm -rf $(VENV) build dist site showroom .mypy_cache .ruff_cache .pytest_cache
