@@ -21,11 +21,13 @@ class Context:
         progress: Where long work reports to.
         run: Id of the pipeline run, or None outside of one.
         refresh: Steps to do afresh even where a result is there.
+        dry: Whether nothing may be done, only looked up.
     """
 
     progress: Progress = SILENT
     run: str | None = None
     refresh: frozenset[str] = frozenset()
+    dry: bool = False
 
 
 ALONE = Context()

@@ -16,10 +16,14 @@ from typing import Any
 
 from coachworks.context import Context
 from coachworks.digests import digest_json
-from coachworks.errors import NotFoundError
+from coachworks.errors import CoachworksError, NotFoundError
 from coachworks.store import Store
 
 REPORT = "report.json"
+
+
+class NotDoneError(CoachworksError):
+    """A dry run came to a step that would do something; the message is the step's name."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,10 @@ def produce(
         target = f"results/{step}/{key}"
     if store.exists(f"{target}/{REPORT}"):
         point_to(store, step, key)
+        context.progress.note("unchanged, result reused")
         return dataclasses.replace(load(store, step, key), reused=True)
+    if context.dry:
+        raise NotDoneError(step)
     started = time.monotonic()
     with store.scratch() as folder:
         report = build(folder)

@@ -141,7 +141,7 @@ class FolderStore:
         """Remove scratch folders whose process is gone: what a `kill -9` left behind."""
         for folder in self._tmp().glob("*-*"):
             pid = folder.name.split("-")[0]
-            if pid.isdigit() and not _alive(int(pid)):
+            if pid.isdigit() and not process_alive(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _tmp(self) -> Path:
@@ -150,7 +150,8 @@ class FolderStore:
         return tmp
 
 
-def _alive(pid: int) -> bool:
+def process_alive(pid: int) -> bool:
+    """Whether a process of this machine is still there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,0 +1,105 @@
+"""Follow a run: one line per step while it happens, from the progress that the steps publish."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from coachworks.runs import read_progress
+from coachworks.store import Store
+
+_POLL_S = 0.25
+_PLAIN_EVERY_S = 10.0  # where there is no terminal, long work says so this often
+
+
+def follow(store: Store, run_id: str, running: Callable[[], bool], console: Console) -> None:
+    """Show the run's steps until `running()` is false.
+
+    On a terminal the lines are live; elsewhere a line is printed when a step begins and ends, and now and then
+    while it works.
+    """
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=8) as live:
+            while running():
+                live.update(_lines(read_progress(store, run_id)))
+                time.sleep(_POLL_S)
+            live.update(_lines(read_progress(store, run_id)))
+        return
+    plain = _Plain(console)
+    while running():
+        plain.update(read_progress(store, run_id))
+        time.sleep(_POLL_S)
+    plain.update(read_progress(store, run_id))
+
+
+def _lines(states: list[dict[str, Any]]) -> Group:
+    lines: list[Table | Text] = []
+    for state in states:
+        grid = Table.grid(padding=(0, 1))
+        mark = {"done": Text("✓", "green"), "failed": Text("✗", "red")}.get(state["state"], Text("▸", "cyan"))
+        task = state["task"]
+        if state["state"] == "running" and task and task["total"]:
+            bar = ProgressBar(total=task["total"], completed=task["done"], width=28)
+            grid.add_row(mark, f"{_title(state):<12}", bar, _measure(task))
+        else:
+            grid.add_row(mark, f"{_title(state):<12}", _seconds(state), Text(_note(state), "dim"))
+        lines.append(grid)
+    return Group(*lines)
+
+
+def _title(state: Mapping[str, Any]) -> str:
+    return f"{state['step']} {state['lane']}…" if state["lane"] else str(state["step"])
+
+
+def _note(state: Mapping[str, Any]) -> str:
+    if state["state"] == "running" and state["task"]:
+        return str(state["task"]["name"])
+    return "; ".join(state["notes"][-2:])
+
+
+def _seconds(state: Mapping[str, Any]) -> str:
+    end = time.time() if state["state"] == "running" else state["updated_at"]
+    return f"{end - state['started_at']:6.1f} s"
+
+
+def _measure(task: Mapping[str, Any]) -> str:
+    text = f"{task['done']:,}/{task['total']:,} {task['unit']}"
+    elapsed = time.time() - task["started_at"]
+    if task["done"] and elapsed > 0.5:
+        rate = task["done"] / elapsed
+        left = (task["total"] - task["done"]) / rate
+        text += f"  {rate:,.0f}/s  {left // 60:.0f}:{left % 60:02.0f} left"
+    return text
+
+
+class _Plain:
+    """Lines for a log file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._seen: dict[str, str] = {}
+        self._spoken_at: dict[str, float] = {}
+
+    def update(self, states: list[dict[str, Any]]) -> None:
+        for state in states:
+            title, now = _title(state), time.monotonic()
+            if self._seen.get(title) != state["state"]:
+                self._seen[title] = state["state"]
+                self._spoken_at[title] = now
+                if state["state"] == "running":
+                    self._print(f"▸ {title}")
+                else:
+                    mark = "✓" if state["state"] == "done" else "✗"
+                    self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
+            elif state["state"] == "running" and state["task"] and state["task"]["total"]:
+                if now - self._spoken_at[title] >= _PLAIN_EVERY_S:
+                    self._spoken_at[title] = now
+                    self._print(f"  {title:<12} {_measure(state['task'])}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,116 @@
+"""`coachworks run`: the whole pipeline on this machine."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coachworks.cli.options import fleet_option, json_option, known_skills
+from coachworks.steps import CHAIN
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coachworks.fleet.model import Fleet
+    from pipelines.summary import Summary
+
+
+@click.command(short_help="Run the whole pipeline on this machine.")
+@fleet_option
+@click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.")
+@click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Do this step and all after it afresh.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@json_option
+def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool, as_json: bool) -> None:
+    """Run the whole pipeline: from the sources to registered, packaged and documented skills.
+
+    What is there already is reused: an interrupted run continues where it was, and a run with nothing changed
+    ends in seconds. The exit status is 0 only when every skill passed.
+
+    \b
+    Examples:
+      coachworks run
+      coachworks run --only image-quality
+      coachworks run --from train
+      coachworks run --json > table.json
+    """  # noqa: D301 — \b is click's mark
+    from rich.console import Console
+
+    from coachworks.fleet.reader import read_fleet
+
+    fleet = read_fleet(file)
+    skills = known_skills(fleet, only)
+    refresh = list(CHAIN)[list(CHAIN).index(from_step) :] if from_step else []
+    if dry_run:
+        from pipelines.plan import plan
+
+        for line in plan(fleet, refresh):
+            click.echo(f"{line.step:<10} {line.state:<12} {line.why}".rstrip())
+        return
+    console = Console(stderr=True)
+    summary = run_fleet(fleet, console, only=skills, refresh=refresh)
+    finish(summary, console, as_json=as_json)
+
+
+def run_fleet(
+    fleet: "Fleet", console: "Console", *, only: list[str] | None = None, refresh: list[str] | None = None
+) -> "Summary":
+    """Run the pipeline on this machine, showing how it goes; Ctrl-C stops it, and the next run continues.
+
+    Raises:
+        CoachworksError: another run is under way on this store.
+    """
+    from filelock import Timeout
+
+    from coachworks.cli.follow import follow
+    from coachworks.errors import CoachworksError
+    from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, start_run
+    from coachworks.store import FolderStore
+    from pipelines.local import run_lock, spawn
+    from pipelines.summary import summarise
+
+    store = FolderStore(Path(fleet.spec.store))
+    store.root.mkdir(parents=True, exist_ok=True)
+    try:
+        run_lock(store).acquire().lock.release()
+    except Timeout as err:
+        raise CoachworksError(
+            f"another run is under way on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
+        ) from err
+    record = start_run(store, fleet.to_json(), fleet.lanes(only), refresh or [])
+    console.print(f"Fleet [bold]{fleet.name}[/bold], run {record.id}", highlight=False)
+    process = spawn(store, record)
+    try:
+        follow(store, record.id, lambda: process.poll() is None, console)
+        process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        load_run(store, record.id).ended(store, INTERRUPTED)
+        console.print("\nInterrupted. Nothing is lost: `coachworks run` continues where it was.")
+        sys.exit(130)
+    record = load_run(store, record.id)
+    if record.state in {RUNNING, INTERRUPTED}:
+        record = record.ended(store, FAILED)
+    return summarise(store, record)
+
+
+def finish(summary: "Summary", console: "Console", *, as_json: bool) -> None:
+    """Show the table, and end with the status that says whether every skill passed."""
+    from rich.console import Console
+
+    from coachworks.cli.table import show
+    from coachworks.results import jsonable
+
+    if as_json:
+        click.echo(json.dumps(jsonable(summary), ensure_ascii=False, indent=1))
+    else:
+        show(summary, Console())
+    if summary.unchanged:
+        console.print(f"Nothing has changed: every result was there ({summary.seconds:.1f} s).", highlight=False)
+    if not summary.passed:
+        sys.exit(1)

@@ -1,0 +1,37 @@
+"""`coachworks status`: how the latest run went, or goes."""
+
+from pathlib import Path
+
+import click
+
+from coachworks.cli.options import fleet_option, json_option
+
+
+@click.command(short_help="Show how the latest run went, skill by skill.")
+@fleet_option
+@json_option
+@click.option("--run", "run_id", metavar="ID", help="Another run than the latest.")
+def status(file: Path, as_json: bool, run_id: str | None) -> None:
+    """Show the table of the latest run again: photos, winner, accuracy, gate, what to do next.
+
+    \b
+    Examples:
+      coachworks status
+      coachworks status --json
+    """  # noqa: D301 — \b is click's mark
+    from rich.console import Console
+
+    from coachworks.cli.run import finish
+    from coachworks.fleet.reader import read_fleet
+    from coachworks.runs import latest_run, load_run, read_progress
+    from coachworks.store import open_store
+    from pipelines.summary import summarise
+
+    store = open_store(read_fleet(file).spec.store)
+    record = load_run(store, run_id) if run_id else latest_run(store)
+    console = Console(stderr=True)
+    console.print(f"Run {record.id}: {record.state}", highlight=False)
+    for state in read_progress(store, record.id):
+        if state["state"] == "running" and record.state == "running":
+            console.print(f"  at work: {state['step']}", highlight=False)
+    finish(summarise(store, record), console, as_json=as_json)

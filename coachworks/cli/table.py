@@ -1,0 +1,62 @@
+"""The table that ends a run: one line per skill, and where to look."""
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pipelines.summary import SkillRow, Summary
+
+_MARKS = {"passed": ("✓ passed", "green"), "failed": ("✗ failed", "red"), "dropped": ("– dropped", "yellow")}
+_PLACES = {
+    "document": "Documents",
+    "validation": "Validation",
+    "contact_sheet": "Contact sheet",
+    "evaluation": "Evaluation",
+}
+
+
+def show(summary: "Summary", console: Console) -> None:
+    """Print the table, the errors if there are any, and the places."""
+    table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
+    table.add_column("Skill", no_wrap=True, style="bold")
+    table.add_column("Photos", justify="right")
+    table.add_column("Winner")
+    table.add_column("Balanced accuracy", no_wrap=True)
+    table.add_column("Gate", no_wrap=True)
+    table.add_column("Model", justify="right", no_wrap=True)
+    table.add_column("Next", overflow="fold")
+    for row in summary.skills:
+        mark, colour = _MARKS.get(row.status, ("? unknown", "dim"))
+        table.add_row(
+            row.skill,
+            "" if row.photos is None else f"{row.photos:,}",
+            row.winner or "",
+            _accuracy(row),
+            Text(mark, style=colour),
+            f"v{row.version}" if row.version else "",
+            row.next,
+        )
+    console.print(table)
+    for error in summary.errors:
+        lane = f" ({error['lane']}…)" if error["lane"] else ""
+        console.print(f"[red]{error['step']}{lane} failed:[/red] ", end="")
+        console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
+    places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
+    for title, path in places.items():
+        console.print(f"{title:<14} {path}", highlight=False, soft_wrap=True)
+    if summary.state in {"failed", "interrupted"}:
+        console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
+
+
+def _accuracy(row: "SkillRow") -> str:
+    measured = row.balanced_accuracy
+    if not measured or measured.get("value") is None:
+        return ""
+    text = f"{measured['value']:.3f}"
+    if measured.get("low") is not None and measured.get("high") is not None:
+        text += f"  [{measured['low']:.3f}, {measured['high']:.3f}]"
+    return text

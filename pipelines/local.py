@@ -1,0 +1,77 @@
+"""Run the pipeline on this machine with `kfp.local`, in a process of its own whose output is KFP's log."""
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from coachworks.context import RUN_VARIABLE
+from coachworks.runs import FAILED, SUCCEEDED, Run, load_run
+from coachworks.settings import child_environment
+from coachworks.store import FolderStore
+
+
+def spawn(store: FolderStore, run: Run) -> subprocess.Popen[bytes]:
+    """Start `run` in a child process; its output goes to `kfp.log` beside the run's record."""
+    command = [sys.executable, "-m", "pipelines.local", store.uri, run.id]
+    log = store.root / "runs" / run.id / "kfp.log"
+    with log.open("wb") as file:
+        return subprocess.Popen(  # noqa: S603 — our own module
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=child_environment() | {RUN_VARIABLE: run.id},
+            start_new_session=True,
+        )
+
+
+def run_lock(store: FolderStore) -> FileLock:
+    """The lock that the process of a local run holds: one run at a time on a store, whoever started it."""
+    return FileLock(store.root / "run.lock", timeout=0)
+
+
+def execute(store: FolderStore, run: Run) -> str:
+    """Execute the compiled pipeline's components one after another, each in a process of its own.
+
+    Returns:
+        Key of the result of the last step.
+    """
+    from kfp import local
+
+    from pipelines.fleet import fleet_pipeline
+
+    warnings.filterwarnings("ignore", message=".*custom or non-Python base image.*")
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(store.root / "runs" / run.id / "kfp"),
+        enable_caching=False,  # results are kept by their content, which kfp.local's cache does not look at
+    )
+    task = fleet_pipeline(fleet=run.fleet, lanes=run.lanes)
+    return str(task.outputs["Output"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m pipelines.local STORE RUN`: what `spawn` starts."""
+    uri, run_id = arguments
+    store = FolderStore(Path(uri))
+    with run_lock(store):
+        run = replace(load_run(store, run_id), pid=os.getpid())
+        run.save(store)
+        store.sweep()
+        try:
+            key = execute(store, run)
+        except Exception:
+            run.ended(store, FAILED)
+            raise
+        run.ended(store, SUCCEEDED, key)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
