@@ -1,22 +1,68 @@
 """The model of `fleet.yaml`: every setting, its default, its rule."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
+from coachworks.fleet import rules
+
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
+BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
+def _dns_label(name: str) -> str:
+    if not re.fullmatch(DNS_LABEL.removesuffix("$"), name):
+        raise rules.broken(
+            "a name must be a DNS label: at most 63 lower-case letters, digits and hyphens, beginning and ending with "
+            f"a letter or digit; got {name!r}"
+        )
+    return name
+
+
+def _skill_name(name: str) -> str:
+    if name in rules.RESERVED_SKILLS:
+        raise rules.broken(
+            f"a skill must not be called {name!r}, the name of a column or page of its own. Choose another name."
+        )
+    return name
+
+
+def _local_folder(path: str) -> str:
+    if "://" in path and not path.startswith("file://"):
+        raise rules.broken(f"must be a local path; got {path!r}. Name a folder or file beside the fleet file.")
+    return path
+
 
 Name = Annotated[
     str,
+    AfterValidator(_dns_label),
     Field(
-        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
         description="A DNS label: lower-case letters, digits and hyphens.",
+        json_schema_extra={"pattern": DNS_LABEL},
     ),
 ]
+SkillName = Annotated[Name, AfterValidator(_skill_name)]
 Candidate = Literal["linear", "mlp", "knn", "svm", "naive-bayes"]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Text = Annotated[str, Field(min_length=1)]
+Local = Annotated[Text, AfterValidator(_local_folder)]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, between 0 and 1.")]
 
 
 class _Part(BaseModel):
@@ -26,29 +72,32 @@ class _Part(BaseModel):
 class Source(_Part):
     """A place where photos come from."""
 
-    photos: str = Field(description="Folder of photos, relative to the fleet file.")
-    table: str | None = Field(
+    photos: Local = Field(description="Folder of photos, relative to the fleet file.")
+    table: Local | None = Field(
         None,
         description="CSV or Parquet: filename, set_id, source, permission, taken_at, one column per skill. "
         "Without one, each sub-folder of `photos` is a label of `skill`.",
     )
-    skill: str | None = Field(None, description="Without a table: the skill that the sub-folders' names answer.")
-    source: str | None = Field(
+    skill: Text | None = Field(
+        None,
+        description="Without a table: the skill that the sub-folders' names answer. A fleet's only skill is implied.",
+    )
+    source: Text | None = Field(
         None, description="Name of the source, where the table does not say; default: the folder's name."
     )
-    permission: str | None = Field(None, description="Licence or written permission, where the table does not say.")
+    permission: Text | None = Field(None, description="Licence or written permission, where the table does not say.")
 
 
 class Gates(_Part):
     """Conditions that must hold. A gate that is not set only warns, or is not checked."""
 
-    min_photos_per_label: int | None = Field(
+    min_photos_per_label: Whole | None = Field(
         None, ge=1, description="Photos that each label needs. Unset: fewer than 1,000 is a warning."
     )
-    min_balanced_accuracy: float | None = Field(
+    min_balanced_accuracy: Number | None = Field(
         None, ge=0, le=1, description="Least balanced accuracy on the test split."
     )
-    max_expected_calibration_error: float | None = Field(
+    max_expected_calibration_error: Number | None = Field(
         None, ge=0, le=1, description="Largest expected calibration error on the test split, after calibration."
     )
 
@@ -56,26 +105,50 @@ class Gates(_Part):
 class Serving(_Part):
     """How a skill is served."""
 
-    replicas: int = Field(2, ge=1, description="Pods.")
-    cpu: str = Field("1", description="CPU request, a Kubernetes quantity.")
-    memory: str = Field("2Gi", description="Memory limit, a Kubernetes quantity.")
+    replicas: Whole = Field(2, ge=1, description="Pods.")
+    cpu: str = Field(
+        "1", pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$", description='CPU request, a Kubernetes quantity: "1" or 500m.'
+    )
+    memory: str = Field(
+        "2Gi",
+        pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$",
+        description="Memory limit, a Kubernetes quantity: 2Gi or 512Mi.",
+    )
     layout: Literal["shared", "dedicated"] = Field(
         "shared", description="Share pods with other skills, or have its own."
     )
-    port: int | None = Field(None, ge=1, le=65535, description="Port of the skill's Service.")
+    port: Whole | None = Field(None, ge=1, le=65535, description="Port of the skill's Service.")
     service_name: Name | None = Field(None, description="Name of the skill's Service; default: the skill's name.")
 
 
 class Augment(_Part):
     """Augmented views of the training photos."""
 
-    views: int = Field(2, ge=0, le=16, description="Augmented views per training photo, beside the clean one.")
+    views: Whole = Field(2, ge=0, le=16, description="Augmented views per training photo, beside the clean one.")
     transforms: list[dict[str, Any]] | None = Field(
         None,
         description="Albumentations transforms by name, each with its arguments: `- HorizontalFlip: {p: 0.5}`. "
         "Unset: a policy that suits photos of things.",
     )
-    seed: int = Field(0, ge=0, description="Seed of the views.")
+    seed: Whole = Field(0, ge=0, description="Seed of the views.")
+
+    @field_validator("transforms")
+    @classmethod
+    def _one_name_each(cls, transforms: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        rules.raise_all(
+            "transforms",
+            [
+                rules.detail(
+                    "a transform must be one name with its arguments, as in `- HorizontalFlip: {p: 0.5}`; "
+                    f"got {transform!r}",
+                    (index,),
+                    transform,
+                )
+                for index, transform in enumerate(transforms or ())
+                if len(transform) != 1 or not isinstance(next(iter(transform.values())), dict)
+            ],
+        )
+        return transforms
 
 
 class Split(_Part):
@@ -89,7 +162,7 @@ class Split(_Part):
     def _adds_up(self) -> "Split":
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train, validation and test must add up to 1; got {total:g}")
+            raise rules.broken(f"train, validation and test must add up to 1; got {total:g}")
         return self
 
 
@@ -99,56 +172,111 @@ class Defaults(_Part):
     candidates: list[Candidate] = Field(
         ["linear", "knn", "svm", "naive-bayes"], min_length=1, description="Ways to answer that compete."
     )
-    gates: Gates = Gates()
-    serving: Serving = Serving()
+    gates: Gates = Field(Gates(), description="Gates of every skill that does not set its own.")
+    serving: Serving = Field(Serving(), description="How skills are served.")
 
 
 class Skill(_Part):
     """One classifier with a purpose."""
 
-    question: str | None = Field(None, description="What the skill answers, in words.")
-    labels: list[str] = Field(min_length=2, description="The possible answers.")
-    unsure: str | None = Field(None, description="An answer that annotators may give and that never becomes a class.")
+    question: Text | None = Field(None, description="What the skill answers, in words.")
+    labels: list[str] = Field(
+        min_length=2, description="The possible answers.", json_schema_extra={"uniqueItems": True}
+    )
+    unsure: Text | None = Field(None, description="An answer that annotators may give and that never becomes a class.")
     similar: list[list[str]] = Field([], description="Groups of labels whose confusion is a sensible mistake.")
     tier: Literal["standard", "critical"] = Field("standard", description="`critical`: every warning is a failure.")
     candidates: list[Candidate] | None = Field(
         None, min_length=1, description="Ways to answer that compete; default: those of `defaults`."
     )
-    gates: Gates = Gates()
-    serving: Serving | None = None
+    gates: Gates = Field(Gates(), description="Gates of this skill; each else that of `defaults`.")
+    serving: Serving | None = Field(None, description="How this skill is served; each else as in `defaults`.")
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: list[str]) -> list[str]:
+        return rules.check_labels(labels)
+
+    @field_validator("unsure")
+    @classmethod
+    def _unsure_is_no_label(cls, unsure: str | None, info: ValidationInfo) -> str | None:
+        return unsure if unsure is None else rules.check_unsure(unsure, info.data.get("labels", ()))
+
+    @field_validator("similar")
+    @classmethod
+    def _similar_names_labels(cls, similar: list[list[str]], info: ValidationInfo) -> list[list[str]]:
+        return rules.check_similar(similar, info.data["labels"]) if "labels" in info.data else similar
 
 
 class Metadata(_Part):
     """What the fleet is called."""
 
-    name: Name
+    name: Name = Field(description="The fleet's name, a DNS label; its models and releases are called by it.")
 
 
 class Spec(_Part):
     """What the fleet is made of."""
 
-    store: str = Field("./store", description="Folder, relative to the fleet file.")
+    store: Local = Field("./store", description="Folder, relative to the fleet file.")
     sources: list[Source] = Field(min_length=1, description="What `ingest` takes in.")
-    tracking: str | None = Field(None, description="MLflow tracking server; null: embedded, SQLite in the store.")
-    backbone: str = Field(
+    tracking: Text | None = Field(
+        None, description="MLflow tracking server, as https://mlflow.example; null: embedded, SQLite in the store."
+    )
+    backbone: Text = Field(
         "efficientnet-lite0",
         description="efficientnet-lite0, -lite1 or -lite2, a local folder in the layout of `transformers`, "
         "or `hub:owner/name`.",
     )
-    augment: Augment = Augment()
-    split: Split = Split()
-    lanes: int = Field(1, ge=1, description="Groups of skills that are trained side by side.")
-    defaults: Defaults = Defaults()
-    skills: dict[Name, Skill] = Field(min_length=1)
+    augment: Augment = Field(Augment(), description="Augmented views of the training photos.")
+    split: Split = Field(Split(), description="Shares of the sets per split.")
+    lanes: Whole = Field(1, ge=1, description="Groups of skills that are trained side by side.")
+    defaults: Defaults = Field(Defaults(), description="Settings of every skill that does not set its own.")
+    skills: dict[SkillName, Skill] = Field(min_length=1, description="The classifiers, by name.")
+
+    @field_validator("tracking")
+    @classmethod
+    def _tracking_is_an_address(cls, tracking: str | None) -> str | None:
+        if tracking is not None and "://" not in tracking:
+            raise rules.broken(
+                f"`tracking` must be null or the address of an MLflow server, as https://mlflow.example; "
+                f"got {tracking!r}"
+            )
+        return tracking
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_is_known(cls, backbone: str) -> str:
+        if backbone not in BACKBONES and not backbone.startswith(("./", "../", "/")):
+            owner, _, name = backbone.removeprefix("hub:").partition("/")
+            if not (backbone.startswith("hub:") and owner and name):
+                raise rules.broken(
+                    f"`backbone` must be one of {', '.join(BACKBONES)}, a local folder that begins with ./ or /, or "
+                    f"hub:owner/name; got {backbone!r}.{rules.did_you_mean(backbone, BACKBONES)}"
+                )
+        return backbone
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _parts_agree(cls, spec: Any, handler: ModelWrapValidatorHandler["Spec"]) -> "Spec":
+        if not isinstance(spec, dict):
+            return handler(spec)
+        details = rules.check_spec(spec)
+        try:
+            validated = handler(rules.imply_skill(spec))
+        except ValidationError as err:
+            rules.raise_all("spec", details, further=err)
+            raise
+        rules.raise_all("spec", details)
+        return validated
 
 
 class Fleet(_Part):
     """All skills of one project."""
 
-    api_version: Literal["coachworks.dev/v1"]
-    kind: Literal["Fleet"]
-    metadata: Metadata
-    spec: Spec
+    api_version: Literal["coachworks.dev/v1"] = Field(description="Version of this format.")
+    kind: Literal["Fleet"] = Field(description="What the file describes.")
+    metadata: Metadata = Field(description="What the fleet is called.")
+    spec: Spec = Field(description="What the fleet is made of.")
 
     @property
     def name(self) -> str:
