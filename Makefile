@@ -32,10 +32,10 @@ demo: $(READY)  ## Draw a showroom, train its five skills, serve them, ask about
 
 test: $(READY)  ## The default tests: no network, no cluster, no GPU
 	@echo "» running the tests"
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 test-all: $(READY)  ## The default tests and the slow ones
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not cluster and not gpu and not data"
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs

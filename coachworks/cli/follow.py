@@ -96,10 +96,13 @@ class _Plain:
                 else:
                     mark = "✓" if state["state"] == "done" else "✗"
                     self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
-            elif state["state"] == "running" and state["task"] and state["task"]["total"]:
-                if now - self._spoken_at[title] >= _PLAIN_EVERY_S:
-                    self._spoken_at[title] = now
-                    self._print(f"  {title:<12} {_measure(state['task'])}")
+            elif self._is_long(state) and now - self._spoken_at[title] >= _PLAIN_EVERY_S:
+                self._spoken_at[title] = now
+                self._print(f"  {title:<12} {_measure(state['task'])}")
+
+    @staticmethod
+    def _is_long(state: Mapping[str, Any]) -> bool:
+        return bool(state["state"] == "running" and state["task"] and state["task"]["total"])
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,15 @@ from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import Step, discover
 
 
+_HELP = """{step.summary}
+
+Runs this step alone, from the latest result of the step before it; `coachworks run` runs them all.
+
+\b
+Example:
+  coachworks {step.name} -f fleet.yaml"""
+
+
 def setting_help(config: type[Any]) -> dict[str, str]:
     """What the `Attributes:` section of a settings class says of each field."""
     text = inspect.cleandoc(config.__doc__ or "")
@@ -58,7 +67,7 @@ def step_command(step: Step) -> click.Command:
         step.name,
         params=parameters,
         callback=callback,
-        help=f"{step.summary}\n\nRuns this step alone; `coachworks run` runs them all.\n\n\b\nExample:\n  coachworks {step.name} -f fleet.yaml",
+        help=_HELP.format(step=step),
         short_help=step.summary,
     )
     command.params.extend(_decorated_parameters())

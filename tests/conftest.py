@@ -1,0 +1,45 @@
+"""What tests of every part share: quiet third parties, a store, drawn photos, a small fleet."""
+
+import os
+
+from coachworks.settings import apply_quiet_settings
+
+apply_quiet_settings()
+os.environ.pop("COACHWORKS_RUN", None)
+
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from coachworks.store import FolderStore  # noqa: E402
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real photos; tests that need it are marked `data`."""
+    folder = os.environ.get("COACHWORKS_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("no real photos: set COACHWORKS_DATA to the folder that holds trashnet/ and grocery/")
+    return Path(folder)
+
+
+@pytest.fixture
+def golden() -> Callable[[Path, str], None]:
+    """Compare text with a golden file; UPDATE_GOLDEN=1 writes it anew, which CI refuses."""
+
+    def compare(path: Path, actual: str) -> None:
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            if os.environ.get("CI"):
+                pytest.fail("golden files are not written in CI")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual, "utf-8")
+        assert path.exists(), f"{path} is missing; `make golden` writes it"
+        assert actual == path.read_text("utf-8"), f"{path.name} changed; if that is meant, run `make golden`"
+
+    return compare

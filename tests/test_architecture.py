@@ -1,0 +1,85 @@
+"""The folders are the architecture: what must hold of every one of them."""
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("coachworks", "components", "pipelines", "serving", "validation")
+FOLDERS = {*PACKAGES, "benchmarks", "charts", "docs", "tests"}
+HEAVY = {
+    "albumentations", "bentoml", "boto3", "cv2", "great_expectations", "kfp", "matplotlib", "mlflow", "onnx", "pandas",
+    "pyarrow", "scipy", "sklearn", "torch", "transformers", "typst",
+}  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+MODULES = [p for p in tracked() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in PACKAGES]
+
+
+def test_the_top_level_holds_the_folders_of_the_architecture_and_no_other() -> None:
+    found = {p.relative_to(ROOT).parts[0] for p in tracked() if len(p.relative_to(ROOT).parts) > 1}
+    assert {name for name in found if not name.startswith(".")} <= FOLDERS
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_stay_small_and_are_not_called_utils(module: Path) -> None:
+    assert len(module.read_text("utf-8").splitlines()) <= 400
+    assert not {"utils", "helpers", "common", "misc"} & set(module.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [m for m in MODULES if m.relative_to(ROOT).parts[0] in {"components", "pipelines"} and m.stem != "__init__"],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_no_module_of_a_step_hides_a_library(module: Path) -> None:
+    """KFP puts a component's folder first on the path: a sibling `statistics.py` would shadow the library."""
+    installed = set(importlib.metadata.packages_distributions()) - set(PACKAGES)
+    assert module.stem not in set(sys.stdlib_module_names) | installed
+
+
+def test_tests_are_not_a_package() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_no_other_distribution_ships_our_import_names() -> None:
+    """Two wheels with the same top-level package install without complaint and overwrite each other."""
+    for distribution in importlib.metadata.distributions():
+        if distribution.name != "coachworks":
+            tops = {file.parts[0] for file in distribution.files or [] if len(file.parts) > 1}
+            assert not tops & set(PACKAGES), distribution.name
+
+
+def heavy_after(statement: str) -> set[str]:
+    code = f"import sys, json; {statement}; print(json.dumps([m for m in sys.modules if '.' not in m]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout.splitlines()[-1])) & HEAVY
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert not heavy_after("from click.testing import CliRunner; from coachworks.cli.main import cli;"
+                           "assert CliRunner().invoke(cli, ['--help']).exit_code == 0")  # fmt: skip
+
+
+@pytest.mark.parametrize("step", sorted(p.parent.name for p in (ROOT / "components").glob("*/step.py")))
+def test_importing_a_step_imports_nothing_heavy(step: str) -> None:
+    assert not heavy_after(f"import components.{step}.step")
+
+
+def test_importing_the_service_s_parts_needs_none_of_training_s_libraries() -> None:
+    assert not heavy_after("import serving.predictor, serving.bundle")
+
+
+def test_importing_the_pipeline_imports_kfp_alone() -> None:
+    assert not heavy_after("import pipelines.fleet") & {"torch", "mlflow", "great_expectations", "bentoml", "sklearn"}
