@@ -72,14 +72,15 @@ def check_labels(labels: list[str]) -> list[str]:
         ValidationError: for every label that is not.
     """
     details: list[InitErrorDetails] = []
-    seen: dict[str, str] = {}
+    seen: dict[str, int] = {}
     for index, label in enumerate(labels):
-        first = seen.setdefault(fold(label), label)
+        first = labels[seen.setdefault(fold(label), index)]
+        repeats = seen[fold(label)] != index
         if not fold(label) or any(unicodedata.category(character) == "Cc" for character in label):
             details.append(detail(f"a label must be printable text; got {label!r}", (index,), label))
-        elif first is not label and first == label:
+        elif repeats and first == label:
             details.append(detail(f"label {label!r} must be listed once. Remove the second one.", (index,), label))
-        elif first is not label:
+        elif repeats:
             details.append(
                 detail(
                     f"labels must differ in more than case, spaces or Unicode form; got {first!r} and {label!r}. "

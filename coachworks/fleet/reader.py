@@ -1,0 +1,102 @@
+"""Reading `fleet.yaml`: all that is wrong with it at once, each with its place."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from coachworks.fleet.model import Fleet
+from coachworks.fleet.problems import InvalidFleetError, Problem
+from coachworks.fleet.wording import message
+from coachworks.fleet.yaml_tree import Node, kind_of, read_tree
+
+MAX_BYTES = 1024 * 1024  # a fleet of 500 skills takes 200 kB
+
+
+def read_fleet(path: Path) -> Fleet:
+    """The fleet that the file `path` describes, its paths made absolute.
+
+    Raises:
+        InvalidFleetError: the file is not a valid fleet file; it lists everything that is wrong.
+    """
+    fleet, problems = _examine(path)
+    if fleet is None:
+        raise InvalidFleetError(path, problems)
+    return fleet.located(path.absolute().parent)
+
+
+def find_problems(path: Path) -> list[Problem]:
+    """All that is wrong with the fleet file `path`, by place; empty if nothing is."""
+    return _examine(path)[1]
+
+
+def _examine(path: Path) -> tuple[Fleet | None, list[Problem]]:
+    text = _read_text(path)
+    if isinstance(text, Problem):
+        return None, [text]
+    root, problems = read_tree(text, repeated=_repeated)
+    if root is None or root.value is None:
+        return None, sorted(problems) or [Problem(1, 1, f"a fleet file must not be empty. {_WRITE_ONE}")]
+    if not isinstance(root.value, dict):
+        rule = f"a fleet file must be a mapping that begins with `apiVersion`; got {kind_of(root.value)}"
+        return None, sorted([*problems, Problem(root.line, root.column, rule)])
+    try:
+        fleet = Fleet.model_validate(root.value, by_alias=True, by_name=False)
+    except ValidationError as err:
+        found = [_locate(error, root) for error in err.errors(include_url=False)]
+        return None, sorted({*problems, *found})
+    return (None if problems else fleet), sorted(problems)
+
+
+_WRITE_ONE = "Write one with `coachworks init PHOTOS`, or name another with `-f FILE`."
+
+
+def _read_text(path: Path) -> str | Problem:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return Problem(1, 1, f"there is no such file. {_WRITE_ONE}")
+    except IsADirectoryError:
+        return Problem(1, 1, "a fleet file must be a file; this is a folder. Name the fleet.yaml in it with `-f FILE`.")
+    except (OSError, ValueError) as err:
+        reason = err.strerror if isinstance(err, OSError) else str(err)
+        return Problem(1, 1, f"the file cannot be read: {reason}")
+    if len(data) > MAX_BYTES:
+        return Problem(1, 1, f"a fleet file must have at most {MAX_BYTES} bytes; this one is larger")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as err:
+        before = data[: err.start]
+        line, start = before.count(b"\n") + 1, before.rfind(b"\n") + 1
+        column = len(before[start:].decode("utf-8", "replace")) + 1
+        return Problem(
+            line, column, f"a fleet file must be UTF-8; got the byte 0x{data[err.start]:02x}. Save it as UTF-8."
+        )
+
+
+def _repeated(path: tuple[str | int, ...], key: str, first_line: int) -> str:
+    if path == ("spec", "skills"):
+        return f"two skills must not have the same name; {key!r} is on line {first_line} too. Rename one of them."
+    return f"the key {key!r} must stand once in its mapping; it is on line {first_line} too. Remove one of them."
+
+
+def _locate(error: ErrorDetails, root: Node) -> Problem:
+    location = error["loc"]
+    key_itself = error["type"] == "extra_forbidden" or location[-1:] == ("[key]",)
+    if location[-1:] == ("[key]",):
+        location = location[:-1]
+    node = place = root
+    for step in location:
+        if step not in node.children:
+            break
+        key = node.keys.get(step)
+        node = node.children[step]
+        last_key = key_itself and step == location[-1]
+        place = key if key is not None and (last_key or _is_block(node, key)) else node
+    return Problem(place.line, place.column, message(error, location, node))
+
+
+def _is_block(node: Node, key: Node) -> bool:
+    """Whether a value begins below its key: then the key is what the eye looks for."""
+    return node.line > key.line or node.value is None
