@@ -1,0 +1,103 @@
+"""What the benchmarks share: photos with many attributes, fleets over them, and a timed run of the command."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+ATTRIBUTES = {
+    "colour": {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200), "yellow": (220, 200, 40)},
+    "shape": {"disc": 0, "square": 1, "wedge": 2},
+    "ground": {"dark": 60, "middle": 130, "light": 210},
+    "size": {"small": 34, "large": 62},
+}
+
+
+def draw(folder: Path, photos: int, *, first: int = 0) -> None:
+    """Draw `photos` photos of 256 px with every attribute, two per set, and write their table anew.
+
+    Args:
+        folder: Gets `photos/` and `photos.csv`; rows of photos drawn before are kept.
+        photos: How many to draw.
+        first: Number of the first one.
+    """
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    table = folder / "photos.csv"
+    rows = list(csv.DictReader(table.open(encoding="utf-8"))) if table.exists() else []
+    for number in range(first, first + photos):
+        random = np.random.default_rng(number)
+        chosen = {name: list(values)[random.integers(len(values))] for name, values in ATTRIBUTES.items()}
+        level = ATTRIBUTES["ground"][chosen["ground"]]
+        image = Image.fromarray(np.clip(random.normal(level, 14, size=(256, 256, 3)), 0, 255).astype(np.uint8))
+        radius, x, y = ATTRIBUTES["size"][chosen["size"]], random.integers(80, 176), random.integers(80, 176)
+        box = (int(x - radius), int(y - radius), int(x + radius), int(y + radius))
+        fill = ATTRIBUTES["colour"][chosen["colour"]]
+        pen = ImageDraw.Draw(image)
+        if chosen["shape"] == "wedge":
+            pen.polygon([(box[0], box[3]), (box[2], box[3]), (int(x), box[1])], fill=fill)
+        else:
+            (pen.ellipse if chosen["shape"] == "disc" else pen.rectangle)(box, fill=fill)
+        image.save(folder / "photos" / f"{number:06}.jpg", quality=88)
+        rows.append({"filename": f"{number:06}.jpg", "set_id": f"set{number // 2}", **chosen})
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["filename", "set_id", *ATTRIBUTES])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_fleet(folder: Path, name: str, skills: int, *, views: int = 1) -> Path:
+    """A fleet of `skills` skills over the photos in `folder`, with a store of its own.
+
+    Skills beyond the attributes answer the same attribute under another name: the same work, done anew. Their labels
+    come from columns of their own in a table of the fleet's own.
+    """
+    attributes = list(ATTRIBUTES)
+    columns = {f"{attributes[i % len(attributes)]}-{i:02}": attributes[i % len(attributes)] for i in range(skills)}
+    rows = list(csv.DictReader((folder / "photos.csv").open(encoding="utf-8")))
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["filename", "set_id", *columns])
+        writer.writeheader()
+        for row in rows:
+            labels = {column: row[attribute] for column, attribute in columns.items()}
+            writer.writerow({"filename": row["filename"], "set_id": row["set_id"], **labels})
+    lines = [
+        "apiVersion: coachworks.dev/v1",
+        "kind: Fleet",
+        f"metadata: {{name: {name}}}",
+        "spec:",
+        f"  store: ./store-{name}",
+        f"  sources: [{{photos: ./photos, table: ./{name}.csv, permission: drawn}}]",
+        f"  augment: {{views: {views}}}",
+        "  skills:",
+    ]
+    lines += [
+        f"    {column}: {{labels: [{', '.join(ATTRIBUTES[attribute])}]}}" for column, attribute in columns.items()
+    ]
+    path = folder / f"{name}.yaml"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def timed_run(fleet: Path) -> tuple[float, dict[str, float], dict[str, Any]]:
+    """Run the pipeline by its command.
+
+    Returns:
+        Seconds from the call to its end; seconds of each step's own work; the table that it printed.
+    """
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json", "-f", str(fleet)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    seconds = time.perf_counter() - started
+    table = json.loads(done.stdout)
+    store = fleet.parent / f"store-{fleet.stem}"
+    progress = [json.loads(p.read_text()) for p in sorted((store / "runs" / table["run"] / "progress").glob("*.json"))]
+    steps: dict[str, float] = {}
+    for state in progress:
+        steps[state["step"]] = steps.get(state["step"], 0.0) + state["updated_at"] - state["started_at"]
+    return seconds, steps, table

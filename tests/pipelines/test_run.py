@@ -1,0 +1,117 @@
+"""`coachworks run`, the whole way: from photos to answers, on the real libraries."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(600)]
+
+
+def rows(table: dict) -> dict:
+    return {row["skill"]: row for row in table["skills"]}
+
+
+def test_a_first_run_trains_registers_and_documents_every_skill_that_can_be(toys) -> None:
+    table = toys.table
+    found = rows(table)
+    assert {name: row["status"] for name, row in found.items()} == {
+        "colour": "passed",
+        "shape": "passed",
+        "hopeless": "dropped",
+    }, toys.done.stderr
+    assert found["colour"]["registration"] == "champion"
+    assert found["colour"]["photos"] == 108
+    low, value, high = (found["colour"]["balanced_accuracy"][k] for k in ("low", "value", "high"))
+    assert 0.5 <= low <= value <= high <= 1
+
+
+def test_a_skill_that_fails_its_gate_says_why_and_makes_the_run_exit_with_1(toys) -> None:
+    assert toys.done.returncode == 1
+    assert "500" in rows(toys.table)["hopeless"]["next"]
+
+
+def test_the_table_is_alone_on_standard_output_and_progress_on_standard_error(toys) -> None:
+    assert toys.table["fleet"] == "toys"
+    for step in ("ingest", "embed", "document"):
+        assert f"✓ {step}" in toys.done.stderr
+    assert "KFP" not in toys.done.stderr
+    assert "kfp" in Path(toys.table["paths"]["log"]).read_text().lower()
+
+
+def test_the_places_it_names_are_there(toys) -> None:
+    for name in ("document", "validation", "contact_sheet", "evaluation"):
+        assert Path(toys.table["paths"][name]).stat().st_size > 500, name
+
+
+def test_status_shows_the_same_table_again(toys, coachworks) -> None:
+    shown = coachworks("status", "--json", cwd=toys.folder)
+    assert json.loads(shown.stdout)["skills"] == toys.table["skills"]
+    assert shown.returncode == 1
+    text = coachworks("status", cwd=toys.folder).stdout
+    assert "colour" in text
+    assert "dropped" in text
+
+
+def test_a_photo_is_answered_from_the_packaged_models(toys, coachworks) -> None:
+    photo = toys.folder / "photos" / "thing000-0.jpg"
+    done = coachworks("predict", photo, "--json", cwd=toys.folder)
+    assert done.returncode == 0, done.stderr
+    assert '"red"' in done.stdout
+    assert "hopeless" not in done.stdout
+
+
+def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, coachworks) -> None:
+    before = toys.table
+    again = coachworks("run", "--json", cwd=toys.folder)
+    table = json.loads(again.stdout)
+    assert "Nothing has changed" in again.stderr
+    assert table["unchanged"] is True
+    assert [row["version"] for row in table["skills"]] == [row["version"] for row in before["skills"]]
+
+
+def test_only_trains_the_skills_named_and_keeps_the_others_packaged(toys, coachworks) -> None:
+    done = coachworks("run", "--json", "--only", "shape", cwd=toys.folder)
+    assert done.returncode == 0, done.stderr
+    assert [row["skill"] for row in json.loads(done.stdout)["skills"]] == ["shape"]
+    answers = coachworks("predict", toys.folder / "photos" / "thing000-0.jpg", "--json", cwd=toys.folder).stdout
+    assert '"colour"' in answers
+
+
+def test_an_unknown_skill_is_refused_with_the_way_out(toys, coachworks) -> None:
+    done = coachworks("run", "--only", "shapes", cwd=toys.folder)
+    assert done.returncode == 2
+    assert "Did you mean `shape`?" in done.stderr
+
+
+def test_a_killed_run_continues_where_it_was(toys, coachworks, more_toys) -> None:
+    """New photos arrive, the run is killed while it embeds, and the next one finishes without doing that again."""
+    more_toys(toys.folder, 24)
+    command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json"]
+    process = subprocess.Popen(
+        command, cwd=toys.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    runs = toys.folder / "store" / "runs"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        newest = max(runs.iterdir())
+        if (newest / "progress" / "embed.json").exists():
+            break
+        time.sleep(0.05)
+    record = json.loads((newest / "run.json").read_text())
+    os.killpg(record["pid"], signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert json.loads(coachworks("status", "--json", cwd=toys.folder).stdout)["state"] == "interrupted"
+    done = coachworks("run", "--json", cwd=toys.folder)
+    table = json.loads(done.stdout)
+    assert rows(table)["colour"]["status"] == "passed"
+    assert rows(table)["colour"]["photos"] == 180
+    for step in ("ingest", "split", "validate", "augment"):
+        assert f"✓ {step}" in done.stderr
+        assert "reused" in next(line for line in done.stderr.splitlines() if f"✓ {step}" in line)
