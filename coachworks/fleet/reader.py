@@ -19,7 +19,7 @@ def read_fleet(path: Path) -> Fleet:
     Raises:
         InvalidFleetError: the file is not a valid fleet file; it lists everything that is wrong.
     """
-    fleet, problems = _examine(path)
+    fleet, problems = _examine_file(path)
     if fleet is None:
         raise InvalidFleetError(path, problems)
     return fleet.located(path.absolute().parent)
@@ -27,13 +27,16 @@ def read_fleet(path: Path) -> Fleet:
 
 def find_problems(path: Path) -> list[Problem]:
     """All that is wrong with the fleet file `path`, by place; empty if nothing is."""
-    return _examine(path)[1]
+    return _examine_file(path)[1]
 
 
-def _examine(path: Path) -> tuple[Fleet | None, list[Problem]]:
+def _examine_file(path: Path) -> tuple[Fleet | None, list[Problem]]:
     text = _read_text(path)
-    if isinstance(text, Problem):
-        return None, [text]
+    return (None, [text]) if isinstance(text, Problem) else examine(text)
+
+
+def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
+    """The fleet that the text of a fleet file describes, as written; None where there are problems, and those."""
     root, problems = read_tree(text, repeated=_repeated)
     if root is None or root.value is None:
         return None, sorted(problems) or [Problem(1, 1, f"a fleet file must not be empty. {_WRITE_ONE}")]

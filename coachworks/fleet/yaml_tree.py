@@ -153,7 +153,7 @@ class _Builder:
             text = text.encode("utf-8", "replace").decode()
         if event.style is not None or event.tag is not None:
             return Node(text, line, column)
-        return Node(_resolve(text), line, column, text)
+        return Node(resolve(text), line, column, text)
 
     def _sequence(self, events: Iterator[Any], node: Node, path: Path) -> Node:
         for event in events:
@@ -233,7 +233,12 @@ def kind_of(value: object) -> str:
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else "nothing"
 
 
-def _resolve(text: str) -> Any:
+def resolve(text: str) -> str | int | float | bool | None:
+    """What YAML reads in a plain scalar.
+
+    >>> resolve("wheel"), resolve("no"), resolve("12")
+    ('wheel', False, 12)
+    """
     if _NULL.fullmatch(text):
         return None
     if _BOOLEAN.fullmatch(text):

@@ -1,0 +1,62 @@
+"""`coachworks check`: all that is wrong with the fleet file, or what it describes."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coachworks.cli.options import fleet_option
+
+if TYPE_CHECKING:
+    from coachworks.fleet.model import Fleet
+
+
+@click.command()
+@fleet_option
+def check(file: Path) -> None:
+    """Check the fleet file: all errors at once, each with its line, the rule and the way out.
+
+    Exit status 0: the file is valid; 2: it is not. Photos and tables are looked for, not read.
+
+    \b
+    Examples:
+      coachworks check                    check ./fleet.yaml
+      coachworks check -f other.yaml      check another file
+    """  # noqa: D301 — \b is click's mark for "keep these lines"
+    from coachworks.fleet.problems import InvalidFleetError
+    from coachworks.fleet.reader import read_fleet
+
+    try:
+        fleet = read_fleet(file)
+    except InvalidFleetError as err:
+        click.echo(str(err))
+        count = len(err.problems)
+        click.echo(f"{count} {'problem' if count == 1 else 'problems'} in {file}", err=True)
+        sys.exit(2)
+    for line in _summary(fleet):
+        click.echo(line)
+
+
+def _summary(fleet: "Fleet") -> list[str]:
+    lines = [f"fleet {fleet.name}: {_count(len(fleet.spec.skills), 'skill')}"]
+    width = max(len(name) for name in fleet.spec.skills)
+    for name, skill in fleet.spec.skills.items():
+        critical = ", critical" if skill.tier == "critical" else ""
+        lines.append(f"  {name:<{width}}  {_count(len(skill.labels), 'label')}{critical}")
+    lines.append(_count(len(fleet.spec.sources), "source"))
+    for source in fleet.spec.sources:
+        lines.append(f"  {_found(Path(source.photos), folder=True)}")
+        if source.table is not None:
+            lines.append(f"  {_found(Path(source.table), folder=False)}")
+    lines.append("valid. Next: coachworks run")
+    return lines
+
+
+def _found(path: Path, *, folder: bool) -> str:
+    there = path.is_dir() if folder else path.is_file()
+    return f"{'found  ' if there else 'missing'}  {path}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
