@@ -1,0 +1,236 @@
+"""The catalogue, the votes and the labels, gathered photo by photo; byte-equal files become one photo."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from coachworks.digests import canonical_json
+from coachworks.fleet.model import Fleet
+from coachworks.results import jsonable
+from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
+from components.ingest.folder_walk import printable, unreadable
+from components.ingest.photo_index import Facts, PhotoIndex
+from components.ingest.report import Aside, IngestReport, Rejection, Remark
+from components.ingest.source_files import Item
+from components.ingest.take_in import Outcome
+
+_SETS = uuid.UUID("5e1f0f62-9d0b-5c0e-8d6a-6a0f2c1b7a11")  # namespace of the sets of photos that name none
+_REMARKS_SHOWN = 100
+
+
+@dataclass
+class Entry:
+    """A photo of the catalogue.
+
+    Attributes:
+        facts: What its bytes tell.
+        path: Where the first of its files lies.
+        filename: Its name in the catalogue.
+        source: As the first file's row or source says; the same for the rest, whose gaps further files fill.
+        permission: Licence or permission.
+        set_id: Set that a table names, else None.
+        split: Split that a table demands, else None.
+        taken_at: Date that a table names, else None.
+        attributes: Further columns.
+        votes: (skill, annotator, label).
+    """
+
+    facts: Facts
+    path: Path
+    filename: str
+    source: str
+    permission: str | None = None
+    set_id: str | None = None
+    split: str | None = None
+    taken_at: datetime | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    votes: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def learn(self, item: Item) -> None:
+        """Fill gaps with what is said about one of the photo's files, and take its answers as votes."""
+        row = item.row
+        self.permission = self.permission or item.permission
+        self.set_id = self.set_id or row.set_id
+        self.split = self.split or row.split
+        self.taken_at = self.taken_at or row.taken_at
+        self.attributes = {**row.attributes, **self.attributes}
+        annotator = f"{item.source}:{printable(item.found.name)}"
+        for skill, label in row.answers.items():
+            vote = (skill, annotator, label)
+            if vote not in self.votes:
+                self.votes.append(vote)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What the votes of one photo and skill add up to; fields as the columns of `tables.LABELS`."""
+
+    label: str | None
+    confidence: float | None
+    votes: int
+    agreement: float
+
+
+def majority(answers: list[str], unsure: str | None) -> Label:
+    """The most frequent answer; no label where it is tied or is the skill's `unsure`.
+
+    >>> majority(["good", "good", "blurry"], None).label
+    'good'
+    >>> majority(["good", "blurry"], None)
+    Label(label=None, confidence=None, votes=2, agreement=0.5)
+    """
+    (first, most), *others = Counter(answers).most_common(2)
+    agreement = most / len(answers)
+    tied = bool(others) and others[0][1] == most
+    if tied or first == unsure:
+        return Label(None, None, len(answers), agreement)
+    return Label(first, agreement, len(answers), agreement)
+
+
+class Gathering:
+    """Grows the tables file by file."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._unsure = {name: skill.unsure for name, skill in fleet.spec.skills.items()}
+        self.entries: dict[str, Entry] = {}
+        self.rejections: list[Rejection] = []
+        self.remarks: list[Remark] = []
+        self.ignored = 0
+        self._filenames: set[str] = set()
+
+    def add(self, item: Item, outcome: Outcome) -> None:
+        """Take in one file, or set it aside."""
+        name = printable(item.found.name)
+        if isinstance(outcome, OSError):
+            self.rejections.append(unreadable(name, item.source, outcome))
+        elif not isinstance(outcome, Facts):
+            self.rejections.append(Rejection(name, item.source, outcome.reason, outcome.message))
+        elif (entry := self.entries.get(outcome.photo_id)) is None:
+            entry = Entry(outcome, item.found.path, self._unique(name, item.origin), item.source)
+            self.entries[outcome.photo_id] = entry
+            entry.learn(item)
+        else:
+            self._add_duplicate(entry, item, name)
+
+    def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
+        entry.learn(item)
+        if os.path.realpath(entry.path) == os.path.realpath(item.found.path):
+            return  # one file that two sources name: nothing is set aside
+        message = f"it has the same bytes as {entry.filename}"
+        self.rejections.append(
+            Rejection(
+                name,
+                item.source,
+                Aside.DUPLICATE,
+                message,
+                same_as=entry.filename,
+                set_id=item.row.set_id,
+                split=item.row.split,
+            )
+        )
+
+    def _unique(self, name: str, origin: str) -> str:
+        unique, count = name, 1
+        while unique in self._filenames:
+            unique = f"{origin}/{name}" if count == 1 else f"{origin}-{count}/{name}"
+            count += 1
+        self._filenames.add(unique)
+        return unique
+
+    def digest(self) -> str:
+        """Digest of all that the tables hold, but for the time of ingestion."""
+        hasher = hashlib.sha256()
+        for entry in self.entries.values():
+            row = {**_catalogue_row(entry), "votes": entry.votes, "attributes": entry.attributes}
+            hasher.update(json.dumps(row, sort_keys=True, default=str).encode())
+        rest = [jsonable(self.rejections), jsonable(self.remarks), self._unsure, self.ignored]
+        hasher.update(canonical_json(rest).encode())
+        return hasher.hexdigest()
+
+    def labels(self) -> Iterator[tuple[str, str, Label]]:
+        """(photo_id, skill, label) of every photo and skill that has votes, skills in the fleet's order."""
+        for photo_id, entry in self.entries.items():
+            for skill, unsure in self._unsure.items():
+                answers = [label for voted, _, label in entry.votes if voted == skill]
+                if answers:
+                    yield photo_id, skill, majority(answers, unsure)
+
+    def write(self, folder: Path, index: PhotoIndex) -> list[tuple[str, str, Label]]:
+        """Write the tables and `rejected.json` into `folder`; gives the labels for the report."""
+        import pandas as pd
+
+        rows = [
+            {**_catalogue_row(entry), "ingested_at": index.arrived_at(photo_id)}
+            for photo_id, entry in self.entries.items()
+        ]
+        catalogue = pd.DataFrame({name: [row[name] for row in rows] for name in CATALOGUE})
+        for name, values in self._attributes().items():
+            catalogue[name] = pd.Series(values, dtype=object)
+        write_table(catalogue, folder / "catalogue.parquet", CATALOGUE)
+        votes = [(photo_id, *vote) for photo_id, entry in self.entries.items() for vote in entry.votes]
+        frame = pd.DataFrame(votes, columns=["photo_id", "skill", "annotator", "label"], dtype=object)
+        write_table(frame.assign(answered_at=None), folder / "votes.parquet", VOTES)
+        labels = list(self.labels())
+        columns = {"photo_id": [row[0] for row in labels], "skill": [row[1] for row in labels]}
+        fields = {name: [getattr(row[2], name) for row in labels] for name in Label.__dataclass_fields__}
+        write_table(pd.DataFrame({**columns, **fields}), folder / "labels.parquet", LABELS)
+        rejected = [{k: v for k, v in asdict(noted).items() if v is not None} for noted in self.rejections]
+        (folder / "rejected.json").write_text(json.dumps(rejected, indent=1, ensure_ascii=False), "utf-8")
+        return labels
+
+    def _attributes(self) -> dict[str, list[Any]]:
+        """Further columns by name; one whose values are of several types (two tables) becomes text."""
+        names = dict.fromkeys(name for entry in self.entries.values() for name in entry.attributes)
+        columns = {name: [entry.attributes.get(name) for entry in self.entries.values()] for name in names}
+        for name, values in columns.items():
+            if len({type(value) for value in values if value is not None}) > 1:
+                columns[name] = [None if value is None else str(value) for value in values]
+        return columns
+
+    def report(self, labels: list[tuple[str, str, Label]], known: frozenset[str]) -> IngestReport:
+        """The report; `known` are the photos of the result before."""
+        skills: dict[str, Counter[str]] = {skill: Counter() for skill in self._unsure}
+        labelled = set()
+        for photo_id, skill, label in labels:
+            if label.label is not None:
+                skills[skill][label.label] += 1
+                labelled.add(photo_id)
+        reasons = Counter(str(rejection.reason) for rejection in self.rejections)
+        return IngestReport(
+            photos=len(self.entries),
+            new_photos=len(self.entries.keys() - known),
+            duplicates=reasons.pop(Aside.DUPLICATE, 0),
+            rejected=dict(sorted(reasons.items())),
+            ignored=self.ignored,
+            skills={skill: dict(sorted(counts.items())) for skill, counts in skills.items()},
+            sets=len({_set_of(entry) for entry in self.entries.values()}),
+            sources=dict(Counter(entry.source for entry in self.entries.values())),
+            unlabelled=len(self.entries) - len(labelled),
+            remarks=self.remarks[:_REMARKS_SHOWN],
+            remarks_count=len(self.remarks),
+        )
+
+
+def _set_of(entry: Entry) -> str:
+    return entry.set_id or str(uuid.uuid5(_SETS, entry.facts.photo_id))
+
+
+def _catalogue_row(entry: Entry) -> Mapping[str, Any]:
+    facts = entry.facts
+    exif = datetime.fromisoformat(facts.taken_at) if facts.taken_at else None
+    return {
+        **asdict(facts),
+        "filename": entry.filename,
+        "source": entry.source,
+        "permission": entry.permission,
+        "set_id": _set_of(entry),
+        "split": entry.split,
+        "taken_at": entry.taken_at or exif,  # a table is written by people who know that the camera's clock was wrong
+    }

@@ -1,0 +1,84 @@
+"""What ingest reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Aside(StrEnum):
+    """Why something named or found is not in the catalogue, beside the reasons of `coachworks.photos.Reason`."""
+
+    DUPLICATE = "duplicate"
+    MISSING = "missing"
+    OUTSIDE = "outside"
+    UNREADABLE = "unreadable"
+    MALFORMED_ROW = "malformed-row"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A file or a row of a table that was set aside: one entry of `rejected.json`.
+
+    Attributes:
+        file: Its name, relative to the folder of its source.
+        source: Name of its source.
+        reason: One of `Aside` or `coachworks.photos.Reason`.
+        message: The same in words.
+        same_as: Of a duplicate: the filename in the catalogue that has the same bytes.
+        set_id: Of a duplicate: the set that the table puts it in, if it does.
+        split: Of a duplicate: the split that the table demands, if it does.
+    """
+
+    file: str
+    source: str
+    reason: str
+    message: str
+    same_as: str | None = None
+    set_id: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something in a source that was taken in, but not as it is written.
+
+    Attributes:
+        file: The photo's or the table's name.
+        source: Name of its source.
+        message: What was odd and what was done.
+    """
+
+    file: str
+    source: str
+    message: str
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What ingest took in.
+
+    Attributes:
+        photos: Photos in the catalogue.
+        new_photos: Of these, photos that the result before did not have.
+        duplicates: Files whose bytes are those of a photo already listed.
+        rejected: Files and rows that are not in the catalogue, per reason; duplicates are counted above.
+        ignored: Files that are plainly no photos (documents, tables); hidden files are not counted at all.
+        skills: Photos per skill and label.
+        sets: Sets in the catalogue.
+        sources: Photos per source.
+        unlabelled: Photos that carry no label of any skill.
+        remarks: What was taken in, but not as written; the first hundred.
+        remarks_count: How many remarks there were.
+    """
+
+    photos: int
+    new_photos: int
+    duplicates: int
+    rejected: Mapping[str, int]
+    ignored: int
+    skills: Mapping[str, Mapping[str, int]]
+    sets: int
+    sources: Mapping[str, int]
+    unlabelled: int
+    remarks: Sequence[Remark]
+    remarks_count: int

@@ -1,0 +1,87 @@
+"""Ingest as a library function."""
+
+from pathlib import Path
+
+from coachworks.context import ALONE, Context
+from coachworks.errors import DataError, NotFoundError
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, latest, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import FolderStore, Store, open_store
+from components.ingest.build_tables import Gathering
+from components.ingest.config import IngestConfig
+from components.ingest.photo_index import PhotoIndex
+from components.ingest.report import IngestReport
+from components.ingest.source_files import Item, read_source
+from components.ingest.take_in import take_in
+
+
+def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context = ALONE) -> Result:
+    """Take in the photos and tables of the fleet's sources.
+
+    The result holds `catalogue.parquet`, `votes.parquet`, `labels.parquet` and `rejected.json`; its key is the digest
+    of what they say, so that the same photos and tables give the same result. The photos themselves are in the store.
+
+    Args:
+        fleet: The located fleet.
+        config: Settings; the defaults if None.
+        context: Where progress goes.
+
+    Raises:
+        NotFoundError: a folder or table does not exist.
+        InvalidConfigError: a source does not say which skill its sub-folders answer.
+        DataError: a table cannot be used, or there is no usable photo at all.
+    """
+    config = config or IngestConfig()
+    store = open_store(fleet.spec.store)
+    index = PhotoIndex(store)
+    gathering = _gather(fleet, store, index, config, context)
+
+    def build(folder: Path) -> IngestReport:
+        known = _photos_before(store)
+        labels = gathering.write(folder, index)
+        return gathering.report(labels, known)
+
+    inputs = {"content": gathering.digest()}
+    return produce(store, "ingest", inputs, build, context=context, code=code_digest(__file__))
+
+
+def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig, context: Context) -> Gathering:
+    gathering = Gathering(fleet)
+    store_folder = store.root if isinstance(store, FolderStore) else None
+    items: list[Item] = []
+    for source in fleet.spec.sources:
+        files = read_source(source, fleet, store_folder)
+        items += files.items
+        gathering.rejections += files.rejections
+        gathering.remarks += files.remarks
+        gathering.ignored += files.ignored
+    outcomes = take_in([item.found for item in items], store, index, workers=config.workers, progress=context.progress)
+    for item, (_, outcome) in zip(items, outcomes, strict=True):
+        gathering.add(item, outcome)
+    if not gathering.entries:
+        folders = ", ".join(source.photos for source in fleet.spec.sources)
+        aside = len(gathering.rejections)
+        raise DataError(
+            f"there must be at least one usable photo in {folders}; "
+            + (f"{aside} files or rows were set aside, the first because: {_first(gathering)}" if aside else "got none")
+        )
+    if gathering.rejections:
+        context.progress.note(f"{len(gathering.rejections)} files or rows set aside: see rejected.json")
+    return gathering
+
+
+def _first(gathering: Gathering) -> str:
+    rejection = gathering.rejections[0]
+    return f"{rejection.file}: {rejection.message}"
+
+
+def _photos_before(store: Store) -> frozenset[str]:
+    """Photos of the latest result: what is new is new compared with it."""
+    try:
+        catalogue = load(store, "ingest", latest(store, "ingest")).path / "catalogue.parquet"
+    except NotFoundError:
+        return frozenset()
+    import pyarrow.parquet as pq
+
+    return frozenset(pq.read_table(catalogue, columns=["photo_id"]).column("photo_id").to_pylist())

@@ -1,0 +1,103 @@
+"""Files into the store: read, hashed, decoded, measured and published, on all cores, each photo once."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TypeVar
+
+from coachworks.digests import digest_bytes
+from coachworks.errors import PhotoError
+from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file
+from coachworks.progress import Progress
+from coachworks.store import Store
+from components.ingest.folder_walk import Found
+from components.ingest.photo_index import Facts, PhotoIndex, Refusal, Verdict
+from components.ingest.quality_measures import MEASURED_PX, measure
+
+T = TypeVar("T")
+Outcome = Verdict | OSError
+
+
+def take_in(
+    files: Sequence[Found], store: Store, index: PhotoIndex, *, workers: int, progress: Progress
+) -> Iterator[tuple[Found, Outcome]]:
+    """What each file is, in the order given; new photos are in the store when their turn comes.
+
+    Threads do: reading, hashing and decoding let go of Python's lock. At most a few files are held at a time.
+
+    Args:
+        files: What to take in.
+        store: Where photos go.
+        index: What is known already; it learns what is new.
+        workers: Threads; 0 takes one per core.
+        progress: Hears of each file.
+    """
+    workers = workers or _cores()
+    with (
+        progress.task("ingest", total=len(files), unit="photos") as task,
+        ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
+    ):
+        jobs = ((found, _known_or(pool, found, store, index)) for found in files)
+        try:
+            for found, job in _ahead(jobs, by=2 * workers):
+                outcome = job.result() if isinstance(job, Future) else job
+                if isinstance(job, Future) and not isinstance(outcome, OSError):
+                    index.add(found, outcome)
+                yield found, outcome
+                task.advance()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            index.flush()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))  # respects taskset and cpusets, unlike cpu_count
+    return os.cpu_count() or 1
+
+
+def _known_or(pool: ThreadPoolExecutor, found: Found, store: Store, index: PhotoIndex) -> Verdict | Future[Outcome]:
+    return index.verdict(found) or pool.submit(_judge, found, store, index)
+
+
+def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
+    """`items`, of which the next `by` are always begun: a window that keeps memory flat."""
+    begun: deque[T] = deque()
+    for item in items:
+        begun.append(item)
+        if len(begun) > by:
+            yield begun.popleft()
+    yield from begun
+
+
+def _judge(found: Found, store: Store, index: PhotoIndex) -> Outcome:
+    try:
+        with found.path.open("rb") as file:
+            if found.size > MAX_BYTES:
+                refusal = refuse_large_file(found.size, file.read(64))
+                return Refusal(refusal.reason, str(refusal))
+            data = file.read(MAX_BYTES + 1)  # one more: a file that is growing is refused as too large
+    except OSError as err:
+        return err
+    photo_id = digest_bytes(data)
+    known = index.facts(photo_id)
+    if known is not None:
+        return known
+    try:
+        photo = read_photo(data, at_least_px=MEASURED_PX)
+    except PhotoError as err:
+        return Refusal(err.reason, str(err))
+    uri = photo_key(photo_id, photo.extension)
+    if not store.exists(uri):
+        store.write(uri, data)
+    return Facts(
+        photo_id=photo_id,
+        uri=uri,
+        width_px=photo.width_px,
+        height_px=photo.height_px,
+        format=photo.format,
+        taken_at=photo.taken_at.isoformat() if photo.taken_at else None,
+        **asdict(measure(photo.image)),
+    )
