@@ -1,0 +1,35 @@
+"""The KFP face of augment."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.STEPS, install_kfp_package=False)
+def augment(fleet: str, validate: str, page: dsl.Output[dsl.HTML], sheet_photos: int = 12, sheet_views: int = 5) -> str:
+    """Settle the augmentation policy and draw a contact sheet of its views.
+
+    Args:
+        fleet: The fleet, as JSON.
+        validate: Key of the result of validate.
+        sheet_photos: Photos on the contact sheet, in [1, 100].
+        sheet_views: Views per photo on the contact sheet, in [1, 16].
+        page: The contact sheet.
+
+    Returns:
+        Key of the result.
+    """
+    import shutil
+
+    from coachworks.context import step_context
+    from coachworks.fleet.model import Fleet
+    from coachworks.store import open_store
+    from components.augment.config import AugmentConfig
+    from components.augment.step import augment as step
+
+    located = Fleet.from_json(fleet)
+    config = AugmentConfig(sheet_photos=sheet_photos, sheet_views=sheet_views)
+    with step_context(open_store(located.spec.store), "augment") as context:
+        result = step(located, validate, config=config, context=context)
+        shutil.copyfile(result.path / "contact-sheet.html", page.path)
+        return result.key

@@ -1,0 +1,130 @@
+"""From the transforms that a fleet file declares to Albumentations objects, which only warn where this refuses."""
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from coachworks.errors import InvalidConfigError
+from components.augment.toolkit import albumentations
+
+# For photos of things: what a hand-held camera varies by itself. Nothing here blurs, adds noise or loses resolution,
+# so that a label about the photo's quality stays true.
+DEFAULT: tuple[dict[str, dict[str, Any]], ...] = (
+    {"RandomCropFromBorders": {"crop_left": 0.12, "crop_right": 0.12, "crop_top": 0.12, "crop_bottom": 0.12, "p": 1.0}},
+    {"HorizontalFlip": {"p": 0.5}},
+    {"Rotate": {"limit": [-8, 8], "border_mode": 4, "p": 0.5}},  # 4: reflect, so that no black corners give it away
+    {"ColorJitter": {"brightness": [0.8, 1.25], "contrast": [0.85, 1.2], "saturation": [0.8, 1.2], "hue": [-0.02, 0.02],
+                     "p": 0.8}},
+)  # fmt: skip
+_GROUPS = ("OneOf", "SomeOf", "RandomOrder", "Sequential")  # they hold transforms of their own
+
+
+def build(declared: Sequence[Mapping[str, Any]]) -> Any:
+    """An `albumentations.Compose` of the declared transforms.
+
+    Args:
+        declared: One mapping per transform, from its name to its arguments: `[{"HorizontalFlip": {"p": 0.5}}]`.
+
+    Raises:
+        InvalidConfigError: a transform or an argument does not exist, a value is refused, or the transform does not
+            give a photo back.
+    """
+    composed = albumentations().Compose([_transform(item) for item in declared])
+    _must_give_photos(composed)
+    return composed
+
+
+def names(declared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the declared transforms, groups with what they hold: `OneOf(HueSaturationValue, ToGray)`."""
+    found = []
+    for item in declared:
+        name, arguments = next(iter(item.items()))
+        found.append(f"{name}({', '.join(names(arguments['transforms']))})" if name in _GROUPS else name)
+    return found
+
+
+def _transform(item: Mapping[str, Any]) -> Any:
+    if len(item) != 1:
+        raise InvalidConfigError(
+            f"each entry of transforms must be one transform with its arguments; got {dict(item)!r}. "
+            "Write `- HorizontalFlip: {p: 0.5}`."
+        )
+    name, arguments = next(iter(item.items()))
+    arguments = {} if arguments is None else arguments
+    kind = _class(name)
+    if not isinstance(arguments, Mapping):
+        raise InvalidConfigError(
+            f"the arguments of the transform {name!r} must be a mapping; got {arguments!r}. "
+            f"Write `- {name}: {{p: 0.5}}`."
+        )
+    arguments = dict(arguments)
+    _check_arguments(name, kind, arguments)
+    if name in _GROUPS:
+        arguments["transforms"] = [_transform(inner) for inner in arguments.get("transforms", ())]
+    # What YAML and JSON write as a list is a tuple to Albumentations.
+    arguments = {key: tuple(value) if isinstance(value, list) and key != "transforms" else value
+                 for key, value in arguments.items()}  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            return kind(**arguments)
+        except (TypeError, ValueError, UserWarning) as err:
+            raise InvalidConfigError(f"the transform {name!r} refuses its arguments: {_reason(err)}") from err
+
+
+def _class(name: str) -> Any:
+    module = albumentations()
+    known = {
+        other
+        for other in dir(module)
+        if inspect.isclass(kind := getattr(module, other))
+        and (other in _GROUPS or issubclass(kind, (module.ImageOnlyTransform, module.DualTransform)))
+        and other not in {"ImageOnlyTransform", "DualTransform", "Lambda"}
+    }
+    if name not in known:
+        raise InvalidConfigError(
+            f"transform must be one of Albumentations {module.__version__}; got {name!r}{_did_you_mean(name, known)}"
+        )
+    return getattr(module, name)
+
+
+def _check_arguments(name: str, kind: Any, arguments: Mapping[str, Any]) -> None:
+    known = set(inspect.signature(kind.__init__).parameters) - {"self", "kwargs", "args"}
+    for argument in arguments:
+        if argument not in known:
+            raise InvalidConfigError(
+                f"the transform {name!r} has no argument {argument!r}{_did_you_mean(str(argument), known)}; "
+                f"it has: {', '.join(sorted(known))}"
+            )
+
+
+def _did_you_mean(word: str, known: set[str]) -> str:
+    folded = {name.lower(): name for name in sorted(known)}
+    close = difflib.get_close_matches(str(word).lower(), folded, n=1)
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
+
+
+def _reason(err: Exception) -> str:
+    """What pydantic says about the values, on one line and without its links."""
+    lines = [line.strip() for line in str(err).splitlines()]
+    return "; ".join(line for line in lines[1:] if line and "For further information" not in line) or str(err)
+
+
+def _must_give_photos(composed: Any) -> None:
+    rng = np.random.default_rng(0)
+    for transform in composed.transforms:
+        sample = rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)
+        name = type(transform).__name__
+        try:
+            image = albumentations().Compose([transform], seed=0)(image=sample)["image"]
+        except Exception as err:  # each transform raises its own kinds
+            raise InvalidConfigError(f"the transform {name!r} fails on a photo of 128 × 96 pixels: {err}") from err
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InvalidConfigError(
+                f"the transform {name!r} must give an RGB photo of 8 bits per channel. Leave out what the backbone's "
+                "own preprocessing does (normalising, tensors, single channels)."
+            )

@@ -1,0 +1,20 @@
+"""What augment reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AugmentReport:
+    """What augment settled.
+
+    Attributes:
+        views: Augmented views per training photo, beside the clean one.
+        policy_digest: Digest of the policy: part of what a model was trained with.
+        transforms: Names of the transforms, in order.
+        photos_shown: Photos on the contact sheet.
+    """
+
+    views: int
+    policy_digest: str
+    transforms: list[str]
+    photos_shown: int

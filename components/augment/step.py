@@ -1,0 +1,121 @@
+"""The library face of augment."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coachworks.context import ALONE, Context
+from coachworks.digests import canonical_json
+from coachworks.fleet.model import Fleet
+from coachworks.photos import decode_photo
+from coachworks.results import Result, ancestor, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import Store, open_store
+from coachworks.tables import read_table
+from components.augment.config import AugmentConfig
+from components.augment.declaration import names
+from components.augment.policy import POLICY, Policy, augmenter, declared_transforms, policy_of
+from components.augment.report import AugmentReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from components.augment.contact_sheet import Row
+
+_SHEET_PX = 320  # enough for a thumbnail, little enough to be quick
+
+
+def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None, context: Context = ALONE) -> Result:
+    """Settle the augmentation policy and draw its contact sheet.
+
+    Args:
+        fleet: The fleet, located; `spec.augment` is the policy.
+        validate: Key of the result of validate, whose photos the contact sheet shows.
+        config: Settings; None for the defaults.
+        context: Surroundings of the run.
+
+    Raises:
+        InvalidConfigError: the policy names a transform or an argument that does not exist, or a value is refused.
+    """
+    config = config or AugmentConfig()
+    store = open_store(fleet.spec.store)
+    asked = fleet.spec.augment
+
+    def build(folder: Path) -> AugmentReport:
+        policy = policy_of(asked)
+        (folder / POLICY).write_text(json.dumps(policy.to_json(), indent=1, ensure_ascii=False), "utf-8")
+        rows = _rows(store, load(store, "validate", validate), fleet, policy, config)
+        _write_sheet(folder, rows, fleet, policy)
+        context.progress.note(
+            f"{policy.views} views per training photo: {', '.join(names(policy.declared)) or 'clean'}"
+        )
+        return AugmentReport(policy.views, policy.digest, names(policy.declared), len(rows))
+
+    inputs = {
+        "validate": validate,
+        "policy": {"views": asked.views, "seed": asked.seed, "transforms": declared_transforms(asked)},
+        "sheet": {"photos": config.sheet_photos, "views": config.sheet_views},
+    }
+    return produce(store, "augment", inputs, build, context=context, code=code_digest(__file__))
+
+
+def _rows(store: Store, validated: Result, fleet: Fleet, policy: Policy, config: AugmentConfig) -> "list[Row]":
+    from PIL import Image
+
+    from components.augment.contact_sheet import Row
+    from components.validate.admitted import admitted
+
+    labels = admitted(store, validated, fleet)
+    labels = labels[labels["split"] == "train"]
+    uris = read_table(ancestor(store, validated, "ingest").path / "catalogue.parquet").set_index("photo_id")["uri"]
+    augmented = augmenter(policy)
+    rows = []
+    for photo_id in _chosen(labels, config.sheet_photos):
+        image = decode_photo(store.read(str(uris[photo_id])), at_least_px=_SHEET_PX)
+        pixels = np.asarray(image)
+        views = range(1, min(policy.views, config.sheet_views) + 1)
+        answers = labels[labels["photo_id"] == photo_id].sort_values("skill")
+        caption = ", ".join(
+            f"{skill}: {label}" for skill, label in zip(answers["skill"], answers["label"], strict=True)
+        )
+        rows.append(Row(caption, [image, *(Image.fromarray(augmented(pixels, photo_id, view)) for view in views)]))
+    return rows
+
+
+def _chosen(labels: "pd.DataFrame", count: int) -> list[str]:
+    """Photos that show as many labels as can be: by turns one of each label, in an order that is drawn by lot."""
+    photos: dict[tuple[str, str], list[str]] = {}
+    for photo_id, skill, label in zip(labels["photo_id"], labels["skill"], labels["label"], strict=True):
+        photos.setdefault((skill, label), []).append(str(photo_id))
+    piles = [iter(sorted(pile, key=_lot)) for pile in photos.values()]
+    chosen: dict[str, None] = {}
+    while piles and len(chosen) < count:
+        for pile in list(piles):
+            photo_id = next((candidate for candidate in pile if candidate not in chosen), None)
+            if photo_id is None:
+                piles.remove(pile)
+            else:
+                chosen[photo_id] = None
+    return list(chosen)[:count]
+
+
+def _lot(photo_id: str) -> bytes:
+    return hashlib.sha256(photo_id.encode()).digest()
+
+
+def _write_sheet(folder: Path, rows: "list[Row]", fleet: Fleet, policy: Policy) -> None:
+    from components.augment.contact_sheet import draw_page, draw_sheet
+
+    (folder / "contact-sheet.jpg").write_bytes(draw_sheet(rows))
+    summary = (
+        f"Every training photo is learnt from as it is and in {policy.views} views. Look whether each label still "
+        "holds in every view: a flip, say, turns left into right. Validation and test photos are never varied."
+    )
+    lines = [
+        f"{name}: {canonical_json(arguments or {})}" for item in policy.declared for name, arguments in item.items()
+    ]
+    page = draw_page(rows, title=f"Augmented views · {fleet.name}", summary=summary, transforms=lines)
+    (folder / "contact-sheet.html").write_text(page, "utf-8")

@@ -1,0 +1,12 @@
+"""embed: one pass of the frozen backbone over every photo and its views, for all skills."""
+
+from coachworks.steps import Step
+from components.embed.config import EmbedConfig
+
+STEP = Step(
+    name="embed",
+    summary="Compute the backbone's features of the photos and their augmented views, each once.",
+    config=EmbedConfig,
+)
+
+__all__ = ["STEP", "EmbedConfig"]

@@ -1,0 +1,85 @@
+"""Backbones by name, converted to ONNX once and kept in the store."""
+
+import difflib
+import json
+from pathlib import Path
+
+from coachworks.digests import digest_bytes
+from coachworks.errors import InvalidConfigError
+from coachworks.progress import SILENT, Progress
+from coachworks.store import Store
+from components.embed import efficientnet_lite, hub
+from components.embed.preprocess import PREPROCESSING
+from components.embed.pretrained_folder import pretrained_folder
+from components.embed.source import Source
+from components.embed.spec import BackboneSpec
+
+
+def find_backbone(name: str) -> Source:
+    """The backbone that a fleet file names, without importing torch.
+
+    Args:
+        name: `efficientnet-lite0`, `-lite1` or `-lite2`; a folder, beginning with `.`, `/` or `~`; or
+            `hub:owner/name`.
+
+    Raises:
+        InvalidConfigError: there is no such backbone, or it is not usable.
+    """
+    if name in efficientnet_lite.NAMES:
+        return efficientnet_lite.efficientnet_lite(name)
+    if name.startswith(hub.PREFIX):
+        return hub.hub_model(name)
+    if name.startswith((".", "/", "~")):
+        return pretrained_folder(Path(name).expanduser())
+    close = difflib.get_close_matches(name.lower(), efficientnet_lite.NAMES, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    raise InvalidConfigError(
+        f"backbone must be one of {', '.join(efficientnet_lite.NAMES)}, a folder such as ./my-model, or "
+        f"hub:owner/name; got {name!r}{hint}"
+    )
+
+
+def ensure_backbone(store: Store, source: Source, *, progress: Progress = SILENT) -> BackboneSpec:
+    """The spec of a backbone whose ONNX file is in the store, converted now where it is not.
+
+    Raises:
+        DataError: the converted network does not compute what the original does.
+    """
+    if not (store.exists(onnx_key(source.digest)) and store.exists(_spec_key(source.digest))):
+        from components.embed.conversion import convert
+
+        progress.note(f"converting the backbone {source.name} to ONNX, once")
+        onnx, dimensions = convert(source)
+        spec = BackboneSpec(
+            name=source.name,
+            digest=source.digest,
+            input_px=source.input_px,
+            mean=source.mean,
+            std=source.std,
+            resampling=source.resampling,
+            fit=source.fit,
+            dimensions=dimensions,
+            onnx_sha256=digest_bytes(onnx),
+            preprocessing=PREPROCESSING,
+        )
+        store.write(onnx_key(spec.digest), onnx)
+        store.write(_spec_key(spec.digest), json.dumps(spec.to_json(), indent=1).encode())
+    return read_backbone(store, source.digest)
+
+
+def read_backbone(store: Store, digest: str) -> BackboneSpec:
+    """The spec of the converted backbone `digest`; its ONNX file is at `onnx_key(digest)`.
+
+    Raises:
+        NotFoundError: it has not been converted into this store.
+    """
+    return BackboneSpec.from_json(json.loads(store.read(_spec_key(digest))))
+
+
+def onnx_key(digest: str) -> str:
+    """Key of a converted backbone in the store."""
+    return f"backbones/{digest}.onnx"
+
+
+def _spec_key(digest: str) -> str:
+    return f"backbones/{digest}.json"

@@ -1,0 +1,106 @@
+"""Worker processes, one per core, fed with batches over pipes.
+
+Not multiprocessing's pools: their workers import the caller's main module again, and outlive a caller that is killed.
+These import what they need, and end with the pipe.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import components
+from coachworks.errors import TransientError
+from components.embed.work import Job, Photo, Work
+
+_AHEAD = 2  # batches per worker under way, so that none waits for the other end
+
+
+def run_batches(
+    job: Job, batches: Sequence[list[Photo]], *, workers: int
+) -> Iterator[tuple[list[Photo], NDArray[Any]]]:
+    """Each batch with its rows, in the order in which they are done.
+
+    Args:
+        job: What the batches have in common.
+        batches: Photos with views.
+        workers: Processes; 1 computes here, without starting any.
+
+    Raises:
+        DataError: a photo cannot be read.
+        TransientError: a worker process died.
+    """
+    if workers == 1:
+        work = Work(job)
+        for batch in batches:
+            yield batch, work.batch(batch)
+        return
+    with ExitStack() as stack:
+        pipes = {stack.enter_context(pipe): process for pipe, process in (_start(stack) for _ in range(workers))}
+        for pipe in pipes:
+            pipe.send(job)
+        todo = iter(enumerate(batches))
+        for _ in range(_AHEAD):
+            for pipe in pipes:
+                _feed(pipe, todo)
+        for _ in range(len(batches)):
+            number, rows, pipe = _next_answer(pipes)
+            _feed(pipe, todo)
+            yield batches[number], rows
+
+
+def _start(stack: ExitStack) -> tuple[Connection, "subprocess.Popen[bytes]"]:
+    ours, theirs = Pipe()
+    root = str(Path(components.__file__).parents[1])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 — our own interpreter and module
+            [sys.executable, "-m", "components.embed.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    stack.callback(_end, process)  # runs after the pipe is closed
+    return ours, process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:  # in the middle of a batch
+        process.kill()
+        process.wait()
+
+
+def _feed(pipe: Connection, todo: Iterator[tuple[int, list[Photo]]]) -> None:
+    following = next(todo, None)
+    if following is not None:
+        pipe.send(following)
+
+
+def _next_answer(pipes: "dict[Connection, subprocess.Popen[bytes]]") -> tuple[int, NDArray[Any], Connection]:
+    pipe = wait(list(pipes))[0]
+    assert isinstance(pipe, Connection)  # noqa: S101 — what went in comes out
+    try:
+        number, answer = pipe.recv()
+    except (EOFError, ConnectionResetError) as err:
+        status = pipes[pipe].wait()
+        raise TransientError(
+            f"a worker process of embed ended with status {status}; -9 means that memory ran out. What is computed is "
+            "kept: run again, with a smaller `workers` if need be."
+        ) from err
+    if isinstance(answer, Exception):
+        raise answer
+    return number, answer, pipe

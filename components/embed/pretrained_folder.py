@@ -1,0 +1,149 @@
+"""Any vision model in the layout of `transformers`: a folder with config, safetensors and preprocessing."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coachworks.digests import digest_file, digest_json
+from coachworks.errors import InvalidConfigError
+from components.embed.source import Source
+from components.embed.spec import Resampling
+
+if TYPE_CHECKING:
+    import torch
+
+_RESAMPLING: dict[int, Resampling] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}  # Pillow's numbers
+
+
+def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
+    """The backbone in `folder`.
+
+    Args:
+        folder: As `save_pretrained` of a model and of its image processor fills it.
+        name: What to call it; None for the folder's name.
+
+    Raises:
+        InvalidConfigError: there is no such folder, or it holds no vision model, or no safetensors.
+    """
+    if not folder.is_dir():
+        raise InvalidConfigError(f"backbone must be an existing folder; got {str(folder)!r}")
+    config = _json(folder, "config.json", "It must be a folder as `model.save_pretrained(folder)` writes it.")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} must hold its weights as *.safetensors; other formats may run code when they "
+            "are read, and are refused. Save it again with `model.save_pretrained(folder, safe_serialization=True)`."
+        )
+    processor = _json(
+        folder,
+        "preprocessor_config.json",
+        "A vision model has one: `AutoImageProcessor.from_pretrained(name).save_pretrained(folder)` writes it.",
+    )
+    input_px = _input_px(folder, processor, config)
+    mean, std = _mean_and_std(folder, processor)
+    return Source(
+        name=name or folder.resolve().name,
+        weights=digest_json([config, {file.name: digest_file(file) for file in weights}]),
+        load=partial(_load, folder),
+        input_px=input_px,
+        mean=mean,
+        std=std,
+        resampling=_RESAMPLING.get(processor.get("resample", 2), "bilinear"),
+    )
+
+
+def _json(folder: Path, file: str, way_out: str) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / file).read_text("utf-8"))
+    except FileNotFoundError as err:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} is not a vision model: it has no {file}. {way_out}"
+        ) from err
+    except (ValueError, OSError) as err:
+        raise InvalidConfigError(f"backbone {str(folder)!r} has a {file} that cannot be read: {err}") from err
+    if not isinstance(content, dict):
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} must have a JSON object in {file}; got a {type(content).__name__}"
+        )
+    return content
+
+
+def _input_px(folder: Path, processor: dict[str, Any], config: dict[str, Any]) -> int:
+    crop = processor.get("crop_size") if processor.get("do_center_crop") else None
+    size = crop or processor.get("size") or config.get("image_size")
+    if isinstance(size, dict):
+        sides = {value for key, value in size.items() if key in {"height", "width", "shortest_edge"}}
+    else:
+        sides = set(size) if isinstance(size, list) else {size}
+    if len(sides) != 1 or not isinstance(side := sides.pop(), int) or not 16 <= side <= 2048:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} must take square photos of 16 to 2048 pixels; its preprocessor_config.json says "
+            f"{size!r}"
+        )
+    return side
+
+
+def _mean_and_std(
+    folder: Path, processor: dict[str, Any]
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    mean, std = [0.0] * 3, [1.0] * 3
+    if processor.get("do_normalize", True):
+        mean, std = processor.get("image_mean", ()), processor.get("image_std", ())
+    if len(mean) != 3 or len(std) != 3:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} must name image_mean and image_std of three channels in its "
+            f"preprocessor_config.json; got {mean!r} and {std!r}"
+        )
+    # Normally 1: transformers scales by 1/255, and the spec's mean and std are of values in [0, 1] by definition.
+    scale = 255 * processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", True) else 255.0
+    red, green, blue = (value / scale for value in mean)
+    red_std, green_std, blue_std = (value / scale for value in std)
+    return (red, green, blue), (red_std, green_std, blue_std)
+
+
+def _load(folder: Path) -> "torch.nn.Module":
+    import torch
+    from transformers import AutoModel
+
+    try:
+        model, info = AutoModel.from_pretrained(
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as err:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} cannot be loaded with transformers, without code of its own: {err}"
+        ) from err
+    if model.main_input_name != "pixel_values":
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} must be a vision model, which takes pixel_values; {type(model).__name__} takes "
+            f"{model.main_input_name}"
+        )
+    missing = {str(key) for key in info["missing_keys"]}
+    # A checkpoint trained with another head has no pooler: transformers fills it with random numbers.
+    invented = {key for key in missing if "pool" in key}
+    if missing - invented:
+        raise InvalidConfigError(
+            f"backbone {str(folder)!r} lacks weights that its config.json asks for: "
+            f"{', '.join(sorted(missing - invented)[:5])}"
+        )
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = model
+
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            output = self.network(pixel_values=photos, return_dict=True)
+            pooled: torch.Tensor | None = None if invented else getattr(output, "pooler_output", None)
+            if pooled is not None:
+                return pooled.flatten(1)
+            hidden: torch.Tensor = output.last_hidden_state
+            return hidden.mean((2, 3)) if hidden.ndim == 4 else hidden.mean(1)
+
+    return Pooled().eval()

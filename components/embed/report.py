@@ -1,0 +1,40 @@
+"""What embed reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EmbedReport:
+    """What embed computed, and where its features are.
+
+    Attributes:
+        backbone: The backbone as the fleet file names it.
+        backbone_digest: Digest of the backbone: weights, architecture and preprocessing.
+        space: Folder of the store's feature cache that holds the clean photos' features and the views' below it.
+        view_digest: Digest of what decides an augmented view's pixels.
+        policy_digest: Digest of the augmentation policy.
+        dimensions: Features per photo.
+        views: Augmented views per training photo, beside the clean one.
+        photos: Photos that have features now.
+        computed: Features computed now, a photo's clean and augmented views counted each.
+        reused: Features that were there already, counted in the same way.
+        seconds: Time that computing took, s; 0 where nothing was to do.
+        photos_per_second: Features computed per second; 0 where nothing was to do.
+        device: What computed: `cpu`, or the name of the GPU.
+        workers: Processes that took part.
+    """
+
+    backbone: str
+    backbone_digest: str
+    space: str
+    view_digest: str
+    policy_digest: str
+    dimensions: int
+    views: int
+    photos: int
+    computed: int
+    reused: int
+    seconds: float
+    photos_per_second: float
+    device: str
+    workers: int

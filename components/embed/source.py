@@ -1,0 +1,55 @@
+"""A backbone before it is converted: where its weights are, and how its photos are prepared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coachworks.digests import digest_json
+from components.embed.preprocess import PREPROCESSING
+from components.embed.spec import Fit, Resampling
+
+if TYPE_CHECKING:
+    import torch
+
+EXPORT = 1  # raise it when the conversion gives another network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A backbone that can be loaded with torch, known without importing torch.
+
+    Attributes:
+        name: What to call it.
+        weights: Digest of the weights and of the network they belong to.
+        load: Gives the torch module: float32 (N, 3, H, W) to float32 (N, D), in evaluation mode.
+        input_px: Height and width that it takes.
+        mean: Mean per channel of values in [0, 1].
+        std: Standard deviation per channel.
+        resampling: Filter of the resize.
+        fit: `squash` or `crop`.
+    """
+
+    name: str
+    weights: str
+    load: "Callable[[], torch.nn.Module]"
+    input_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resampling: Resampling
+    fit: Fit = "squash"  # benchmarks/embed.py --fit: the whole photo beats its centre on photos of things
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that decides a feature: weights, network, preprocessing. The name does not."""
+        return digest_json(
+            {
+                "weights": self.weights,
+                "input_px": self.input_px,
+                "mean": self.mean,
+                "std": self.std,
+                "resampling": self.resampling,
+                "fit": self.fit,
+                "preprocessing": PREPROCESSING,
+                "export": EXPORT,
+            }
+        )

@@ -1,0 +1,47 @@
+"""What a backbone needs to know about its photos, in one place, for training and serving alike."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Resampling = Literal["bilinear", "bicubic", "lanczos", "box"]
+Fit = Literal["squash", "crop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneSpec:
+    """A backbone and its preprocessing.
+
+    Attributes:
+        name: The backbone as the fleet file names it.
+        digest: Digest of weights, architecture and preprocessing, 64 hexadecimal digits.
+        input_px: Height and width that the backbone takes.
+        mean: Mean per channel (red, green, blue) of values in [0, 1].
+        std: Standard deviation per channel.
+        resampling: Filter of the resize; all are antialiased.
+        fit: `squash` the whole photo into the square, or `crop` the centre of it.
+        dimensions: Features per photo.
+        onnx_sha256: SHA-256 of the ONNX file.
+        preprocessing: Version of the code from bytes to pixels that the features were made with.
+    """
+
+    name: str
+    digest: str
+    input_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resampling: Resampling
+    fit: Fit
+    dimensions: int
+    onnx_sha256: str
+    preprocessing: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON values."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "BackboneSpec":
+        """The spec that `to_json` gave; further keys are ignored."""
+        known = {field.name: document[field.name] for field in fields(cls)}
+        return cls(**{**known, "mean": tuple(known["mean"]), "std": tuple(known["std"])})
