@@ -1,0 +1,13 @@
+"""package: the champions of the fleet in one bento, one backbone and many heads."""
+
+from coachworks.steps import Step
+from components.package.config import PackageConfig
+
+STEP = Step(
+    name="package",
+    summary="Put the champions into one bento: one backbone, many heads.",
+    config=PackageConfig,
+    joins_lanes=True,
+)
+
+__all__ = ["STEP"]

@@ -1,0 +1,139 @@
+"""Building the bento: the serving code, the bundle and their requirements, in a process of its own.
+
+The code is copied and named by string, never imported: the bento holds what it needs, whoever builds it.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from coachworks.digests import digest_file, digest_json
+from coachworks.errors import CoachworksError
+from coachworks.settings import child_environment
+from coachworks.store import Store
+from components.package.manifest import Manifest
+
+SERVICE = "serving.service:Answers"
+# What answering a photo imports. Of the steps, only those that serving shares code with.
+_CODE = ("coachworks", "serving", "components/__init__.py", "components/images.py")
+_STEPS = ("embed", "package", "train")
+_TIMEOUT_S = 300
+
+
+class BentoBuildError(CoachworksError):
+    """BentoML could not build the bento."""
+
+
+@dataclass(frozen=True)
+class Bento:
+    """A bento in the store.
+
+    Attributes:
+        tag: Its name and version, as BentoML spells them: `showroom:3f2a91c0de47`.
+        path: Its folder's key in the store.
+    """
+
+    tag: str
+    path: str
+
+
+def sources() -> dict[str, Path]:
+    """The code that goes into the bento: path in the bento -> file, in a fixed order."""
+    roots = [*_CODE, *(f"components/{step}" for step in _STEPS)]
+    files: dict[str, Path] = {}
+    for root in roots:
+        package, _, rest = root.partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise BentoBuildError(
+                f"the package {package!r} must be installed to build a bento. Install coachworks[serving]."
+            )
+        home = Path(next(iter(spec.submodule_search_locations)))
+        found = home / rest if rest else home
+        for file in [found] if found.is_file() else sorted(found.rglob("*.py")):
+            files[f"{package}/{file.relative_to(home).as_posix()}"] = file
+    return files
+
+
+def sources_digest() -> str:
+    """Digest of the code that goes into the bento, 16 hexadecimal digits."""
+    return digest_json({name: digest_file(file) for name, file in sources().items()})[:16]
+
+
+def requirements() -> list[str]:
+    """What the service needs, pinned to what is installed here: the core and the extra `serving`, no more."""
+    from packaging.requirements import Requirement
+
+    pins = set()
+    for line in importlib.metadata.requires("coachworks") or ():
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or marker.evaluate({"extra": "serving"}):
+            pins.add(f"{requirement.name}=={importlib.metadata.version(requirement.name).partition('+')[0]}")
+    return sorted(pins)
+
+
+def bento_version(manifest: Manifest) -> str:
+    """The bento's version: a digest of models, code and requirements, so that equal ones are one bento."""
+    return digest_json([manifest.digest(), sources_digest(), requirements()])[:12]
+
+
+def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
+    """The bento of `bundle`, built unless the store holds it already.
+
+    Raises:
+        BentoBuildError: BentoML could not build it.
+    """
+    version = bento_version(manifest)
+    bento = Bento(tag=f"{manifest.fleet}:{version}", path=f"bentos/{manifest.fleet}/{version}")
+    if store.exists(f"{bento.path}/bento.yaml"):
+        return bento
+    with store.scratch() as scratch:
+        context, home = scratch / "context", scratch / "home"
+        home.mkdir()
+        for name, file in sources().items():
+            target = context / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        shutil.copytree(bundle, context / "bundle")
+        (context / "bentofile.yaml").write_text(json.dumps(_bentofile(manifest)), "utf-8")  # JSON is YAML
+        _run_bentoml(context, home, manifest.fleet, version)
+        store.publish(home / "bentos" / manifest.fleet / version, bento.path)
+    return bento
+
+
+def _bentofile(manifest: Manifest) -> dict[str, object]:
+    skills = "\n".join(
+        f"| {name} | {', '.join(head.labels)} | {head.version} |" for name, head in manifest.skills.items()
+    )
+    return {
+        "service": SERVICE,
+        "description": f"# {manifest.fleet}\n\n| skill | labels | version |\n|---|---|---|\n{skills}\n",
+        "labels": {"fleet": manifest.fleet, "backbone": manifest.backbone.name},
+        "include": ["*"],
+        "python": {"packages": requirements(), "lock_packages": False},
+    }
+
+
+def _run_bentoml(context: Path, home: Path, name: str, version: str) -> None:
+    environment = {
+        **child_environment(),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "bentoml", "build", "--name", name, "--version", version, "--output", "tag"]
+    try:
+        done = subprocess.run(  # noqa: S603 — our own interpreter, no shell
+            command, cwd=context, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as err:
+        raise BentoBuildError(f"`bentoml build` must end within {_TIMEOUT_S} s; it did not") from err
+    if done.returncode != 0 or not (home / "bentos" / name / version / "bento.yaml").exists():
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise BentoBuildError(f"`bentoml build` ended with status {done.returncode}:\n{said}")

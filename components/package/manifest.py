@@ -1,0 +1,97 @@
+"""The bundle's manifest: what is in the bundle, from what it was made, and the digest of every file.
+
+A bundle is a folder: `manifest.json`, `backbone.onnx` and `heads/<skill>.safetensors`. Data only: nothing in it is
+executed when it is read.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from coachworks.digests import digest_json
+from coachworks.errors import DataError
+from coachworks.fleet.model import Name
+
+MANIFEST = "manifest.json"
+BACKBONE = "backbone.onnx"
+
+
+def head_file(skill: str) -> str:
+    """Path of a skill's head in the bundle."""
+    return f"heads/{skill}.safetensors"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PackagedBackbone(_Part):
+    """The shared backbone: its specification, preprocessing included, and its file's digest."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    digest: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    def spec(self) -> dict[str, Any]:
+        """The specification as it was stored beside the backbone."""
+        return self.model_dump(exclude={"sha256"})
+
+
+class PackagedHead(_Part):
+    """One skill's champion."""
+
+    question: str | None = None
+    labels: list[str] = Field(min_length=2)
+    threshold: float | None = Field(None, ge=0, le=1)
+    kind: str
+    version: str
+    head_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    metrics: dict[str, Any] = {}
+    provenance: dict[str, Any] = {}
+
+
+class Manifest(_Part):
+    """`manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    api_version: Literal["coachworks.dev/v1"] = "coachworks.dev/v1"
+    kind: Literal["Bundle"] = "Bundle"
+    fleet: str
+    created_at: str = Field(alias="created_at", description="When the newest head was registered, ISO 8601.")
+    backbone: PackagedBackbone
+    skills: dict[Name, PackagedHead] = Field(min_length=1)
+
+    def to_json(self) -> str:
+        """The manifest as the text of its file."""
+        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    def digest(self) -> str:
+        """Digest of the manifest, and through the digests in it of the whole bundle: 64 hexadecimal digits."""
+        return digest_json(self.model_dump(by_alias=True))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the bundle in `folder`.
+
+    Raises:
+        DataError: there is none, or it is of another version, or it is not one.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as err:
+        raise DataError(
+            f"the bundle must hold {MANIFEST}; {folder} does not. Package the fleet again: `coachworks run`."
+        ) from err
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its JSON"
+        raise DataError(
+            f"{path.name} of the bundle {folder} cannot be read: {where}: {first['msg']}. "
+            f"This release reads bundles of coachworks.dev/v1; package the fleet again: `coachworks run`."
+        ) from err

@@ -1,0 +1,38 @@
+"""What package reports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PackagedSkill:
+    """A skill in the bundle.
+
+    Attributes:
+        version: Version of its registered model.
+        head_digest: SHA-256 of its head's file.
+        kind: What the head is, such as `linear`.
+    """
+
+    version: str
+    head_digest: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class PackageReport:
+    """What went into the bundle.
+
+    Attributes:
+        bento: The bento's tag, or None where none was built.
+        skills: The skills in the bundle.
+        left_out: Skills of the fleet that are not in it, each with the reason.
+        backbone: Name of the backbone; None where no skill has a champion.
+        bytes: Size of the bundle, in bytes.
+    """
+
+    bento: str | None
+    skills: Mapping[str, PackagedSkill]
+    left_out: Mapping[str, str]
+    backbone: str | None
+    bytes: int

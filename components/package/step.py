@@ -1,0 +1,78 @@
+"""package: the champions of the fleet in one bundle and one bento."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from coachworks.context import ALONE, Context
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import open_store
+from components.package.bento_build import build_bento, requirements, sources_digest
+from components.package.bundling import choose, require_heads, write_bundle
+from components.package.champions import find_champions
+from components.package.config import PackageConfig
+from components.package.report import PackagedSkill, PackageReport
+
+
+def package(
+    fleet: Fleet, register: Sequence[str], *, config: PackageConfig | None = None, context: Context = ALONE
+) -> Result:
+    """Put the champions into one bento.
+
+    Args:
+        fleet: The fleet, located.
+        register: Keys of the results of register, one per lane.
+        config: Settings.
+        context: The run this is part of.
+
+    Returns:
+        A result with `bundle/` (`manifest.json`, `backbone.onnx`, `heads/<skill>.safetensors`) and `bento.json`; where
+        no skill has a champion, with neither.
+
+    Raises:
+        DataError: a head or the backbone in the store is damaged.
+        BentoBuildError: BentoML could not build the bento.
+    """
+    config = config or PackageConfig()
+    store = open_store(fleet.spec.store)
+    named, without = find_champions(store, fleet, [load(store, "register", key) for key in register])
+    champions, lost = require_heads(store, named)
+    without |= lost
+
+    def build(folder: Path) -> PackageReport:
+        if not champions:
+            context.progress.note("no skill has a champion: nothing to package")
+            return PackageReport(bento=None, skills={}, left_out=without, backbone=None, bytes=0)
+        choice = choose(store, champions)
+        bundle = folder / "bundle"
+        manifest = write_bundle(store, fleet, choice, bundle)
+        bento = None
+        if config.build_bento:
+            with context.progress.task("build the bento", total=None, unit="bento"):
+                bento = build_bento(store, manifest, bundle)
+            (folder / "bento.json").write_text(json.dumps({"tag": bento.tag, "path": bento.path}), "utf-8")
+        left_out = {**without, **choice.left_out}
+        for skill, reason in left_out.items():
+            context.progress.note(f"{skill} is left out: {reason}")
+        return PackageReport(
+            bento=bento.tag if bento else None,
+            skills={
+                skill: PackagedSkill(version=head.version, head_digest=head.head_sha256, kind=head.kind)
+                for skill, head in manifest.skills.items()
+            },
+            left_out=left_out,
+            backbone=manifest.backbone.name,
+            bytes=sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file()),
+        )
+
+    inputs = {
+        "register": list(register),
+        "fleet": fleet.name,
+        "champions": {skill: champion.to_json() for skill, champion in champions.items()},
+        "without": without,
+        "questions": {skill: fleet.skill(skill).question for skill in champions},
+        "bento": {"code": sources_digest(), "requirements": requirements()} if config.build_bento else None,
+    }
+    return produce(store, "package", inputs, build, context=context, code=code_digest(__file__))

@@ -1,0 +1,228 @@
+"""The HTTP interface as a FastAPI app: photos in, answers out, every error in one shape."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from coachworks import __version__
+from coachworks.errors import PhotoError
+from serving.access_log import AccessLog
+from serving.answers import ErrorDocument, Health, Prediction, SkillCard, SkillList
+from serving.engine import Engine
+from serving.instruments import Instruments
+from serving.predictor import Predictor
+from serving.refusals import RULES, Code, RefusalError, refusal_of
+from serving.settings import ServingSettings
+
+logger = logging.getLogger(__name__)
+
+PREDICT, SKILLS = "/v1/predict", "/v1/skills"
+DEFAULT_SETTINGS = ServingSettings()
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_PHOTO_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "One photo: its bytes, or a form with one file in the field `photo`.",
+        "content": {
+            "image/*": _BINARY,
+            "application/octet-stream": _BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["photo"],
+                    "properties": {"photo": {"type": "string", "format": "binary", "description": "The photo."}},
+                }
+            },
+        },
+    }
+}
+
+
+def create_app(load: Callable[[], Predictor], settings: ServingSettings = DEFAULT_SETTINGS) -> FastAPI:
+    """The service as an ASGI app. `app.state.engine` tells whether it is ready.
+
+    Args:
+        load: Gives the models; called in a thread once the app has started.
+        settings: How the service works.
+    """
+    instruments = Instruments()
+    engine = Engine(load, settings, instruments)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with engine:
+            yield
+
+    app = FastAPI(
+        title="coachworks",
+        version=__version__,
+        summary="A fleet of image classifiers: one photo in, every skill's answer out.",
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.engine = engine
+    app.add_middleware(
+        AccessLog,
+        instruments=instruments,
+        paths=frozenset({PREDICT, SKILLS, "/openapi.json"}),
+    )
+    _add_questions(app, engine)
+    _add_probes(app, engine, instruments)
+    _add_refusals(app)
+    return app
+
+
+def _add_questions(app: FastAPI, engine: Engine) -> None:
+    @app.post(
+        PREDICT,
+        operation_id="predict",
+        summary="Ask the skills about a photo.",
+        response_model=Prediction,
+        response_model_exclude_none=True,
+        responses=_documented(
+            *(code for code in Code if code not in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
+        ),
+        openapi_extra=_PHOTO_BODY,
+    )
+    async def predict(
+        request: Request,
+        skills: Annotated[
+            list[str] | None,
+            Query(description="The skills to ask, separated by commas; all, where it is left out.", examples=["a,b"]),
+        ] = None,
+        probabilities: Annotated[bool, Query(description="Give the probability of every label too.")] = False,
+    ) -> Prediction:
+        """One photo, all skills, one pass of the backbone."""
+        bundle = engine.predictor.bundle
+        names = [name.strip() for part in skills or [] for name in part.split(",") if name.strip()]
+        answers = await engine.answer(request, bundle.pick(names or None), probabilities=probabilities)
+        return Prediction(fleet=bundle.fleet, bundle=bundle.digest, answers=answers)
+
+    @app.get(
+        SKILLS,
+        operation_id="skills",
+        summary="The skills that this service answers.",
+        response_model=SkillList,
+        responses=_documented(Code.NOT_READY),
+    )
+    async def list_skills() -> SkillList:
+        """Every skill with its labels and its model's version."""
+        bundle = engine.predictor.bundle
+        return SkillList(
+            fleet=bundle.fleet,
+            bundle=bundle.digest,
+            backbone=bundle.backbone.name,
+            skills={
+                name: SkillCard(
+                    question=skill.entry.question,
+                    labels=list(skill.head.labels),
+                    threshold=skill.entry.threshold,
+                    model_version=skill.entry.version,
+                    kind=skill.entry.kind,
+                )
+                for name, skill in bundle.skills.items()
+            },
+        )
+
+
+def _add_probes(app: FastAPI, engine: Engine, instruments: Instruments) -> None:
+    async def alive() -> Health:
+        """The process answers, and its models could be read or are being read."""
+        engine.check_alive()
+        return Health(status="ok")
+
+    for path in ("/livez", "/healthz"):
+        app.get(
+            path,
+            operation_id=path.strip("/"),
+            summary="Is it alive?",
+            response_model=Health,
+            responses=_documented(Code.NOT_READY),
+        )(alive)
+
+    @app.get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Have the models answered a first photo?",
+        response_model=Health,
+        responses=_documented(Code.NOT_READY),
+    )
+    async def ready() -> Health:
+        """Ready once every model has answered a photo drawn for the purpose."""
+        engine.check_ready()
+        return Health(status="ok")
+
+    @app.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Metrics for Prometheus.",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The metrics."}},
+    )
+    async def metrics() -> Response:
+        """Requests, errors, times, batches, answers and models."""
+        return Response(generate_latest(instruments.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RefusalError)
+    async def refused(request: Request, err: RefusalError) -> JSONResponse:
+        request.state.error = str(err.code)
+        return JSONResponse(err.document().model_dump(), status_code=err.status, headers=err.headers)
+
+    @app.exception_handler(PhotoError)
+    async def unusable(request: Request, err: PhotoError) -> JSONResponse:
+        return await refused(request, refusal_of(err))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, err: RequestValidationError) -> JSONResponse:
+        first = err.errors()[0]
+        name, value = first["loc"][-1], str(first.get("input"))[:80]
+        return await refused(request, RefusalError(Code.INVALID_PARAMETER, f"{name}: {first['msg']}; got {value!r}"))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, err: HTTPException) -> JSONResponse:
+        if err.status_code == 405:
+            refusal = RefusalError(
+                Code.METHOD_NOT_ALLOWED, f"{request.url.path} does not take {request.method}", headers=err.headers
+            )
+        else:
+            refusal = RefusalError(Code.NOT_FOUND, f"there is nothing under {request.url.path[:200]!r}")
+        return await refused(request, refusal)
+
+    # BentoML shows pages of its own under every path that an app mounted in it does not take.
+    @app.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+    async def elsewhere(request: Request, path: str) -> None:
+        allowed = sorted(
+            {
+                method
+                for route in app.routes
+                if route.matches(request.scope)[0] is Match.PARTIAL
+                for method in getattr(route, "methods", None) or ()
+            }
+        )
+        if allowed:
+            raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+        raise HTTPException(404)
+
+
+def _documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the errors: one entry per status, naming its codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(RULES[code].status, []).append(f"`{code}`")
+    return {
+        status: {"model": ErrorDocument, "description": " or ".join(names)}
+        for status, names in sorted(by_status.items())
+    }

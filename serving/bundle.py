@@ -1,0 +1,106 @@
+"""Reading a bundle: every file is compared with the digest that the manifest holds before it is used."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coachworks.digests import digest_file
+from coachworks.errors import DataError
+from components.embed.spec import BackboneSpec
+from components.package.manifest import BACKBONE, PackagedHead, head_file, read_manifest
+from components.train.heads import Head, load_head
+from serving.refusals import UnknownSkillError
+
+
+@dataclass(frozen=True)
+class BundledSkill:
+    """One skill of a bundle: what the manifest says of it, and its head."""
+
+    entry: PackagedHead
+    head: Head
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The packaged models of a fleet.
+
+    Attributes:
+        fleet: Name of the fleet.
+        digest: Digest of the whole bundle, 12 hexadecimal digits.
+        created_at: When its newest head was registered, ISO 8601.
+        backbone: What the backbone needs: preprocessing and dimensions.
+        backbone_path: The backbone's ONNX file.
+        skills: The skills by name, in the fleet's order.
+    """
+
+    fleet: str
+    digest: str
+    created_at: str
+    backbone: BackboneSpec
+    backbone_path: Path
+    skills: Mapping[str, BundledSkill]
+
+    def pick(self, names: Sequence[str] | None) -> tuple[str, ...]:
+        """The skills called `names`, each once; None: all.
+
+        Raises:
+            UnknownSkillError: the bundle does not hold one of them.
+        """
+        if names is None:
+            return tuple(self.skills)
+        for name in names:
+            if name not in self.skills:
+                close = difflib.get_close_matches(name, self.skills, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise UnknownSkillError(f"skills must be among {', '.join(self.skills)}; got {name[:80]!r}.{hint}")
+        return tuple(dict.fromkeys(names))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`.
+
+    Raises:
+        DataError: a file is missing, was changed, or is of a version that this release does not read.
+    """
+    manifest = read_manifest(folder)
+    spec = BackboneSpec.from_json(manifest.backbone.spec())
+    backbone_path = _verified(folder, BACKBONE, manifest.backbone.sha256)
+    skills = {}
+    for name, entry in manifest.skills.items():
+        head = load_head(_verified(folder, head_file(name), entry.head_sha256))
+        if list(head.labels) != entry.labels:
+            raise DataError(
+                f"labels of the head of {name!r} must be those of the manifest, {entry.labels}; "
+                f"got {list(head.labels)}. Package the fleet again: `coachworks run`."
+            )
+        if head.backbone_digest != manifest.backbone.digest or head.dimensions != spec.dimensions:
+            raise DataError(
+                f"the head of {name!r} must read features of the backbone {manifest.backbone.digest[:12]}; "
+                f"got {head.backbone_digest[:12]}. Package the fleet again: `coachworks run`."
+            )
+        skills[name] = BundledSkill(entry=entry, head=head)
+    return Bundle(
+        fleet=manifest.fleet,
+        digest=manifest.digest()[:12],
+        created_at=manifest.created_at,
+        backbone=spec,
+        backbone_path=backbone_path,
+        skills=skills,
+    )
+
+
+def _verified(folder: Path, name: str, sha256: str) -> Path:
+    path = folder / name
+    try:
+        actual = digest_file(path)
+    except OSError as err:
+        raise DataError(
+            f"the bundle must hold {name}; {folder} does not. Package the fleet again: `coachworks run`."
+        ) from err
+    if actual != sha256:
+        raise DataError(
+            f"{name} of the bundle must have the SHA-256 {sha256}; got {actual}. The file is damaged or was changed: "
+            "package the fleet again: `coachworks run`."
+        )
+    return path

@@ -1,0 +1,137 @@
+"""The engine behind the HTTP interface: loads the models, decodes photos, batches them, knows whether it is ready."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from starlette.requests import Request
+
+from serving.answers import Answer
+from serving.batcher import MicroBatcher
+from serving.instruments import Instruments
+from serving.predictor import Predictor, Query
+from serving.refusals import Code, RefusalError
+from serving.settings import ServingSettings
+from serving.upload import UploadBudget, uploaded_photo
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Answers requests with a predictor; an asynchronous context manager.
+
+    Args:
+        load: Gives the models; called in a thread, so that the process answers its probes meanwhile.
+        settings: How the service works.
+        instruments: What is counted.
+    """
+
+    def __init__(self, load: Callable[[], Predictor], settings: ServingSettings, instruments: Instruments) -> None:
+        self._load, self._settings, self._instruments = load, settings, instruments
+        self._predictor: Predictor | None = None
+        self._failure: str | None = None
+        self._in_progress = 0
+        self._budget = UploadBudget(settings.max_upload_bytes)
+
+    async def __aenter__(self) -> Self:
+        self._decoders = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
+        self._batcher = MicroBatcher[Query, dict[str, Answer]](
+            self._run,
+            max_batch=self._settings.max_batch,
+            max_wait_s=self._settings.max_wait_ms / 1000,
+            expected=lambda: self._in_progress,
+            observe=self._instruments.batch_photos.observe,
+        )
+        self._batcher.start()
+        self._starting = asyncio.get_running_loop().create_task(self._start())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._starting.cancel()
+        await asyncio.gather(self._starting, return_exceptions=True)
+        await self._batcher.stop()
+        self._decoders.shutdown()
+
+    async def _start(self) -> None:
+        def warm() -> Predictor:
+            predictor = self._load()
+            predictor.warm_up()
+            return predictor
+
+        try:
+            predictor = await asyncio.to_thread(warm)
+        except Exception as err:  # the process stays, so that its probes and its log say why it is not ready
+            self._failure = str(err) or type(err).__name__
+            logger.exception("the models cannot be loaded")
+            return
+        self._instruments.show(predictor.bundle)
+        self._predictor = predictor
+
+    def check_alive(self) -> None:
+        """Refuse where the models cannot be loaded.
+
+        Raises:
+            RefusalError: they cannot.
+        """
+        if self._failure is not None:
+            raise RefusalError(Code.NOT_READY, f"the models cannot be loaded: {self._failure}")
+
+    def check_ready(self) -> None:
+        """Refuse where the models have not answered a first photo yet.
+
+        Raises:
+            RefusalError: they have not.
+        """
+        self.check_alive()
+        if self._predictor is None:
+            raise RefusalError(Code.NOT_READY, "the models are being loaded")
+
+    @property
+    def predictor(self) -> Predictor:
+        """The models.
+
+        Raises:
+            RefusalError: they are not ready.
+        """
+        self.check_ready()
+        assert self._predictor is not None  # noqa: S101 — check_ready has refused otherwise
+        return self._predictor
+
+    async def answer(self, request: Request, skills: tuple[str, ...], *, probabilities: bool) -> dict[str, Answer]:
+        """The answers to the photo in `request`.
+
+        Raises:
+            RefusalError: it holds no photo, or the service has as much to do as it can hold.
+            PhotoError: the photo cannot be used.
+        """
+        predictor, settings = self.predictor, self._settings
+        async with uploaded_photo(
+            request, max_bytes=settings.max_body_bytes, timeout_s=settings.upload_timeout_s, budget=self._budget
+        ) as photo:
+            if self._in_progress >= settings.max_queue:
+                raise RefusalError(
+                    Code.OVERLOADED, f"{settings.max_queue} photos are waiting for their answers already"
+                )
+            self._in_progress += 1
+            self._instruments.in_progress.set(self._in_progress)
+            try:
+                pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, predictor.prepare, photo)
+            except BaseException:
+                self._leave()
+                raise
+        try:
+            answers = await self._batcher.submit(Query(pixels, skills, probabilities))
+        finally:
+            self._leave()
+        for skill, answer in answers.items():
+            self._instruments.answers.labels(skill, answer.label).inc()
+        return answers
+
+    def _leave(self) -> None:
+        self._in_progress -= 1
+        self._instruments.in_progress.set(self._in_progress)
+
+    def _run(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
+        return self.predictor.answer_queries(queries)

@@ -1,0 +1,54 @@
+"""What the service counts for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from serving.bundle import Bundle
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PHOTOS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Instruments:
+    """The service's metrics, in a registry of their own.
+
+    Attributes:
+        registry: What `/metrics` shows.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "coachworks_requests", "Requests answered.", ["path", "method", "status"], registry=self.registry
+        )
+        self.errors = Counter("coachworks_errors", "Requests refused, by code.", ["code"], registry=self.registry)
+        self.seconds = Histogram(
+            "coachworks_request_seconds",
+            "Time from the request's headers to its answer.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batch_photos = Histogram(
+            "coachworks_batch_photos", "Photos per backbone pass.", buckets=_PHOTOS, registry=self.registry
+        )
+        self.answers = Counter(
+            "coachworks_answers", "Answers given, by skill and label.", ["skill", "label"], registry=self.registry
+        )
+        self.in_progress = Gauge(
+            "coachworks_requests_in_progress", "Photos between upload and answer.", registry=self.registry
+        )
+        self.models = Gauge(
+            "coachworks_model_info",
+            "1 for every model that answers.",
+            ["fleet", "bundle", "skill", "model_version", "kind", "backbone"],
+            registry=self.registry,
+        )
+
+    def show(self, bundle: Bundle) -> None:
+        """Say which models answer, and begin every label's count at 0."""
+        for name, skill in bundle.skills.items():
+            self.models.labels(
+                bundle.fleet, bundle.digest, name, skill.entry.version, skill.entry.kind, bundle.backbone.name
+            ).set(1)
+            for label in skill.head.labels:
+                self.answers.labels(name, label)

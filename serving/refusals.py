@@ -1,0 +1,101 @@
+"""Why a request is refused: every code, its HTTP status and the way out, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from coachworks.errors import CoachworksError, PhotoError
+from coachworks.photos import FORMATS, MAX_BYTES
+from serving.answers import ErrorBody, ErrorDocument
+
+
+class Code(StrEnum):
+    """Machine-readable reason of an error."""
+
+    EMPTY = "empty"
+    MALFORMED_MULTIPART = "malformed-multipart"
+    INCOMPLETE_BODY = "incomplete-body"
+    NOT_FOUND = "not-found"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    UPLOAD_TIMEOUT = "upload-timeout"
+    TOO_LARGE = "too-large"
+    UNSUPPORTED_CONTENT_TYPE = "unsupported-content-type"
+    UNSUPPORTED_FORMAT = "unsupported-format"
+    MISSING_PHOTO = "missing-photo"
+    SEVERAL_PHOTOS = "several-photos"
+    NOT_A_PHOTO = "not-a-photo"
+    TRUNCATED = "truncated"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    UNKNOWN_SKILL = "unknown-skill"
+    INVALID_PARAMETER = "invalid-parameter"
+    INTERNAL = "internal"
+    OVERLOADED = "overloaded"
+    NOT_READY = "not-ready"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    status: int
+    way_out: str
+
+
+_SEND = "curl --data-binary @photo.jpg -H 'content-type: image/jpeg', or curl -F photo=@photo.jpg"
+
+RULES: Mapping[Code, _Rule] = {
+    Code.EMPTY: _Rule(400, f"Send the photo's bytes: {_SEND}."),
+    Code.MALFORMED_MULTIPART: _Rule(400, f"Let a library write the multipart body: {_SEND}."),
+    Code.INCOMPLETE_BODY: _Rule(400, "Send the whole body, and keep the connection until the answer is there."),
+    Code.NOT_FOUND: _Rule(404, "Ask one of the paths that GET /openapi.json names; photos go to POST /v1/predict."),
+    Code.METHOD_NOT_ALLOWED: _Rule(405, "Use a method that the Allow header names."),
+    Code.UPLOAD_TIMEOUT: _Rule(408, "Send the photo faster, or a smaller one."),
+    Code.TOO_LARGE: _Rule(413, f"Send at most {MAX_BYTES // 1024**2} MiB: scale the photo down."),
+    Code.UNSUPPORTED_CONTENT_TYPE: _Rule(
+        415, f"Send image/*, application/octet-stream or multipart/form-data: {_SEND}."
+    ),
+    Code.UNSUPPORTED_FORMAT: _Rule(415, f"Send one of {', '.join(FORMATS)}."),
+    Code.MISSING_PHOTO: _Rule(422, "Send one file in the field `photo`: curl -F photo=@photo.jpg."),
+    Code.SEVERAL_PHOTOS: _Rule(422, "Send one photo per request; the service batches requests itself."),
+    Code.NOT_A_PHOTO: _Rule(422, f"Send one of {', '.join(FORMATS)}."),
+    Code.TRUNCATED: _Rule(422, "Save or upload the photo again; it must open in an image viewer."),
+    Code.TOO_MANY_PIXELS: _Rule(422, "Scale the photo down."),
+    Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
+    Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),
+    Code.INTERNAL: _Rule(500, "Report it with the X-Request-Id of this answer; the service's log has the cause."),
+    Code.OVERLOADED: _Rule(503, "Try again after the seconds that the Retry-After header names."),
+    Code.NOT_READY: _Rule(503, "Try again after the seconds that the Retry-After header names."),
+}
+_RETRY_AFTER_S = 1
+
+
+class RefusalError(CoachworksError):
+    """A request that is not answered.
+
+    Attributes:
+        code: Why.
+        status: HTTP status.
+        headers: Headers that belong to the answer.
+    """
+
+    def __init__(self, code: Code, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = RULES[code].status
+        self.headers = dict(headers or {})
+        if self.status == 503:
+            self.headers.setdefault("Retry-After", str(_RETRY_AFTER_S))
+
+    def document(self) -> ErrorDocument:
+        """The error as the body of the answer."""
+        return ErrorDocument(error=ErrorBody(code=self.code, message=str(self), way_out=RULES[self.code].way_out))
+
+
+class UnknownSkillError(RefusalError):
+    """A skill that the bundle does not hold."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.UNKNOWN_SKILL, message)
+
+
+def refusal_of(err: PhotoError) -> RefusalError:
+    """The refusal of a file that is not a usable photo."""
+    return RefusalError(Code(err.reason), str(err))

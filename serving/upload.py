@@ -1,0 +1,124 @@
+"""Reading the photo out of a request, never more of it than is allowed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from serving.refusals import Code, RefusalError
+
+FIELD = "photo"
+FORM = "multipart/form-data"
+_RAW = ("image/", "application/octet-stream")
+_FIELDS = 20  # most parts of a form
+_CLOSE = {"Connection": "close"}  # the rest of the body is not wanted
+
+
+class UploadBudget:
+    """Bounds the bytes of all uploads at a time, so that many large ones cannot fill the memory.
+
+    Args:
+        total: Most bytes at a time.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._used = total, 0
+
+    def take(self, amount: int) -> None:
+        """Take `amount` bytes.
+
+        Raises:
+            RefusalError: so many are not free.
+        """
+        if self._used + amount > self._total:
+            raise RefusalError(Code.OVERLOADED, "the service is receiving as many photos as it can hold")
+        self._used += amount
+
+    def give(self, amount: int) -> None:
+        """Give back what was taken."""
+        self._used -= amount
+
+
+@asynccontextmanager
+async def uploaded_photo(
+    request: Request, *, max_bytes: int, timeout_s: float, budget: UploadBudget
+) -> AsyncIterator[bytes]:
+    """The photo in the request, its raw body or the file in the field `photo` of a form; the budget holds it meanwhile.
+
+    Raises:
+        RefusalError: there is none, or more than one, or too much of it, or it came too slowly.
+    """
+    kind = _admitted_kind(request.headers, max_bytes)
+    taken = 0
+    try:
+        body = bytearray()
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > max_bytes:
+                    raise _too_large(max_bytes)
+                budget.take(len(chunk))
+                taken += len(chunk)
+                body += chunk
+        photo = await _file_in_form(request.headers, bytes(body)) if kind == FORM else bytes(body)
+        del body
+        if not photo:
+            raise RefusalError(Code.EMPTY, "the photo is empty")
+        yield photo
+    except TimeoutError as err:
+        raise RefusalError(
+            Code.UPLOAD_TIMEOUT, f"the upload must be over after {timeout_s:g} s", headers=_CLOSE
+        ) from err
+    except ClientDisconnect as err:
+        raise RefusalError(Code.INCOMPLETE_BODY, "the connection ended before the body did") from err
+    finally:
+        budget.give(taken)
+
+
+def _admitted_kind(headers: Headers, max_bytes: int) -> str:
+    """The content type, once the headers promise a body that is worth reading."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = headers.get("content-length", "")
+    if declared == "0" or (not declared and "transfer-encoding" not in headers):
+        raise RefusalError(Code.EMPTY, "the body is empty")
+    if declared.isdecimal() and (len(declared) > 15 or int(declared) > max_bytes):
+        raise _too_large(max_bytes, declared[:15])
+    if kind != FORM and not kind.startswith(_RAW):
+        raise RefusalError(
+            Code.UNSUPPORTED_CONTENT_TYPE,
+            f"content-type must be image/*, application/octet-stream or multipart/form-data; got {kind[:80]!r}",
+            headers=_CLOSE,
+        )
+    return kind
+
+
+def _too_large(max_bytes: int, got: str | None = None) -> RefusalError:
+    value = f"; got {got}" if got is not None else ""
+    return RefusalError(Code.TOO_LARGE, f"the body must have at most {max_bytes} bytes{value}", headers=_CLOSE)
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 1 << 40  # the body is bounded already: a file on disk would be one copy more
+
+
+async def _file_in_form(headers: Headers, body: bytes) -> bytes:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    try:
+        form = await _InMemory(headers, stream(), max_files=_FIELDS, max_fields=_FIELDS).parse()
+    except MultiPartException as err:
+        raise RefusalError(Code.MALFORMED_MULTIPART, f"the multipart body cannot be read: {err.message}") from err
+    try:
+        values = form.getlist(FIELD)
+        files = [value for value in values if isinstance(value, UploadFile)]
+        if len(files) > 1:
+            raise RefusalError(Code.SEVERAL_PHOTOS, f"the field {FIELD!r} must hold one file; got {len(files)}")
+        if not files:
+            got = "text" if values else f"the fields {sorted(set(form))[:5]}" if form else "no field"
+            raise RefusalError(Code.MISSING_PHOTO, f"the form must have a file in the field {FIELD!r}; got {got}")
+        return await files[0].read()
+    finally:
+        await form.close()
