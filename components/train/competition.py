@@ -1,0 +1,82 @@
+"""The competition: every candidate of every skill of a lane trained, and the winners picked."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coachworks.context import ALONE, Context
+from components.train.candidate import Candidate
+from components.train.config import TrainConfig
+from components.train.lane import UNLABELLED, Lane
+from components.train.reduction import Reduction
+from components.train.selection import COMPLEXITY, Score, pick, score
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A candidate with its validation score and its share of the training time, in seconds."""
+
+    candidate: Candidate
+    score: Score
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a skill's competition ended: the entries by name, the winner's name, and why it won."""
+
+    entries: Mapping[str, Entry]
+    winner: str
+    why: str
+
+
+def compete(
+    lane: Lane,
+    reduction: Reduction,
+    wanted: Mapping[str, Sequence[str]],
+    config: TrainConfig,
+    *,
+    context: Context = ALONE,
+) -> dict[str, Outcome]:
+    """Train `wanted[skill]` for every skill of the lane, each kind once for all skills that want it."""
+    entries: dict[str, dict[str, Entry]] = {skill: {} for skill in lane.skills}
+    total = sum(len(wanted[skill]) for skill in lane.skills)
+    with context.progress.task("train", total=total, unit="heads") as task:
+        for kind in COMPLEXITY:
+            skills = [skill for skill in lane.skills if kind in wanted[skill]]
+            if not skills:
+                continue
+            started = time.monotonic()
+            part = lane.subset(skills)
+            candidates = _fitter(kind)(part, reduction, config)
+            seconds = (time.monotonic() - started) / len(skills)
+            for column, skill in enumerate(skills):
+                answers = part.validation_answers[:, column]
+                known = answers != UNLABELLED
+                scored = score(
+                    np.asarray(candidates[skill].logits)[known],
+                    answers[known],
+                    part.validation_sets[known],
+                    seed=config.seed,
+                )
+                entries[skill][kind] = Entry(candidates[skill], scored, round(seconds, 3))
+            task.advance(len(skills))
+    outcomes = {}
+    for skill, row in entries.items():
+        winner, why = pick({name: entry.score for name, entry in row.items()})
+        outcomes[skill] = Outcome(row, winner, why)
+    return outcomes
+
+
+def _fitter(kind: str) -> Callable[[Lane, Reduction, TrainConfig], dict[str, Candidate]]:
+    from components.train import bayes, linear, mlp, neighbours, svm
+
+    return {
+        "linear": linear.fit,
+        "naive-bayes": bayes.fit,
+        "knn": neighbours.fit,
+        "svm": svm.fit,
+        "mlp": mlp.fit,
+    }[kind]

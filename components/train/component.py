@@ -1,0 +1,49 @@
+"""The KFP face of train."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.STEPS, install_kfp_package=False)
+def train(
+    fleet: str,
+    embed: str,
+    skills: list,  # type: ignore[type-arg]
+    class_weights: str = "balanced",
+    components: int = 512,
+    landmarks: int = 512,
+    seed: int = 0,
+    max_iterations: int = 100,
+) -> str:
+    """Train the candidates of a lane's skills on the features and pick winners.
+
+    Args:
+        fleet: The fleet, as JSON.
+        embed: Key of the result of embed.
+        skills: The lane: names of its skills.
+        class_weights: How rare labels are made to count: `balanced` or `none`.
+        components: Most principal components that the candidates see.
+        landmarks: Most landmark photos of the SVM's kernel map.
+        seed: Seed of everything drawn at random.
+        max_iterations: Most iterations of the optimiser.
+
+    Returns:
+        Key of the result.
+    """
+    from coachworks.context import step_context
+    from coachworks.fleet.model import Fleet
+    from coachworks.store import open_store
+    from components.train.config import TrainConfig
+    from components.train.step import train as step
+
+    located = Fleet.from_json(fleet)
+    config = TrainConfig(
+        class_weights=class_weights,
+        components=components,
+        landmarks=landmarks,
+        seed=seed,
+        max_iterations=max_iterations,
+    )
+    with step_context(open_store(located.spec.store), "train", lane=skills[0]) as context:
+        return step(located, embed, skills, config=config, context=context).key

@@ -1,0 +1,288 @@
+"""One optimiser for many convex problems at once: batched L-BFGS on heads that share their photos.
+
+All heads of a lane, each with every strength of regularisation, are columns of one parameter matrix; a pass over the
+photos is one matrix product for all of them. Heads may have different numbers of labels: columns belong to problems,
+nothing is padded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+
+_ROWS = 4096  # photos per block: bounds the table of photos × columns
+_HISTORY = 10
+_ARMIJO = 1e-4
+_SMALLEST_STEP = 1e-6
+
+# (logits (K, n), answers (n,), weights (n,)) -> (loss, its gradient by the logits); answers of weight 0 may be anything
+Loss = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "tuple[torch.Tensor, torch.Tensor]"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problems:
+    """Linear heads to be fitted together on the same photos.
+
+    Problem b minimises Σ_i weight_i · loss(W x_i + c, answer_i) + penalty_b / 2 · ‖W‖², the bias c being free.
+
+    Attributes:
+        points: Photos, float32, shape (N, P).
+        repeats: Further tables of the same photos in the same order (augmented views), each (N, P).
+        answers: Label indices, int64, shape (N, S); those of weight 0 are not looked at.
+        weights: What each photo counts, float32, shape (N, S), each column summing to 1.
+        labels: Number of labels of each of the S skills.
+        penalties: The strengths of regularisation, each > 0; every skill is fitted with each of them.
+        curvature: Rough second derivative of the loss by a logit: only the speed depends on it.
+    """
+
+    points: Floats
+    repeats: tuple[Floats, ...] = ()
+    answers: Array
+    weights: Floats
+    labels: tuple[int, ...]
+    penalties: tuple[float, ...]
+    curvature: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted linear head.
+
+    Attributes:
+        weight: float32, shape (K, P).
+        bias: float32, shape (K,).
+        iterations: Iterations until it was fitted.
+        converged: Whether the gradient became small; else the iterations ran out.
+    """
+
+    weight: Floats
+    bias: Floats
+    iterations: int
+    converged: bool
+
+
+def cross_entropy(
+    logits: "torch.Tensor", answers: "torch.Tensor", weights: "torch.Tensor"
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Multinomial logistic loss and its gradient by the logits."""
+    logs = logits.log_softmax(0)
+    rows = answers[None]
+    loss = -(logs.gather(0, rows)[0].double() * weights).sum()
+    gradient = logs.exp_()
+    gradient.scatter_add_(0, rows, gradient.new_full((1, 1), -1.0).expand(1, len(answers)))
+    return loss, gradient.mul_(weights)
+
+
+def squared_hinge(
+    logits: "torch.Tensor", answers: "torch.Tensor", weights: "torch.Tensor"
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Squared hinge loss of one label against the rest, summed over the labels, and its gradient by the logits."""
+    sign = logits.new_full(logits.shape, -1.0)
+    sign.scatter_(0, answers[None], 1.0)
+    margin = (1 - sign * logits).clamp_(min=0)
+    loss = (margin.square().sum(0).double() * weights).sum()
+    return loss, margin.mul_(sign).mul_(weights).mul_(-2)
+
+
+def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 1e-4) -> list[list[Fit]]:
+    """Fit every skill with every penalty.
+
+    L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking, each problem with its own
+    step and history. Each axis is first scaled by the root of its expected curvature, the variance of the points
+    along it times `curvature` plus the penalty: points turned to their principal axes make the problem nearly round.
+
+    Args:
+        problems: What to fit.
+        loss: `cross_entropy` or `squared_hinge`.
+        max_iterations: Most iterations.
+        tolerance: A problem is done when the norm of its scaled gradient has fallen to this share of the first one.
+
+    Returns:
+        One list per skill, in it one fit per penalty.
+    """
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.inference_mode():
+        objective = _Objective(problems, loss, device)
+        parameters, iterations, converged = _minimise(objective, max_iterations, tolerance)
+        solution = (parameters * objective.scale).cpu().numpy()
+    fits: list[list[Fit]] = []
+    column, number = 0, 0
+    for size in problems.labels:
+        row = []
+        for _ in problems.penalties:
+            block = solution[:, column : column + size]
+            row.append(
+                Fit(
+                    weight=np.ascontiguousarray(block[:-1].T),
+                    bias=np.ascontiguousarray(block[-1]),
+                    iterations=int(iterations[number]),
+                    converged=bool(converged[number]),
+                )
+            )
+            column, number = column + size, number + 1
+        fits.append(row)
+    return fits
+
+
+class _Objective:
+    """Losses and gradients of all problems; parameters are a matrix of (P + 1) rows, the last being the bias."""
+
+    def __init__(self, problems: Problems, loss: Loss, device: "torch.device") -> None:
+        import torch
+
+        self.loss = loss
+        self.tables = [torch.from_numpy(table).to(device) for table in (problems.points, *problems.repeats)]
+        self.answers = torch.from_numpy(np.ascontiguousarray(problems.answers.T).clip(min=0)).to(device)
+        self.weights = torch.from_numpy(np.ascontiguousarray(problems.weights.T) / len(self.tables)).to(device)
+        sizes = [size for size in problems.labels for _ in problems.penalties]
+        self.skill = [skill for skill in range(len(problems.labels)) for _ in problems.penalties]
+        self.ends = np.cumsum(sizes).tolist()
+        self.starts = [end - size for end, size in zip(self.ends, sizes, strict=True)]
+        self.owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(device)
+        penalty = torch.tensor(problems.penalties * len(problems.labels), dtype=torch.float32, device=device)
+        variance = self.tables[0].square().mean(0)
+        self.penalty = penalty[self.owner]
+        curvature = problems.curvature * torch.cat([variance, variance.new_ones(1)])[:, None]
+        floor = torch.cat([self.penalty.expand(len(variance), -1), self.penalty.new_zeros(1, len(self.owner))])
+        self.scale = (curvature + floor).rsqrt()
+
+    @property
+    def count(self) -> int:
+        return len(self.ends)
+
+    def dot(self, left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
+        """Inner product per problem, float64."""
+        products = (left * right).sum(0, dtype=left.dtype).double()
+        return products.new_zeros(self.count).index_add_(0, self.owner, products)
+
+    def __call__(self, scaled: "torch.Tensor", active: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        """Losses, float64 (B,), and scaled gradients (P + 1, C), of the active problems; the others get zeros."""
+        import torch
+
+        columns = active[self.owner].nonzero()[:, 0]
+        whole = len(columns) == len(self.owner)
+        parameters = scaled * self.scale
+        part = parameters if whole else parameters[:, columns]
+        gradient = torch.zeros_like(part)
+        losses = [scaled.new_zeros((), dtype=torch.float64) for _ in range(self.count)]
+        blocks: list[tuple[int, int, int]] = []
+        start = 0
+        for problem in active.nonzero()[:, 0].tolist():
+            end = start + self.ends[problem] - self.starts[problem]
+            blocks.append((problem, start, end))
+            start = end
+        for table in self.tables:
+            for first in range(0, len(table), _ROWS):
+                rows = slice(first, first + _ROWS)
+                # labels × photos: the softmax then runs along contiguous rows, ten times as fast as across them
+                logits = torch.addmm(part[-1][:, None], part[:-1].T, table[rows].T)
+                for problem, begin, end in blocks:
+                    skill = self.skill[problem]
+                    value, slope = self.loss(logits[begin:end], self.answers[skill, rows], self.weights[skill, rows])
+                    losses[problem] += value
+                    logits[begin:end] = slope
+                gradient[:-1].addmm_(table[rows].T, logits.T)
+                gradient[-1] += logits.sum(1)
+        gradient[:-1] += self.penalty[columns] * part[:-1]
+        full = gradient if whole else torch.zeros_like(scaled).index_copy_(1, columns, gradient)
+        total = torch.stack(losses) + 0.5 * self.dot(parameters[:-1], self.penalty * parameters[:-1]) * active
+        return total, full * self.scale
+
+
+def _minimise(
+    objective: _Objective, max_iterations: int, tolerance: float
+) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    import torch
+
+    point = torch.zeros_like(objective.scale)
+    active = torch.ones(objective.count, dtype=torch.bool, device=point.device)
+    value, gradient = objective(point, active)
+    first = objective.dot(gradient, gradient).sqrt()
+    iterations = torch.zeros(objective.count, dtype=torch.int64, device=point.device)
+    history: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    active = first > 0
+    converged = ~active
+    for _ in range(max_iterations):
+        if not active.any():
+            break
+        iterations += active
+        direction = _direction(objective, gradient, history)
+        slope = objective.dot(direction, gradient)
+        step, new_value, new_gradient = _search(objective, point, value, direction, slope, active)
+        moved = (step > 0) & active
+        change = direction * (step * moved)[objective.owner].to(direction.dtype)
+        difference = (new_gradient - gradient) * moved[objective.owner]
+        history.append((change, difference, objective.dot(change, difference)))
+        del history[:-_HISTORY]
+        point = point + change
+        value = torch.where(moved, new_value, value)
+        gradient = gradient + difference
+        small = objective.dot(gradient, gradient).sqrt() <= tolerance * first
+        converged |= active & small
+        active = active & ~small & moved  # a problem that cannot move is as low as float32 lets it get
+    return point, iterations, converged
+
+
+def _direction(
+    objective: _Objective, gradient: "torch.Tensor", history: "list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]"
+) -> "torch.Tensor":
+    """Minus the inverse Hessian times the gradient, by the two-loop recursion; problems at rest contribute zeros."""
+    import torch
+
+    def along(factor: torch.Tensor) -> torch.Tensor:
+        return factor[objective.owner].to(gradient.dtype)
+
+    direction = -gradient
+    factors = []
+    for change, difference, curvature in reversed(history):
+        usable = curvature > 0
+        alpha = torch.where(usable, objective.dot(change, direction) / curvature, 0.0)
+        direction = direction - along(alpha) * difference
+        factors.append((alpha, usable))
+    if history:
+        _, difference, curvature = history[-1]
+        norm = objective.dot(difference, difference)
+        direction = direction * along(torch.where((curvature > 0) & (norm > 0), curvature / norm, 1.0))
+    for (change, difference, curvature), (alpha, usable) in zip(history, reversed(factors), strict=True):
+        beta = torch.where(usable, objective.dot(difference, direction) / curvature, 0.0)
+        direction = direction + along(alpha - beta) * change
+    return direction
+
+
+def _search(
+    objective: _Objective,
+    point: "torch.Tensor",
+    value: "torch.Tensor",
+    direction: "torch.Tensor",
+    slope: "torch.Tensor",
+    active: "torch.Tensor",
+) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """The first step of 1, 1/2, 1/4 … that lowers each problem enough (Armijo, 1966); 0 where none does."""
+    import torch
+
+    step = torch.where(active & (slope < 0), 1.0, 0.0).double()
+    open_ = step > 0
+    best_value, best_gradient = value.clone(), torch.zeros_like(point)
+    while open_.any():
+        trial = point + direction * step[objective.owner].to(point.dtype)
+        new_value, new_gradient = objective(trial, open_)
+        # losses are of the order of 1: differences below 1e-7 of them are float32 rounding of the logits
+        good = open_ & (new_value <= value + _ARMIJO * step * slope + 1e-7 * value.abs())
+        best_value = torch.where(good, new_value, best_value)
+        best_gradient = torch.where(good[objective.owner], new_gradient, best_gradient)
+        open_ = open_ & ~good
+        step = torch.where(open_, step / 2, step)
+        stuck = open_ & (step < _SMALLEST_STEP)
+        step = torch.where(stuck, 0.0, step)
+        open_ = open_ & ~stuck
+    return step, best_value, best_gradient

@@ -1,0 +1,83 @@
+"""What the candidates of a lane are trained on: one table of features, one table of answers, shared by all skills."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+
+UNLABELLED = -1  # in tables of label indices: the photo does not carry the skill
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lane:
+    """A lane's training and validation photos, in reduced dimensions.
+
+    Attributes:
+        labels: The possible answers of each skill, K_s of them; its order is that of the tables' columns.
+        train: Clean views of the training photos, float32, shape (N, P).
+        views: Augmented views of the same photos in the same order, each float32, shape (N, P).
+        answers: Label indices of the training photos, int64, shape (N, S); `UNLABELLED` where there is none.
+        validation: Validation photos, float32, shape (M, P).
+        validation_answers: Label indices of the validation photos, int64, shape (M, S).
+        validation_sets: Set of each validation photo as an index, int64, shape (M,).
+        class_weights: Policy against imbalance, `balanced` or `none`.
+    """
+
+    labels: Mapping[str, tuple[str, ...]]
+    train: Floats
+    views: tuple[Floats, ...]
+    answers: Array
+    validation: Floats
+    validation_answers: Array
+    validation_sets: Array
+    class_weights: str = "balanced"
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Names of the lane's skills."""
+        return tuple(self.labels)
+
+    def subset(self, skills: list[str]) -> "Lane":
+        """The same lane with only these skills."""
+        columns = [self.skills.index(skill) for skill in skills]
+        return Lane(
+            labels={skill: self.labels[skill] for skill in skills},
+            train=self.train,
+            views=self.views,
+            answers=self.answers[:, columns],
+            validation=self.validation,
+            validation_answers=self.validation_answers[:, columns],
+            validation_sets=self.validation_sets,
+            class_weights=self.class_weights,
+        )
+
+    def photo_weights(self) -> Floats:
+        """What each training photo counts in each skill: shape (N, S), each column summing to 1.
+
+        A photo without the skill's label counts 0. Under `balanced`, a label's photos together count 1 / K,
+        however few they are; under `none`, every photo counts alike.
+        """
+        weights = np.zeros(self.answers.shape, np.float32)
+        for column, labels in enumerate(self.labels.values()):
+            answers = self.answers[:, column]
+            known = answers != UNLABELLED
+            weights[known, column] = label_weights(answers[known], len(labels), self.class_weights)[answers[known]]
+        return np.asarray(weights / np.maximum(weights.sum(0), np.finfo(np.float32).tiny), np.float32)
+
+
+def label_weights(answers: Array, labels: int, policy: str) -> Floats:
+    """Weight of one photo of each label, shape (labels,), on average 1 over the photos.
+
+    `balanced` is n / (K · n_k), as in King & Zeng, "Logistic regression in rare events data" (2001); a label
+    without photos gets 0.
+    """
+    counts = np.bincount(answers, minlength=labels)
+    if policy == "none":
+        return np.ones(labels, np.float32)
+    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return np.asarray(np.where(counts > 0, weights, 0), np.float32)

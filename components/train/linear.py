@@ -1,0 +1,53 @@
+"""Candidate `linear`: multinomial logistic regression, all skills of a lane and all penalties in one go."""
+
+import numpy as np
+
+from components.train.candidate import Candidate, Trial, best_trial
+from components.train.config import TrainConfig
+from components.train.descent import Problems, cross_entropy, fit_linear
+from components.train.lane import Lane
+from components.train.reduction import Reduction
+
+PENALTIES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+
+
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
+    """A linear head per skill; clean photos and augmented views count alike.
+
+    It minimises the weighted mean of the cross-entropy plus penalty / 2 · ‖W‖², in the reduced dimensions; the head
+    that comes out reads the backbone's features directly.
+    """
+    problems = Problems(
+        points=lane.train,
+        repeats=lane.views,
+        answers=lane.answers,
+        weights=lane.photo_weights(),
+        labels=tuple(len(labels) for labels in lane.labels.values()),
+        penalties=PENALTIES,
+    )
+    fits = fit_linear(problems, cross_entropy, max_iterations=config.max_iterations)
+    offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
+    candidates = {}
+    for column, (skill, row) in enumerate(zip(lane.skills, fits, strict=True)):
+        trials = [
+            Trial({"penalty": penalty}, lane.validation @ fitted.weight.T + fitted.bias)
+            for penalty, fitted in zip(PENALTIES, row, strict=True)
+        ]
+        best, tried = best_trial(trials, lane.validation_answers[:, column])
+        weight = row[best].weight @ projection.T
+        candidates[skill] = Candidate(
+            arrays={
+                "weight": weight.astype(np.float32),
+                "bias": (row[best].bias - weight @ offset).astype(np.float32),
+            },
+            logits=trials[best].logits,
+            parameters={
+                "penalty": PENALTIES[best],
+                "components": lane.train.shape[1],
+                "views": len(lane.views),
+                "iterations": row[best].iterations,
+                "converged": row[best].converged,
+            },
+            tried=tried,
+        )
+    return candidates
