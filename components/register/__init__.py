@@ -1,0 +1,13 @@
+"""Register: the winners become model versions in MLflow, and the better of champion and challenger is served."""
+
+from coachworks.steps import Step
+from components.register.config import RegisterConfig
+
+STEP = Step(
+    name="register",
+    summary="Register in MLflow what passed its gates.",
+    config=RegisterConfig,
+    per_lane=True,
+)
+
+__all__ = ["STEP", "RegisterConfig"]

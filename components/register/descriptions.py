@@ -1,0 +1,114 @@
+"""The Markdown that MLflow shows beside experiments, runs, models and versions: they tell what they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.register.comparison import Comparison
+from components.register.lineage import SkillRecord
+
+
+def describe_experiment(record: SkillRecord) -> str:
+    """What the skill is, and how to read the list of its runs."""
+    reading = (
+        "Each run of the pipeline is one run here; unfold it to see the candidates that competed, the losers too. "
+        "Tick candidates and press *Compare*: `validation/balanced_accuracy` chose the winner. "
+        "Tick runs to see how the skill changed over time: `test/…` was measured on photos that no candidate saw."
+    )
+    return "\n\n".join([*_purpose(record), reading])
+
+
+def describe_run(record: SkillRecord) -> str:
+    """How good the winner is, why it won, which gates it passed."""
+    evaluated, trained = record.evaluated, record.trained
+    rows = [
+        f"| {name} | {_percent(measured['value'])} | {_percent(measured['low'])} – {_percent(measured['high'])} |"
+        for name, measured in (
+            ("balanced accuracy", evaluated["balanced_accuracy"]),
+            ("macro F1", evaluated["macro_f1"]),
+            ("accuracy", evaluated["accuracy"]),
+        )
+    ]
+    gates = [
+        f"* {'passed' if gate['passed'] else '**failed**'}: {gate['gate']} {_number(gate['value'])}, "
+        f"limit {_number(gate['limit'])}"
+        for gate in evaluated["gates"]
+    ]
+    calibration = (
+        f"Expected calibration error {_percent(evaluated['ece_before'])} before, "
+        f"{_percent(evaluated['ece_after'])} after temperature scaling ({_number(evaluated['temperature'])})."
+    )
+    mistakes = f"{_number(evaluated['sensible_mistakes'])} sensible, {_number(evaluated['silly_mistakes'])} silly."
+    return "\n".join(
+        [
+            f"**{evaluated['winner']}** won among {len(trained['candidates'])} candidates: {trained['why']}",
+            "",
+            f"| test, {evaluated['photos']} photos in {evaluated['sets']} sets | value | 95 % interval |",
+            "|---|---|---|",
+            *rows,
+            "",
+            *(gates or ["* no gates are set"]),
+            "",
+            calibration,
+            f"Mistakes: {mistakes}",
+            "",
+            "Pictures are under *Artifacts*: `pictures/`, and the whole page under `report/`.",
+        ]
+    )
+
+
+def describe_candidate(record: SkillRecord, candidate: str) -> str:
+    """How one candidate did on validation."""
+    trained = record.trained["candidates"][candidate]
+    won = candidate == record.trained["winner"]
+    return (
+        f"**{candidate}**{' — the winner' if won else ''}: balanced accuracy "
+        f"{_percent(trained['validation_balanced_accuracy'])} ± {_percent(trained['standard_error'])} on validation. "
+        + (str(record.trained["why"]) if won else f"The winner is {record.trained['winner']}.")
+    )
+
+
+def describe_model(record: SkillRecord) -> str:
+    """What the registered model answers, and what its aliases mean."""
+    aliases = (
+        "`champion` is served. `challenger` was compared with it on the same test photos and did not do better. "
+        "To go back, move the alias `champion` to an earlier version and run again."
+    )
+    return "\n\n".join([*_purpose(record), aliases])
+
+
+def describe_version(record: SkillRecord, comparison: Comparison | None, note: str) -> str:
+    """How good the version is and how it came to its alias."""
+    evaluated = record.evaluated
+    measured = evaluated["balanced_accuracy"]
+    accuracy = (
+        f"A **{evaluated['winner']}** head: balanced accuracy {_percent(measured['value'])} "
+        f"({_percent(measured['low'])} – {_percent(measured['high'])}) on {evaluated['photos']} test photos."
+    )
+    compared = [f"Compared: {comparison.sentence()}; {comparison.basis}."] if comparison else []
+    photos, backbone = record.trained["photos"].get("train", 0), record.backbone.get("backbone")
+    return "\n\n".join([accuracy, note, *compared, f"Trained on {photos} photos, features of {backbone}."])
+
+
+def _purpose(record: SkillRecord) -> list[str]:
+    skill = record.skill
+    critical = ["**Critical**: every warning is a failure."] if skill.tier == "critical" else []
+    labels = ", ".join(f"`{label}`" for label in skill.labels)
+    return [f"**{skill.question or record.name}**", f"Answers: {labels}.", *critical]
+
+
+def why_not_registered(evaluated: Mapping[str, Any]) -> str:
+    """Why an evaluated skill is not registered."""
+    failed = [
+        f"{gate['gate']} is {_number(gate['value'])}, limit {_number(gate['limit'])}"
+        for gate in evaluated.get("gates", ())
+        if not gate["passed"]
+    ]
+    return str(evaluated.get("reason") or "failed its gates: " + "; ".join(failed))
+
+
+def _percent(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,46 @@
+"""The registered heads in the store: found by their digest, without MLflow."""
+
+import json
+from typing import Any
+
+from coachworks.store import Store
+from components.register.lineage import SkillRecord
+
+_METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
+
+
+def keep_head(store: Store, record: SkillRecord) -> None:
+    """Publish the winner's head and its manifest, before any registry names it.
+
+    The manifest comes last: where it is, the head is.
+    """
+    digest = record.head_digest
+    if store.exists(f"heads/{digest}.json"):
+        return
+    store.write_file(f"heads/{digest}.safetensors", record.folder / "head.safetensors")
+    store.write(f"heads/{digest}.json", json.dumps(manifest(record), indent=1, ensure_ascii=False).encode())
+
+
+def manifest(record: SkillRecord) -> dict[str, Any]:
+    """What a head is, from what it was made and how good it is, as JSON values."""
+    evaluated = record.evaluated
+    return {
+        "skill": record.name,
+        "question": record.skill.question,
+        "labels": evaluated["labels"],
+        "kind": evaluated["winner"],
+        "temperature": evaluated["temperature"],
+        "backbone": record.backbone.get("backbone"),
+        "backbone_digest": record.backbone["backbone_digest"],
+        "metrics": {
+            **{name: evaluated[name] for name in _METRICS},
+            "expected_calibration_error": evaluated["ece_after"],
+            "test_photos": evaluated["photos"],
+            "test_sets": evaluated["sets"],
+        },
+        "data_digest": record.data_digest,
+        "evaluate": record.lineage.evaluate.key,
+        "provenance": record.provenance,
+        "code_version": record.provenance["code"],
+        "created_at": record.lineage.evaluate.created_at,
+    }

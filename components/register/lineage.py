@@ -1,0 +1,153 @@
+"""Where a skill's evaluation comes from: the results before it, gathered for the record."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from coachworks import __version__
+from coachworks.digests import digest_json
+from coachworks.fleet.model import Fleet, Skill
+from coachworks.results import Result, ancestor
+from coachworks.store import Store
+
+_STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The chain of results that ends in one evaluation.
+
+    Attributes:
+        fleet: The fleet.
+        store: Where the results are.
+        evaluate: The result of evaluate.
+        run: Id of the pipeline run, or None.
+    """
+
+    fleet: Fleet
+    store: Store
+    evaluate: Result
+    run: str | None
+
+    def result(self, step: str) -> Result:
+        """The result of an earlier step."""
+        return self._results[step]
+
+    @cached_property
+    def _results(self) -> dict[str, Result]:
+        found, current = {}, self.evaluate
+        for step in reversed(_STEPS):
+            current = ancestor(self.store, current, step)
+            found[step] = current
+        return found
+
+    @cached_property
+    def commit(self) -> str | None:
+        """Commit of the Git repository that the store lies in, where there is one: that of the fleet file."""
+        git, folder = shutil.which("git"), Path(self.store.uri)
+        if git is None or not folder.is_dir():
+            return None
+        asked = subprocess.run(  # noqa: S603 — no shell, no input from outside
+            [git, "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+        return asked.stdout.strip() or None if asked.returncode == 0 else None
+
+    def skill(self, name: str) -> "SkillRecord":
+        """What the chain knows about one skill."""
+        return SkillRecord(self, name)
+
+
+@dataclass(frozen=True)
+class SkillRecord:
+    """What the chain knows about one skill.
+
+    Attributes:
+        lineage: The chain.
+        name: The skill.
+    """
+
+    lineage: Lineage
+    name: str
+
+    @property
+    def skill(self) -> Skill:
+        """The skill, as the fleet file has it."""
+        return self.lineage.fleet.skill(self.name)
+
+    @property
+    def model(self) -> str:
+        """Name of the registered model."""
+        return f"{self.lineage.fleet.name}.{self.name}"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return f"{self.lineage.fleet.name}/{self.name}"
+
+    @property
+    def evaluated(self) -> Mapping[str, Any]:
+        """The skill's part of the report of evaluate."""
+        found: Mapping[str, Any] | None = self.lineage.evaluate.report["skills"].get(self.name)
+        return found or {"status": "dropped", "reason": "it was not evaluated"}
+
+    @property
+    def trained(self) -> Mapping[str, Any]:
+        """The skill's part of the report of train."""
+        found: Mapping[str, Any] = self.lineage.result("train").report["skills"][self.name]
+        return found
+
+    @property
+    def folder(self) -> Path:
+        """The skill's files in the result of evaluate."""
+        return self.lineage.evaluate.path / self.name
+
+    @property
+    def head_digest(self) -> str:
+        """Digest of the winner's head."""
+        return str(self.evaluated["head_digest"])
+
+    @property
+    def evaluated_at_ms(self) -> int:
+        """When evaluate finished, in milliseconds since the epoch: the time of everything that is recorded."""
+        return int(datetime.fromisoformat(self.lineage.evaluate.created_at).timestamp() * 1000)
+
+    @cached_property
+    def backbone(self) -> Mapping[str, Any]:
+        """The report of embed."""
+        return self.lineage.result("embed").report
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Digest of the skill's photos, labels and splits, 64 hexadecimal digits."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(
+            self.lineage.result("split").path / "labels.parquet",
+            columns=["photo_id", "label", "split"],
+            filters=[("skill", "=", self.name)],
+        )
+        return digest_json(sorted([row["photo_id"], row["label"], row["split"]] for row in table.to_pylist()))
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """From what the version was made, under readable names."""
+        lineage = self.lineage
+        facts = {
+            "fleet": lineage.fleet.name,
+            "skill": self.name,
+            "evaluate": lineage.evaluate.key,
+            "data": self.data_digest,
+            "catalogue": lineage.result("ingest").key,
+            "policy": str(lineage.result("augment").report.get("policy_digest", "")),
+            "backbone": str(self.backbone.get("backbone", "")),
+            "backbone_digest": str(self.backbone.get("backbone_digest", "")),
+            "code": __version__,
+            "run": lineage.run or "",
+            "commit": lineage.commit or "",
+        }
+        return {name: value for name, value in facts.items() if value}

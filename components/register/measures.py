@@ -1,0 +1,106 @@
+"""What is recorded of a run, under which name: the same names for every candidate, so that runs compare.
+
+Metrics are grouped by what stands before the slash, as MLflow's charts group them.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.register.lineage import SkillRecord
+
+_INTERVALS = ("balanced_accuracy", "macro_f1", "accuracy")
+
+
+def run_metrics(record: SkillRecord) -> dict[str, float]:
+    """Metrics of a run: the winner on the test split, with the ends of its 95 % intervals, and on validation."""
+    evaluated = record.evaluated
+    metrics: dict[str, Any] = {}
+    for name in _INTERVALS:
+        metrics |= _interval(f"test/{name}", evaluated[name])
+    metrics |= {
+        "test/log_loss": evaluated["log_loss"],
+        "test/photos": evaluated["photos"],
+        "test/sets": evaluated["sets"],
+        "calibration/expected_error_before": evaluated["ece_before"],
+        "calibration/expected_error_after": evaluated["ece_after"],
+        "calibration/temperature": evaluated["temperature"],
+        "mistakes/sensible": evaluated["sensible_mistakes"],
+        "mistakes/silly": evaluated["silly_mistakes"],
+    }
+    names = metric_names(evaluated["labels"])
+    for label, measured in evaluated["per_label"].items():
+        for name in ("recall", "precision"):
+            metrics[f"{name}/{names[label]}"] = _value(measured[name])
+    return _numbers(metrics) | candidate_metrics(record, evaluated["winner"])
+
+
+def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
+    """Metrics of one candidate: on validation, and what it cost."""
+    trained = record.trained["candidates"][candidate]
+    return _numbers(
+        {
+            "validation/balanced_accuracy": trained["validation_balanced_accuracy"],
+            "validation/standard_error": trained["standard_error"],
+            "training/complexity": trained["complexity"],
+            "training/seconds": trained["seconds"],
+        }
+    )
+
+
+def run_params(record: SkillRecord) -> dict[str, str]:
+    """Parameters of a run: those of its winner, and the limits of its gates."""
+    gates = {f"gate.{gate['gate']}": _text(gate["limit"]) for gate in record.evaluated["gates"]}
+    return candidate_params(record, record.evaluated["winner"]) | gates
+
+
+def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
+    """Parameters of one candidate: what all share, then its own."""
+    trained, backbone = record.trained, record.backbone
+    shared = {
+        "candidate": candidate,
+        "backbone": backbone.get("backbone"),
+        "backbone_digest": str(backbone["backbone_digest"])[:12],
+        "features": backbone.get("dimensions"),
+        "augmented_views": backbone.get("views"),
+        "policy_digest": str(record.provenance.get("policy", ""))[:12],
+        "labels": len(record.evaluated["labels"]),
+        **{f"{split}_photos": count for split, count in trained["photos"].items()},
+    }
+    own = trained["candidates"][candidate]["parameters"]
+    return {name: _text(value) for name, value in {**own, **shared}.items() if value is not None}
+
+
+def metric_names(labels: Sequence[str]) -> dict[str, str]:
+    """A metric name for each label: MLflow takes letters, digits, `_`, `-`, `.` and spaces.
+
+    >>> metric_names(["close-up", "R&D", "R/D"])
+    {'close-up': 'close-up', 'R&D': 'R_D', 'R/D': 'R_D 2'}
+    """
+    names: dict[str, str] = {}
+    for label in labels:
+        clean = re.sub(r"[^\w.\- ]|^\.+$", "_", label)[:200].strip() or "_"
+        name, number = clean, 1
+        while name in names.values():
+            number += 1
+            name = f"{clean} {number}"
+        names[label] = name
+    return names
+
+
+def _interval(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: measured["value"], f"{name}_low": measured["low"], f"{name}_high": measured["high"]}
+
+
+def _value(measured: Any) -> Any:
+    return measured["value"] if isinstance(measured, Mapping) else measured
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Without what could not be measured: MLflow has no metric for nothing."""
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

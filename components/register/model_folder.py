@@ -1,0 +1,46 @@
+"""The folder that a model version points to, in MLflow's model format, written without pickle."""
+
+import json
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coachworks import __version__
+from components.register.head_store import manifest
+from components.register.lineage import SkillRecord
+
+FOLDER = "model"  # among a run's artifacts
+HEAD_FILE = "head.safetensors"
+
+
+def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
+    """Write the model folder of a skill's winner.
+
+    MLflow's own writer would import the model and infer its requirements, seconds per skill; the format is one small
+    YAML document, and JSON is YAML.
+
+    Args:
+        record: The skill.
+        run_id: The run that the model belongs to.
+        folder: An empty folder.
+    """
+    created = datetime.fromtimestamp(record.evaluated_at_ms / 1000, UTC)
+    features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, record.backbone["dimensions"]]}}
+    document = {
+        "flavors": {
+            "python_function": {
+                "loader_module": "components.register.pyfunc_loader",
+                "data": HEAD_FILE,
+                "python_version": ".".join(str(part) for part in sys.version_info[:3]),
+            }
+        },
+        "signature": {"inputs": json.dumps([features]), "outputs": None, "params": None},
+        "run_id": run_id,
+        "model_uuid": record.head_digest[:32],
+        "utc_time_created": created.strftime("%Y-%m-%d %H:%M:%S.%f"),
+    }
+    (folder / "MLmodel").write_text(json.dumps(document, indent=1), "utf-8")
+    (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
+    shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)

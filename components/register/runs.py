@@ -1,0 +1,175 @@
+"""Runs in MLflow: one per pipeline run and skill, the candidates nested in it."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coachworks.store import Store
+from coachworks.tracking import Tracking
+from components.register import descriptions, measures
+from components.register.lineage import SkillRecord
+from components.register.model_folder import FOLDER, write_model_folder
+from components.register.observed import CANDIDATE, EVALUATE, KIND, RUN
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+
+_NOTE = "mlflow.note.content"
+_PARENT = "mlflow.parentRunId"
+_PICTURES = ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg")
+PREDICTIONS = "test/predictions.parquet"  # among a run's artifacts
+_DATASET_DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole digest is a tag
+
+
+def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillRecord) -> str:
+    """Id of the skill's experiment; created where there is none, restored where somebody deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(record.experiment)
+    if found is None:
+        try:
+            experiment_id = client.create_experiment(
+                record.experiment,
+                artifact_location=tracking.artifact_location(record.experiment),
+                tags={"mlflow.experimentKind": "custom_model_development"},  # or the UI asks what it is
+            )
+        except MlflowException as err:
+            if err.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return ensure_experiment(client, tracking, record)  # another lane was faster
+    else:
+        experiment_id = found.experiment_id
+        if found.lifecycle_stage != "active":
+            client.restore_experiment(experiment_id)
+    client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record))
+    return str(experiment_id)
+
+
+def record_run(client: "MlflowClient", store: Store, experiment_id: str, record: SkillRecord) -> str:
+    """Record the evaluation as a run with its candidates nested in it; what a killed attempt left is removed first.
+
+    The run becomes FINISHED last: a finished run is a whole one.
+
+    Returns:
+        Id of the run.
+    """
+    _remove_unfinished(client, experiment_id, record)
+    evaluated = record.evaluated
+    at = record.evaluated_at_ms
+    run = client.create_run(
+        experiment_id,
+        start_time=at,
+        run_name=run_name(record),
+        tags=_tags(record, RUN, descriptions.describe_run(record)),
+    )
+    run_id = str(run.info.run_id)
+    for candidate in record.trained["candidates"]:
+        _record_candidate(client, experiment_id, run_id, record, candidate)
+    client.log_inputs(run_id, [_dataset(record)])
+    _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
+    with store.scratch() as folder:
+        for path, source in _artifacts(record):
+            (folder / path).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, folder / path)
+        if evaluated["status"] == "passed":
+            (folder / FOLDER).mkdir()
+            write_model_folder(record, run_id, folder / FOLDER)
+        client.log_artifacts(run_id, str(folder))
+    client.set_terminated(run_id, "FINISHED", end_time=at)
+    return run_id
+
+
+def run_name(record: SkillRecord) -> str:
+    """What the list of runs shows: when, and who won."""
+    moment = record.lineage.evaluate.created_at[:16].replace("T", " ")
+    return f"{moment} {record.evaluated['winner']}"
+
+
+def log_comparison(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
+    """Add the comparison with the champion to a run."""
+    _log(client, run_id, {f"champion/{name}": value for name, value in metrics.items()}, {}, at_ms)
+
+
+def _remove_unfinished(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> None:
+    for run in client.search_runs(
+        [experiment_id],
+        f"tags.`{EVALUATE}` = '{record.lineage.evaluate.key}' and tags.`{KIND}` = '{RUN}' "
+        "and attributes.status != 'FINISHED'",
+    ):
+        for nested in client.search_runs([experiment_id], f"tags.`{_PARENT}` = '{run.info.run_id}'"):
+            client.delete_run(nested.info.run_id)
+        client.delete_run(run.info.run_id)
+
+
+def _record_candidate(
+    client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
+) -> None:
+    at = record.evaluated_at_ms
+    won = candidate == record.trained["winner"]
+    tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
+    run = client.create_run(
+        experiment_id,
+        start_time=at,
+        run_name=candidate,
+        tags={**tags, _PARENT: parent, "coachworks.selected": "yes" if won else "no"},
+    )
+    _log(
+        client,
+        run.info.run_id,
+        measures.candidate_metrics(record, candidate),
+        measures.candidate_params(record, candidate),
+        at,
+    )
+    seconds = record.trained["candidates"][candidate]["seconds"] or 0
+    client.set_terminated(run.info.run_id, "FINISHED", end_time=at + int(seconds * 1000))
+
+
+def _log(
+    client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], at_ms: int
+) -> None:
+    from mlflow.entities import Metric, Param
+
+    numbers: list[Metric] = [Metric(name, value, at_ms, 0) for name, value in metrics.items()]
+    texts = [Param(name, value) for name, value in params.items()]
+    client.log_batch(run_id, metrics=numbers, params=texts)
+
+
+def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
+    provenance = {f"coachworks.{name}": value for name, value in record.provenance.items()}
+    commit = record.lineage.commit
+    return {
+        **provenance,
+        KIND: kind,
+        _NOTE: note,
+        "mlflow.source.name": "coachworks",
+        "mlflow.source.type": "LOCAL",
+        **({"mlflow.source.git.commit": commit} if commit else {}),
+        **({"coachworks.gates": record.evaluated["status"]} if kind == RUN else {}),
+    }
+
+
+def _dataset(record: SkillRecord) -> "DatasetInput":
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    split = record.lineage.result("split")
+    dataset = Dataset(
+        name=record.experiment,
+        digest=record.data_digest[:_DATASET_DIGEST_LENGTH],
+        source_type="coachworks",
+        source=json.dumps({"result": f"results/split/{split.key}/labels.parquet"}),
+        profile=json.dumps(
+            {"photos": record.trained["photos"], "labels": split.report.get("skills", {}).get(record.name, {})}
+        ),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
+
+
+def _artifacts(record: SkillRecord) -> Iterator[tuple[str, Path]]:
+    """Path among the artifacts, and the file."""
+    evaluate = record.lineage.evaluate.path
+    wanted: list[tuple[str, Path]] = [(f"pictures/{name}", record.folder / name) for name in _PICTURES]
+    wanted += [("report/page.html", evaluate / "page.html"), (PREDICTIONS, record.folder / "predictions.parquet")]
+    return ((path, source) for path, source in wanted if source.exists())

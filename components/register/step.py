@@ -1,0 +1,125 @@
+"""The step register, as a library function."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coachworks.context import ALONE, Context
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import Store, open_store
+from coachworks.tracking import Tracking, open_client, tracking_of, translated
+from components.register.config import RegisterConfig
+from components.register.head_store import keep_head
+from components.register.lineage import Lineage, SkillRecord
+from components.register.observed import Observed, ask, peek, settled, unchanged
+from components.register.report import RegisterReport
+from components.register.standing import standing
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def register(
+    fleet: Fleet,
+    evaluate: str,
+    skills: Sequence[str] | None = None,
+    *,
+    config: RegisterConfig | None = None,
+    context: Context = ALONE,
+) -> Result:
+    """Record every candidate in MLflow, register the winners, let a better challenger take over.
+
+    What the registry holds afterwards is part of the result's key, beside the evaluation: the step looks at the
+    outside, and a champion that somebody moved by hand makes another result. Where nothing is left to do, MLflow is
+    not even imported.
+
+    Args:
+        fleet: The fleet, located.
+        evaluate: Key of the result of evaluate.
+        skills: The lane's skills; None: all.
+        config: Settings.
+        context: The run's surroundings.
+
+    Returns:
+        The result; its report is a `RegisterReport`.
+
+    Raises:
+        TransientError: the tracking server does not answer; what is done is kept.
+        InvalidConfigError: the tracking address, the credentials or the database cannot be used.
+    """
+    config = config or RegisterConfig()
+    store = open_store(fleet.spec.store)
+    tracking = tracking_of(fleet)
+    lineage = Lineage(fleet, store, load(store, "evaluate", evaluate), context.run)
+    records = [lineage.skill(name) for name in (fleet.spec.skills if skills is None else skills)]
+    seen = _glance(tracking, records) or _bring_about(tracking, store, records, config, context)
+    standings = {record.name: standing(record, seen[record.name]) for record in records}
+    inputs = {
+        "evaluate": evaluate,
+        "fleet": fleet.name,
+        "tracking": tracking.name,
+        "registry": {
+            name: [found.version, found.champion_version, found.head_digest] for name, found in standings.items()
+        },
+    }
+    return produce(
+        store,
+        "register",
+        inputs,
+        lambda _: RegisterReport(tracking.name, standings),
+        context=context,
+        code=code_digest(__file__),
+    )
+
+
+def _glance(tracking: Tracking, records: Sequence[SkillRecord]) -> dict[str, Observed] | None:
+    """What the embedded registry holds, if nothing is left to do; else None."""
+    found = {}
+    for record in records:
+        seen = peek(tracking, record)
+        if seen is None or not settled(record, seen):
+            return None
+        found[record.name] = seen
+    return found
+
+
+def _bring_about(
+    tracking: Tracking, store: Store, records: Sequence[SkillRecord], config: RegisterConfig, context: Context
+) -> dict[str, Observed]:
+    """Do what is left to do, and return what the registry holds afterwards."""
+    client = open_client(tracking)
+    found = {}
+    with translated(tracking), context.progress.task("register", total=len(records), unit="skills") as task:
+        for record in records:
+            with tracking.exclusive():  # per skill, so that lanes take turns
+                seen = ask(client, record)
+                if not settled(record, seen):
+                    _register(client, tracking, store, record, seen, config)
+                    seen = ask(client, record)
+            found[record.name] = seen
+            task.advance()
+    return found
+
+
+def _register(
+    client: "MlflowClient",
+    tracking: Tracking,
+    store: Store,
+    record: SkillRecord,
+    seen: Observed,
+    config: RegisterConfig,
+) -> None:
+    from components.register.runs import ensure_experiment, record_run
+    from components.register.versions import ensure_version, judge
+
+    passed = record.evaluated["status"] == "passed"
+    if passed:
+        keep_head(store, record)
+    if passed and seen.champion is not None and unchanged(record, seen.champion):
+        return
+    experiment_id = ensure_experiment(client, tracking, record)
+    run_id = seen.run_id or record_run(client, store, experiment_id, record)
+    if passed:
+        own = ensure_version(client, record, seen, run_id)
+        judge(client, store, record, seen, own, config)
