@@ -1,1 +1,28 @@
 """Validation: what must hold of the data before anything is trained on them."""
+
+from validation.evidence import Evidence, gather, pairs_across_sets, schema_table
+from validation.findings import Finding, Severity, Verdict, judge_skill
+from validation.near_duplicates import NearDuplicates, find_near_duplicates
+from validation.rules import Rule, labels_about_quality, rules, schema_rules
+from validation.suite import SuiteRun, run_suite
+from validation.thresholds import Thresholds
+
+__all__ = [
+    "Evidence",
+    "Finding",
+    "NearDuplicates",
+    "Rule",
+    "Severity",
+    "SuiteRun",
+    "Thresholds",
+    "Verdict",
+    "find_near_duplicates",
+    "gather",
+    "judge_skill",
+    "labels_about_quality",
+    "pairs_across_sets",
+    "rules",
+    "run_suite",
+    "schema_rules",
+    "schema_table",
+]

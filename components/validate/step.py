@@ -1,0 +1,160 @@
+"""The library face of validate."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import validation
+from coachworks.context import ALONE, Context
+from coachworks.digests import digest_json, digest_sources
+from coachworks.errors import NotFoundError, PhotoError
+from coachworks.fleet.model import Fleet
+from coachworks.photos import decode_photo
+from coachworks.results import Result, ancestor, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import Store, open_store
+from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table
+from components.validate.config import ValidateConfig
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from components.validate.report import ValidateReport
+
+_SPLITS = {"photo_id": "string", "set_id": "string", "split": "string"}
+
+
+def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, context: Context = ALONE) -> Result:
+    """Judge the photos and labels of a fleet: which skills may train, and what is missing.
+
+    The result holds `page.html`, which stands alone, and `expectations.json`, what Great Expectations said.
+
+    Args:
+        fleet: The fleet, its paths absolute.
+        split: Key of the result of split.
+        config: Settings; None for the defaults.
+        context: The run it is part of.
+    """
+    config = config or ValidateConfig()
+    store = open_store(fleet.spec.store)
+    inputs = {"split": split, "fleet": fleet.name, "skills": _skills(fleet), "settings": dataclasses.asdict(config)}
+
+    def build(folder: Path) -> "ValidateReport":
+        return _judge(store, fleet, load(store, "split", split), config, folder, context)
+
+    return produce(store, "validate", inputs, build, context=context, code=_code())
+
+
+def _skills(fleet: Fleet) -> dict[str, Any]:
+    """What of the fleet file decides the verdicts."""
+    return {
+        name: {
+            "question": skill.question,
+            "labels": skill.labels,
+            "unsure": skill.unsure,
+            "tier": skill.tier,
+            "min_photos_per_label": fleet.gates(name).min_photos_per_label,
+        }
+        for name, skill in fleet.spec.skills.items()
+    }
+
+
+def _code() -> str:
+    checks = Path(validation.__file__).parent.glob("*.py")
+    page = Path(__file__).parent.glob("*.jinja")
+    return digest_json([code_digest(__file__), digest_sources(checks), digest_sources(page)])[:16]
+
+
+def _judge(
+    store: Store, fleet: Fleet, split: Result, config: ValidateConfig, folder: Path, context: Context
+) -> "ValidateReport":
+    from components.validate.page import render
+    from components.validate.report import ValidateReport
+    from components.validate.thumbnails import Thumbnails
+
+    ingest = ancestor(store, split, "ingest")
+    files: dict[str, tuple[Path, Mapping[str, str]]] = {
+        "catalogue": (ingest.path / "catalogue.parquet", CATALOGUE),
+        "votes": (ingest.path / "votes.parquet", VOTES),
+        "labels": (split.path / "labels.parquet", SPLIT_LABELS),
+        "splits": (split.path / "splits.parquet", _SPLITS),
+    }
+    context.progress.note("loading Great Expectations")
+    judged = validation.run_suite(fleet.name, validation.schema_rules(), {"schema": validation.schema_table(files)})
+    findings, record = list(judged.findings), dict(judged.record)
+    evidence = None
+    if not findings:
+        tables = {name: read_table(path) for name, (path, _) in files.items()}
+        evidence = _gather(store, fleet, config, tables, context)
+        judged = validation.run_suite(fleet.name, validation.rules(fleet, config, evidence), evidence.tables())
+        findings = [*judged.findings, *validation.labels_about_quality(config, evidence)]
+        record["suites"] = {**record["suites"], **judged.record["suites"]}
+    verdicts = {
+        name: validation.judge_skill(
+            name,
+            findings,
+            critical=skill.tier == "critical",
+            photo_ids=evidence.photos_of(name) if evidence else frozenset(),
+        )
+        for name, skill in fleet.spec.skills.items()
+    }
+    report = ValidateReport(
+        skills={name: verdict.shortened() for name, verdict in verdicts.items()},
+        findings=tuple(finding.shortened() for finding in findings),
+        photos=len(evidence.catalogue) if evidence else 0,
+        expectations=sum(len(suite["results"]) for suite in record["suites"].values()),
+        near_duplicates=len(evidence.pairs) if evidence else 0,
+    )
+    (folder / "expectations.json").write_text(
+        json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False), "utf-8"
+    )
+    thumbnails = Thumbnails(_reader(store, evidence))
+    (folder / "page.html").write_text(render(fleet, report, evidence, record, thumbnails), "utf-8")
+    for name, verdict in verdicts.items():
+        if not verdict.passed:
+            context.progress.note(f"{name} is stopped: {verdict.failures[0].message}")
+    return report
+
+
+def _gather(
+    store: Store, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], context: Context
+) -> validation.Evidence:
+    catalogue = tables["catalogue"]
+    photos = catalogue.drop_duplicates("photo_id").sort_values("filename")
+    near = validation.find_near_duplicates(
+        photos["photo_id"].tolist(),
+        photos["perceptual_hash"].tolist(),
+        _reader_of(store, dict(zip(photos["photo_id"], photos["uri"], strict=True))),
+        distance=config.near_duplicate_distance,
+        similarity=config.near_duplicate_similarity,
+        progress=context.progress,
+    )
+    return validation.gather(
+        fleet,
+        config,
+        catalogue=catalogue,
+        splits=tables["splits"],
+        labels=tables["labels"],
+        votes=tables["votes"],
+        pairs=validation.pairs_across_sets(near, photos),
+    )
+
+
+def _reader(store: Store, evidence: validation.Evidence | None) -> "Callable[[str], Image.Image | None]":
+    if evidence is None:
+        return lambda photo_id: None
+    return _reader_of(store, dict(zip(evidence.catalogue["photo_id"], evidence.catalogue["uri"], strict=True)))
+
+
+def _reader_of(store: Store, uris: Mapping[str, str]) -> "Callable[[str], Image.Image | None]":
+    """Reads photos by their id; None where the store has lost one or it cannot be read."""
+
+    def read(photo_id: str) -> "Image.Image | None":
+        try:
+            return decode_photo(store.read(uris[photo_id]), at_least_px=160)
+        except (NotFoundError, PhotoError):
+            return None
+
+    return read

@@ -1,0 +1,203 @@
+"""Evidence: the tables that the suites judge, with columns for what Great Expectations cannot find out itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL, Fleet
+from coachworks.tables import SPLITS, arrow_schema
+from validation.near_duplicates import NearDuplicates
+from validation.quality import Meant, labels_that_mean, measures
+from validation.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLOCK_LEEWAY_DAYS = 1  # cameras know no time zone: a photo may seem to be taken after it came in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is judged.
+
+    Attributes:
+        catalogue: One row per photo; `split`, `short_side_px`, `latest_taken_at`, `look_alike` and one `<column>_meant`
+            per quality measure are added.
+        labels: One row per photo and skill of the fleet; `set_id`, `admissible`, `held_out` (admissible and
+            not in the train split), `seen_before` and `look_alike_disagrees` are added.
+        answers: The votes, without those that say unsure.
+        coverage: One row per skill and label: `photos`, `missing` (to the gate or the rule of thumb), `sets`, one
+            column per split, `splits` (how many of them have photos).
+        skills: One row per skill: `photos` with an admissible label.
+        pairs: Pairs of photos of different sets that look alike.
+        meant: Labels that ask for poor photos, by check.
+    """
+
+    catalogue: "pd.DataFrame"
+    labels: "pd.DataFrame"
+    answers: "pd.DataFrame"
+    coverage: "pd.DataFrame"
+    skills: "pd.DataFrame"
+    pairs: tuple[tuple[str, str], ...]
+    meant: Mapping[str, tuple[Meant, ...]]
+
+    def tables(self) -> "dict[str, pd.DataFrame]":
+        """The tables by name."""
+        return {
+            "catalogue": self.catalogue,
+            "labels": self.labels,
+            "answers": self.answers,
+            "coverage": self.coverage,
+            "skills": self.skills,
+        }
+
+    def photos_of(self, skill: str) -> frozenset[str]:
+        """The photos that carry any label of the skill."""
+        rows = self.labels[(self.labels["skill"] == skill) & self.labels["label"].notna()]
+        return frozenset(rows["photo_id"])
+
+
+def schema_table(files: Mapping[str, tuple[Path, Mapping[str, str]]]) -> "pd.DataFrame":
+    """The columns that tables must have, and what they have: columns `table`, `column`, `expected`, `found`.
+
+    Args:
+        files: By table: its Parquet file, and its columns with their Arrow types.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    rows = []
+    for table, (path, columns) in files.items():
+        found = pq.read_schema(path)
+        for field in arrow_schema(dict(columns)):
+            kind = str(found.field(field.name).type) if field.name in found.names else "missing"
+            rows.append((table, field.name, str(field.type), kind.removeprefix("large_")))
+    return pd.DataFrame(rows, columns=["table", "column", "expected", "found"])
+
+
+def pairs_across_sets(near: NearDuplicates, catalogue: "pd.DataFrame") -> tuple[tuple[str, str], ...]:
+    """Look-alikes of different sets: several views of one thing are alike on purpose."""
+    sets = dict(zip(catalogue["photo_id"], catalogue["set_id"], strict=True))
+    return tuple(pair for pair in near.pairs if sets[pair[0]] != sets[pair[1]])
+
+
+def gather(
+    fleet: Fleet,
+    thresholds: Thresholds,
+    *,
+    catalogue: "pd.DataFrame",
+    splits: "pd.DataFrame",
+    labels: "pd.DataFrame",
+    votes: "pd.DataFrame",
+    pairs: tuple[tuple[str, str], ...],
+) -> Evidence:
+    """The evidence from the tables of earlier steps.
+
+    Args:
+        fleet: The fleet.
+        thresholds: What counts as poor.
+        catalogue: As ingest made it.
+        splits: One row per photo: photo_id, set_id, split.
+        labels: As split made it.
+        votes: As ingest made it.
+        pairs: Pairs of photos of different sets that look alike.
+    """
+    import pandas as pd
+
+    skills = list(fleet.spec.skills)
+    catalogue = catalogue.drop(columns="split").merge(
+        splits[["photo_id", "split"]].drop_duplicates("photo_id"), on="photo_id", how="left"
+    )
+    catalogue["short_side_px"] = catalogue[["width_px", "height_px"]].min(axis=1)
+    catalogue["latest_taken_at"] = catalogue["ingested_at"] + pd.Timedelta(days=_CLOCK_LEEWAY_DAYS)
+    catalogue["look_alike"] = catalogue["photo_id"].isin({photo_id for pair in pairs for photo_id in pair})
+
+    labels = labels[labels["skill"].isin(skills)].reset_index(drop=True)
+    sets = dict(zip(splits["photo_id"], splits["set_id"], strict=True))
+    labels["set_id"] = labels["photo_id"].map(sets).astype("str")
+    vocabulary = {(skill, label) for skill in skills for label in fleet.skill(skill).labels}
+    labels["admissible"] = (
+        [pair in vocabulary for pair in zip(labels["skill"], labels["label"], strict=True)]
+        if len(labels)
+        else pd.Series([], dtype=bool)
+    )
+    admissible = labels[labels["admissible"]]
+    _mark_look_alikes(labels, admissible, pairs)
+    labels["held_out"] = labels["admissible"] & (labels["split"] != SPLITS[0])
+
+    meant = {}
+    for measure in measures(thresholds):
+        poor = pd.Series(measure.poor_photos(catalogue).to_numpy(bool), index=catalogue["photo_id"])
+        found = tuple(labels_that_mean(poor[~poor.index.duplicated()], admissible))
+        meant[measure.check] = found
+        catalogue[f"{measure.column}_meant"] = catalogue["photo_id"].isin(
+            {photo_id for label in found for photo_id in label.photo_ids}
+        )
+
+    coverage = _coverage(fleet, admissible)
+    return Evidence(
+        catalogue=catalogue,
+        labels=labels,
+        answers=_answers(fleet, votes),
+        coverage=coverage,
+        skills=coverage.groupby("skill", sort=False, as_index=False)["photos"].sum(),
+        pairs=pairs,
+        meant=meant,
+    )
+
+
+def _mark_look_alikes(labels: "pd.DataFrame", admissible: "pd.DataFrame", pairs: tuple[tuple[str, str], ...]) -> None:
+    in_pairs = {photo_id for pair in pairs for photo_id in pair}
+    known: dict[tuple[str, str], tuple[str, str | None]] = {}
+    for row in admissible[admissible["photo_id"].isin(in_pairs)].itertuples():
+        known[row.skill, row.photo_id] = (row.label, row.split)
+    order = {split: index for index, split in enumerate(SPLITS)}
+    seen: set[tuple[str, str]] = set()
+    disagree: set[tuple[str, str]] = set()
+    for skill in labels["skill"].unique():
+        for pair in pairs:
+            if any((skill, photo_id) not in known for photo_id in pair):
+                continue
+            (first, first_split), (second, second_split) = (known[skill, photo_id] for photo_id in pair)
+            if first != second:
+                disagree.update((skill, photo_id) for photo_id in pair)
+            if first_split != second_split and first_split in order and second_split in order:
+                later = pair[0] if order[first_split] > order[second_split] else pair[1]
+                seen.add((skill, later))
+    keys = list(zip(labels["skill"], labels["photo_id"], strict=True))
+    labels["seen_before"] = [key in seen for key in keys]
+    labels["look_alike_disagrees"] = [key in disagree for key in keys]
+    for column in ("seen_before", "look_alike_disagrees"):
+        labels[column] = labels[column].astype(bool)
+
+
+def _answers(fleet: Fleet, votes: "pd.DataFrame") -> "pd.DataFrame":
+    votes = votes[votes["skill"].isin(list(fleet.spec.skills)) & votes["label"].notna()]
+    unsure = votes["skill"].map({name: skill.unsure for name, skill in fleet.spec.skills.items()})
+    return votes[(votes["label"] != unsure) | unsure.isna()].reset_index(drop=True)
+
+
+def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = []
+    groups = dict(iter(admissible.groupby(["skill", "label"], sort=False)))
+    for name, skill in fleet.spec.skills.items():
+        needed = fleet.gates(name).min_photos_per_label or RULE_OF_THUMB_PHOTOS_PER_LABEL
+        for label in skill.labels:
+            group = groups.get((name, label), admissible.iloc[:0])
+            per_split = {split: int((group["split"] == split).sum()) for split in SPLITS}
+            rows.append(
+                {
+                    "skill": name,
+                    "label": label,
+                    "photos": len(group),
+                    "needed": needed,
+                    "missing": max(0, needed - len(group)),
+                    "sets": int(group["set_id"].nunique()),
+                    **per_split,
+                    "splits": sum(count > 0 for count in per_split.values()),
+                }
+            )
+    return pd.DataFrame(rows)
