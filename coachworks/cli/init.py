@@ -46,9 +46,8 @@ def init(photos: Path, file: Path, table: Path | None, *, force: bool) -> None:
             f"{file} cannot be written: {err.strerror}. Write it elsewhere with `-f FILE`."
         ) from err
     by = f"the table {found.table}" if found.table is not None else "the names of the sub-folders"
-    click.echo(
-        f"{file}: {len(found.skills)} skills over {found.count:,} photos, by {by}".replace(": 1 skills", ": 1 skill")
-    )
+    skills = "1 skill" if len(found.skills) == 1 else f"{len(found.skills)} skills"
+    click.echo(f"{file}: {skills} over {found.count:,} photos, by {by}")
     for skill in found.skills:
         fewest = min(skill.labels, key=lambda label: skill.labels[label])
         click.echo(f"  {skill.name}: {len(skill.labels)} labels, fewest photos: {skill.labels[fewest]} ({fewest})")

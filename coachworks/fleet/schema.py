@@ -18,6 +18,8 @@ def fleet_schema() -> dict[str, Any]:
     for part in (schema, *schema["$defs"].values()):
         for field in part.get("properties", {}).values():
             field.pop("title", None)  # the name in other letters: noise in an editor
+            if "patternProperties" in field:
+                field["additionalProperties"] = False
     return {
         "$schema": DIALECT,
         "title": "Fleet file of coachworks",
@@ -52,8 +54,8 @@ def _part_at(location: Sequence[int | str], *, follow_last: bool = True) -> dict
         if isinstance(step, int):
             part = part.get("items", {})
         else:
-            additional = part.get("additionalProperties")
-            part = part.get("properties", {}).get(step) or (additional if isinstance(additional, dict) else {})
+            named = part.get("patternProperties", {}).values()
+            part = part.get("properties", {}).get(step) or next(iter(named), {})
     return _follow(part) if follow_last else part
 
 

@@ -1,6 +1,5 @@
 """The starter: a commented `fleet.yaml` for a folder of photos, valid as it stands."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from coachworks.fleet.reader import examine
 from coachworks.fleet.survey import SkillFound, Survey, fleet_name
 from coachworks.fleet.yaml_tree import resolve
 
-_FEW = 20  # a label with fewer photos has perhaps three to be tested on
+_FEW = 10  # a label with fewer photos has perhaps one to be tested on
 _PLAIN = re.compile(r"[A-Za-z0-9./_][A-Za-z0-9 ./_+-]*")
 
 
@@ -30,7 +29,7 @@ def starter(found: Survey, folder: Path) -> str:
 def _lines(found: Survey, folder: Path) -> list[str]:
     return [
         "# What this fleet answers about photos, and from which photos it learns.",
-        "# `coachworks check` checks this file, `coachworks run` makes the models, `coachworks predict PHOTO` asks them.",
+        "# `coachworks check` checks this file, `coachworks run` makes the models, `coachworks predict` asks them.",
         "apiVersion: coachworks.dev/v1",
         "kind: Fleet",
         "metadata:",
@@ -75,8 +74,7 @@ def _skill(skill: SkillFound, *, labels_by_table: bool) -> list[str]:
     lines.append("      # question: what the skill answers, in words that the people who label it see")
     lines.append("      labels:")
     lines.extend(
-        f"        - {scalar(label)}  # {_photos(count)}"
-        + (", too few to learn from and to test" if count < _FEW else "")
+        f"        - {scalar(label)}  # {_photos(count)}" + (", too few to learn and to test" if count < _FEW else "")
         for label, count in skill.labels.items()
     )
     if skill.unsure is not None:
@@ -104,4 +102,10 @@ def scalar(text: str) -> str:
     ('close-up', '"no"', '"1"')
     """
     plain = _PLAIN.fullmatch(text) and not text.endswith(" ") and isinstance(resolve(text), str)
-    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())
+    return text if plain else '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

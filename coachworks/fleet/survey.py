@@ -18,7 +18,7 @@ _KNOWN_COLUMNS = frozenset(
     {*FILENAME_COLUMNS, "set_id", "source", "permission", "taken_at", "split", "photo_id", "box_xyxy"}
 )
 _UNSURE = "unsure"
-_MIN_PHOTOS_PER_LABEL = 5  # on average: a column with fewer rows per value names things rather than classes
+_MIN_PHOTOS_PER_LABEL = 3  # on average: a column with fewer rows per value names things rather than classes
 _MAX_LABELS = 1000
 
 
@@ -84,7 +84,7 @@ def survey(photos: Path, *, table: Path | None = None) -> Survey:
 class _Table:
     path: Path
     filename_column: str
-    rows: Sequence[Mapping[str, str]]
+    rows: Sequence[Mapping[str, str]]  # by column in lower case, as ingest reads them
 
     @classmethod
     def read(cls, path: Path) -> "_Table":
@@ -96,12 +96,16 @@ class _Table:
             if column in columns:
                 return cls(path, column, rows)
         raise DataError(
-            f"the table {str(path)!r} must have a column `filename` (or `path`, or `file`) that names each row's photo; "
+            f"the table {str(path)!r} must have a column `filename` (or `path`, or `file`) that names the photos; "
             f"its columns: {', '.join(columns) or 'none'}"
         )
 
-    def names(self) -> list[str]:
-        return [row[self.filename_column].replace("\\", "/").removeprefix("./") for row in self.rows]
+    def names(self, photos: Path) -> list[str]:
+        """The rows' photos relative to the folder `photos`; the table may name them relative to its own."""
+        folder, own = photos.absolute(), self.path.absolute().parent
+        prefix = f"{folder.relative_to(own).as_posix()}/" if folder != own and folder.is_relative_to(own) else ""
+        written = [row[self.filename_column].strip().replace("\\", "/").removeprefix("./") for row in self.rows]
+        return [name.removeprefix(prefix) for name in written]
 
 
 def _photo_names(photos: Path) -> set[str]:
@@ -133,7 +137,7 @@ def _find_table(photos: Path, names: set[str]) -> _Table | None:
             table = _Table.read(path)
         except DataError:
             continue  # some other table: a list of prices, say
-        if names.isdisjoint(table.names()):
+        if names.isdisjoint(table.names(photos)):
             empty_handed = table if path.parent == folder else empty_handed
             continue
         candidates.append((preferred.index(path.stem) if path.stem in preferred else len(preferred), table))
@@ -147,7 +151,7 @@ def _find_table(photos: Path, names: set[str]) -> _Table | None:
 
 
 def _names_no_photo(photos: Path, table: _Table) -> DataError:
-    first = table.names()[0]
+    first = table.rows[0][table.filename_column]
     return DataError(
         f"the table {str(table.path)!r} names no photo that is in {str(photos)!r}; its first is {first!r}. "
         f"Write the names in `{table.filename_column}` relative to that folder."
@@ -155,10 +159,11 @@ def _names_no_photo(photos: Path, table: _Table) -> DataError:
 
 
 def _by_table(photos: Path, names: set[str], table: _Table) -> Survey:
-    missing = [name for name in table.names() if name not in names]
+    written = table.names(photos)
+    missing = [name for name in written if name not in names]
     if len(missing) == len(table.rows):
         raise _names_no_photo(photos, table)
-    rows = [row for name, row in zip(table.names(), table.rows, strict=True) if name in names]
+    rows = [row for name, row in zip(written, table.rows, strict=True) if name in names]
     skills: list[SkillFound] = []
     left_out: dict[str, str] = {}
     for column in rows[0]:
@@ -206,12 +211,12 @@ def _why_no_skill(column: str, values: Counter[str]) -> str | None:
 def _skill(name: str, values: Counter[str]) -> SkillFound:
     labels = dict(sorted(values.items()))
     spellings: dict[str, str] = {}
-    for label in labels:
+    for label, count in labels.items():
         first = spellings.setdefault(fold(label), label)
         if first != label:
             raise DataError(
                 f"labels must differ in more than case or spaces; got {first!r} ({labels[first]} photos) and {label!r} "
-                f"({labels[label]} photos) for {name!r}. Make them one, in the table or by renaming the folder."
+                f"({count} photos) for {name!r}. Make them one, in the table or by renaming the folder."
             )
     unsure = spellings.get(_UNSURE)
     return SkillFound(name, {label: count for label, count in labels.items() if label != unsure}, unsure)
@@ -247,7 +252,10 @@ def _is_number(text: str) -> bool:
 def _read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(_csv_rows(csv.DictReader(file, restval="")))
+            header = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=header.count)
+            return list(_csv_rows(csv.DictReader(file, restval="", delimiter=delimiter)))
     except UnicodeDecodeError as err:
         raise DataError(f"the table {str(path)!r} must be UTF-8. Save it as UTF-8 and try again.") from err
     except csv.Error as err:
@@ -256,7 +264,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 
 def _csv_rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
     for row in reader:
-        yield {column.strip(): value or "" for column, value in row.items() if column}
+        yield {column.strip().lower(): value or "" for column, value in row.items() if column}
 
 
 def _read_parquet(path: Path) -> list[dict[str, str]]:
@@ -267,4 +275,4 @@ def _read_parquet(path: Path) -> list[dict[str, str]]:
         rows = pq.read_table(path).to_pylist()
     except (pa.ArrowException, OSError) as err:
         raise DataError(f"the table {str(path)!r} is no Parquet file: {str(err).splitlines()[0]}") from err
-    return [{column: "" if value is None else str(value) for column, value in row.items()} for row in rows]
+    return [{column.lower(): "" if value is None else str(value) for column, value in row.items()} for row in rows]

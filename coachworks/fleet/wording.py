@@ -60,7 +60,7 @@ def message(error: ErrorDetails, location: Sequence[int | str], node: Node) -> s
         length, least = context["actual_length"], context["min_length"]
         return f"`{name}` must have at least {least} {_entries(least)}; it has {length}"
     if kind == "string_pattern_mismatch":
-        return f"`{name}` must be what its description says ({describe(location)}); got {error['input']!r}"
+        return f"`{name}` must fit its description, {_lower(describe(location)).rstrip('.')}; got {error['input']!r}"
     return f"`{name}`: {_lower(error['msg'])}; got {error['input']!r}"
 
 

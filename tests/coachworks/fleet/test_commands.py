@@ -1,0 +1,84 @@
+"""`coachworks init` and `coachworks check`, as people call them."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from coachworks.cli.check import check
+from coachworks.cli.init import init
+from coachworks.errors import InvalidConfigError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with photos of two labels in `pets`."""
+    for index in range(20):
+        path = tmp_path / "pets" / ("cat" if index % 2 else "dog") / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command, *arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_init_writes_a_file_that_check_accepts_and_says_what_is_next(here):
+    begun = run(init, "pets")
+    assert begun.exit_code == 0
+    assert "fleet.yaml: 1 skill over 20 photos, by the names of the sub-folders" in begun.output
+    assert "coachworks check" in begun.output
+    assert "coachworks run" in begun.output
+    checked = run(check)
+    assert checked.exit_code == 0
+    assert f"found    {here / 'pets'}" in checked.output
+
+
+def test_init_does_not_overwrite_unless_forced(here):
+    (here / "fleet.yaml").write_text("mine")
+    with pytest.raises(InvalidConfigError, match=r"fleet.yaml is there already. .*overwrite it with `--force`"):
+        run(init, "pets")
+    assert (here / "fleet.yaml").read_text() == "mine"
+    assert run(init, "pets", "--force").exit_code == 0
+    assert (here / "fleet.yaml").read_text() != "mine"
+
+
+def test_init_elsewhere_names_the_file_in_the_next_commands(here):
+    begun = run(init, "pets", "-f", "deep/other.yaml")
+    assert "coachworks check -f deep/other.yaml" in begun.output
+    assert run(check, "-f", "deep/other.yaml").exit_code == 0
+
+
+def test_check_prints_every_problem_and_ends_with_2(here):
+    run(init, "pets")
+    path = here / "fleet.yaml"
+    path.write_text(path.read_text().replace("kind: Fleet", "kind: Pod").replace("store:", "stor:"))
+    checked = run(check)
+    assert checked.exit_code == 2
+    assert checked.stdout.splitlines() == [
+        "fleet.yaml:4:7: `kind` must be Fleet; got 'Pod'.",
+        "fleet.yaml:8:3: unknown key 'stor' in `spec`. Did you mean `store`?",
+    ]
+    assert "2 problems in fleet.yaml" in checked.stderr
+
+
+def test_check_without_a_file_says_how_to_get_one(here):
+    checked = run(check)
+    assert checked.exit_code == 2
+    assert "fleet.yaml:1:1: there is no such file. Write one with `coachworks init PHOTOS`" in checked.stdout
+
+
+def test_check_says_which_photos_are_not_there(here):
+    run(init, "pets")
+    (here / "pets").rename(here / "gone")
+    checked = run(check)
+    assert checked.exit_code == 0
+    assert f"missing  {here / 'pets'}" in checked.output
+
+
+@pytest.mark.parametrize("command", [check, init])
+def test_help_shows_examples(command):
+    assert "Examples:" in run(command, "--help").output

@@ -1,0 +1,86 @@
+"""The model by itself refuses what the reader refuses, and gives each skill its settings."""
+
+import pytest
+from pydantic import ValidationError
+
+from coachworks.fleet.model import Fleet
+
+
+def fleet(skills: dict, **spec) -> Fleet:
+    return Fleet.model_validate(
+        {
+            "apiVersion": "coachworks.dev/v1",
+            "kind": "Fleet",
+            "metadata": {"name": "showroom"},
+            "spec": {"sources": [{"photos": "./photos", "table": "./photos.csv"}], "skills": skills, **spec},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("skills", "message"),
+    [
+        ({"a": {"labels": ["x", "X"]}}, "labels must differ in more than case"),
+        ({"a": {"labels": ["x", "y"], "similar": [["x", "z"]]}}, "'z' is not among them"),
+        ({"a": {"labels": ["x", "y"], "unsure": "y"}}, "`unsure` must not be among the labels"),
+        (
+            {
+                "a": {"labels": ["x", "y"], "serving": {"port": 1}},
+                "b": {"labels": ["x", "y"], "serving": {"port": 1}},
+            },
+            "two skills must not have the same port",
+        ),
+        (
+            {
+                "a": {"labels": ["x", "y"], "serving": {"service_name": "s"}},
+                "b": {"labels": ["x", "y"], "serving": {"serviceName": "s"}},
+            },
+            "two skills must not have the same serviceName",
+        ),
+        ({"A": {"labels": ["x", "y"]}}, "a name must be a DNS label"),
+        ({"a": {"labels": ["x", "y"], "serving": {"port": True}}}, "valid integer"),
+    ],
+)
+def test_the_model_alone_refuses_what_breaks_a_rule(skills, message):
+    with pytest.raises(ValidationError, match=message):
+        fleet(skills)
+
+
+def test_errors_of_single_values_and_between_values_come_together():
+    with pytest.raises(ValidationError) as caught:
+        fleet(
+            {"a": {"labels": ["x", "y"], "tier": "high"}, "b": {"labels": [1, "y"]}}, sources=[{"photos": "./photos"}]
+        )
+    assert {error["loc"] for error in caught.value.errors()} == {
+        ("spec", "sources", 0),
+        ("spec", "skills", "a", "tier"),
+        ("spec", "skills", "b", "labels", 0),
+    }
+
+
+def test_a_skill_has_its_own_settings_and_else_those_of_the_defaults():
+    made = fleet(
+        {
+            "a": {"labels": ["x", "y"], "gates": {"minPhotosPerLabel": 7}, "serving": {"port": 80}},
+            "b": {"labels": ["x", "y"]},
+        },
+        defaults={"candidates": ["knn"], "gates": {"minBalancedAccuracy": 0.9}, "serving": {"replicas": 5}},
+    )
+    assert made.gates("a").min_photos_per_label == 7
+    assert made.gates("a").min_balanced_accuracy == 0.9
+    assert made.gates("b").min_photos_per_label is None
+    assert made.serving("a").port == 80
+    assert made.serving("a").replicas == 5
+    assert made.candidates("b") == ["knn"]
+
+
+def test_a_fleet_travels_as_json_unchanged(tmp_path):
+    made = fleet({"a": {"labels": ["x", "y"]}}, sources=[{"photos": "./photos"}]).located(tmp_path)
+    assert Fleet.from_json(made.to_json()) == made
+    assert made.spec.sources[0].skill == "a"
+
+
+def test_lanes_share_the_skills_out():
+    made = fleet({name: {"labels": ["x", "y"]} for name in "abcde"}, lanes=2)
+    assert made.lanes() == [["a", "c", "e"], ["b", "d"]]
+    assert made.lanes(["b"]) == [["b"]]
