@@ -1,0 +1,82 @@
+"""The memory of splits: which set and which photo is in which split, append-only, in the store.
+
+`splits/<fleet>/00000001/assignments.json`, `…/00000002/…`: each part is a tree that is published whole, and the first
+of two writers of one number wins, so that two runs at once agree. What is written first holds for ever.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coachworks.store import Store
+from coachworks.tables import SPLITS
+
+_FILE = "assignments.json"
+
+
+@dataclass
+class Assignments:
+    """What is remembered.
+
+    Attributes:
+        sets: Split per set.
+        photos: Split per photo: for photos that another set now claims.
+    """
+
+    sets: dict[str, str] = field(default_factory=dict)
+    photos: dict[str, str] = field(default_factory=dict)
+
+    def beyond(self, known: "Assignments") -> "Assignments":
+        """What of these `known` does not speak of."""
+        return Assignments(
+            {name: split for name, split in self.sets.items() if name not in known.sets},
+            {name: split for name, split in self.photos.items() if name not in known.photos},
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.sets or self.photos)
+
+
+class Memory:
+    """The memory of one fleet."""
+
+    def __init__(self, store: Store, fleet: str) -> None:
+        self._store, self._prefix = store, f"splits/{fleet}"
+        self._parts = 0
+        self.known = Assignments()
+
+    def read(self) -> Assignments:
+        """All that is remembered now."""
+        while self._store.exists(self._key(self._parts + 1)):
+            self._parts += 1
+            self._learn(json.loads(self._store.read(f"{self._key(self._parts)}/{_FILE}")))
+        return self.known
+
+    def append(self, new: Assignments) -> bool:
+        """Remember what is new; False, and nothing is remembered, if another run was faster: read and decide again."""
+        new = new.beyond(self.known)
+        if not new:
+            return True
+        part = {"token": uuid.uuid4().hex, "sets": _by_split(new.sets), "photos": _by_split(new.photos)}
+        key = self._key(self._parts + 1)
+        with self._store.scratch() as folder:
+            (folder / _FILE).write_text(json.dumps(part, indent=0), "utf-8")
+            self._store.publish(folder, key)
+        won: bool = json.loads(self._store.read(f"{key}/{_FILE}"))["token"] == part["token"]
+        self.read()
+        return won
+
+    def _key(self, part: int) -> str:
+        return f"{self._prefix}/{part:08}"
+
+    def _learn(self, part: Mapping[str, Any]) -> None:
+        for kind, known in (("sets", self.known.sets), ("photos", self.known.photos)):
+            for split in SPLITS:
+                for name in part[kind].get(split, ()):
+                    known.setdefault(name, split)
+
+
+def _by_split(assigned: Mapping[str, str]) -> dict[str, list[str]]:
+    return {split: sorted(name for name, its in assigned.items() if its == split) for split in SPLITS}

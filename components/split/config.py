@@ -1,0 +1,8 @@
+"""Settings of split."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """Split has no settings of its own: the shares are the fleet file's."""
