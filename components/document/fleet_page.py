@@ -1,0 +1,187 @@
+"""The document of the whole fleet."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from components.document.closing_sections import ask, created, fleet_versions, glossary
+from components.document.content import Block, Column, Document, Paragraph, Row, Section, Table, Text, Verdict
+from components.document.pictures import Pictures
+from components.document.run_records import FleetRecord, SkillRecord, number, parts, whole, words
+from components.document.skill_sections import dates, findings_table, source_table
+from components.document.verdicts import TONES, Status, accuracy_bar, next_step, reason, status
+from components.document.wording import NOT_MEASURED, count, day, duration, listed, percent, size, titled
+
+_REASONS = {
+    "duplicate": "the same photo twice",
+    "empty": "empty file",
+    "not-a-photo": "not a photo",
+    "unsupported-format": "a format that is not supported",
+    "truncated": "damaged file",
+    "too-many-pixels": "too many pixels",
+    "too-large": "too large a file",
+}
+
+
+def fleet_document(
+    record: FleetRecord, skills: Sequence[SkillRecord], stems: Mapping[str, str], pictures: Pictures, stem: str
+) -> Document:
+    """The document of the fleet.
+
+    Args:
+        record: What the run recorded about the fleet.
+        skills: The records of its skills.
+        stems: Names of the skills' documents.
+        pictures: Where its pictures go.
+        stem: Name of its own files, without the extension.
+    """
+    sections = [
+        Section("in-short", "In short", (fleet_verdict(record, skills),)),
+        Section("skills", "The skills", (skill_table(skills, stems),)),
+        _attention(skills, stems),
+        _data(record),
+        _checked(record),
+        _trained(record, pictures),
+        ask(record, None),
+        fleet_versions(record),
+        glossary("balanced accuracy", "95 % interval", "gate", "separate thing (set)", "digest"),
+    ]
+    when = created(record.results)
+    return Document(
+        stem=stem,
+        kicker="Fleet of image classifiers",
+        title=titled(record.fleet.name),
+        subtitle=f"{count(len(skills), 'skill')} on one shared network",
+        date=day(when),
+        timestamp_s=int(when.timestamp()) if when else 0,
+        sections=tuple(section for section in sections if section.blocks),
+        footer=f"{record.fleet.name} · {day(when)}",
+    )
+
+
+def fleet_verdict(record: FleetRecord, skills: Sequence[SkillRecord]) -> Verdict:
+    """How many skills are good enough, and how good."""
+    tally = Counter(status(skill) for skill in skills)
+    ready, total = tally[Status.READY], len(skills)
+    phrases = {
+        Status.WAITING: "good enough but not in service",
+        Status.FAILED: "not good enough yet",
+        Status.DROPPED: "left out",
+        Status.UNKNOWN: "not measured",
+    }
+    rest = listed(f"{count(tally[state])} {phrase}" for state, phrase in phrases.items() if tally[state])
+    if ready == total:
+        title, tone = (
+            f"{'The skill is' if total == 1 else f'All {total} skills are'} good enough and in service",
+            "good",
+        )
+    else:
+        title, tone = f"{ready} of {total} skills are good enough and in service", "warn" if ready else "bad"
+    text = f"{rest[:1].upper()}{rest[1:]}. " if rest else ""
+    values = [bar.value for bar in map(accuracy_bar, skills) if bar.value is not None]
+    if values:
+        text += (
+            f"On test photos that no skill had seen, balanced accuracy lies between {percent(min(values))} and "
+            f"{percent(max(values))}. "
+        )
+    text += f"The skills rest on {count(record.facts.photos, 'photo')} of {count(record.facts.sets, 'separate thing')}."
+    return Verdict(title, text, tone)
+
+
+def skill_table(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Table:
+    """All skills with status and balanced accuracy."""
+    rows = []
+    for skill in skills:
+        bar = accuracy_bar(skill)
+        state = status(skill)
+        rows.append(
+            Row(
+                (
+                    Text(skill.name, document=stems[skill.name]),
+                    Text(state, TONES[state]),
+                    Text(bar.text, "" if bar.value is not None else "muted"),
+                    bar,
+                    Text(count(whole(skill.evaluated, "photos")) if bar.value is not None else "–"),
+                    Text(words(skill.packaged, "version") or "–"),
+                )
+            )
+        )
+    columns = (
+        Column("Skill", share=1.9),
+        Column("Status", share=1.2),
+        Column("Balanced accuracy", share=1.7),
+        Column("", "bar", 1.3),
+        Column("Test photos", "right", 0.7),
+        Column("Version", "right", 0.7),
+    )
+    caption = "Balanced accuracy with its 95 % interval; the thin line is the gate, where one is set"
+    return Table(columns, tuple(rows), caption)
+
+
+def _attention(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Section:
+    rows = tuple(
+        Row(
+            (
+                Text(skill.name, document=stems[skill.name]),
+                Text(reason(skill) or accuracy_bar(skill).text),
+                Text(next_step(skill)),
+            )
+        )
+        for skill in skills
+        if status(skill) is not Status.READY
+    )
+    if not rows:
+        return Section("next", "What to do next", ())
+    columns = (Column("Skill"), Column("Why", share=2), Column("What to do next", share=2))
+    return Section("next", "What to do next", (Table(columns, rows),))
+
+
+def _data(record: FleetRecord) -> Section:
+    facts = record.facts
+    if not facts.photos:
+        return Section("data", "The photos", (Paragraph("The catalogue of photos is not on record."),))
+    blocks: list[Block] = [source_table(facts), Paragraph(dates(facts), lead="Dates.")]
+    if record.rejected:
+        texts = [f"{_REASONS.get(why, why)} ({count(n)})" for why, n in sorted(record.rejected.items())]
+        text = f"{count(sum(record.rejected.values()), 'file')} could not be used: {listed(texts)}."
+        blocks.append(Paragraph(text, lead="Set aside."))
+    return Section("data", "The photos", tuple(blocks))
+
+
+def _checked(record: FleetRecord) -> Section:
+    report = record.report("validate")
+    if not report:
+        return Section("checked", "What was checked", (Paragraph("The data checks of this run are not on record."),))
+    findings = tuple(f for f in parts(report, "findings") if not f.get("skill"))
+    blocks: list[Block] = [
+        Paragraph(
+            f"{count(whole(report, 'photos'), 'photo')} went through the data checks. What was found about a single "
+            "skill stands in that skill's document."
+        )
+    ]
+    blocks.append(findings_table(findings) if findings else Paragraph("Nothing was found that concerns all skills."))
+    return Section("checked", "What was checked", tuple(blocks))
+
+
+def _trained(record: FleetRecord, pictures: Pictures) -> Section:
+    embedded, augmented = record.report("embed"), record.report("augment")
+    views = whole(augmented, "views")
+    text = (
+        f"One ready-made network ({words(embedded, 'backbone') or NOT_MEASURED}) looks at every photo once and "
+        f"describes it with {count(whole(embedded, 'dimensions'), 'number')}; each skill learns its labels from these. "
+    )
+    if number(embedded, "computed") is not None:
+        text += (
+            f"{count(whole(embedded, 'computed'))} descriptions were computed in "
+            f"{duration(number(embedded, 'seconds'))}, and "
+            f"{count(whole(embedded, 'reused'))} reused from earlier runs. "
+        )
+    if views:
+        text += f"Each training photo was also shown in {count(views, 'altered version')}."
+    sheet = record.results["augment"].path / "contact-sheet.jpg" if "augment" in record.results else None
+    picture = None
+    if sheet is not None and sheet.is_file():
+        picture = pictures.chart(sheet, "contact-sheet", "Training photos and their altered versions")
+    packaged = Paragraph(f"The package for the service has {size(number(record.report('package'), 'bytes'))}.")
+    return Section(
+        "trained", "How the skills were trained", (Paragraph(text.strip()), *([picture] if picture else []), packaged)
+    )

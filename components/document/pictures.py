@@ -1,0 +1,107 @@
+"""The pictures of a document: small copies beside it, each made once."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coachworks.errors import NotFoundError, PhotoError
+from coachworks.photos import decode_photo
+from coachworks.store import Store
+from coachworks.tables import read_table
+from components.document.content import Picture
+from components.document.run_records import SkillRecord, number, parts, words
+from components.document.wording import percent
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FOLDER = "pictures"
+_PHOTO_PX = 300  # longer side: sharp at 5 cm on paper, 15 kB
+_CHART_BYTES = 250_000  # a larger chart is scaled down: a page stays below 2 MB
+_CHART_PX = 1400
+
+
+class Pictures:
+    """Puts a document's pictures into its folder.
+
+    Args:
+        folder: The documents' folder.
+        stem: The document's; part of the pictures' names.
+        store: Where the photos are.
+    """
+
+    def __init__(self, folder: Path, stem: str, store: Store) -> None:
+        self._folder, self._stem, self._store = folder, stem, store
+        (folder / FOLDER).mkdir(exist_ok=True)
+
+    def chart(self, source: Path, name: str, caption: str, width: float = 1.0) -> Picture | None:
+        """A copy of a picture that a step made, or None where it cannot be read."""
+        suffix = source.suffix.lower()
+        if source.stat().st_size <= _CHART_BYTES:
+            file = self._name(name, suffix)
+            shutil.copyfile(source, self._folder / file)
+            return Picture(file, caption, width)
+        try:
+            image = decode_photo(source.read_bytes())
+        except PhotoError:
+            return None
+        image.thumbnail((_CHART_PX, 2 * _CHART_PX))
+        return Picture(self._save(image, name, quality=80), caption, width)
+
+    def examples(self, record: SkillRecord, most: int) -> tuple[list[Picture], list[Picture]]:
+        """Photos answered right and photos answered wrong, at most `most` of each; unreadable ones are left out."""
+        wrong = [
+            (words(m, "photo_id"), words(m, "label"), words(m, "predicted"), number(m, "confidence"))
+            for m in parts(record.evaluated, "mistakes")
+        ]
+        right = [(photo, label, label, sure) for photo, label, sure in _typical(record)]
+        return self._photos(record, "right", right, most), self._photos(record, "wrong", wrong, most)
+
+    def _photos(
+        self, record: SkillRecord, name: str, answers: list[tuple[str, str, str, float | None]], most: int
+    ) -> list[Picture]:
+        found: list[Picture] = []
+        for photo_id, label, predicted, sure in answers:
+            if len(found) == most:
+                break
+            image = self._photo(record.fleet.tables.uri(photo_id))
+            if image is None:
+                continue
+            confidence = "" if sure is None else f" ({percent(sure)} sure)"
+            caption = f"{label}{confidence}" if label == predicted else f"{predicted}{confidence}; truly {label}"
+            found.append(Picture(self._save(image, f"{name}-{len(found) + 1}", quality=78), caption))
+        return found
+
+    def _photo(self, uri: str | None) -> "Image.Image | None":
+        if uri is None:
+            return None
+        try:
+            image = decode_photo(self._store.read(uri), at_least_px=_PHOTO_PX)
+        except (NotFoundError, PhotoError):
+            return None
+        image.thumbnail((_PHOTO_PX, _PHOTO_PX))
+        return image
+
+    def _save(self, image: "Image.Image", name: str, *, quality: int) -> str:
+        file = self._name(name, ".jpg")
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, optimize=True)
+        (self._folder / file).write_bytes(buffer.getvalue())
+        return file
+
+    def _name(self, name: str, suffix: str) -> str:
+        return f"{FOLDER}/{self._stem}-{name}{suffix}"
+
+
+def _typical(record: SkillRecord) -> list[tuple[str, str, float | None]]:
+    """Photos answered right: the surest of each label, then the second surest of each, and so on."""
+    path = record.evaluation_file("predictions.parquet")
+    if path is None:
+        return []
+    table = read_table(path)
+    right = table[table["label"] == table["predicted"]]
+    right = right.sort_values(["confidence", "photo_id"], ascending=[False, True])
+    right = right.assign(turn=right.groupby("label").cumcount()).sort_values(["turn", "label", "photo_id"])
+    rows = right[["photo_id", "label", "confidence"]].itertuples(index=False)
+    return [(str(photo), str(label), float(sure)) for photo, label, sure in rows]

@@ -1,0 +1,239 @@
+"""A skill's page, second half: how good it is, how sure we are, and pictures of right and wrong answers."""
+
+from collections.abc import Sequence
+
+from components.document.content import (
+    Bar,
+    Block,
+    Column,
+    Gallery,
+    Paragraph,
+    Row,
+    Section,
+    Shade,
+    Table,
+    Text,
+)
+from components.document.pictures import Pictures
+from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole
+from components.document.verdicts import accuracy_bar, gates
+from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, quoted
+
+_MATRIX_LABELS = 12  # beyond that, cells are too small to read on paper
+_PAIRS = 10
+_WELL_CALIBRATED = 0.05  # expected calibration error that nobody notices in use
+
+
+def quality(record: SkillRecord, pictures: Pictures) -> Section:
+    """How good the skill is on the test photos."""
+    if estimate(record.evaluated, "balanced_accuracy").value is None:
+        return Section("quality", "How good it is", (Paragraph("Its quality was not measured in this run."),))
+    blocks: list[Block] = [_overall(record)]
+    judged = gates(record)
+    if judged:
+        rows = tuple(
+            Row(
+                (
+                    Text(gate.name),
+                    Text(gate.texts[0]),
+                    Text(gate.texts[1]),
+                    Text(
+                        *{True: ("passed", "good"), False: ("missed", "bad"), None: (NOT_MEASURED, "muted")}[
+                            gate.passed
+                        ]
+                    ),
+                )
+            )
+            for gate in judged
+        )
+        columns = (Column("Gate", share=2.4), *(Column(t, "right") for t in ("Asked for", "Reached", "Outcome")))
+        blocks.append(Table(columns, rows, "Gates: what the fleet asks of this skill"))
+    per_label = part(record.evaluated, "per_label")
+    if per_label:
+        blocks += [
+            _per_label(record),
+            Paragraph(
+                "Found: of the photos that truly have this label, the share that the skill gives it to (recall). "
+                "Trusted: of the photos that the skill gives this label to, the share that truly have it (precision). "
+                "Each bar shows the figure as a mark and its 95 % interval as a band."
+            ),
+        ]
+    blocks += _confusion(record, pictures)
+    blocks += _calibration(record, pictures)
+    return Section("quality", "How good it is, and how sure we are", tuple(blocks))
+
+
+def _overall(record: SkillRecord) -> Table:
+    bar = accuracy_bar(record)
+    rows = [_measure("Balanced accuracy", estimate(record.evaluated, "balanced_accuracy"), bar.limit)]
+    rows += [
+        _measure(name, estimate(record.evaluated, key), None)
+        for name, key in (("Macro F1", "macro_f1"), ("Accuracy", "accuracy"))
+    ]
+    return Table(
+        (
+            Column("Measure", share=1.4),
+            Column("Value", "right", 0.7),
+            Column("95 % interval", "right", 1.2),
+            Column("", "bar", 1.6),
+        ),
+        tuple(rows),
+        f"Measured on {count(whole(record.evaluated, 'photos'), 'test photo')}",
+    )
+
+
+def _measure(name: str, measured: Estimate, limit: float | None) -> Row:
+    return Row(
+        (Text(name), Text(percent(measured.value)), Text(interval(measured.low, measured.high)), _bar(measured, limit))
+    )
+
+
+def _bar(measured: Estimate, limit: float | None = None) -> Bar:
+    return Bar(measured.value, measured.low, measured.high, limit, percent(measured.value))
+
+
+def _per_label(record: SkillRecord) -> Table:
+    per_label = part(record.evaluated, "per_label")
+    rows = []
+    for label in record.answer_labels:
+        own = part(per_label, label)
+        recall, precision = estimate(own, "recall"), estimate(own, "precision")
+        rows.append(
+            Row(
+                (
+                    Text(label),
+                    Text(count(whole(own, "support"))),
+                    Text(percent(recall.value)),
+                    _bar(recall),
+                    Text(percent(precision.value)),
+                    _bar(precision),
+                )
+            )
+        )
+    columns = (
+        Column("Label", share=1.9),
+        Column("Photos", "right", 0.7),
+        Column("Found", "right", 0.7),
+        Column("", "bar", 1.3),
+        Column("Trusted", "right", 0.7),
+        Column("", "bar", 1.3),
+    )
+    return Table(columns, tuple(rows), "Label by label")
+
+
+def _matrix(record: SkillRecord) -> list[list[int]]:
+    labels = record.answer_labels
+    raw = record.evaluated.get("confusion")
+    if not isinstance(raw, list) or len(raw) != len(labels) or any(len(row or ()) != len(labels) for row in raw):
+        return []
+    return [[int(n or 0) for n in row] for row in raw]
+
+
+def _confusion(record: SkillRecord, pictures: Pictures) -> list[Block]:
+    matrix, labels = _matrix(record), record.answer_labels
+    if not matrix:
+        return [Paragraph("Which labels it confuses was not measured.")]
+    blocks: list[Block] = []
+    if len(labels) <= _MATRIX_LABELS:
+        rows = tuple(
+            Row(
+                (
+                    Text(f"{index + 1}  {label}"),
+                    *(
+                        Shade(count(n) if n else "·", n / max(1, sum(matrix[index])), index == other)
+                        for other, n in enumerate(matrix[index])
+                    ),
+                )
+            )
+            for index, label in enumerate(labels)
+        )
+        columns = (
+            Column("True label", share=2.6),
+            *(Column(str(index + 1), "center", 0.6) for index in range(len(labels))),
+        )
+        caption = "What the skill answered (columns, by number) for photos of each true label (rows), in photos"
+        blocks.append(Table(columns, rows, caption, dense=True))
+    else:
+        chart = record.evaluation_file("confusion.png")
+        picture = (
+            pictures.chart(chart, "confusion", "True labels (rows) and the skill's answers (columns)")
+            if chart
+            else None
+        )
+        blocks += [picture] if picture else []
+    blocks += _confused(matrix, labels)
+    sensible, silly = whole(record.evaluated, "sensible_mistakes"), whole(record.evaluated, "silly_mistakes")
+    if sensible is not None and silly is not None:
+        text = f"Of {count(sensible + silly, 'mistake')}, {count(sensible)} confuse labels that the fleet file calls"
+        text += " similar."
+        text += f" The other {count(silly)} are mistakes that a client would not understand."
+        if not record.similar:
+            text = f"{count(sensible + silly, 'mistake')} in all. The fleet file names no labels as similar."
+        blocks.append(Paragraph(text, lead="Sensible and silly mistakes."))
+    return blocks
+
+
+def _confused(matrix: list[list[int]], labels: Sequence[str]) -> list[Block]:
+    pairs = [
+        (n, labels[i], labels[j], n / max(1, sum(row)))
+        for i, row in enumerate(matrix)
+        for j, n in enumerate(row)
+        if i != j and n
+    ]
+    if not pairs:
+        return [Paragraph("It made no mistake on the test photos.")]
+    if len(labels) <= 3:
+        return []
+    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
+    rows = tuple(
+        Row((Text(true), Text(answer), Text(count(n)), Text(f"{percent(share)} of {quoted(true)}", "muted")))
+        for n, true, answer, share in pairs[: _PAIRS if len(labels) > _MATRIX_LABELS else 5]
+    )
+    columns = (
+        Column("True label", share=1.5),
+        Column("Answer", share=1.5),
+        Column("Photos", "right", 0.6),
+        Column("", share=1.5),
+    )
+    return [Table(columns, rows, "The most frequent mistakes")]
+
+
+def _calibration(record: SkillRecord, pictures: Pictures) -> list[Block]:
+    before, after = number(record.evaluated, "ece_before"), number(record.evaluated, "ece_after")
+    text = (
+        "With each answer comes a probability. It is honest when, of all answers given with 80 %, 80 % are right. "
+        f"The average gap between the two (expected calibration error) was {_gap(before)} at first, and is "
+        f"{_gap(after)} after correction by one number, the temperature "
+        f"({decimal(number(record.evaluated, 'temperature'), 2)})."
+    )
+    if after is not None:
+        text += (
+            " The probabilities can be taken at their word."
+            if after <= _WELL_CALIBRATED
+            else " Take the probabilities as an order of certainty, not at their word."
+        )
+    chart = record.evaluation_file("calibration.png")
+    picture = (
+        pictures.chart(chart, "calibration", "Probability as stated, and share of right answers", 0.7)
+        if chart
+        else None
+    )
+    return [Paragraph(text, lead="Probabilities."), *([picture] if picture else [])]
+
+
+def _gap(error: float | None) -> str:
+    return NOT_MEASURED if error is None else f"{100 * error:.1f} percentage points"
+
+
+def examples(record: SkillRecord, pictures: Pictures, most: int) -> Section:
+    """Pictures of right and of wrong answers."""
+    right, wrong = pictures.examples(record, most)
+    blocks: list[Block] = []
+    if wrong:
+        blocks += [Paragraph("The mistakes it was surest of, the surest first.", lead="Wrong."), Gallery(tuple(wrong))]
+    if right:
+        blocks += [
+            Paragraph("One photo per label, in turn, each answered with confidence.", lead="Right."),
+            Gallery(tuple(right)),
+        ]
+    return Section("examples", "Examples", tuple(blocks))

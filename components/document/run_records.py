@@ -1,0 +1,216 @@
+"""What the run recorded, read once: the reports of all steps, brought together by skill."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coachworks.errors import NotFoundError
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, ancestor, load
+from coachworks.steps import CHAIN
+from coachworks.store import Store
+from components.document.photo_facts import PhotoFacts, PhotoTables
+
+_EMPTY: Mapping[str, Any] = {}
+_LANES = ("train", "evaluate", "register")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured share and its interval; None where it was not measured."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def width(self) -> float | None:
+        """Width of the interval."""
+        return None if self.low is None or self.high is None else self.high - self.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkillRecord:
+    """Everything that the run recorded about one skill; a mapping is empty where a step said nothing.
+
+    Attributes:
+        name: The skill.
+        question: What it answers.
+        labels: Its answers, in the fleet file's order.
+        tier: "standard" or "critical".
+        unsure: The answer that annotators may give and that is no label, or None.
+        similar: Groups of labels whose confusion is sensible.
+        findings: What validate found about it and about all skills.
+        validated: Its part of validate's report; so on for the other steps.
+        packaged: Its part of package's report; empty when it is not served.
+        facts: Counts, sources, dates of its photos.
+        results: The results it stems from, by step.
+        fleet: The records it shares with the other skills.
+    """
+
+    name: str
+    question: str
+    labels: tuple[str, ...]
+    tier: str
+    unsure: str | None
+    similar: tuple[tuple[str, ...], ...]
+    findings: tuple[Mapping[str, Any], ...]
+    validated: Mapping[str, Any]
+    trained: Mapping[str, Any]
+    evaluated: Mapping[str, Any]
+    registered: Mapping[str, Any]
+    packaged: Mapping[str, Any]
+    facts: PhotoFacts
+    results: Mapping[str, Result]
+    fleet: "FleetRecord"
+
+    @property
+    def answer_labels(self) -> tuple[str, ...]:
+        """The labels in the order of the evaluation's tables."""
+        return tuple(str(label) for label in self.evaluated.get("labels") or ()) or self.labels
+
+    def evaluation_file(self, name: str) -> Path | None:
+        """A file that evaluate made for this skill, or None."""
+        result = self.results.get("evaluate")
+        path = result.path / self.name / name if result else None
+        return path if path is not None and path.is_file() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetRecord:
+    """What the run recorded about the fleet as a whole.
+
+    Attributes:
+        fleet: The fleet file.
+        results: The results that all skills share, by step, and the package.
+        tables: The tables of photos and labels.
+        facts: Counts, sources, dates of all photos.
+        rejected: Files that ingest set aside, by reason.
+    """
+
+    fleet: Fleet
+    results: Mapping[str, Result]
+    tables: PhotoTables
+    facts: PhotoFacts
+    rejected: Mapping[str, int]
+
+    def report(self, step: str) -> Mapping[str, Any]:
+        """The report of a shared step; empty where it is missing."""
+        result = self.results.get(step)
+        return result.report if result else _EMPTY
+
+
+def part(mapping: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """The mapping under `names`, one inside the other; empty where there is none."""
+    value: Any = mapping
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else _EMPTY
+
+
+def parts(mapping: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
+    """The list of mappings under `name`; empty where there is none."""
+    value = mapping.get(name)
+    return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, Sequence) else ()
+
+
+def number(mapping: Mapping[str, Any], name: str) -> float | None:
+    """The number under `name`, or None."""
+    value = mapping.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def whole(mapping: Mapping[str, Any], name: str) -> int | None:
+    """The whole number under `name`, or None."""
+    value = number(mapping, name)
+    return None if value is None else round(value)
+
+
+def words(mapping: Mapping[str, Any], name: str) -> str:
+    """The text under `name`, or ""."""
+    value = mapping.get(name)
+    return "" if value is None else str(value)
+
+
+def estimate(mapping: Mapping[str, Any], name: str) -> Estimate:
+    """The measure with its interval under `name`; a bare number has no interval."""
+    inner = part(mapping, name)
+    if inner:
+        return Estimate(number(inner, "value"), number(inner, "low"), number(inner, "high"))
+    return Estimate(number(mapping, name))
+
+
+def read_records(store: Store, fleet: Fleet, package: Result) -> tuple[FleetRecord, list[SkillRecord]]:
+    """The records of the fleet and of each of its skills, in the fleet file's order."""
+    lanes = [load(store, "register", key) for key in _keys(package.inputs.get("register"))]
+    first = lanes[0] if lanes else package
+    shared = {step: result for step, result in _ancestors(store, first) if step not in _LANES}
+    shared["package"] = package
+    tables = PhotoTables.read(_folder(shared, "ingest"), _folder(shared, "split"))
+    record = FleetRecord(
+        fleet=fleet,
+        results=shared,
+        tables=tables,
+        facts=tables.all_photos(),
+        rejected={str(reason): int(n) for reason, n in part(_report(shared, "ingest"), "rejected").items()},
+    )
+    chains = [dict(_ancestors(store, lane)) for lane in lanes]
+    return record, [_skill(record, chains, name) for name in fleet.spec.skills]
+
+
+def _skill(record: FleetRecord, chains: list[dict[str, Result]], name: str) -> SkillRecord:
+    skill = record.fleet.skill(name)
+    chain: Mapping[str, Result] = next(
+        (chain for chain in chains if any(part(_report(chain, step), "skills", name) for step in _LANES)), {}
+    )
+    results = {**record.results, **chain}
+    own = {step: part(_report(results, step), "skills", name) for step in (*_LANES, "validate", "package")}
+    labels = tuple(skill.labels)
+    findings = {str(sorted(f.items(), key=str)): f for f in parts(own["validate"], "failures")}
+    findings |= {str(sorted(f.items(), key=str)): f for f in parts(own["validate"], "warnings")}
+    for finding in parts(record.report("validate"), "findings"):
+        if finding.get("skill") in (None, name):
+            findings.setdefault(str(sorted(finding.items(), key=str)), finding)
+    return SkillRecord(
+        name=name,
+        question=skill.question or "",
+        labels=labels,
+        tier=skill.tier,
+        unsure=skill.unsure,
+        similar=tuple(tuple(group) for group in skill.similar),
+        findings=tuple(findings.values()),
+        validated=own["validate"],
+        trained=own["train"],
+        evaluated=own["evaluate"],
+        registered=own["register"],
+        packaged=own["package"],
+        facts=record.tables.of_skill(name, labels),
+        results=results,
+        fleet=record,
+    )
+
+
+def _ancestors(store: Store, result: Result) -> Iterator[tuple[str, Result]]:
+    current: Result | None = result
+    while current is not None:
+        yield current.step, current
+        upstream = CHAIN.get(current.step)
+        try:
+            current = ancestor(store, current, upstream) if upstream else None
+        except (NotFoundError, KeyError, IndexError):  # a result that was pruned: the document says "not measured"
+            current = None
+
+
+def _keys(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(key) for key in value] if isinstance(value, Sequence) else []
+
+
+def _report(results: Mapping[str, Result], step: str) -> Mapping[str, Any]:
+    return results[step].report if step in results else _EMPTY
+
+
+def _folder(results: Mapping[str, Result], step: str) -> Path | None:
+    return results[step].path if step in results else None

@@ -1,0 +1,40 @@
+"""The document of one skill."""
+
+from components.document.closing_sections import ask, created, glossary, versions
+from components.document.content import Document
+from components.document.limits import limits
+from components.document.pictures import Pictures
+from components.document.quality_sections import examples, quality
+from components.document.run_records import SkillRecord
+from components.document.skill_sections import checked, data, in_short, purpose, trained
+from components.document.verdicts import Status, status
+from components.document.wording import day, titled
+
+
+def skill_document(record: SkillRecord, pictures: Pictures, stem: str, home: str, example_count: int) -> Document:
+    """The document of one skill.
+
+    Args:
+        record: What the run recorded about it.
+        pictures: Where its pictures go.
+        stem: Name of its files, without the extension.
+        home: Stem of the fleet's document.
+        example_count: Photos answered right, and wrong, to show at most.
+    """
+    sections = [in_short(record), purpose(record), data(record), checked(record), trained(record)]
+    if status(record) is not Status.DROPPED:
+        sections += [quality(record, pictures), examples(record, pictures, example_count)]
+    sections += [limits(record), ask(record.fleet, record), versions(record), glossary()]
+    when = created(record.results)
+    fleet = record.fleet.fleet.name
+    return Document(
+        stem=stem,
+        kicker=f"Skill of the fleet {fleet}",
+        title=titled(record.name),
+        subtitle=record.question,
+        date=day(when),
+        timestamp_s=int(when.timestamp()) if when else 0,
+        sections=tuple(section for section in sections if section.blocks),
+        home=home,
+        footer=f"{fleet} · {record.name} · {day(when)}",
+    )
