@@ -18,7 +18,7 @@ MAX_PIXELS = 80_000_000  # 240 MB as RGB: beyond any camera we know, below what 
 MAX_BYTES = 40 * 1024 * 1024
 
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
-_OPENED = (*FORMATS, "MPO")  # MPO: what many phones write into .jpg, a JPEG with further pictures behind it
+_JPEGS = {"JPEG", "MPO"}  # MPO: what many phones write into .jpg, a JPEG with further pictures behind it
 _SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
 _CONVERT = "Convert it to JPEG or PNG."
@@ -90,7 +90,7 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
             Reason.TOO_MANY_PIXELS, f"the photo must have at most {MAX_PIXELS} pixels; it has {width * height}"
         )
     try:
-        if at_least_px is not None and image.format in {"JPEG", "MPO"}:
+        if at_least_px is not None and image.format in _JPEGS:
             image.draft("RGB", (at_least_px, at_least_px))
         image.load()
         rgb = _to_rgb(image)
@@ -110,7 +110,7 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
         rgb = rgb.transpose(turn)
     if orientation >= 5:
         width, height = height, width
-    file_format = "JPEG" if image.format == "MPO" else str(image.format)
+    file_format = "JPEG" if image.format in _JPEGS else str(image.format)
     return Photo(image=rgb, width_px=width, height_px=height, format=file_format, taken_at=taken_at)
 
 
@@ -135,7 +135,7 @@ def _open(data: bytes) -> "Image.Image":
         raise refuse_large_file(len(data), data[:64])
     _hush_pillow()
     try:
-        return Image.open(io.BytesIO(data), formats=_OPENED)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         raise PhotoError(Reason.TOO_MANY_PIXELS, f"the photo must have at most {MAX_PIXELS} pixels") from err
     except UnidentifiedImageError as err:

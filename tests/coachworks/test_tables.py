@@ -1,0 +1,48 @@
+from datetime import datetime
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from coachworks.errors import DataError
+from coachworks.tables import CATALOGUE, LABELS, SPLIT_LABELS, VOTES, arrow_schema, read_table, write_table
+
+ROW = {"photo_id": "a", "skill": "s", "label": None, "confidence": None, "votes": 2, "agreement": 0.5}
+
+
+@pytest.mark.parametrize("columns", [CATALOGUE, VOTES, LABELS, SPLIT_LABELS])
+def test_every_table_can_be_written_without_rows(columns, tmp_path):
+    write_table(pd.DataFrame(columns=list(columns)), tmp_path / "t.parquet", columns)
+    assert pq.read_schema(tmp_path / "t.parquet").equals(arrow_schema(columns))
+
+
+def test_named_columns_come_first_and_further_ones_are_kept(tmp_path):
+    frame = pd.DataFrame([{"make": "Saab", **ROW, "doors": 4}])
+    write_table(frame, tmp_path / "t.parquet", LABELS)
+    table = read_table(tmp_path / "t.parquet")
+    assert list(table.columns) == [*LABELS, "make", "doors"]
+    assert table.loc[0, "make"] == "Saab"
+
+
+def test_missing_values_stay_missing_in_typed_columns(tmp_path):
+    vote = {"photo_id": "a", "skill": "s", "annotator": "x", "label": "good", "answered_at": None}
+    write_table(pd.DataFrame([vote, {**vote, "answered_at": datetime(2024, 5, 1)}]), tmp_path / "t.parquet", VOTES)
+    answered = read_table(tmp_path / "t.parquet")["answered_at"]
+    assert pd.isna(answered[0])
+    assert answered[1] == datetime(2024, 5, 1)
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_table(pd.DataFrame([ROW]), tmp_path / name, LABELS)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_column_is_named(tmp_path):
+    with pytest.raises(DataError, match="missing: votes, agreement"):
+        write_table(pd.DataFrame([ROW]).drop(columns=["votes", "agreement"]), tmp_path / "t.parquet", LABELS)
+
+
+def test_a_value_of_another_type_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"t\.parquet holds a value of the wrong type"):
+        write_table(pd.DataFrame([{**ROW, "votes": "many"}]), tmp_path / "t.parquet", LABELS)
