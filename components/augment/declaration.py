@@ -17,8 +17,8 @@ DEFAULT: tuple[dict[str, dict[str, Any]], ...] = (
     {"RandomCropFromBorders": {"crop_left": 0.12, "crop_right": 0.12, "crop_top": 0.12, "crop_bottom": 0.12, "p": 1.0}},
     {"HorizontalFlip": {"p": 0.5}},
     {"Rotate": {"limit": [-8, 8], "border_mode": 4, "p": 0.5}},  # 4: reflect, so that no black corners give it away
-    {"ColorJitter": {"brightness": [0.8, 1.25], "contrast": [0.85, 1.2], "saturation": [0.8, 1.2], "hue": [-0.02, 0.02],
-                     "p": 0.8}},
+    {"ColorJitter": {"brightness": [0.85, 1.15], "contrast": [0.85, 1.15], "saturation": [0.8, 1.2],
+                     "hue": [-0.02, 0.02], "p": 0.8}},
 )  # fmt: skip
 _GROUPS = ("OneOf", "SomeOf", "RandomOrder", "Sequential")  # they hold transforms of their own
 

@@ -1,11 +1,12 @@
 """Albumentations, imported without what it drags along."""
 
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from coachworks.settings import apply_quiet_settings
 
 
 def albumentations() -> Any:
@@ -14,7 +15,7 @@ def albumentations() -> Any:
     Albumentations imports torch, if it can, for one tensor transform that a policy never uses; that is two of three
     seconds and 150 MB in every worker.
     """
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    apply_quiet_settings()
     if "albumentations" in sys.modules:
         return sys.modules["albumentations"]
     with _absent("torch"):

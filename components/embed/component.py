@@ -6,7 +6,7 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def embed(fleet: str, augment: str, batch_size: int = 8, workers: int = 0) -> str:
+def embed(fleet: str, augment: str, batch_size: int = 4, workers: int = 0) -> str:
     """Compute the backbone's features of the photos and their augmented views, each once.
 
     Args:

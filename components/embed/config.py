@@ -14,7 +14,7 @@ class EmbedConfig:
         workers: Processes that decode and compute; 0: one per processor core.
     """
 
-    batch_size: int = 8
+    batch_size: int = 4
     workers: int = 0
 
     def __post_init__(self) -> None:

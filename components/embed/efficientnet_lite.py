@@ -44,7 +44,7 @@ def efficientnet_lite(name: str) -> Source:
         input_px=_INPUT_PX[name],
         mean=(_MEAN, _MEAN, _MEAN),
         std=(_STD, _STD, _STD),
-        resampling="bicubic",
+        resampling="bilinear",
     )
 
 

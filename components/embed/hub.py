@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from coachworks.errors import InvalidConfigError, TransientError
+from coachworks.settings import apply_quiet_settings
 from components.embed.pretrained_folder import pretrained_folder
 from components.embed.source import Source
 
@@ -28,6 +29,7 @@ def hub_model(backbone: str) -> Source:
 
 
 def _snapshot(repository: str, revision: str | None) -> Path:
+    apply_quiet_settings()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

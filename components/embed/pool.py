@@ -1,4 +1,4 @@
-"""Worker processes, one per core, fed with batches over pipes.
+"""Worker processes, one per core, fed with chunks over pipes.
 
 Not multiprocessing's pools: their workers import the caller's main module again, and outlive a caller that is killed.
 These import what they need, and end with the pipe.
@@ -18,19 +18,18 @@ from numpy.typing import NDArray
 
 import components
 from coachworks.errors import TransientError
+from coachworks.settings import child_environment
 from components.embed.work import Job, Photo, Work
 
-_AHEAD = 2  # batches per worker under way, so that none waits for the other end
+_AHEAD = 2  # chunks per worker under way, so that none waits for the other end
 
 
-def run_batches(
-    job: Job, batches: Sequence[list[Photo]], *, workers: int
-) -> Iterator[tuple[list[Photo], NDArray[Any]]]:
-    """Each batch with its rows, in the order in which they are done.
+def run_chunks(job: Job, chunks: Sequence[list[Photo]], *, workers: int) -> Iterator[tuple[list[Photo], NDArray[Any]]]:
+    """Each chunk with its rows, in the order in which they are done.
 
     Args:
-        job: What the batches have in common.
-        batches: Photos with views.
+        job: What the chunks have in common.
+        chunks: Photos with views.
         workers: Processes; 1 computes here, without starting any.
 
     Raises:
@@ -39,28 +38,28 @@ def run_batches(
     """
     if workers == 1:
         work = Work(job)
-        for batch in batches:
-            yield batch, work.batch(batch)
+        for chunk in chunks:
+            yield chunk, work.chunk(chunk)
         return
     with ExitStack() as stack:
         pipes = {stack.enter_context(pipe): process for pipe, process in (_start(stack) for _ in range(workers))}
         for pipe in pipes:
             pipe.send(job)
-        todo = iter(enumerate(batches))
+        todo = iter(enumerate(chunks))
         for _ in range(_AHEAD):
             for pipe in pipes:
                 _feed(pipe, todo)
-        for _ in range(len(batches)):
+        for _ in range(len(chunks)):
             number, rows, pipe = _next_answer(pipes)
             _feed(pipe, todo)
-            yield batches[number], rows
+            yield chunks[number], rows
 
 
 def _start(stack: ExitStack) -> tuple[Connection, "subprocess.Popen[bytes]"]:
     ours, theirs = Pipe()
     root = str(Path(components.__file__).parents[1])
     environment = {
-        **os.environ,
+        **child_environment(),
         "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -79,7 +78,7 @@ def _start(stack: ExitStack) -> tuple[Connection, "subprocess.Popen[bytes]"]:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(timeout=2)
-    except subprocess.TimeoutExpired:  # in the middle of a batch
+    except subprocess.TimeoutExpired:  # in the middle of a chunk
         process.kill()
         process.wait()
 

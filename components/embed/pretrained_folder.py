@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
+from coachworks.settings import apply_quiet_settings
 from components.embed.source import Source
 from components.embed.spec import Resampling
 
@@ -103,9 +104,13 @@ def _mean_and_std(
 
 
 def _load(folder: Path) -> "torch.nn.Module":
+    apply_quiet_settings()
     import torch
     from transformers import AutoModel
+    from transformers.utils import logging as chatter
 
+    chatter.set_verbosity_error()
+    chatter.disable_progress_bar()
     try:
         model, info = AutoModel.from_pretrained(
             folder,

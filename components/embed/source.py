@@ -36,7 +36,7 @@ class Source:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resampling: Resampling
-    fit: Fit = "squash"  # benchmarks/embed.py --fit: the whole photo beats its centre on photos of things
+    fit: Fit = "squash"  # the whole photo beats its centre on photos of things: docs/guide/backbones.md has the figures
 
     @property
     def digest(self) -> str:

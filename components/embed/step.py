@@ -21,14 +21,15 @@ from components.embed.config import EmbedConfig
 from components.embed.cores import usable_cores
 from components.embed.features import known_photos, space_of, view_folder, write_shard
 from components.embed.gpu import BATCH, TorchBackbone, gpu_name
-from components.embed.pool import run_batches
+from components.embed.pool import run_chunks
 from components.embed.report import EmbedReport
 from components.embed.source import Source
 from components.embed.spec import BackboneSpec
 from components.embed.work import Job, Photo
 
 _SHARD_ROWS = 1024  # 5 MB of 1,280 features
-_SHARD_S = 10.0  # at most this much work is lost when a run is killed
+_SHARD_S = 5.0  # at most this much work is lost when a run is killed
+_CHUNK_ROWS = 16  # sent to a worker at once: few enough to show progress, many enough to cost nothing
 _ROWS_PER_WORKER = 48  # fewer are done before another process has started
 
 
@@ -102,13 +103,14 @@ def _compute(
             spec=spec,
             onnx=None if gpu else onnx_key(spec.digest),
             policy=policy if any(photo.views != (0,) for photo in todo) else None,
+            batch_size=config.batch_size,
             threads=1 if workers > 1 else config.workers or usable_cores(),
         )
-        batches = list(_batches(todo, max(config.batch_size, BATCH) if gpu else config.batch_size))
+        chunks = list(_chunks(todo, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
         backbone = TorchBackbone(source, spec, "cuda") if gpu else None
         shards = _Shards(store, folders)
         with context.progress.task("embed", total=len(todo), unit="photos") as task:
-            for photos, answer in run_batches(job, batches, workers=workers):
+            for photos, answer in run_chunks(job, chunks, workers=workers):
                 shards.add(photos, answer if backbone is None else backbone.features(answer))
                 task.advance(len(photos))
         shards.flush()
@@ -140,18 +142,18 @@ def _missing(store: Store, folders: Mapping[int, str], asked: Sequence[Photo]) -
     return [photo for photo in left if photo.views]
 
 
-def _batches(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
+def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
     """Photos in groups that make about `rows` rows; a photo's views stay together, so that it is decoded once."""
-    batch: list[Photo] = []
+    chunk: list[Photo] = []
     count = 0
     for photo in photos:
-        if batch and count + len(photo.views) > rows:
-            yield batch
-            batch, count = [], 0
-        batch.append(photo)
+        if chunk and count + len(photo.views) > rows:
+            yield chunk
+            chunk, count = [], 0
+        chunk.append(photo)
         count += len(photo.views)
-    if batch:
-        yield batch
+    if chunk:
+        yield chunk
 
 
 @dataclass

@@ -1,28 +1,32 @@
 """What one worker does: read photos, make their views, and compute features or, for a GPU, pixels."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from coachworks.errors import DataError, PhotoError
 from coachworks.store import Store, open_store
 from components.augment.policy import Policy, augmenter
-from components.embed.preprocess import decoded, normalised, pixels
+from components.embed.preprocess import decoded, preprocess, resized
 from components.embed.session import open_session, run_session
 from components.embed.spec import BackboneSpec
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all batches have in common.
+    """What all chunks have in common.
 
     Attributes:
         store: Address of the store.
         spec: The backbone.
         onnx: Key of the backbone's ONNX file; None to give pixels instead of features.
-        policy: The augmentation policy; None where no views are asked for.
+        policy: The augmentation policy; None where only clean photos are asked for.
+        batch_size: Photos per pass of the backbone.
         threads: Threads within one pass.
     """
 
@@ -30,6 +34,7 @@ class Job:
     spec: BackboneSpec
     onnx: str | None
     policy: Policy | None
+    batch_size: int
     threads: int
 
 
@@ -49,20 +54,29 @@ class Photo:
 
 
 class Work:
-    """A worker's share: everything opened once, then batch after batch."""
+    """A worker's share: everything opened once, then chunk after chunk."""
 
     def __init__(self, job: Job) -> None:
-        self._spec = job.spec
+        self._job, self._spec = job, job.spec
         self._store: Store = open_store(job.store)
         self._session = None if job.onnx is None else open_session(self._store.fetch(job.onnx), job.threads)
         self._augmented = None if job.policy is None else augmenter(job.policy)
 
-    def batch(self, photos: list[Photo]) -> NDArray[Any]:
+    def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
         """One row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""
-        rows = np.concatenate([self._views(photo) for photo in photos])
-        return rows if self._session is None else run_session(self._session, rows)
+        images = (image for photo in photos for image in self._views(photo))
+        if self._session is None:
+            return np.stack([np.asarray(resized(image, self._spec)) for image in images])
+        side = self._spec.input_px
+        batch = np.empty((self._job.batch_size, 3, side, side), np.float32)
+        features = []
+        while taken := list(islice(images, len(batch))):
+            for row, image in zip(batch, taken, strict=False):
+                preprocess(image, self._spec, out=row)
+            features.append(run_session(self._session, batch[: len(taken)]))
+        return np.concatenate(features)
 
-    def _views(self, photo: Photo) -> NDArray[Any]:
+    def _views(self, photo: Photo) -> Iterator[Image.Image]:
         try:
             clean = decoded(self._store.read(photo.key), self._spec)
         except PhotoError as err:
@@ -70,13 +84,8 @@ class Work:
                 f"the photo {photo.key!r} of the store cannot be read any more: {err}. Delete it there and run "
                 "`coachworks ingest` again."
             ) from err
-        images = [clean if view == 0 else self._view(clean, photo.photo_id, view) for view in photo.views]
-        shown = [pixels(image, self._spec) for image in images]
-        return np.stack(shown if self._session is None else [normalised(rgb, self._spec) for rgb in shown])
-
-    def _view(self, clean: Any, photo_id: str, view: int) -> Any:
-        from PIL import Image
-
-        if self._augmented is None:
-            raise DataError(f"view {view} of {photo_id} was asked for without a policy")
-        return Image.fromarray(self._augmented(np.asarray(clean), photo_id, view))
+        for view in photo.views:
+            if view == 0 or self._augmented is None:
+                yield clean
+            else:
+                yield Image.fromarray(self._augmented(np.asarray(clean), photo.photo_id, view))

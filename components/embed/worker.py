@@ -8,7 +8,7 @@ from coachworks.errors import CoachworksError
 
 
 def main(descriptor: int) -> None:
-    """Answer batches until there are no more, or nobody is there to ask.
+    """Answer chunks until there are no more, or nobody is there to ask.
 
     The other end belongs to the process that started this one; nothing else can reach the pipe.
     """
@@ -25,7 +25,7 @@ def main(descriptor: int) -> None:
             work = Work(job)
             while True:
                 number, photos = pipe.recv()
-                pipe.send((number, work.batch(photos)))
+                pipe.send((number, work.chunk(photos)))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except CoachworksError as err:
