@@ -105,8 +105,8 @@ class _Network:
 
         def start(*shape: int, fan_in: int) -> torch.Tensor:
             # He et al., 2015, arXiv 1502.01852: keeps the variance through a rectified layer
-            drawn = torch.randn(*shape, generator=self.generator, device=device) * (2 / fan_in) ** 0.5
-            return drawn.requires_grad_()
+            drawn: torch.Tensor = torch.randn(*shape, generator=self.generator, device=device) * (2 / fan_in) ** 0.5
+            return drawn.requires_grad_(mode=True)
 
         self.skills = skills
         self.hidden = start(dimensions, skills * HIDDEN, fan_in=dimensions)

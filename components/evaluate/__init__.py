@@ -1,0 +1,13 @@
+"""Evaluate: from the winners of a lane and the untouched test split to a verdict for each skill."""
+
+from coachworks.steps import Step
+from components.evaluate.config import EvaluateConfig
+
+STEP = Step(
+    name="evaluate",
+    summary="Judge the winner of every skill on the test photos that nothing has seen.",
+    config=EvaluateConfig,
+    per_lane=True,
+)
+
+__all__ = ["STEP", "EvaluateConfig"]

@@ -1,0 +1,75 @@
+"""Contact sheets: photos side by side, each with what it shows, what was answered, and how sure the answer was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+TILE_PX = 208
+_CAPTION_PX, _GAP_PX, _COLUMNS = 62, 12, 4
+_BACKGROUND, _INK, _RIGHT, _WRONG = "white", "#1c2733", "#23763d", "#b3261e"
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One photo of a contact sheet: its thumbnail, its true label, the answer, and the answer's probability."""
+
+    thumbnail: Image.Image
+    label: str
+    predicted: str
+    confidence: float
+
+
+def thumbnail(photo: Image.Image) -> Image.Image:
+    """The photo within a square tile, whole, on grey."""
+    return ImageOps.pad(photo, (TILE_PX, TILE_PX), Image.Resampling.BILINEAR, color="#e8ecef")
+
+
+def write_contact_sheet(tiles: Sequence[Tile], path: Path, *, empty: str) -> None:
+    """Write the tiles as one JPEG; without tiles, a strip that says `empty`."""
+    font = _font(14)
+    if not tiles:
+        strip = Image.new("RGB", (640, 56), _BACKGROUND)
+        ImageDraw.Draw(strip).text((_GAP_PX, 18), empty, fill=_INK, font=font)
+        strip.save(path, quality=85)
+        return
+    columns = min(_COLUMNS, len(tiles))
+    rows = -(-len(tiles) // columns)
+    pitch_x, pitch_y = TILE_PX + _GAP_PX, TILE_PX + _CAPTION_PX + _GAP_PX
+    sheet = Image.new("RGB", (columns * pitch_x + _GAP_PX, rows * pitch_y + _GAP_PX), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for index, tile in enumerate(tiles):
+        x = _GAP_PX + index % columns * pitch_x
+        y = _GAP_PX + index // columns * pitch_y
+        sheet.paste(tile.thumbnail, (x, y))
+        color = _RIGHT if tile.label == tile.predicted else _WRONG
+        lines = (
+            (f"true: {tile.label}", _INK),
+            (f"answer: {tile.predicted}", color),
+            (f"confidence: {tile.confidence:.2f}", _INK),
+        )
+        for line, (text, fill) in enumerate(lines):
+            draw.text((x, y + TILE_PX + 4 + 19 * line), _fitted(text, font), fill=fill, font=font)
+    sheet.save(path, quality=85)
+
+
+def _font(size_px: int) -> "FreeTypeFont":
+    """DejaVu Sans, which comes with matplotlib: labels need not be Latin."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size_px)
+
+
+def _fitted(text: str, font: "FreeTypeFont") -> str:
+    """The text, shortened until it is no wider than a tile."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= TILE_PX:
+        return text
+    while text and font.getlength(f"{text}…") > TILE_PX:
+        text = text[:-1]
+    return f"{text}…"

@@ -1,0 +1,154 @@
+"""One skill judged: the winner measured on the test photos, its files written, its verdict reached."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coachworks.digests import digest_file
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.contact_sheet import Tile, write_contact_sheet
+from components.evaluate.examples import right_answers, similar_pairs, worst_mistakes
+from components.evaluate.measure import Labelled, Measurement, measure
+from components.evaluate.plots import draw_confusion, draw_reliability
+from components.evaluate.report import LabelReport, Mistake, SkillReport
+from components.evaluate.verdict import Measured, Rules, judge
+from components.train.heads import Head
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MISTAKES_TOLD = 50
+
+Thumbnail = Callable[[str], "Image.Image"]
+
+
+def judge_skill(
+    head: Head,
+    validation: Labelled,
+    test: Labelled,
+    *,
+    rules: Rules,
+    similar: Sequence[Sequence[str]],
+    training_photos: Mapping[str, int],
+    config: EvaluateConfig,
+    thumbnail: Thumbnail,
+    folder: Path,
+) -> SkillReport:
+    """Measure the head, write the skill's files into `folder`, and compare with the gates.
+
+    Args:
+        head: The winner, its temperature not yet fitted.
+        validation: Photos to fit the temperature on; may be empty.
+        test: Photos to judge by; may be empty, then the skill is dropped.
+        rules: The gates.
+        similar: Groups of labels whose confusion is a sensible mistake.
+        training_photos: Training photos of each label.
+        config: Settings.
+        thumbnail: The picture of a photo id.
+        folder: Where to; it is there and empty.
+    """
+    if not len(test.answers):
+        return SkillReport(
+            status="dropped",
+            reason="No test photo carries one of its labels, so nothing can be said of it. Label more sets of photos.",
+            labels=head.labels,
+        )
+    measured = measure(head, validation, test, config)
+    measured.head.save(folder / "head.safetensors")
+    _write_predictions(measured, test, folder / "predictions.parquet")
+    draw_confusion(measured.confusion, head.labels, folder / "confusion.png")
+    draw_reliability(measured.before, measured.after, folder / "calibration.png")
+    pairs = similar_pairs(head.labels, similar)
+    worst = worst_mistakes(test.answers, measured.predicted, measured.confidence, pairs)
+    right = right_answers(test.answers, measured.predicted, measured.confidence, config.pictures)
+    sheets = (
+        ("mistakes.jpg", worst[: config.pictures], "No mistakes on the test photos."),
+        ("right.jpg", right, "No right answers on the test photos."),
+    )
+    for name, photos, empty in sheets:
+        tiles = [_tile(measured, test, int(photo), thumbnail) for photo in photos]
+        write_contact_sheet(tiles, folder / name, empty=empty)
+    sensible = int(pairs[test.answers[worst], measured.predicted[worst]].sum())
+    metrics = measured.metrics
+    verdict = judge(
+        rules,
+        Measured(
+            labels=head.labels,
+            confusion=measured.confusion,
+            balanced_accuracy=metrics["balanced_accuracy"][0],
+            expected_calibration_error=measured.after.expected_error,
+            training_photos=training_photos,
+            validation_photos=len(validation.answers),
+        ),
+    )
+    return SkillReport(
+        status=verdict.status,
+        reason=verdict.reason,
+        labels=head.labels,
+        winner=head.kind,
+        photos=len(test.answers),
+        sets=len(np.unique(test.sets)),
+        balanced_accuracy=metrics["balanced_accuracy"][0],
+        macro_f1=metrics["macro_f1"][0],
+        accuracy=metrics["accuracy"][0],
+        per_label={
+            label: LabelReport(
+                precision=metrics["precision"][column],
+                recall=metrics["recall"][column],
+                f1=metrics["f1"][column],
+                support=int(measured.confusion[column].sum()),
+            )
+            for column, label in enumerate(head.labels)
+        },
+        confusion=measured.confusion.tolist(),
+        ece_before=measured.before.expected_error,
+        ece_after=measured.after.expected_error,
+        temperature=measured.head.temperature,
+        log_loss=measured.log_loss,
+        sensible_mistakes=sensible,
+        silly_mistakes=len(worst) - sensible,
+        gates=verdict.gates,
+        warnings=verdict.warnings,
+        mistakes=[
+            Mistake(
+                photo_id=test.photo_ids[photo],
+                label=head.labels[test.answers[photo]],
+                predicted=head.labels[measured.predicted[photo]],
+                confidence=float(measured.confidence[photo]),
+                sensible=bool(pairs[test.answers[photo], measured.predicted[photo]]),
+            )
+            for photo in worst[:_MISTAKES_TOLD].tolist()
+        ],
+        head_digest=digest_file(folder / "head.safetensors"),
+    )
+
+
+def _tile(measured: Measurement, test: Labelled, photo: int, thumbnail: Thumbnail) -> Tile:
+    labels = measured.head.labels
+    return Tile(
+        thumbnail(test.photo_ids[photo]),
+        labels[test.answers[photo]],
+        labels[measured.predicted[photo]],
+        float(measured.confidence[photo]),
+    )
+
+
+def _write_predictions(measured: Measurement, test: Labelled, path: Path) -> None:
+    """The table of answers: photo_id, set_id, label, predicted, confidence, probabilities in the labels' order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    labels: Any = np.array(measured.head.labels, dtype=object)
+    table = pa.table(
+        {
+            "photo_id": pa.array(list(test.photo_ids), pa.string()),
+            "set_id": pa.array([str(name) for name in test.sets], pa.string()),
+            "label": pa.array(labels[test.answers], pa.string()),
+            "predicted": pa.array(labels[measured.predicted], pa.string()),
+            "confidence": pa.array(measured.confidence.astype(np.float64), pa.float64()),
+            "probabilities": pa.array(measured.probabilities.tolist(), pa.list_(pa.float64())),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")

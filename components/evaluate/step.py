@@ -1,0 +1,171 @@
+"""The library face of evaluate: winners and the test split in, verdicts out."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coachworks.context import ALONE, Context
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, ancestor, load, produce
+from coachworks.steps import code_digest
+from coachworks.store import Store, open_store
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.report import EvaluateReport, SkillReport
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from components.evaluate.measure import Labelled
+
+
+def evaluate(
+    fleet: Fleet,
+    train: str,
+    skills: Sequence[str] | None = None,
+    *,
+    config: EvaluateConfig | None = None,
+    context: Context = ALONE,
+) -> Result:
+    """Judge the winner of every skill on the test photos, which nothing before has looked at.
+
+    Args:
+        fleet: The fleet, located.
+        train: Key of the result of train.
+        skills: The lane; None is all skills of the fleet.
+        config: Settings; None is the defaults.
+        context: The run this is part of.
+
+    Returns:
+        For every skill that could be judged `<skill>/head.safetensors` (the winner with its temperature),
+        `<skill>/predictions.parquet`, pictures; `page.html`; and an `EvaluateReport`.
+
+    Raises:
+        NotFoundError: there is no such result of train.
+    """
+    settings = config or EvaluateConfig()
+    lane = list(skills) if skills is not None else list(fleet.spec.skills)
+    store = open_store(fleet.spec.store)
+    inputs = {
+        "train": train,
+        "skills": {name: _rules(fleet, name) for name in lane},
+        "replicates": settings.replicates,
+        "confidence": settings.confidence,
+        "bins": settings.bins,
+        "pictures": settings.pictures,
+        "seed": settings.seed,
+    }
+
+    def build(folder: Path) -> EvaluateReport:
+        return _build(store, fleet, load(store, "train", train), lane, settings, context, folder)
+
+    return produce(store, "evaluate", inputs, build, context=context, code=code_digest(__file__))
+
+
+def _rules(fleet: Fleet, skill: str) -> dict[str, Any]:
+    gates, settings = fleet.gates(skill), fleet.skill(skill)
+    return {
+        "min_balanced_accuracy": gates.min_balanced_accuracy,
+        "max_expected_calibration_error": gates.max_expected_calibration_error,
+        "critical": settings.tier == "critical",
+        "similar": settings.similar,
+    }
+
+
+def _build(
+    store: Store, fleet: Fleet, train: Result, lane: list[str], config: EvaluateConfig, context: Context, folder: Path
+) -> EvaluateReport:
+    from components.evaluate.judging import judge_skill
+    from components.evaluate.page import write_page
+    from components.evaluate.verdict import Rules
+    from components.train.heads import load_head
+
+    verdicts: dict[str, SkillReport] = {}
+    records = train.report["skills"]
+    trained = [skill for skill in lane if records[skill]["status"] == "trained"]
+    if trained:
+        photos, training_photos = _read_labelled(store, fleet, train, trained)
+        thumbnail = _thumbnails(store, train)
+    with context.progress.task("evaluate", total=len(lane), unit="skills") as task:
+        for skill in lane:
+            record = records[skill]
+            if skill not in trained:
+                verdicts[skill] = SkillReport(status="dropped", reason=record["reason"], labels=record["labels"])
+            else:
+                rules = _rules(fleet, skill)
+                similar = rules.pop("similar")
+                (folder / skill).mkdir()
+                verdicts[skill] = judge_skill(
+                    load_head(train.path / skill / f"{record['winner']}.safetensors"),
+                    photos["validation"][skill],
+                    photos["test"][skill],
+                    rules=Rules(**rules),
+                    similar=similar,
+                    training_photos=training_photos[skill],
+                    config=config,
+                    thumbnail=thumbnail,
+                    folder=folder / skill,
+                )
+            task.advance()
+    report = EvaluateReport(skills=verdicts)
+    write_page(report, folder, fleet=fleet.name, confidence=config.confidence)
+    return report
+
+
+def _read_labelled(
+    store: Store, fleet: Fleet, train: Result, skills: list[str]
+) -> "tuple[dict[str, dict[str, Labelled]], dict[str, dict[str, int]]]":
+    """The labelled photos of each skill by split, and the training photos per label of each skill.
+
+    A photo's features are read once, however many skills it has labels for.
+    """
+    import numpy as np
+
+    from components.embed.features import load_features
+    from components.evaluate.measure import Labelled
+    from components.validate.admitted import admitted
+
+    embed = ancestor(store, train, "embed")
+    labels = admitted(store, ancestor(store, train, "validate"), fleet)
+    labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
+    photos: dict[str, dict[str, Labelled]] = {}
+    for split in ("validation", "test"):
+        rows = labels[labels["split"] == split]
+        names = sorted(rows["photo_id"].unique())
+        # an empty table has no shape to read: the one of a head's features will do
+        features = (
+            load_features(store, embed.report, names, 0)
+            if names
+            else np.empty((0, int(embed.report["dimensions"])), np.float32)
+        )
+        row_of = {name: row for row, name in enumerate(names)}
+        photos[split] = {}
+        for skill in skills:
+            own = rows[rows["skill"] == skill]
+            index_of = {label: index for index, label in enumerate(fleet.skill(skill).labels)}
+            ids = own["photo_id"].tolist()
+            photos[split][skill] = Labelled(
+                photo_ids=ids,
+                features=features[[row_of[name] for name in ids]],
+                answers=np.array([index_of[label] for label in own["label"]], np.int64),
+                sets=own["set_id"].to_numpy(str),
+            )
+    training = labels[labels["split"] == "train"]
+    counts = {skill: training.loc[training["skill"] == skill, "label"].value_counts().to_dict() for skill in skills}
+    return photos, counts
+
+
+def _thumbnails(store: Store, train: Result) -> "Callable[[str], Image.Image]":
+    """A function from a photo id to its thumbnail; each is drawn once for all skills of the lane."""
+    from coachworks.photos import decode_photo
+    from coachworks.tables import read_table
+    from components.evaluate.contact_sheet import TILE_PX, thumbnail
+
+    catalogue = read_table(ancestor(store, train, "ingest").path / "catalogue.parquet")
+    uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
+
+    @functools.cache
+    def draw(photo_id: str) -> "Image.Image":
+        return thumbnail(decode_photo(store.read(uris[photo_id]), at_least_px=TILE_PX))
+
+    return draw
