@@ -3,7 +3,9 @@
 from validation.evidence import Evidence, gather, pairs_across_sets, schema_table
 from validation.findings import Finding, Severity, Verdict, judge_skill
 from validation.near_duplicates import NearDuplicates, find_near_duplicates
-from validation.rules import Rule, labels_about_quality, rules, schema_rules
+from validation.photo_rules import labels_about_quality, schema_rules
+from validation.rule import Rule
+from validation.rules import rules
 from validation.suite import SuiteRun, run_suite
 from validation.thresholds import Thresholds
 

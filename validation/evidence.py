@@ -14,6 +14,7 @@ from validation.thresholds import Thresholds
 if TYPE_CHECKING:
     import pandas as pd
 
+_LEAST_SETS = 3  # one to train with, one to choose with, one to test with
 _CLOCK_LEEWAY_DAYS = 1  # cameras know no time zone: a photo may seem to be taken after it came in
 
 
@@ -22,13 +23,14 @@ class Evidence:
     """What is judged.
 
     Attributes:
-        catalogue: One row per photo; `split`, `short_side_px`, `latest_taken_at`, `look_alike` and one `<column>_meant`
-            per quality measure are added.
+        catalogue: One row per photo; `split`, `short_side_px`, `relative_sharpness` (variance of the Laplacian
+            over that of the grey values), `latest_taken_at`, `look_alike` and one `<column>_meant` per quality measure
+            are added.
         labels: One row per photo and skill of the fleet; `set_id`, `admissible`, `held_out` (admissible and
             not in the train split), `seen_before` and `look_alike_disagrees` are added.
         answers: The votes, without those that say unsure.
-        coverage: One row per skill and label: `photos`, `missing` (to the gate or the rule of thumb), `sets`, one
-            column per split, `splits` (how many of them have photos).
+        coverage: One row per skill and label: `photos`, `needed` (the gate or the rule of thumb), `missing` (to it),
+            `sets`, one column per split, `usable` (can be trained and judged).
         skills: One row per skill: `photos` with an admissible label.
         pairs: Pairs of photos of different sets that look alike.
         meant: Labels that ask for poor photos, by check.
@@ -110,6 +112,9 @@ def gather(
         splits[["photo_id", "split"]].drop_duplicates("photo_id"), on="photo_id", how="left"
     )
     catalogue["short_side_px"] = catalogue[["width_px", "height_px"]].min(axis=1)
+    # Contrast alone makes the Laplacian larger; in relation to it, a smooth scene does not pass for a blurred one.
+    variance = (255 * catalogue["contrast"]) ** 2
+    catalogue["relative_sharpness"] = (catalogue["sharpness"] / variance).where(variance > 0)
     catalogue["latest_taken_at"] = catalogue["ingested_at"] + pd.Timedelta(days=_CLOCK_LEEWAY_DAYS)
     catalogue["look_alike"] = catalogue["photo_id"].isin({photo_id for pair in pairs for photo_id in pair})
 
@@ -187,6 +192,7 @@ def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
         needed = fleet.gates(name).min_photos_per_label or RULE_OF_THUMB_PHOTOS_PER_LABEL
         for label in skill.labels:
             group = groups.get((name, label), admissible.iloc[:0])
+            sets = int(group["set_id"].nunique())
             per_split = {split: int((group["split"] == split).sum()) for split in SPLITS}
             rows.append(
                 {
@@ -195,9 +201,9 @@ def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
                     "photos": len(group),
                     "needed": needed,
                     "missing": max(0, needed - len(group)),
-                    "sets": int(group["set_id"].nunique()),
+                    "sets": sets,
                     **per_split,
-                    "splits": sum(count > 0 for count in per_split.values()),
+                    "usable": sets >= _LEAST_SETS and per_split["train"] > 0 and per_split["test"] > 0,
                 }
             )
     return pd.DataFrame(rows)

@@ -5,7 +5,9 @@ little; on plain backgrounds it also takes things for alike that are not. So eac
 thumbnails: after the broad light and shade is taken away, what is left must correlate.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,12 +33,10 @@ class NearDuplicates:
     Attributes:
         pairs: Photo ids; in each pair, and among the pairs, in the order of the photos.
         candidates: Pairs whose hashes were close.
-        unread: Photos whose file could not be read for confirmation.
     """
 
     pairs: tuple[tuple[str, str], ...]
     candidates: int
-    unread: tuple[str, ...] = ()
 
 
 def find_near_duplicates(
@@ -53,7 +53,7 @@ def find_near_duplicates(
     Args:
         photo_ids: The photos.
         hashes: Their 64-bit perceptual hashes, 16 hexadecimal digits; None where there is none.
-        read: Gives a photo as RGB, 64 px or more on the shorter side, or None if it cannot be read.
+        read: Gives a photo as RGB, 64 px or more on the shorter side, or None if it cannot be read; from threads.
         distance: Most bits in which the hashes of a pair may differ.
         similarity: Least correlation of a pair's structure, in [0, 1].
         progress: Where the work reports to.
@@ -62,21 +62,21 @@ def find_near_duplicates(
     left, right = close_pairs(np.array([int(str(hashes[index]), 16) for index in known], dtype=np.uint64), distance)
     wanted = np.unique(np.concatenate([left, right]))
     structures: dict[int, np.ndarray] = {}
-    unread = []
-    with progress.task("compare look-alikes", total=len(wanted), unit="photos") as task:
-        for position in wanted.tolist():
-            image = read(photo_ids[known[position]])
-            if image is None:
-                unread.append(photo_ids[known[position]])
-            else:
-                structures[position] = structure(image)
+    with (
+        progress.task("compare look-alikes", total=len(wanted), unit="photos") as task,
+        ThreadPoolExecutor(os.cpu_count()) as pool,  # decoding leaves the interpreter lock alone
+    ):
+        drawn = pool.map(lambda position: _structure_of(read(photo_ids[known[position]])), wanted.tolist())
+        for position, found in zip(wanted.tolist(), drawn, strict=True):
+            if found is not None:
+                structures[position] = found
             task.advance()
     pairs = [
         (photo_ids[known[a]], photo_ids[known[b]])
         for a, b in zip(left.tolist(), right.tolist(), strict=True)
         if a in structures and b in structures and likeness(structures[a], structures[b]) >= similarity
     ]
-    return NearDuplicates(pairs=tuple(pairs), candidates=len(left), unread=tuple(unread))
+    return NearDuplicates(pairs=tuple(pairs), candidates=len(left))
 
 
 def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +126,10 @@ def structure(image: "Image.Image") -> np.ndarray:
     grey = image.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
     shade = grey.filter(ImageFilter.BoxBlur(_SHADE_RADIUS_PX))
     return np.asarray(grey, dtype=np.float32) - np.asarray(shade, dtype=np.float32)
+
+
+def _structure_of(image: "Image.Image | None") -> np.ndarray | None:
+    return None if image is None else structure(image)
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:

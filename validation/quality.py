@@ -56,9 +56,9 @@ def measures(thresholds: Thresholds) -> tuple[Measure, ...]:
     return (
         Measure(
             check="sharpness",
-            column="sharpness",
+            column="relative_sharpness",
             poor="blurry",
-            rule=f"a sharpness of at least {thresholds.min_sharpness:g}",
+            rule=f"a sharpness of at least {thresholds.min_sharpness:g} in relation to its contrast",
             least=thresholds.min_sharpness,
             way_out=f"{again} Lower `min_sharpness` if the things are smooth by nature.",
         ),

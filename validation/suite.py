@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from validation.findings import Finding, Severity
-from validation.rules import Outcome, Rule
+from validation.rule import Outcome, Rule
 
 if TYPE_CHECKING:
     import pandas as pd

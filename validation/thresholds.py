@@ -8,7 +8,7 @@ class Thresholds(Protocol):
 
     @property
     def min_sharpness(self) -> float:
-        """Least variance of the Laplacian."""
+        """Least variance of the Laplacian in relation to that of the grey values."""
 
     @property
     def min_brightness(self) -> float:

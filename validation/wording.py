@@ -15,7 +15,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(names: Iterable[str], limit: int = _LISTED) -> str:
+def listed(names: Iterable[str], limit: int = _LISTED, between: str = ", ") -> str:
     """Names in a row, the first few of many.
 
     >>> listed(["a", "b"]), listed("abcd", limit=2)
@@ -23,7 +23,7 @@ def listed(names: Iterable[str], limit: int = _LISTED) -> str:
     """
     names = list(names)
     rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+    return between.join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def suggestion(word: str, known: Sequence[str]) -> str | None:

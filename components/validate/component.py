@@ -15,7 +15,7 @@ def validate(
     max_leaking_share: float = 0.05,
     max_unknown_share: float = 0.01,
     max_poor_share: float = 0.05,
-    min_sharpness: float = 15.0,
+    min_sharpness: float = 0.01,
     min_brightness: float = 0.15,
     max_brightness: float = 0.92,
     min_contrast: float = 0.03,
@@ -31,7 +31,7 @@ def validate(
         max_leaking_share: Share of a skill's held-out photos that may look like one of an earlier split; more is a failure, in [0, 1].
         max_unknown_share: Share of a skill's labels that may be outside its vocabulary; more is a failure, in [0, 1].
         max_poor_share: Share of photos that may be poor in one respect; more is a warning, in [0, 1].
-        min_sharpness: Least sharpness, the variance of the Laplacian of the grey photo.
+        min_sharpness: Least sharpness, the variance of the Laplacian divided by that of the grey values.
         min_brightness: Least mean brightness, in [0, 1].
         max_brightness: Largest mean brightness, in [0, 1].
         min_contrast: Least standard deviation of the grey values, in [0, 0.5].

@@ -1,11 +1,13 @@
 """The result page: verdicts, numbers and pictures in one HTML file that stands alone."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from coachworks.fleet.model import Fleet
 from coachworks.tables import SPLITS
@@ -17,7 +19,7 @@ _PHOTOS_SHOWN = 12  # per finding
 _PAIRS_SHOWN = 8
 _OPEN_SKILLS = 8  # a fleet of more shows only the skills that need a look unfolded
 _MEASURED = {  # what a caption says of a photo, by check
-    "sharpness": ("sharpness", "sharpness {:.0f}"),
+    "sharpness": ("relative_sharpness", "sharpness {:.4f}"),
     "brightness": ("brightness", "brightness {:.2f}"),
     "contrast": ("contrast", "contrast {:.3f}"),
     "size": ("short_side_px", "{:.0f} px"),
@@ -29,7 +31,7 @@ _MEASURED = {  # what a caption says of a photo, by check
 class _Picture:
     uri: str
     name: str
-    notes: tuple[str, ...]
+    note: str
 
 
 def render(
@@ -55,6 +57,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _code
     album = _Album(evidence, thumbnails)
     skills = [_skill(fleet, name, report, evidence, album) for name in fleet.spec.skills]
     fleet_wide = [finding for finding in report.findings if finding.skill is None]
@@ -70,9 +73,14 @@ def render(
     )
 
 
+def _code(text: str) -> Markup:
+    """Text with its `names` set as code, everything else escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped just before
+
+
 def _facts(report: ValidateReport, evidence: Evidence | None) -> list[tuple[str, str]]:
     passed = sum(verdict.passed for verdict in report.skills.values())
-    facts = [("skills that may train", f"{passed} of {len(report.skills)}"), ("photos", f"{report.photos:,}")]
+    facts = [("skills may train", f"{passed} of {len(report.skills)}"), ("photos", f"{report.photos:,}")]
     if evidence is not None:
         catalogue = evidence.catalogue
         facts += [
@@ -199,7 +207,7 @@ class _Album:
         if finding.check in _MEASURED:
             column, text = _MEASURED[finding.check]
             notes.append(text.format(row[column]))
-        return _Picture(uri=uri, name=str(row["filename"]), notes=tuple(notes))
+        return _Picture(uri=uri, name=str(row["filename"]), note=" · ".join(notes))
 
 
 _WITHOUT_PICTURES = {"permission", "perceptual-hash", "complete", "unique-photo-id", "photo-id"}

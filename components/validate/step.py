@@ -110,7 +110,8 @@ def _judge(
     (folder / "expectations.json").write_text(
         json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False), "utf-8"
     )
-    thumbnails = Thumbnails(_reader(store, evidence))
+    read = _reader(store, evidence.catalogue, at_least_px=160) if evidence else lambda photo_id: None
+    thumbnails = Thumbnails(read)
     (folder / "page.html").write_text(render(fleet, report, evidence, record, thumbnails), "utf-8")
     for name, verdict in verdicts.items():
         if not verdict.passed:
@@ -126,7 +127,7 @@ def _gather(
     near = validation.find_near_duplicates(
         photos["photo_id"].tolist(),
         photos["perceptual_hash"].tolist(),
-        _reader_of(store, dict(zip(photos["photo_id"], photos["uri"], strict=True))),
+        _reader(store, photos, at_least_px=64),
         distance=config.near_duplicate_distance,
         similarity=config.near_duplicate_similarity,
         progress=context.progress,
@@ -142,18 +143,13 @@ def _gather(
     )
 
 
-def _reader(store: Store, evidence: validation.Evidence | None) -> "Callable[[str], Image.Image | None]":
-    if evidence is None:
-        return lambda photo_id: None
-    return _reader_of(store, dict(zip(evidence.catalogue["photo_id"], evidence.catalogue["uri"], strict=True)))
-
-
-def _reader_of(store: Store, uris: Mapping[str, str]) -> "Callable[[str], Image.Image | None]":
+def _reader(store: Store, catalogue: Any, *, at_least_px: int) -> "Callable[[str], Image.Image | None]":
     """Reads photos by their id; None where the store has lost one or it cannot be read."""
+    uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
 
     def read(photo_id: str) -> "Image.Image | None":
         try:
-            return decode_photo(store.read(uris[photo_id]), at_least_px=160)
+            return decode_photo(store.read(uris[photo_id]), at_least_px=at_least_px)
         except (NotFoundError, PhotoError):
             return None
 

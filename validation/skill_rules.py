@@ -1,0 +1,193 @@
+"""What must hold of the labels of a skill before it may train."""
+
+from collections.abc import Iterator, Sequence
+
+from coachworks.fleet.model import Fleet
+from coachworks.tables import SPLITS
+from validation.evidence import Evidence
+from validation.findings import Severity
+from validation.rule import Outcome, Row, Rule, photos_in
+from validation.thresholds import Thresholds
+from validation.wording import counted, listed, suggestion
+
+
+def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evidence) -> Iterator[Rule]:
+    """That a skill has labels, known ones, without contradiction, enough of each, and held-out photos that are new."""
+    labels = fleet.skill(skill).labels
+    has_labels = bool(evidence.coverage.loc[evidence.coverage["skill"] == skill, "photos"].sum())
+    yield Rule(
+        check="has-labels",
+        title=f"{skill} has labelled photos",
+        table="skills",
+        expectation="ExpectColumnValuesToBeBetween",
+        arguments={"column": "photos", "min_value": 1},
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.FAILURE,
+        says=lambda outcome: f"No photo carries a label of {skill!r}.",
+        way_out=f"Add a column named {skill} to the table of a source, or take the skill out of the fleet file.",
+    )
+    yield Rule(
+        check="vocabulary",
+        title=f"Labels of {skill} are those of the fleet file",
+        table="labels",
+        expectation="ExpectColumnValuesToBeInSet",
+        arguments={"column": "label", "value_set": list(labels)},
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.FAILURE,
+        tolerated=thresholds.max_unknown_share,
+        says=lambda outcome: _says_unknown(outcome, labels),
+        details=lambda outcome: _unknown_labels(outcome, labels),
+        way_out="Correct the label in the table, or add it to `labels` in the fleet file. Photos with unknown labels "
+        "take no part.",
+    )
+    yield Rule(
+        check="contradicting-duplicates",
+        title=f"Copies of one photo have one answer to {skill}",
+        table="answers",
+        expectation="ExpectColumnAToDetermineColumnB",
+        arguments={"column_A": "photo_id", "column_B": "label"},
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.WARNING,
+        says=lambda outcome: (
+            f"{counted(len({row['photo_id'] for row in outcome.rows}), 'photo')} with answers that contradict one "
+            f"another: {listed(_contradictions(outcome), 3, between='; ')}. Without a majority a photo takes no part."
+        ),
+        details=_contradictions,
+        way_out="Look at the photo, keep the right answer in the table and take out the other file.",
+    )
+    if not has_labels:
+        return
+    yield from _count_rules(fleet, skill)
+    yield Rule(
+        check="contradicting-near-duplicates",
+        title=f"Photos that look alike have one answer to {skill}",
+        table="labels",
+        expectation="ExpectColumnValuesToBeInSet",
+        arguments={"column": "look_alike_disagrees", "value_set": [False]},
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.WARNING,
+        says=lambda outcome: f"{photos_in(outcome)} with another label than a photo that looks the same.",
+        way_out="Look at the pairs below and correct the labels that are wrong.",
+        pairs=evidence.pairs,
+    )
+    yield Rule(
+        check="leakage",
+        title=f"Held-out photos of {skill} are new",
+        table="labels",
+        expectation="ExpectColumnValuesToBeInSet",
+        arguments={"column": "seen_before", "value_set": [False]},
+        skill=skill,
+        where={"skill": skill, "held_out": True},
+        severity=Severity.FAILURE,
+        tolerated=thresholds.max_leaking_share,
+        says=lambda outcome: (
+            f"{photos_in(outcome)} of the validation and test splits ({outcome.share:.1%}) look like a photo of an "
+            f"earlier split: the skill would seem better than it is. Up to {thresholds.max_leaking_share:.0%} warns."
+        ),
+        way_out="Give photos of the same thing one `set_id` in the table: a set never crosses a split.",
+        pairs=evidence.pairs,
+    )
+
+
+def _count_rules(fleet: Fleet, skill: str) -> Iterator[Rule]:
+    gate = fleet.gates(skill).min_photos_per_label
+    yield Rule(
+        check="photos-per-label",
+        title=f"Each label of {skill} has enough photos",
+        table="coverage",
+        expectation="ExpectColumnPairValuesAToBeGreaterThanB",
+        arguments={
+            "column_A": "photos",
+            "column_B": "needed",
+            "or_equal": True,
+            "ignore_row_if": "either_value_is_missing",
+        },
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.FAILURE if gate else Severity.WARNING,
+        says=lambda outcome: _says_missing(outcome, gate),
+        details=lambda outcome: [
+            f"{row['label']}: {counted(row['photos'], 'photo')}, {row['missing']:,} missing" for row in outcome.rows
+        ],
+        way_out="Collect the missing photos"
+        + (", or lower `minPhotosPerLabel` in the fleet file and say why." if gate else "."),
+    )
+    yield Rule(
+        check="label-to-train-and-test",
+        title=f"Each label of {skill} has photos of 3 sets, some to train and some to test with",
+        table="coverage",
+        expectation="ExpectColumnValuesToBeInSet",
+        arguments={"column": "usable", "value_set": [True]},
+        skill=skill,
+        where={"skill": skill},
+        severity=Severity.FAILURE,
+        says=lambda outcome: (
+            f"{counted(len(outcome.rows), 'label')} cannot be trained or judged: "
+            f"{listed([_absence(row) for row in outcome.rows], 3)}."
+        ),
+        details=lambda outcome: [_absence(row) for row in outcome.rows],
+        way_out="Add photos of at least 3 different sets for each such label, or take the label out of the fleet file.",
+    )
+    yield Rule(
+        check="label-to-choose-with",
+        title=f"Each label of {skill} has photos in the validation split",
+        table="coverage",
+        expectation="ExpectColumnValuesToBeBetween",
+        arguments={"column": "validation", "min_value": 1},
+        skill=skill,
+        where={"skill": skill, "usable": True},
+        severity=Severity.WARNING,
+        says=lambda outcome: (
+            f"{counted(len(outcome.rows), 'label')} without a photo in the validation split: "
+            f"{listed([row['label'] for row in outcome.rows], 3)}. The best candidate is chosen without them."
+        ),
+        details=lambda outcome: [str(row["label"]) for row in outcome.rows],
+        way_out="Move some sets of these labels to validation in the table, or leave its column `split` out.",
+    )
+
+
+def _says_missing(outcome: Outcome, gate: int | None) -> str:
+    rule = f"the {gate:,} that the fleet file asks for" if gate else "the rule of thumb of 1,000"
+    worst = sorted(outcome.rows, key=lambda row: row["photos"])
+    total = sum(row["missing"] for row in outcome.rows)
+    each = [f"{row['label']} has {row['photos']:,} ({row['missing']:,} missing)" for row in worst]
+    return f"{counted(len(each), 'label')} below {rule}: {listed(each, 3)}; {counted(total, 'photo')} missing in all."
+
+
+def _absence(row: Row) -> str:
+    if not row["photos"]:
+        return f"{row['label']} has no photo"
+    empty = [split for split in ("train", "test") if not row[split]]
+    if empty:
+        return f"{row['label']} has none in {' and '.join(empty)}"
+    return f"{row['label']} has photos of only {counted(row['sets'], 'set')}"
+
+
+def _unknown_labels(outcome: Outcome, labels: Sequence[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    for row in outcome.rows:
+        counts[str(row["label"])] = counts.get(str(row["label"]), 0) + 1
+    lines = []
+    for label, count in sorted(counts.items(), key=lambda item: -item[1]):
+        meant = suggestion(label, labels)
+        lines.append(f"{label!r} on {counted(count, 'photo')}" + (f"; did you mean {meant!r}?" if meant else ""))
+    return lines
+
+
+def _says_unknown(outcome: Outcome, labels: Sequence[str]) -> str:
+    lines = _unknown_labels(outcome, labels)
+    return (
+        f"{counted(len(lines), 'label')} not in the fleet file, on {photos_in(outcome)} ({outcome.share:.1%}): "
+        f"{listed(lines, 3)}"
+    ).rstrip(".?") + ("?" if lines and lines[-1].endswith("?") and len(lines) <= 3 else ".")
+
+
+def _contradictions(outcome: Outcome) -> list[str]:
+    answers: dict[str, list[str]] = {}
+    for row in outcome.rows:
+        answers.setdefault(row["photo_id"], []).append(f"{row['annotator']} says {row['label']!r}")
+    return [" but ".join(sorted(said)) for said in answers.values()]
