@@ -9,7 +9,7 @@ from validation.findings import Finding, Severity
 from validation.quality import Measure, measures
 from validation.rule import Outcome, Rule, photos_in
 from validation.thresholds import Thresholds
-from validation.wording import counted, listed
+from validation.wording import counted, listed, percent
 
 
 def schema_rules() -> list[Rule]:
@@ -44,7 +44,7 @@ def _says_shared(column: str) -> Callable[[Outcome], str]:
 
 def _says_poor(measure: Measure) -> Callable[[Outcome], str]:
     return lambda outcome: (
-        f"{photos_in(outcome)} {'is' if len(outcome.rows) == 1 else 'are'} {measure.poor} ({outcome.share:.1%}); "
+        f"{photos_in(outcome)} {'is' if len(outcome.rows) == 1 else 'are'} {measure.poor} ({percent(outcome.share)}); "
         f"a photo must have {measure.rule}."
     )
 
@@ -119,26 +119,13 @@ def catalogue_rules() -> Iterator[Rule]:
         way_out="Write train, validation or test in the column `split` of the table, or leave it out.",
     )
     yield Rule(
-        check="sets-within-splits",
-        title="A set never crosses a split",
-        table="catalogue",
-        expectation="ExpectColumnAToDetermineColumnB",
-        arguments={"column_A": "set_id", "column_B": "split"},
-        severity=Severity.FAILURE,
-        says=lambda outcome: (
-            f"{counted(len({row['set_id'] for row in outcome.rows}), 'set')} with photos in more than one split "
-            f"({photos_in(outcome)}): the test split would be known from training."
-        ),
-        way_out="Give all photos of a set the same `split` in the table, or leave the column out.",
-    )
-    yield Rule(
         check="permission",
         title="Every photo has a licence or a written permission",
         table="catalogue",
         expectation="ExpectColumnValuesToNotBeNull",
         arguments={"column": "permission"},
         severity=Severity.WARNING,
-        says=lambda outcome: f"{photos_in(outcome)} without a permission ({outcome.share:.0%}).",
+        says=lambda outcome: f"{photos_in(outcome)} without a permission ({percent(outcome.share)}).",
         way_out="Add the column `permission` to the table, or `permission:` to the source in the fleet file.",
     )
     yield Rule(

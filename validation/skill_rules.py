@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from coachworks.fleet.model import Fleet
-from coachworks.tables import SPLITS
 from validation.evidence import Evidence
 from validation.findings import Severity
 from validation.rule import Outcome, Row, Rule, photos_in
 from validation.thresholds import Thresholds
-from validation.wording import counted, listed, suggestion
+from validation.wording import counted, listed, percent, suggestion
 
 
 def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evidence) -> Iterator[Rule]:
@@ -62,6 +61,21 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
         return
     yield from _count_rules(fleet, skill)
     yield Rule(
+        check="sets-within-splits",
+        title=f"No set of {skill} crosses a split",
+        table="labels",
+        expectation="ExpectColumnAToDetermineColumnB",
+        arguments={"column_A": "set_id", "column_B": "split"},
+        skill=skill,
+        where={"skill": skill, "admissible": True},
+        severity=Severity.FAILURE,
+        says=lambda outcome: (
+            f"{counted(len({row['set_id'] for row in outcome.rows}), 'set')} with photos in more than one split "
+            f"({photos_in(outcome)}): the test split would be known from training."
+        ),
+        way_out="Give all photos of a set the same `split` in the table, or leave the column out.",
+    )
+    yield Rule(
         check="contradicting-near-duplicates",
         title=f"Photos that look alike have one answer to {skill}",
         table="labels",
@@ -85,8 +99,8 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
         severity=Severity.FAILURE,
         tolerated=thresholds.max_leaking_share,
         says=lambda outcome: (
-            f"{photos_in(outcome)} of the validation and test splits ({outcome.share:.1%}) look like a photo of an "
-            f"earlier split: the skill would seem better than it is. Up to {thresholds.max_leaking_share:.0%} warns."
+            f"{photos_in(outcome)} of the validation and test splits ({percent(outcome.share)}) look like a photo "
+            f"of an earlier split: the skill would seem better than it is. Up to {thresholds.max_leaking_share:.0%} warns."
         ),
         way_out="Give photos of the same thing one `set_id` in the table: a set never crosses a split.",
         pairs=evidence.pairs,
@@ -181,7 +195,7 @@ def _unknown_labels(outcome: Outcome, labels: Sequence[str]) -> list[str]:
 def _says_unknown(outcome: Outcome, labels: Sequence[str]) -> str:
     lines = _unknown_labels(outcome, labels)
     return (
-        f"{counted(len(lines), 'label')} not in the fleet file, on {photos_in(outcome)} ({outcome.share:.1%}): "
+        f"{counted(len(lines), 'label')} not in the fleet file, on {photos_in(outcome)} ({percent(outcome.share)}): "
         f"{listed(lines, 3)}"
     ).rstrip(".?") + ("?" if lines and lines[-1].endswith("?") and len(lines) <= 3 else ".")
 

@@ -26,6 +26,15 @@ def listed(names: Iterable[str], limit: int = _LISTED, between: str = ", ") -> s
     return between.join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
+def percent(share: float) -> str:
+    """A share in per cent; never 0 for a few of many.
+
+    >>> percent(0.123), percent(0.0001)
+    ('12.3%', 'less than 0.1%')
+    """
+    return "less than 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
 def suggestion(word: str, known: Sequence[str]) -> str | None:
     """The known word that `word` was probably meant to be, whatever its case; None when nothing comes close.
 

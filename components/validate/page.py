@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from coachworks.tables import SPLITS
 from components.validate.report import ValidateReport
 from components.validate.thumbnails import Thumbnails
 from validation import Evidence, Finding, Severity
+from validation.wording import counted
 
 _PHOTOS_SHOWN = 12  # per finding
 _PAIRS_SHOWN = 8
+_LABELS_SHOWN = 16  # of more, those with the fewest photos, the others folded
 _OPEN_SKILLS = 8  # a fleet of more shows only the skills that need a look unfolded
 _MEASURED = {  # what a caption says of a photo, by check
     "sharpness": ("relative_sharpness", "sharpness {:.4f}"),
@@ -31,7 +33,7 @@ _MEASURED = {  # what a caption says of a photo, by check
 class _Picture:
     uri: str
     name: str
-    note: str
+    notes: tuple[str, ...]
 
 
 def render(
@@ -80,14 +82,17 @@ def _code(text: str) -> Markup:
 
 def _facts(report: ValidateReport, evidence: Evidence | None) -> list[tuple[str, str]]:
     passed = sum(verdict.passed for verdict in report.skills.values())
-    facts = [("skills may train", f"{passed} of {len(report.skills)}"), ("photos", f"{report.photos:,}")]
+    facts = [("skills may train", f"{passed} of {len(report.skills)}")]
     if evidence is not None:
         catalogue = evidence.catalogue
-        facts += [
-            ("sets", f"{catalogue['set_id'].nunique():,}"),
-            ("sources", f"{catalogue['source'].nunique():,}"),
-            ("labels", f"{int(evidence.labels['admissible'].sum()):,}"),
-        ]
+        for noun, number in (
+            ("photo", report.photos),
+            ("set", catalogue["set_id"].nunique()),
+            ("source", catalogue["source"].nunique()),
+            ("label", int(evidence.labels["admissible"].sum())),
+        ):
+            value, word = counted(number, noun).split()
+            facts.append((f"{word} in all" if noun == "label" else word, value))
     counts = {severity: sum(finding.severity is severity for finding in report.findings) for severity in Severity}
     facts.append(("failures · warnings", f"{counts[Severity.FAILURE]} · {counts[Severity.WARNING]}"))
     facts.append(("expectations judged", f"{report.expectations:,}"))
@@ -104,6 +109,8 @@ def _skill(
     state = "stopped" if not verdict.passed else "warned" if verdict.warnings else "passed"
     gate = fleet.gates(name).min_photos_per_label
     labels = _labels(name, evidence)
+    few = len(labels) <= _LABELS_SHOWN
+    shown = labels if few else sorted(labels, key=lambda row: row["photos"])
     return {
         "name": name,
         "question": skill.question,
@@ -114,7 +121,8 @@ def _skill(
         "rule": f"gate of the fleet file: {gate:,} photos per label"
         if gate
         else "rule of thumb: 1,000 photos per label",
-        "labels": labels,
+        "labels": shown if few else shown[:_LABELS_SHOWN],
+        "more_labels": [] if few else shown[_LABELS_SHOWN:],
         "photos": sum(row["photos"] for row in labels),
         "missing": sum(row["missing"] for row in labels),
         "open": state == "stopped" or len(fleet.spec.skills) <= _OPEN_SKILLS,
@@ -166,10 +174,12 @@ class _Album:
             "severity": finding.severity.value,
             "message": finding.message,
             "way_out": finding.way_out,
-            "details": finding.details,
+            "details": () if photos and finding.check == _ONE_LINE_EACH else finding.details,
+            "wide": finding.check == _ONE_LINE_EACH,
             "pairs": pairs,
             "photos": photos,
             "more": max(0, finding.count - shown) if shown and not finding.pairs else 0,
+            "more_pairs": max(0, len(finding.pairs) - len(pairs)),
         }
 
     def _pairs(self, finding: Finding) -> list[tuple[_Picture, _Picture]]:
@@ -183,9 +193,13 @@ class _Album:
     def _photos(self, finding: Finding) -> list[_Picture]:
         if finding.pairs or finding.check in _WITHOUT_PICTURES:
             return []
-        return [
-            picture for photo_id in self._examples(finding) if (picture := self._picture(photo_id, finding)) is not None
-        ]
+        pictures = [self._picture(photo_id, finding) for photo_id in self._examples(finding)]
+        if finding.check == _ONE_LINE_EACH:
+            pictures = [
+                picture and replace(picture, notes=(line,))
+                for picture, line in zip(pictures, finding.details, strict=False)
+            ]
+        return [picture for picture in pictures if picture is not None]
 
     def _examples(self, finding: Finding) -> Sequence[str]:
         column = _MEASURED.get(finding.check, (None,))[0]
@@ -203,11 +217,12 @@ class _Album:
         if finding.skill is not None and (finding.skill, photo_id) in self._labels:
             notes.append(self._labels[finding.skill, photo_id])
         if finding.pairs and isinstance(row["split"], str):
-            notes.append(row["split"])
+            notes = [" · ".join([*notes, row["split"]])]
         if finding.check in _MEASURED:
             column, text = _MEASURED[finding.check]
             notes.append(text.format(row[column]))
-        return _Picture(uri=uri, name=str(row["filename"]), note=" · ".join(notes))
+        return _Picture(uri=uri, name=str(row["filename"]), notes=tuple(notes))
 
 
+_ONE_LINE_EACH = "contradicting-duplicates"  # its lines go with its photos
 _WITHOUT_PICTURES = {"permission", "perceptual-hash", "complete", "unique-photo-id", "photo-id"}
