@@ -96,14 +96,14 @@ def test_no_transforms_leave_the_photo_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("transform", "message"),
     [
-        ({"HorizontlFlip": {}}, r"one of Albumentations 2\.0\.8; got 'HorizontlFlip' \(did you mean 'HorizontalFlip'\?\)"),
+        ({"HorizontlFlip": {}}, r"one of Albumentations 2.*; got 'HorizontlFlip' \(did you mean 'HorizontalFlip'\?\)"),
         ({"Zebra42": {}}, r"got 'Zebra42'$"),
         ({"Lambda": {}}, r"got 'Lambda'"),
         ({"HorizontalFlip": {"prob": 0.5}}, r"the transform 'HorizontalFlip' has no argument 'prob'.*; it has: p"),
         ({"ColorJitter": {"brightnes": 1}}, r"has no argument 'brightnes' \(did you mean 'brightness'\?\)"),
         ({"CoarseDropout": {"max_holes": 3}}, r"has no argument 'max_holes'.*it has: .*num_holes_range"),
         ({"HorizontalFlip": {"p": 3}}, r"'HorizontalFlip' refuses its arguments: p; Input should be less than"),
-        ({"OneOf": {"transforms": [{"Rotate": 0.5}]}}, r"arguments of the transform 'Rotate' must be a mapping; got 0\.5"),
+        ({"OneOf": {"transforms": [{"Rotate": 0.5}]}}, r"of the transform 'Rotate' must be a mapping; got 0\.5"),
         ({"OneOf": {"transforms": [{"ToGray": {}, "Blur": {}}]}}, r"must be one transform with its arguments"),
         ({"OneOf": {"transforms": [{"VerticleFlip": {}}]}}, r"got 'VerticleFlip' \(did you mean 'VerticalFlip'\?\)"),
         ({"Normalize": {}}, r"the transform 'Normalize' must give an RGB photo of 8 bits"),

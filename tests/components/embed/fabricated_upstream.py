@@ -109,7 +109,7 @@ def fleet(store: FolderStore, *, skills: Sequence[str] = ("colour",), **spec: ob
             "metadata": {"name": "showroom"},
             "spec": {
                 "store": store.uri,
-                "sources": [{"photos": "/nowhere"}],
+                "sources": [{"photos": "/nowhere", "table": "/nowhere.csv"}],
                 "skills": {skill: {"labels": [*LABELS]} for skill in skills},
                 **spec,
             },

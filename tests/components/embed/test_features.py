@@ -1,0 +1,89 @@
+import time
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from coachworks.digests import digest_bytes
+from coachworks.errors import DataError, NotFoundError
+from coachworks.store import FolderStore
+from components.embed.features import known_photos, load_features, view_folder, write_shard
+
+REPORT = {"space": "features/some", "view_digest": "f" * 64, "dimensions": 4}
+IDS = [digest_bytes(bytes([n])) for n in range(10)]
+ROWS = np.arange(40, dtype=np.float32).reshape(10, 4)
+CLEAN = view_folder("features/some", "f" * 64, 0)
+
+
+@pytest.fixture
+def store(tmp_path) -> FolderStore:
+    return FolderStore(tmp_path)
+
+
+def test_features_come_in_the_order_asked_from_whatever_shard(store: FolderStore) -> None:
+    write_shard(store, CLEAN, IDS[:6], ROWS[:6])
+    write_shard(store, CLEAN, IDS[6:], ROWS[6:])
+    order = [7, 0, 9, 0, 3]
+    got = load_features(store, REPORT, [IDS[i] for i in order], 0)
+    assert got.dtype == np.float32
+    assert np.array_equal(got, ROWS[order])
+    assert known_photos(store, CLEAN) == set(IDS)
+
+
+def test_views_are_kept_apart_and_the_clean_one_belongs_to_no_policy(store: FolderStore) -> None:
+    write_shard(store, CLEAN, IDS, ROWS)
+    write_shard(store, view_folder("features/some", "f" * 64, 2), IDS, ROWS + 100)
+    assert np.array_equal(load_features(store, REPORT, IDS, 2), ROWS + 100)
+    assert np.array_equal(load_features(store, {**REPORT, "view_digest": "e" * 64}, IDS, 0), ROWS)
+    with pytest.raises(NotFoundError, match="10 of 10 photos have no features in view 2"):
+        load_features(store, {**REPORT, "view_digest": "e" * 64}, IDS, 2)
+
+
+def test_a_photo_without_features_is_named(store: FolderStore) -> None:
+    write_shard(store, CLEAN, IDS[:3], ROWS[:3])
+    with pytest.raises(NotFoundError, match=f"1 of 4 photos .* the first is {IDS[3]}. Run `coachworks embed` first"):
+        load_features(store, REPORT, IDS[:4], 0)
+
+
+def test_no_photos_give_no_rows(store: FolderStore) -> None:
+    assert load_features(store, REPORT, [], 0).shape == (0, 4)
+
+
+def test_two_writers_at_once_do_no_harm(store: FolderStore) -> None:
+    writers = [
+        Thread(target=write_shard, args=(store, CLEAN, IDS[a:b], ROWS[a:b])) for a, b in [(0, 7), (3, 10), (0, 7)]
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert np.array_equal(load_features(store, REPORT, IDS, 0), ROWS)
+
+
+def test_the_same_rows_twice_are_the_same_shard(store: FolderStore) -> None:
+    assert write_shard(store, CLEAN, IDS, ROWS) == write_shard(store, CLEAN, IDS, ROWS)
+    assert len(list(store.list(CLEAN))) == 1
+
+
+def test_a_damaged_shard_is_named_with_the_way_out(store: FolderStore) -> None:
+    key = write_shard(store, CLEAN, IDS, ROWS)
+    store.write(key, b"\x00" * 30)
+    with pytest.raises(DataError, match=f"feature shard '{key}' .* is damaged.*Delete it"):
+        load_features(store, REPORT, IDS, 0)
+
+
+def test_features_that_are_no_numbers_are_never_cached(store: FolderStore) -> None:
+    with pytest.raises(DataError, match="features must be finite, one row per photo"):
+        write_shard(store, CLEAN, IDS, np.full((10, 4), np.nan, np.float32))
+    with pytest.raises(DataError, match="9 rows for 10 photos"):
+        write_shard(store, CLEAN, IDS, ROWS[:9])
+
+
+def test_ten_thousand_photos_load_in_less_than_a_second(store: FolderStore) -> None:
+    rng = np.random.default_rng(0)
+    ids = [digest_bytes(n.to_bytes(4, "big")) for n in range(10_000)]
+    for start in range(0, 10_000, 400):
+        write_shard(store, CLEAN, ids[start : start + 400], rng.random((400, 1280), np.float32))
+    started = time.process_time()  # the machine may be busy with other tests
+    assert load_features(store, {**REPORT, "dimensions": 1280}, ids[::-1], 0).shape == (10_000, 1280)
+    assert time.process_time() - started < 1

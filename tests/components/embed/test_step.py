@@ -1,0 +1,239 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from coachworks.context import Context
+from coachworks.errors import DataError, InvalidConfigError, TransientError
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result
+from coachworks.store import FolderStore
+from components.augment.step import augment
+from components.embed import step as step_module
+from components.embed.backbones import onnx_key, read_backbone
+from components.embed.config import EmbedConfig
+from components.embed.cores import usable_cores
+from components.embed.features import load_features
+from components.embed.pool import run_chunks
+from components.embed.preprocess import features_input
+from components.embed.session import open_session, run_session
+from components.embed.step import embed
+from components.embed.work import Job, Photo
+
+
+@pytest.fixture
+def run(store: FolderStore, upstream: ModuleType):
+    """Runs augment and embed over photos of some numbers."""
+
+    def run(numbers, *, skills=("colour",), workers=1, context=None, **spec) -> Result:
+        fleet: Fleet = upstream.fleet(store, skills=skills, **spec)
+        key = upstream.validated(store, upstream.photos(store, numbers), skills=skills)
+        config = EmbedConfig(workers=workers)
+        return embed(fleet, augment(fleet, key).key, config=config, context=context or Context())
+
+    return run
+
+
+def test_every_photo_is_embedded_clean_and_training_photos_in_every_view(run, store, upstream) -> None:
+    report = run(range(10)).report
+    assert (report["photos"], report["computed"], report["reused"]) == (10, 7 * 3 + 3, 0)
+    drawn = upstream.photos(store, range(10))
+    clean = load_features(store, report, [p.photo_id for p in drawn], 0)
+    train = [p.photo_id for p in drawn if p.split == "train"]
+    views = [load_features(store, report, train, view) for view in (1, 2)]
+    assert clean.shape == (10, report["dimensions"])
+    assert np.abs(views[0] - views[1]).max() > 0
+    with pytest.raises(LookupError):
+        load_features(store, report, [p.photo_id for p in drawn if p.split == "test"], 1)
+
+
+def test_training_and_serving_see_the_same_numbers(run, store, upstream) -> None:
+    report = run(range(6)).report
+    spec = read_backbone(store, report["backbone_digest"])
+    session = open_session(store.fetch(onnx_key(spec.digest)), threads=1)
+    for photo in upstream.photos(store, range(6)):
+        served = run_session(session, features_input(store.read(photo.key), spec)[None])
+        assert np.abs(served - load_features(store, report, [photo.photo_id], 0)).max() < 1e-4
+
+
+def test_any_number_of_processes_gives_the_same_features(run, store, upstream, monkeypatch) -> None:
+    monkeypatch.setattr(step_module, "_ROWS_PER_WORKER", 1)
+    ids = [p.photo_id for p in upstream.photos(store, range(7))]
+    alone = run(range(7), workers=1).report
+    expected = [load_features(store, alone, ids, view) for view in range(3)]
+    for shard in list(store.list("features")):
+        (store.root / shard).unlink()
+    report = run(range(7), workers=3, context=Context(refresh=frozenset({"embed"}))).report
+    assert report["workers"] == 3
+    assert report["computed"] == 21
+    for view in range(3):
+        assert np.abs(load_features(store, report, ids, view) - expected[view]).max() < 1e-4
+
+
+def test_new_photos_cost_only_themselves(run) -> None:
+    run(range(10))
+    report = run(range(13)).report
+    assert (report["photos"], report["reused"], report["computed"]) == (13, 24, 9)
+
+
+def test_new_skills_labels_and_settings_cost_nothing(run, store, monkeypatch) -> None:
+    run(range(10))
+    monkeypatch.setattr(step_module, "run_chunks", None)  # nothing may be computed any more
+    report = run(range(10), skills=("colour", "shape")).report
+    assert (report["computed"], report["reused"], report["photos_per_second"]) == (0, 24, 0)
+    assert run(range(10), skills=("colour", "shape"), workers=5).reused
+
+
+def test_another_policy_costs_the_views_and_not_the_clean_photos(run) -> None:
+    run(range(10))
+    assert run(range(10), augment={"views": 3}).report["computed"] == 7
+    assert run(range(10), augment={"seed": 1}).report["computed"] == 14
+
+
+def test_no_photos_are_no_failure(store, upstream) -> None:
+    fleet = upstream.fleet(store)
+    key = upstream.validated(store, upstream.photos(store, range(4)), passed=False)
+    report = embed(fleet, augment(fleet, key).key).report
+    assert (report["photos"], report["computed"]) == (0, 0)
+    assert load_features(store, report, [], 0).shape == (0, 1280)
+
+
+def test_a_reused_result_needs_no_heavy_library(run, store, upstream) -> None:
+    result = run(range(3))
+    code = (
+        "import sys; from coachworks.fleet.model import Fleet; from components.embed.step import embed;"
+        "r = embed(Fleet.from_json(sys.argv[1]), sys.argv[2]); assert r.reused;"
+        "print(sorted({'torch','pandas','albumentations','onnxruntime','cv2','pyarrow'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, upstream.fleet(store).to_json(), result.inputs["augment"]]
+    assert subprocess.check_output(command, text=True).strip() == "[]"
+
+
+class Seen:
+    """Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int | None, str]] = []
+        self.notes: list[str] = []
+        self.done = 0
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+
+    @contextmanager
+    def task(self, name: str, *, total: int | None, unit: str) -> Iterator["Seen"]:
+        self.tasks.append((name, total, unit))
+        yield self
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_progress_is_told_in_photos(run) -> None:
+    seen = Seen()
+    run(range(10), context=Context(progress=seen))
+    assert seen.tasks == [("embed", 10, "photos")]
+    assert seen.done == 10
+    assert any("0 of 24 features are cached already; 24 to compute" in note for note in seen.notes)
+
+
+SLOWLY = """
+import sys
+from coachworks.fleet.model import Fleet
+from components.embed import step
+from components.embed.config import EmbedConfig
+step._SHARD_ROWS, step._ROWS_PER_WORKER = 8, 1
+step.embed(Fleet.from_json(sys.argv[1]), sys.argv[2], config=EmbedConfig(workers=2))
+"""
+
+
+def workers_of(parent: int) -> set[int]:
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            found.add(int(status.parent.name))
+    return found
+
+
+def running(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store, upstream) -> None:
+    numbers = range(120)
+    fleet = upstream.fleet(store)
+    key = augment(fleet, upstream.validated(store, upstream.photos(store, numbers))).key
+    process = subprocess.Popen([sys.executable, "-c", SLOWLY, fleet.to_json(), key])
+    while not any(store.list("features")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    children = workers_of(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(children) == 2
+    deadline = time.monotonic() + 20
+    while running(children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(children)
+
+    report = embed(fleet, key).report
+    total = sum(3 if p.split == "train" else 1 for p in upstream.photos(store, numbers))
+    assert report["reused"] > 0
+    assert report["computed"] > 0
+    assert report["reused"] + report["computed"] == total
+    assert load_features(store, report, [p.photo_id for p in upstream.photos(store, numbers)], 0).shape == (120, 1280)
+
+
+def test_a_photo_that_has_gone_bad_in_the_store_is_named(run, store, upstream, monkeypatch) -> None:
+    photo = upstream.photos(store, range(1))[0]
+    fleet = upstream.fleet(store)
+    key = augment(fleet, upstream.validated(store, upstream.photos(store, range(4)))).key
+    store.write(photo.key, b"no photo any more")
+    monkeypatch.setattr(step_module, "_ROWS_PER_WORKER", 1)
+    for workers in (1, 2):
+        with pytest.raises(DataError, match=f"photo '{photo.key}' of the store cannot be read any more: .*ingest"):
+            embed(fleet, key, config=EmbedConfig(workers=workers))
+
+
+def test_a_worker_that_dies_is_reported_and_what_is_done_is_kept(store, upstream, converted) -> None:
+    digest = next(store.list("backbones")).split("/")[1].split(".")[0]
+    job = Job(
+        store=store.uri, spec=read_backbone(store, digest), onnx=onnx_key(digest), policy=None, batch_size=1, threads=1
+    )
+    photo = upstream.photos(store, range(1))[0]
+    chunks = [[Photo(photo.photo_id, photo.key, (0,))] for _ in range(200)]
+    answers = run_chunks(job, chunks, workers=2)
+    next(answers)
+    os.kill(min(workers_of(os.getpid())), signal.SIGKILL)
+    with pytest.raises(TransientError, match="a worker process of embed ended with status -9"):
+        list(answers)
+
+
+def test_a_missing_backbone_stops_the_step_before_any_work(store, upstream) -> None:
+    with pytest.raises(InvalidConfigError, match="must be an existing folder; got '/no/such/model'"):
+        embed(upstream.fleet(store, backbone="/no/such/model"), "0" * 32)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("batch_size", 0), ("batch_size", 257), ("workers", -1)])
+def test_settings_out_of_range_are_refused(setting: str, value: int) -> None:
+    with pytest.raises(InvalidConfigError, match=f"{setting} must be an integer in"):
+        EmbedConfig(**{setting: value})
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1)])
+def test_a_container_s_cpu_limit_is_obeyed(tmp_path: Path, limit: str, expected: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(limit)
+    every = usable_cores(cgroup=tmp_path / "none")
+    assert usable_cores(cgroup=tmp_path) == min(every, expected or every)
