@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.train.cores import cores_for
+
 if TYPE_CHECKING:
     import torch
 
@@ -111,7 +113,8 @@ def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.inference_mode():
+    columns = sum(problems.labels) * len(problems.penalties)
+    with torch.inference_mode(), cores_for(problems.points.size * columns):
         objective = _Objective(problems, loss, device)
         parameters, iterations, converged = _minimise(objective, max_iterations, tolerance)
         solution = (parameters * objective.scale).cpu().numpy()

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from components.train.candidate import Candidate, Trial, best_trial
 from components.train.config import TrainConfig
+from components.train.cores import cores_for
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
 
@@ -46,23 +47,24 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     order = np.random.default_rng(config.seed)
     trials: list[list[Trial]] = [[] for _ in sizes]
     snapshots: list[list[list[Array]]] = [[] for _ in sizes]
-    for epoch in range(1, EPOCHS + 1):
-        for rows in np.array_split(order.permutation(len(lane.train)), max(1, len(lane.train) // BATCH)):
-            chosen = torch.from_numpy(rows).to(device)
-            table = tables[int(order.integers(len(tables)))]
-            logs = network(table[chosen], dropout=True).log_softmax(2)
-            picked = logs.gather(2, answers[chosen].T[:, :, None])[:, :, 0]
-            loss = -(picked * weights[chosen].T).sum() / len(rows)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        if epoch % CHECK_EVERY and epoch != EPOCHS:
-            continue
-        with torch.inference_mode():
-            logits = network(validation, dropout=False).cpu().numpy()
-        for column, size in enumerate(sizes):
-            trials[column].append(Trial({"epochs": epoch}, logits[column, :, :size]))
-            snapshots[column].append(network.skill(column, size))
+    with cores_for(BATCH * network.hidden.numel()):
+        for epoch in range(1, EPOCHS + 1):
+            for rows in np.array_split(order.permutation(len(lane.train)), max(1, len(lane.train) // BATCH)):
+                chosen = torch.from_numpy(rows).to(device)
+                table = tables[int(order.integers(len(tables)))]
+                logs = network(table[chosen], dropout=True).log_softmax(2)
+                picked = logs.gather(2, answers[chosen].T[:, :, None])[:, :, 0]
+                loss = -(picked * weights[chosen].T).sum() / len(rows)
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            if epoch % CHECK_EVERY and epoch != EPOCHS:
+                continue
+            with torch.inference_mode():
+                logits = network(validation, dropout=False).cpu().numpy()
+            for column, size in enumerate(sizes):
+                trials[column].append(Trial({"epochs": epoch}, logits[column, :, :size]))
+                snapshots[column].append(network.skill(column, size))
     candidates = {}
     offset = reduction.offset.astype(np.float64)
     projection = reduction.projection[:, :kept].astype(np.float64) / scale
@@ -106,7 +108,8 @@ class _Network:
         def start(*shape: int, fan_in: int) -> torch.Tensor:
             # He et al., 2015, arXiv 1502.01852: keeps the variance through a rectified layer
             drawn: torch.Tensor = torch.randn(*shape, generator=self.generator, device=device) * (2 / fan_in) ** 0.5
-            return drawn.requires_grad_(mode=True)
+            drawn.requires_grad = True
+            return drawn
 
         self.skills = skills
         self.hidden = start(dimensions, skills * HIDDEN, fan_in=dimensions)
