@@ -50,6 +50,16 @@ class Store(Protocol):
     def publish(self, folder: Path, key: str) -> None:
         """Publish a scratch folder as the tree `key`; if the tree is there already, the first one stays."""
 
+    def point(self, name: str, key: str) -> None:
+        """Let `name` lead to the tree `key`, in one step; it may have led elsewhere before."""
+
+    def pointed(self, name: str) -> str:
+        """The key that `name` leads to.
+
+        Raises:
+            NotFoundError: `name` leads nowhere.
+        """
+
     def scratch(self) -> AbstractContextManager[Path]:
         """A temporary folder, gone afterwards, from which `publish` is cheap: `with store.scratch() as folder:`."""
 
@@ -126,6 +136,23 @@ class FolderStore:
         except OSError:
             if not target.exists():
                 raise
+
+    def point(self, name: str, key: str) -> None:
+        """A relative symbolic link, so that people find the newest of a thing under a short name."""
+        link, target = self._path(name), self._path(key)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._tmp() / uuid.uuid4().hex
+        aside.symlink_to(os.path.relpath(target, link.parent))
+        aside.replace(link)
+
+    def pointed(self, name: str) -> str:
+        """The key that the link `name` leads to."""
+        link = self._path(name)
+        try:
+            target = os.path.normpath(link.parent / link.readlink())
+        except OSError as err:
+            raise NotFoundError(f"{name!r} leads nowhere in the store {self.uri}") from err
+        return Path(target).relative_to(self.root).as_posix()
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
 from coachworks.runs import Run, read_errors
@@ -23,7 +26,7 @@ class SkillRow:
         gates: `{"gate", "limit", "value", "passed"}` each.
         version: Version of the registered model that is champion, or None.
         registration: What `register` did: `champion`, `challenger`, `unchanged`, `not-registered`.
-        next: What to do next, in words.
+        next: What to do next, in words; empty where nothing is.
     """
 
     skill: str
@@ -82,8 +85,8 @@ def summarise(store: Store, run: Run) -> Summary:
             train = ancestor(store, evaluate, "train")
             results += [evaluate, train]
             rows.extend(_rows(train, evaluate, result))
-            paths["evaluation"] = str(evaluate.path / "page.html")
-        by_step = {result.step: result.path for result in results}
+            paths["evaluation"] = str(_place(store, evaluate) / "page.html")
+        by_step = {result.step: _place(store, result) for result in results}
         paths |= {
             "document": str(by_step["document"] / "index.html"),
             "validation": str(by_step["validate"] / "page.html"),
@@ -113,9 +116,17 @@ def summarise(store: Store, run: Run) -> Summary:
     )
 
 
-def _older(result: Result, run: Run) -> bool:
-    from datetime import datetime
+def _place(store: Store, result: Result) -> Path:
+    """Where the result's files lie, by the short name `latest/<step>` while that leads there."""
+    try:
+        if store.pointed(f"latest/{result.step}").endswith(f"/{result.key}"):
+            return result.path.parent.parent.parent / "latest" / result.step
+    except NotFoundError:
+        pass
+    return result.path
 
+
+def _older(result: Result, run: Run) -> bool:
     return datetime.fromisoformat(result.created_at).timestamp() < run.started_at - 1  # whole seconds in the record
 
 
@@ -142,4 +153,4 @@ def _next_step(judged: Mapping[str, Any], registered: Mapping[str, Any]) -> str:
         return str(judged.get("reason") or "see the evaluation page")
     if registered.get("status") == "challenger":
         return str(registered.get("reason") or "the champion stays")
-    return "ready to serve"
+    return ""

@@ -1,5 +1,6 @@
-"""The table that ends a run: one line per skill, and where to look."""
+"""The table that ends a run: one line per skill, what to do next, and where to look."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -28,7 +29,6 @@ def show(summary: "Summary", console: Console) -> None:
     table.add_column("Balanced accuracy", no_wrap=True)
     table.add_column("Gate", no_wrap=True)
     table.add_column("Model", justify="right", no_wrap=True)
-    table.add_column("Next", overflow="fold")
     for row in summary.skills:
         mark, colour = _MARKS.get(row.status, ("? unknown", "dim"))
         table.add_row(
@@ -38,18 +38,27 @@ def show(summary: "Summary", console: Console) -> None:
             _accuracy(row),
             Text(mark, style=colour),
             f"v{row.version}" if row.version else "",
-            row.next,
         )
     console.print(table)
+    for row in summary.skills:
+        if row.next:
+            console.print(f"[bold]{row.skill}[/bold]: ", end="")
+            console.print(row.next, markup=False, highlight=False, soft_wrap=True)
     for error in summary.errors:
         lane = f" ({error['lane']}…)" if error["lane"] else ""
         console.print(f"[red]{error['step']}{lane} failed:[/red] ", end="")
         console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
-        console.print(f"{title:<14} {path}", highlight=False, soft_wrap=True)
+        console.print(f"{title:<14} {_short(path)}", highlight=False, soft_wrap=True)
     if summary.state in {"failed", "interrupted"}:
         console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
+
+
+def _short(path: str) -> str:
+    """The path as a person in this folder would type it."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _accuracy(row: "SkillRow") -> str:

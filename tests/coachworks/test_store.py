@@ -76,3 +76,13 @@ def test_other_schemes_are_refused_with_the_way_out(tmp_path: Path) -> None:
         open_store("gs://bucket")
     assert open_store(str(tmp_path)).uri == str(tmp_path)
     assert Path(open_store("relative").uri).is_absolute()
+
+
+def test_a_name_leads_to_the_newest_tree_and_moves_in_one_step(store: FolderStore) -> None:
+    with pytest.raises(NotFoundError, match="'latest/x' leads nowhere"):
+        store.pointed("latest/x")
+    for key in ("results/x/1", "results/x/2"):
+        store.write(f"{key}/report.json", key.encode())
+        store.point("latest/x", key)
+        assert store.pointed("latest/x") == key
+        assert store.read("latest/x/report.json") == key.encode()
