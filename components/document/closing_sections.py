@@ -14,8 +14,8 @@ _DIGITS = 16  # of a digest: enough to tell any two apart
 _GLOSSARY: Mapping[str, str] = {
     "balanced accuracy": "the share of right answers, computed per label and then averaged, so that a rare label "
     "counts as much as a frequent one. Guessing gives 1 divided by the number of labels.",
-    "95 % interval": "if the test were repeated with other photos of the same kind, the figure would lie in this range "
-    "about 95 times in 100. It is found by drawing the tested things anew, many times (bootstrap).",
+    "interval": "where the true figure lies, with the certainty given beside it (95\u00a0%: right 95 times in 100). It "
+    "is found by drawing the tested things anew, many times (bootstrap). Few photos give a wide interval.",
     "macro F1": "one figure per label that is high only if the label is both found and trusted, averaged over "
     "the labels.",
     "gate": "a condition that the fleet file sets, and that a skill must meet before it may be used.",

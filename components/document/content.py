@@ -178,10 +178,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Small pictures side by side, each with its caption."""
+    """Small pictures side by side, each with its caption, and one for all of them."""
 
     kind: ClassVar[str] = "gallery"
     pictures: tuple[Picture, ...]
+    lead: str = ""
+    caption: str = ""
 
 
 Block: TypeAlias = Paragraph | Verdict | Facts | Figures | Items | Code | Picture | Gallery | Table

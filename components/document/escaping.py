@@ -5,6 +5,7 @@ import unicodedata
 
 from markupsafe import Markup
 
+_LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")  # `--` would become a dash
 _REPLACEMENT = "\ufffd"
 _SPACES = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
 # Characters that reorder or hide their neighbours: a label could pose as another one.
@@ -40,8 +41,6 @@ _LATEX = {
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
-    "-": "-{}",  # no ligature may join two of these
-    ",": ",{}",
     "/": r"/\allowbreak{}",
     "[": "{[}",  # never an optional argument
     "]": "{]}",
@@ -49,7 +48,7 @@ _LATEX = {
     "\u00a0": "~",
     "\u00ad": r"\-",
     "\u2009": r"\,",
-    "\u2011": "-{}",
+    "\u2011": "-",
     "\u2013": r"\textendash{}",
     "\u2014": r"\textemdash{}",
     "\u2018": r"\textquoteleft{}",
@@ -86,7 +85,8 @@ def latex(text: str) -> str:
     >>> latex(r"\input{a_b} 5%")
     '\\textbackslash{}input\\{a\\_\\allowbreak{}b\\} 5\\%'
     """
-    return "".join(_latex_char(char) or f"{{[}}U+{ord(char):04X}{{]}}" for char in _composed(text))
+    set_ = "".join(_latex_char(char) or f"{{[}}U+{ord(char):04X}{{]}}" for char in _composed(text))
+    return _LIGATURES.sub("{}", set_)
 
 
 def latex_sets(text: str) -> bool:

@@ -1,7 +1,7 @@
 """The document of the whole fleet."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from components.document.closing_sections import ask, created, fleet_versions, glossary
 from components.document.content import Block, Column, Document, Paragraph, Row, Section, Table, Text, Verdict
@@ -22,28 +22,25 @@ _REASONS = {
 }
 
 
-def fleet_document(
-    record: FleetRecord, skills: Sequence[SkillRecord], stems: Mapping[str, str], pictures: Pictures, stem: str
-) -> Document:
+def fleet_document(record: FleetRecord, skills: Sequence[SkillRecord], pictures: Pictures, stem: str) -> Document:
     """The document of the fleet.
 
     Args:
         record: What the run recorded about the fleet.
         skills: The records of its skills.
-        stems: Names of the skills' documents.
         pictures: Where its pictures go.
         stem: Name of its own files, without the extension.
     """
     sections = [
         Section("in-short", "In short", (fleet_verdict(record, skills),)),
-        Section("skills", "The skills", (skill_table(skills, stems),)),
-        _attention(skills, stems),
+        Section("skills", "The skills", (skill_table(skills),)),
+        _attention(skills),
         _data(record),
         _checked(record),
         _trained(record, pictures),
         ask(record, None),
         fleet_versions(record),
-        glossary("balanced accuracy", "95 % interval", "gate", "separate thing (set)", "digest"),
+        glossary("balanced accuracy", "interval", "gate", "separate thing (set)", "digest"),
     ]
     when = created(record.results)
     return Document(
@@ -75,7 +72,10 @@ def fleet_verdict(record: FleetRecord, skills: Sequence[SkillRecord]) -> Verdict
             "good",
         )
     else:
-        title, tone = f"{ready} of {total} skills are good enough and in service", "warn" if ready else "bad"
+        title, tone = (
+            f"{ready} of {total} skills {'is' if ready == 1 else 'are'} good enough and in service",
+            "warn" if ready else "bad",
+        )
     text = f"{rest[:1].upper()}{rest[1:]}. " if rest else ""
     values = [bar.value for bar in map(accuracy_bar, skills) if bar.value is not None]
     if values:
@@ -87,7 +87,7 @@ def fleet_verdict(record: FleetRecord, skills: Sequence[SkillRecord]) -> Verdict
     return Verdict(title, text, tone)
 
 
-def skill_table(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Table:
+def skill_table(skills: Sequence[SkillRecord]) -> Table:
     """All skills with status and balanced accuracy."""
     rows = []
     for skill in skills:
@@ -96,7 +96,7 @@ def skill_table(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Tabl
         rows.append(
             Row(
                 (
-                    Text(skill.name, document=stems[skill.name]),
+                    Text(skill.name, document=skill.name),
                     Text(state, TONES[state]),
                     Text(bar.text, "" if bar.value is not None else "muted"),
                     bar,
@@ -113,15 +113,15 @@ def skill_table(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Tabl
         Column("Test photos", "right", 0.7),
         Column("Version", "right", 0.7),
     )
-    caption = "Balanced accuracy with its 95 % interval; the thin line is the gate, where one is set"
+    caption = "Balanced accuracy with its interval; the thin line is the gate, where one is set"
     return Table(columns, tuple(rows), caption)
 
 
-def _attention(skills: Sequence[SkillRecord], stems: Mapping[str, str]) -> Section:
+def _attention(skills: Sequence[SkillRecord]) -> Section:
     rows = tuple(
         Row(
             (
-                Text(skill.name, document=stems[skill.name]),
+                Text(skill.name, document=skill.name),
                 Text(reason(skill) or accuracy_bar(skill).text),
                 Text(next_step(skill)),
             )
@@ -155,7 +155,7 @@ def _checked(record: FleetRecord) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"{count(whole(report, 'photos'), 'photo')} went through the data checks. What was found about a single "
-            "skill stands in that skill's document."
+            "skill stands in the document of that skill."
         )
     ]
     blocks.append(findings_table(findings) if findings else Paragraph("Nothing was found that concerns all skills."))

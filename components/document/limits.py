@@ -107,10 +107,8 @@ def _never_shown(record: SkillRecord) -> list[str]:
         )
     if facts.shorter_side_px is not None:
         smallest, largest = facts.shorter_side_px
-        found.append(
-            f"The shorter side of its photos measures {count(smallest)} to {count(largest)} pixels; smaller photos "
-            "were never tried."
-        )
+        size = f"{count(smallest)} pixels" if smallest == largest else f"{count(smallest)} to {count(largest)} pixels"
+        found.append(f"The shorter side of its photos measures {size}; smaller photos were never tried.")
     return found
 
 

@@ -17,7 +17,7 @@ from components.document.content import (
 from components.document.pictures import Pictures
 from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole
 from components.document.verdicts import accuracy_bar, gates
-from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, quoted
+from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, quoted, sentence
 
 _MATRIX_LABELS = 12  # beyond that, cells are too small to read on paper
 _PAIRS = 10
@@ -48,6 +48,9 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
         )
         columns = (Column("Gate", share=2.4), *(Column(t, "right") for t in ("Asked for", "Reached", "Outcome")))
         blocks.append(Table(columns, rows, "Gates: what the fleet asks of this skill"))
+    warnings = record.evaluated.get("warnings")
+    if isinstance(warnings, list) and warnings:
+        blocks.append(Paragraph(" ".join(sentence(str(warning)) for warning in warnings), lead="Warnings."))
     per_label = part(record.evaluated, "per_label")
     if per_label:
         blocks += [
@@ -55,7 +58,8 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
             Paragraph(
                 "Found: of the photos that truly have this label, the share that the skill gives it to (recall). "
                 "Trusted: of the photos that the skill gives this label to, the share that truly have it (precision). "
-                "Each bar shows the figure as a mark and its 95 % interval as a band."
+                f"Each bar shows the figure as a mark and its {percent(record.confidence)} interval as a band, on a "
+                "line from 0 to 100\u00a0%."
             ),
         ]
     blocks += _confusion(record, pictures)
@@ -74,7 +78,7 @@ def _overall(record: SkillRecord) -> Table:
         (
             Column("Measure", share=1.4),
             Column("Value", "right", 0.7),
-            Column("95 % interval", "right", 1.2),
+            Column(f"{percent(record.confidence)} interval", "right", 1.2),
             Column("", "bar", 1.6),
         ),
         tuple(rows),
@@ -193,7 +197,7 @@ def _confused(matrix: list[list[int]], labels: Sequence[str]) -> list[Block]:
         Column("True label", share=1.5),
         Column("Answer", share=1.5),
         Column("Photos", "right", 0.6),
-        Column("", share=1.5),
+        Column("Share", "right", 1.5),
     )
     return [Table(columns, rows, "The most frequent mistakes")]
 
@@ -214,7 +218,7 @@ def _calibration(record: SkillRecord, pictures: Pictures) -> list[Block]:
         )
     chart = record.evaluation_file("calibration.png")
     picture = (
-        pictures.chart(chart, "calibration", "Probability as stated, and share of right answers", 0.7)
+        pictures.chart(chart, "calibration", "Probability as stated, and share of right answers", 0.6)
         if chart
         else None
     )
@@ -230,10 +234,7 @@ def examples(record: SkillRecord, pictures: Pictures, most: int) -> Section:
     right, wrong = pictures.examples(record, most)
     blocks: list[Block] = []
     if wrong:
-        blocks += [Paragraph("The mistakes it was surest of, the surest first.", lead="Wrong."), Gallery(tuple(wrong))]
+        blocks.append(Gallery(tuple(wrong), "Wrong.", "The mistakes it was surest of, the surest first."))
     if right:
-        blocks += [
-            Paragraph("One photo per label, in turn, each answered with confidence.", lead="Right."),
-            Gallery(tuple(right)),
-        ]
+        blocks.append(Gallery(tuple(right), "Right.", "Photos of each label in turn, those it was surest of."))
     return Section("examples", "Examples", tuple(blocks))

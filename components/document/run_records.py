@@ -13,6 +13,7 @@ from coachworks.store import Store
 from components.document.photo_facts import PhotoFacts, PhotoTables
 
 _EMPTY: Mapping[str, Any] = {}
+_CONFIDENCE = 0.95  # where evaluate does not say
 _LANES = ("train", "evaluate", "register")
 
 
@@ -69,6 +70,12 @@ class SkillRecord:
     def answer_labels(self) -> tuple[str, ...]:
         """The labels in the order of the evaluation's tables."""
         return tuple(str(label) for label in self.evaluated.get("labels") or ()) or self.labels
+
+    @property
+    def confidence(self) -> float:
+        """How sure the intervals are, as a share."""
+        inputs = self.results["evaluate"].inputs if "evaluate" in self.results else _EMPTY
+        return number(inputs, "confidence") or number(part(inputs, "config"), "confidence") or _CONFIDENCE
 
     def evaluation_file(self, name: str) -> Path | None:
         """A file that evaluate made for this skill, or None."""

@@ -11,24 +11,24 @@ from components.document.verdicts import Status, status
 from components.document.wording import day, titled
 
 
-def skill_document(record: SkillRecord, pictures: Pictures, stem: str, home: str, example_count: int) -> Document:
+def skill_document(record: SkillRecord, pictures: Pictures, home: str, example_count: int) -> Document:
     """The document of one skill.
 
     Args:
         record: What the run recorded about it.
         pictures: Where its pictures go.
-        stem: Name of its files, without the extension.
         home: Stem of the fleet's document.
         example_count: Photos answered right, and wrong, to show at most.
     """
-    sections = [in_short(record), purpose(record), data(record), checked(record), trained(record)]
+    sections = [in_short(record), purpose(record), data(record), checked(record)]
     if status(record) is not Status.DROPPED:
-        sections += [quality(record, pictures), examples(record, pictures, example_count)]
-    sections += [limits(record), ask(record.fleet, record), versions(record), glossary()]
+        sections += [trained(record), quality(record, pictures), examples(record, pictures, example_count)]
+        sections += [limits(record), ask(record.fleet, record)]
+    sections += [versions(record), glossary()]
     when = created(record.results)
     fleet = record.fleet.fleet.name
     return Document(
-        stem=stem,
+        stem=record.name,
         kicker=f"Skill of the fleet {fleet}",
         title=titled(record.name),
         subtitle=record.question,

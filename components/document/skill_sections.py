@@ -7,7 +7,7 @@ from coachworks.tables import SPLITS
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
 from components.document.photo_facts import PhotoFacts
 from components.document.run_records import SkillRecord, number, part, whole, words
-from components.document.verdicts import failed_findings, key_figures, next_step, verdict
+from components.document.verdicts import Status, failed_findings, key_figures, next_step, reason, status, verdict
 from components.document.wording import (
     NOT_MEASURED,
     count,
@@ -21,6 +21,7 @@ from components.document.wording import (
 )
 
 _SEVERITIES = {"failure": ("stops the skill", "bad"), "warning": ("warning", "warn"), "info": ("note", "muted")}
+_UNEVEN = 1.5  # times as many photos: what a reader would notice
 _KINDS = {
     "linear": "Linear head: one weighted sum per label",
     "mlp": "Small neural network",
@@ -36,6 +37,8 @@ def in_short(record: SkillRecord) -> Section:
     figures = key_figures(record)
     if figures:
         blocks.append(figures)
+    if status(record) is Status.FAILED and reason(record) and reason(record) not in verdict(record).text:
+        blocks.append(Paragraph(reason(record), lead="Why, as the evaluation puts it."))
     following = next_step(record)
     if following:
         blocks.append(Paragraph(following, lead="What to do next."))
@@ -155,8 +158,9 @@ def checked(record: SkillRecord) -> Section:
     else:
         text = f"The data did not pass: {count(len(failures), 'finding')} must be settled before training. "
     text += (
-        "Checked were the photos' records, the labels' spelling, the number of photos per label, sharpness, brightness "
-        "and size, photos that appear twice, contradicting labels, and test photos that resemble training photos."
+        "Checked were the records of the photos, the spelling of the labels, the number of photos per label, "
+        "sharpness, brightness and size, photos that appear twice, contradicting labels, and test photos that resemble "
+        "training photos."
     )
     blocks: list[Block] = [Paragraph(text)]
     blocks.append(findings_table(record.findings) if record.findings else Paragraph("Nothing was found."))
@@ -258,19 +262,20 @@ def _choice(record: SkillRecord) -> str:
 def _weights(record: SkillRecord) -> str:
     counts = {label: record.facts.counts.get(label, {}).get("train", 0) for label in record.labels}
     present = {label: n for label, n in counts.items() if n}
-    own = part(record.trained, "candidates", words(record.trained, "winner"), "parameters")
-    policy = words(own, "class_weights") or words(own, "class_weight")
     if not present:
         return ""
     rare, common = min(present, key=lambda k: present[k]), max(present, key=lambda k: present[k])
     ratio = present[common] / present[rare]
-    if ratio < 1.5:
-        text = "All labels have about as many training photos."
-    else:
-        text = (
-            f"{quoted(common)} has {ratio:.1f} times as many training photos as {quoted(rare)}. Photos of rare labels "
-            "count for more in training, so that no label is learnt at the cost of another."
+    if ratio < _UNEVEN:
+        return "All labels have about as many training photos."
+    text = f"{quoted(common)} has {ratio:.1f} times as many training photos as {quoted(rare)}."
+    weights = part(record.trained, "class_weights")
+    weight, other = number(weights, rare), number(weights, common)
+    if weight is not None and other is not None and other > 0 and weight > other:
+        return (
+            f"{text} In training, one photo of {quoted(rare)} counts as much as {weight / other:.1f} of "
+            f"{quoted(common)}, so that no label is learnt at the cost of another."
         )
-    return text + (
-        f" Policy on record: {policy}." if policy and not isinstance(own.get("class_weights"), Mapping) else ""
-    )
+    if weights or words(record.results["train"].report if "train" in record.results else {}, "class_weights") == "none":
+        return f"{text} Every photo counts alike in training, so frequent labels are favoured."
+    return text

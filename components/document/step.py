@@ -84,26 +84,23 @@ def _write(
     from components.document.verdicts import status
 
     record, skills = read_records(store, fleet, package)
-    stems = _stems(list(fleet.spec.skills))
     fonts = typst_fonts()
     publish = partial(_publish, folder, config, engine, fonts, context)
 
     def of_fleet() -> DocumentFiles:
-        page = fleet_document(record, skills, stems, Pictures(folder, HOME, store), HOME)
+        page = fleet_document(record, skills, Pictures(folder, HOME, store), HOME)
         answer = fleet_verdict(record, skills)
         text = f"{answer.title}. {answer.text}"
-        (folder / _SUMMARY).write_text(markdown(page.title, text, skill_table(skills, stems)), "utf-8")
+        (folder / _SUMMARY).write_text(markdown(page.title, text, skill_table(skills)), "utf-8")
         return publish(page)
 
     def of_skill(index: int) -> DocumentFiles:
         skill = skills[index]
-        pictures = Pictures(folder, stems[skill.name], store)
-        return publish(skill_document(skill, pictures, stems[skill.name], HOME, config.examples))
+        return publish(skill_document(skill, Pictures(folder, skill.name, store), HOME, config.examples))
 
     jobs: dict[str, Callable[[], DocumentFiles]] = {FLEET: of_fleet}
     for index, skill in enumerate(skills):
-        # A skill may be called "fleet": its document then goes by another key, never over the fleet's own.
-        jobs[skill.name if skill.name != FLEET else f"{FLEET} (skill)"] = partial(of_skill, index)
+        jobs[skill.name] = partial(of_skill, index)
     with (
         context.progress.task("document", total=len(jobs), unit="documents") as task,
         ThreadPoolExecutor(config.workers or os.cpu_count() or 1) as pool,
@@ -142,14 +139,3 @@ def _publish(
     if used == pdf_engines.TYPST:
         pdf_engines.run_typst(rendering.typst(page), folder, stem, fonts=fonts, timestamp_s=page.timestamp_s)
     return DocumentFiles(html=f"{stem}.html", pdf=f"{stem}.pdf", tex=f"{stem}.tex", pdf_engine=used)
-
-
-def _stems(skills: list[str]) -> dict[str, str]:
-    """Names of the skills' files: their own, unless that is taken by the fleet's page."""
-    stems: dict[str, str] = {}
-    for name in skills:
-        stem = name
-        while stem == HOME or stem in stems.values() or (stem != name and stem in skills):
-            stem += "-skill"
-        stems[name] = stem
-    return stems

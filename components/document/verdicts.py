@@ -15,7 +15,6 @@ from components.document.wording import (
     listed,
     percent,
     percents,
-    points,
     quoted,
     sentence,
 )
@@ -27,7 +26,7 @@ class Status(StrEnum):
     """Where a skill stands."""
 
     READY = "ready"
-    WAITING = "waiting"
+    WAITING = "not in service"
     FAILED = "not good enough"
     DROPPED = "left out"
     UNKNOWN = "not measured"
@@ -119,11 +118,13 @@ def accuracy_bar(record: SkillRecord) -> Bar:
 
 def reason(record: SkillRecord) -> str:
     """Why a skill stands where it does, as the run recorded it."""
-    for own in (record.evaluated, record.trained, record.registered):
+    failures = [words(finding, "message") for finding in failed_findings(record)]
+    if failures and record.validated.get("passed") is False:
+        return " ".join(sentence(message) for message in failures[:3])
+    for own in (record.trained, record.evaluated, record.registered):
         if words(own, "reason") and (own is not record.registered or status(record) is Status.WAITING):
             return sentence(words(own, "reason"))
-    failures = [words(finding, "message") for finding in failed_findings(record)]
-    return " ".join(sentence(message) for message in failures[:3])
+    return ""
 
 
 def failed_findings(record: SkillRecord) -> list[Mapping[str, Any]]:
@@ -142,7 +143,9 @@ def verdict(record: SkillRecord) -> Verdict:
         why = reason(record) or "The run does not say why."
         return Verdict("Left out of this run", f"The skill was not trained or not tested. {why}", tone)
     if state is Status.FAILED:
-        return Verdict("Not good enough yet", f"{measured_sentence(record)} {_gate_sentence(record)}".strip(), tone)
+        missed = any(gate.passed is False for gate in gates(record))
+        why = _gate_sentence(record) if missed else reason(record)
+        return Verdict("Not good enough yet", f"{measured_sentence(record)} {why}".strip(), tone)
     if state is Status.WAITING:
         why = reason(record) or "It is not part of the package."
         text = f"{measured_sentence(record)} {_gate_sentence(record)} {why} {_served(record)}"
@@ -163,7 +166,7 @@ def measured_sentence(record: SkillRecord) -> str:
     text = f"{on}, none of which it had seen in training, it gives the right answer {percent(measured.value)} of the"
     text += " time, every label counting the same."
     if measured.width is not None:
-        text += f" We are 95{chr(160)}% sure that the true figure lies between"
+        text += f" We are {percent(record.confidence)} sure that the true figure lies between"
         text += f" {percent(measured.low)} and {percent(measured.high)}: {firmness(measured)}."
     return text
 
@@ -201,8 +204,11 @@ def key_figures(record: SkillRecord) -> Figures | None:
     measured = accuracy(record)
     if measured.value is None:
         return None
-    spread = f"± {points(measured.width / 2)}" if measured.width is not None else "interval not measured"
-    rows = [Fact("balanced accuracy", f"{percent(measured.value)}"), Fact("95 % interval", spread)]
+    spread = f"± {max(1, round(50 * measured.width))} points" if measured.width is not None else "interval not measured"
+    rows = [
+        Fact("balanced accuracy", f"{percent(measured.value)}"),
+        Fact(f"{percent(record.confidence)} interval", spread),
+    ]
     rows.append(Fact("test photos", count(whole(record.evaluated, "photos"))))
     version = words(record.packaged, "version")
     rows.append(Fact("version in service", version or "none"))
@@ -227,7 +233,7 @@ def next_step(record: SkillRecord) -> str:
     advice = []
     if weak:
         advice.append(f"Add training photos of {listed(quoted(label) for label in weak)}, the labels it misses most.")
-        advice.append("Look at the wrong answers below: labels that people confuse, a skill cannot learn.")
+        advice.append("Look at its wrong answers: labels that people confuse, a skill cannot learn.")
     measured = accuracy(record)
     missed = [g for g in gates(record) if g.passed is False and g.key == "minbalancedaccuracy" and g.limit is not None]
     if missed and measured.high is not None and missed[0].limit is not None and measured.high >= missed[0].limit:

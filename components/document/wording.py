@@ -17,7 +17,10 @@ def percent(share: float | None, *, digits: int | None = None) -> str:
         return NOT_MEASURED
     if digits is None:
         digits = 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0
-    return f"{100 * share:.{digits}f}{_NBSP}%"
+    number = 100 * share
+    if share < 1:  # only all is 100 %
+        number = min(number, 100 - 10.0**-digits) if digits else number
+    return f"{number:.{digits}f}{_NBSP}%"
 
 
 def percents(*shares: float | None) -> list[str]:
@@ -43,16 +46,6 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return NOT_MEASURED
     return f"{percent(low)} to {percent(high)}"
-
-
-def points(share: float) -> str:
-    r"""A difference of shares, in percentage points.
-
-    >>> points(0.031), points(0.012)
-    ('3\xa0percentage points', '1\xa0percentage point')
-    """
-    rounded = max(1, round(100 * abs(share)))
-    return f"{rounded}{_NBSP}percentage point{'' if rounded == 1 else 's'}"
 
 
 def count(number: int | None, noun: str = "", plural: str = "") -> str:

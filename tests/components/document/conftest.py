@@ -19,6 +19,21 @@ from coachworks.photos import photo_key
 from coachworks.results import Result, produce
 from coachworks.store import FolderStore
 from coachworks.tables import CATALOGUE, LABELS, SPLIT_LABELS, write_table
+from components.document.content import (
+    Bar,
+    Code,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Items,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Text,
+    Verdict,
+)
 
 SHOWROOM = {
     "image-content": {
@@ -174,7 +189,9 @@ def fabricate(
     predictions = {s: _predict(rng, catalogue, truth[s], skills[s], s in failed) for s in skills}
     for lane in fleet.lanes():
         train = step(
-            "train", {"embed": embed.key, "skills": lane}, {"skills": {s: _trained(s in dropped) for s in lane}}
+            "train",
+            {"embed": embed.key, "skills": lane},
+            {"skills": {s: _trained(s in dropped, _weights(skills[s])) for s in lane}},
         )
 
         def evaluated(folder: Path, lane: list[str] = lane) -> None:
@@ -253,7 +270,7 @@ def _photos(
                     "permission": "CC-BY 4.0" if index % 2 else None,
                     "set_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{split}{index // 2}")),
                     "split": split,
-                    "taken_at": None if index % 5 == 0 else datetime(2026, 3, 1) + timedelta(days=3 * index),
+                    "taken_at": None if index % 5 == 0 else datetime(2026, 3, 1) + timedelta(days=index),
                     "ingested_at": datetime(2026, 11, 1),
                     "width_px": 320,
                     "height_px": 240,
@@ -303,7 +320,7 @@ def _findings(skills: dict[str, dict], dropped: tuple[str, ...]) -> list[dict]:
     return findings
 
 
-def _trained(dropped: bool) -> dict:
+def _trained(dropped: bool, weights: dict[str, float]) -> dict:
     if dropped:
         return {
             "status": "dropped",
@@ -325,9 +342,14 @@ def _trained(dropped: bool) -> dict:
             }
             for index, (kind, score) in enumerate(scores.items())
         },
+        "class_weights": weights,
         "winner": "linear",
         "why": "linear is within one standard error (0.021) of svm, the best, and simpler",
     }
+
+
+def _weights(spec: dict) -> dict[str, float]:
+    return dict(zip(spec["labels"], np.linspace(0.7, 1.4, len(spec["labels"])).round(3).tolist(), strict=True))
 
 
 def _predict(
@@ -445,3 +467,60 @@ def showroom(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         dropped=("body-type",),
         challengers=("colour",),
     )
+
+
+NASTY = [
+    r"\input{/etc/passwd}",
+    r"\write18{touch owned}",
+    "50 % of a_b #1 & $x$ ^ ~ {}",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }} {% raw %} << x >> <% y %> <# z #>",
+    '#read("/etc/passwd") #"a" $x$ *b* _c_ @d <e> // f /* g */',
+    "]]> --> ``` ~~~ ?` !` ,, -- ---",
+    "Größe ñandú Œuvre naïve Łódź £5 ±2 €",
+    "轮胎 шина 🚗",
+    "a\u202eb\x00c\nd\ud800e",
+    "%",
+    "\\",
+]
+
+
+def _page_of(text: str) -> Document:
+    cell = Text(text)
+    blocks = (
+        Verdict(text, text, "good"),
+        Paragraph(text, lead=text),
+        Items((text, text)),
+        Facts((Fact(text, text), Fact(text, text, code=True))),
+        Table((Column(text), Column("", "bar")), (Row((cell, Bar(0.5, 0.4, 0.6, 0.5, text)), strong=True),), text),
+        Code((text,)),
+    )
+    return Document(
+        stem="nasty",
+        kicker=text,
+        title=text,
+        subtitle=text,
+        date="today",
+        timestamp_s=0,
+        sections=(Section("one", text, blocks),),
+        footer=text,
+    )
+
+
+@pytest.fixture(scope="session", params=NASTY)
+def nasty(request: pytest.FixtureRequest) -> str:
+    """A text that would like to be markup."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def all_nasty() -> list[str]:
+    """All of them: for what is too slow to be done for each."""
+    return NASTY
+
+
+@pytest.fixture(scope="session")
+def page_of():
+    """A document that says a given text in every place."""
+    return _page_of

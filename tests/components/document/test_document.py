@@ -1,0 +1,254 @@
+"""What the documents say, and that they always say something."""
+
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from coachworks.context import Context
+from coachworks.errors import InvalidConfigError, NotFoundError
+from components.document import DocumentConfig
+from components.document.step import document
+
+TYPST = DocumentConfig(pdf_engine="typst")
+
+
+@pytest.fixture(scope="module")
+def written(showroom):
+    return document(showroom.fleet, showroom.package, config=TYPST)
+
+
+@pytest.fixture(scope="module")
+def said(written):
+    """The visible text of a page."""
+
+    def read(name: str) -> str:
+        html = (written.path / f"{name}.html").read_text("utf-8")
+        text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)
+        return re.sub(r"\s+", " ", text.replace("&#39;", "'"))
+
+    return read
+
+
+def test_every_skill_and_the_fleet_have_html_pdf_and_latex(written, showroom):
+    assert set(written.report["documents"]) == {"fleet", *showroom.fleet.spec.skills}
+    for files in written.report["documents"].values():
+        assert (written.path / files["html"]).read_text("utf-8").startswith("<!doctype html>")
+        assert (written.path / files["pdf"]).read_bytes().startswith(b"%PDF")
+        assert (written.path / files["tex"]).read_text("utf-8").startswith(r"\documentclass")
+
+
+def test_a_page_stands_alone(written):
+    for page in written.path.glob("*.html"):
+        html = page.read_text("utf-8")
+        assert not re.search(r'(?:src|href)="(?!data:|#|[a-z0-9-]+\.html")', html)
+        assert "<script" not in html
+        assert "@import" not in html
+        assert page.stat().st_size < 2_000_000
+
+
+def test_pictures_that_latex_needs_lie_beside_it(written):
+    for source in written.path.glob("*.tex"):
+        for picture in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", source.read_text("utf-8")):
+            assert (written.path / picture).is_file()
+
+
+def test_a_good_skill_is_answered_first_with_how_sure_that_is(said):
+    text = said("image-content")
+    assert "In short Good enough for use On 10 test photos of 5 separate things" in text
+    assert "95 % sure that the true figure lies between" in text
+
+
+def test_a_failed_skill_says_which_gate_it_misses_and_what_to_do(said):
+    text = said("image-quality")
+    assert "Not good enough yet" in text
+    assert "It misses 1 gate of 2: balanced accuracy, at least 85" in text
+    assert "What to do next." in text
+
+
+def test_a_dropped_skill_has_a_page_with_reason_and_way_out(said):
+    text = said("body-type")
+    assert "Left out of this run" in text
+    assert "988 are missing" in text
+    assert "Add 988 photos of 'van'" in text
+    assert "How good it is" not in text
+
+
+def test_a_challenger_that_lost_says_what_stays_in_service(said):
+    text = said("colour")
+    assert "Good enough, not in service" in text
+    assert "Version 3 stays in service." in text
+
+
+def test_data_come_with_counts_sources_permissions_and_dates(said):
+    text = said("image-content")
+    assert "47 photos carry a label" in text
+    assert "client site CC-BY 4.0" in text
+    assert "own garage not recorded" in text
+    assert "The photos were taken between 2 March 2026 and 30 March 2026" in text
+    assert "1 further photo had unsure or contradicting answers" in text
+
+
+def test_training_names_backbone_candidates_winner_and_reason(said):
+    text = said("image-content")
+    assert "efficientnet-lite0" in text
+    assert "Linear head: one weighted sum per label — chosen" in text
+    assert "Linear is within one standard error (0.021) of svm" in text
+    assert "counts as much as" in text
+
+
+def test_examples_right_and_wrong_are_pictures(written):
+    html = (written.path / "image-quality.html").read_text("utf-8")
+    assert html.count("data:image/jpeg;base64,") >= 4
+    assert "truly" in html
+
+
+def test_limits_are_read_from_the_data(said):
+    text = said("image-content")
+    assert "fewer photos than the rule of thumb of 1,000" in text
+    assert "The test rests on 5 separate things" in text
+    assert "even to a photo that shows none of them" in text
+
+
+def test_one_source_only_is_a_limit(build):
+    chain = build(sources=("own garage",), skills={"colour": {"labels": ["red", "blue"]}})
+    result = document(chain.fleet, chain.package, config=TYPST)
+    assert "All photos come from one source, ‘own garage’" in (result.path / "colour.html").read_text("utf-8")
+
+
+def test_versions_and_the_way_to_ask_are_given(said):
+    text = said("image-content")
+    assert "Version in service 3" in text
+    assert "cccccccccccccccc" in text
+    assert "http://localhost:3000/v1/predict?skills=image-content" in text
+
+
+def test_the_fleet_page_lists_all_skills_with_bars_and_links(written, said):
+    html = (written.path / "index.html").read_text("utf-8")
+    for name in ("image-content", "image-quality", "body-type", "colour"):
+        assert f'<a href="{name}.html">{name}</a>' in html
+    assert html.count('<svg class="bar"') == 3
+    assert "1 of 4 skills is good enough and in service" in said("index")
+    assert "3 files could not be used: the same photo twice (1) and damaged file (2)." in said("index")
+
+
+def test_the_summary_is_a_markdown_table_of_all_skills(written):
+    summary = (written.path / written.report["summary"]).read_text("utf-8")
+    rows = [line for line in summary.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 4
+    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+    assert "not good enough" in summary
+
+
+def test_equal_records_give_equal_documents_and_are_not_written_twice(written, showroom):
+    again = document(showroom.fleet, showroom.package, config=TYPST)
+    assert again.reused
+    afresh = document(
+        showroom.fleet, showroom.package, config=TYPST, context=Context(run="r", refresh=frozenset({"document"}))
+    )
+    assert afresh.key != written.key
+    files = [p.relative_to(written.path) for p in written.path.rglob("*") if p.is_file() and p.name != "report.json"]
+    assert files
+    for file in files:
+        assert (afresh.path / file).read_bytes() == (written.path / file).read_bytes(), file
+
+
+NOTHING = {"skills": {}}
+SPARSE = {
+    "ingest": {},
+    "validate": {"skills": {"colour": {"passed": True}}},
+    "augment": {},
+    "embed": {},
+    "train": {"skills": {"colour": {"status": "trained", "candidates": {"linear": {}}, "winner": "linear"}}},
+    "evaluate": {
+        "skills": {
+            "colour": {
+                "status": "passed",
+                "balanced_accuracy": {"value": 0.9, "low": None, "high": None},
+                "macro_f1": None,
+                "per_label": {"red": {"recall": None}},
+                "confusion": None,
+                "gates": [{"gate": "min_balanced_accuracy", "limit": 0.8, "value": None, "passed": None}],
+                "mistakes": [{"photo_id": "unknown"}],
+            }
+        }
+    },
+    "register": {"skills": {"colour": {"status": "champion"}}},
+    "package": {"skills": {"colour": {}}},
+}
+
+
+@pytest.mark.parametrize("reports", [SPARSE, dict.fromkeys(SPARSE, NOTHING), {step: {} for step in SPARSE}])
+def test_missing_fields_are_said_to_be_missing(build, reports):
+    chain = build(skills={"colour": {"labels": ["red", "blue"]}}, reports=reports, pictures=False)
+    result = document(chain.fleet, chain.package, config=TYPST)
+    html = (result.path / "colour.html").read_text("utf-8")
+    assert "not measured" in html.lower()
+    assert "None" not in re.sub(r"base64,[^\"]*", "", html)
+    assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", html, flags=re.DOTALL).lower()
+
+
+def test_labels_that_would_be_markup_are_shown_in_all_documents(build):
+    labels = ["50 % of a_b #1 & {x}", "<script>alert(1)</script>", r"\input{/etc/passwd}", "Größe 轮胎 <<x>>"]
+    chain = build(skills={"nasty": {"labels": labels, "question": "#x $y$ \\z"}}, sources=("<b>%s</b> ~_^",))
+    for engine in ["typst", *(["pdflatex"] if shutil.which("pdflatex") else [])]:
+        result = document(chain.fleet, chain.package, config=DocumentConfig(pdf_engine=engine))
+        html = (result.path / "nasty.html").read_text("utf-8")
+        assert "<script" not in html
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+        # one label is in Chinese: pdflatex has no type for it, typst does
+        assert result.report["documents"]["nasty"]["pdf_engine"] == "typst"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
+def test_pdflatex_makes_the_pdf_where_it_is_there(showroom):
+    result = document(showroom.fleet, showroom.package)
+    assert result.report["pdf_engine"] == "pdflatex"
+    for files in result.report["documents"].values():
+        assert files["pdf_engine"] == "pdflatex"
+        assert (result.path / files["pdf"]).read_bytes().startswith(b"%PDF")
+        assert "Overfull \\hbox (1" not in (result.path / files["pdf"]).with_suffix(".log").read_text(errors="replace")
+
+
+def test_forty_labels_fit(build):
+    labels = [f"label-{index:02d}" for index in range(40)]
+    chain = build(skills={"fine": {"labels": labels}}, per_split=(60, 20, 50))
+    result = document(chain.fleet, chain.package, config=TYPST)
+    assert "The most frequent mistakes" in (result.path / "fine.html").read_text("utf-8")
+
+
+def test_a_photo_that_is_gone_is_left_out(build):
+    chain = build(skills={"colour": {"labels": ["red", "blue"]}})
+    shutil.rmtree(Path(chain.store.uri) / "photos")
+    result = document(chain.fleet, chain.package, config=TYPST)
+    assert "data:image/jpeg" not in (result.path / "colour.html").read_text("utf-8")
+
+
+def test_an_unknown_package_is_refused(showroom):
+    with pytest.raises(NotFoundError, match="no result of the step 'package' under 'nothing'"):
+        document(showroom.fleet, "nothing", config=TYPST)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"pdf_engine": "word"}, "pdf_engine must be one of auto, pdflatex, typst; got 'word'"),
+        ({"examples": 25}, "examples must be an integer from 0 to 24; got 25"),
+        ({"latex_timeout_s": 0}, "latex_timeout_s must be at least 1; got 0"),
+        ({"workers": -1}, "workers must be 0 or more; got -1"),
+    ],
+)
+def test_a_setting_that_breaks_its_rule_is_refused(setting, message):
+    with pytest.raises(InvalidConfigError, match=re.escape(message)):
+        DocumentConfig(**setting)
+
+
+def test_the_component_hands_the_table_to_the_dashboard(showroom, tmp_path):
+    from components.document.component import document as component
+
+    summary = SimpleNamespace(path=str(tmp_path / "summary.md"))
+    key = component.python_func(showroom.fleet.to_json(), showroom.package, summary, pdf_engine="typst")
+    assert key == document(showroom.fleet, showroom.package, config=TYPST).key
+    assert "| Skill |" in (tmp_path / "summary.md").read_text("utf-8")

@@ -1,0 +1,114 @@
+"""Untrusted text stays text in every language."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.document import escaping, rendering
+from components.document.pdf_engines import run_typst, typst_fonts
+
+
+class Reader(HTMLParser):
+    """Elements and text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    return reader
+
+
+def test_nasty_text_in_html_is_shown_and_makes_no_element(nasty, page_of, tmp_path):
+    plain, shown = (read(rendering.html(page_of(t), tmp_path)) for t in ("a", nasty))
+    assert shown.tags == plain.tags
+    assert shown.attributes == plain.attributes
+    assert escaping.plain(nasty) in shown.texts
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=40))
+def test_no_text_becomes_an_element(page_of, text):
+    plain, other = (read(rendering.html(page_of(t), Path())) for t in ("a", text or "a"))
+    assert other.tags == plain.tags
+    assert other.attributes == plain.attributes
+
+
+LATEX_OURS = re.compile(
+    r"\\(?:text[a-z]+|ensuremath|allowbreak|dots|rightarrow|leq|geq|pm|times|cdot|pounds|guillemot(?:left|right)"
+    r"|ss|ae|AE|oe|OE|o|O|l|L|dj|DJ|dh|DH|th|TH|i|j|S|r|c|v|u|H|k)(?![A-Za-z])"
+    r"|\\[{}$&#%_,`'^~\"=.-]"
+)
+
+
+@settings(max_examples=400)
+@given(st.one_of(st.text(), st.text("\\{}$&#%_~^`'\"-,?!<>[]*|/ inputwrite18\u00e9")))
+def test_latex_holds_no_command_but_those_that_set_a_character(text):
+    source = escaping.latex(text)
+    rest = LATEX_OURS.sub("", source)
+    assert "\\" not in rest
+    assert not set(rest) & set("$&#%_^")
+    depth = 0
+    for char in LATEX_OURS.sub("", source):
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert source.isascii()
+    assert "--" not in source
+    assert "\n" not in source
+
+
+@settings(max_examples=400)
+@given(st.one_of(st.text(), st.text('\\"#$*_@<>`[](){}u')))
+def test_typst_text_is_one_string_literal(text):
+    source = escaping.typst(text)
+    assert re.fullmatch(r'"(?:[^"\\]|\\["\\])*"', source)
+
+
+@settings(max_examples=400)
+@given(st.one_of(st.text(), st.text("|\\`*_{}[]()#<>&!~-\n")))
+def test_markdown_text_stays_in_its_cell(text):
+    source = escaping.markdown(text)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[]", source)
+    assert "<" not in source
+    assert "\n" not in source
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a_b", r"a\_\allowbreak{}b"), ("é", r"\'{e}"), ("漢", "{[}U+6F22{]}"), ("--", "-{}-")]
+)
+def test_latex_sets_the_character_or_names_it(text, shown):
+    assert escaping.latex(text) == shown
+
+
+def test_a_document_says_whether_pdflatex_has_type_for_it(page_of):
+    assert rendering.latex_sets_all(page_of("Größe"))
+    assert not rendering.latex_sets_all(page_of("漢"))
+
+
+def test_typst_sets_nasty_text(nasty, page_of, tmp_path):
+    run_typst(rendering.typst(page_of(nasty)), tmp_path, "nasty", fonts=typst_fonts(), timestamp_s=0)
+    assert (tmp_path / "nasty.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_name_that_is_not_safe_never_reaches_a_page(page_of, tmp_path):
+    unsafe = replace(page_of("a"), home="../x%")
+    with pytest.raises(ValueError, match="name must match"):
+        rendering.html(unsafe, tmp_path)
