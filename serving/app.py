@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from coachworks import __version__
 from coachworks.errors import PhotoError
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 PREDICT, SKILLS = "/v1/predict", "/v1/skills"
 DEFAULT_SETTINGS = ServingSettings()
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _PHOTO_BODY = {
     "requestBody": {
@@ -200,21 +198,6 @@ def _add_refusals(app: FastAPI) -> None:
         else:
             refusal = RefusalError(Code.NOT_FOUND, f"there is nothing under {request.url.path[:200]!r}")
         return await refused(request, refusal)
-
-    # BentoML shows pages of its own under every path that an app mounted in it does not take.
-    @app.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
-    async def elsewhere(request: Request, path: str) -> None:
-        allowed = sorted(
-            {
-                method
-                for route in app.routes
-                if route.matches(request.scope)[0] is Match.PARTIAL
-                for method in getattr(route, "methods", None) or ()
-            }
-        )
-        if allowed:
-            raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
-        raise HTTPException(404)
 
 
 def _documented(*codes: Code) -> dict[int | str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What the service counts for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from serving.bundle import Bundle
 
@@ -16,6 +16,7 @@ class Instruments:
     """
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody reads
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "coachworks_requests", "Requests answered.", ["path", "method", "status"], registry=self.registry

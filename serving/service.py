@@ -4,15 +4,15 @@ The bundle is the folder that COACHWORKS_BUNDLE names, else `bundle/` beside thi
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.bundle import load_bundle
 from serving.predictor import Predictor
-from serving.refusals import RefusalError
 from serving.settings import ServingSettings
 
 BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"
@@ -32,6 +32,19 @@ SETTINGS = ServingSettings.from_environ()
 app = create_app(_load, SETTINGS)
 
 
+class _EveryRequest:
+    """ASGI middleware: every request goes to our app, so that no path is answered in another shape.
+
+    BentoML has pages and probes of its own, which it would put before a mounted app.
+    """
+
+    def __init__(self, bentos: ASGIApp) -> None:
+        self._bentos = bentos
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope["type"] == "http" else self._bentos)(scope, receive, send)
+
+
 @bentoml.service(
     name="answers",
     workers=1,  # one process per pod: the backbone uses the cores, the batcher sees every request
@@ -39,20 +52,9 @@ app = create_app(_load, SETTINGS)
     metrics={"enabled": False},  # ours are at /metrics
     logging={"access": {"enabled": False}},  # ours is JSON
 )
-@bentoml.asgi_app(app, path="/")
+@bentoml.asgi_app(app, path="/")  # mounted too: BentoML then starts and stops it
 class Answers:
     """Every skill of the fleet, over HTTP."""
 
-    def __is_alive__(self) -> bool:
-        return _passes(app.state.engine.check_alive)
 
-    def __is_ready__(self) -> bool:
-        return _passes(app.state.engine.check_ready)
-
-
-def _passes(check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except RefusalError:
-        return False
-    return True
+Answers.add_asgi_middleware(_EveryRequest)  # type: ignore[attr-defined] # the decorator made it a service

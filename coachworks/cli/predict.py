@@ -1,0 +1,188 @@
+"""`coachworks predict`: answers about photos, from the packaged models or from a server."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coachworks.cli.options import fleet_option, json_option
+from coachworks.errors import InvalidConfigError, PhotoError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from serving.answers import Answer, ErrorBody
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What came of one photo: answers, or why there are none."""
+
+    file: Path
+    answers: "dict[str, Answer] | None" = None
+    error: "ErrorBody | None" = None
+
+
+@click.command(short_help="Answer about photos, with the packaged models or a server.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO…")
+@fleet_option
+@json_option
+@click.option("--url", help="Ask the server at this address rather than the packaged models.")
+@click.option("--skill", "skills", multiple=True, help="Only this skill; may be repeated.")
+def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None, skills: tuple[str, ...]) -> None:
+    """Answer about photos, from the packaged models without a server. A folder stands for all photos in it.
+
+    Photos that cannot be used are listed with the reason, and the exit status is then 1.
+
+    \b
+    Examples:
+      coachworks predict car.jpg
+      coachworks predict photos/ --skill image-quality --json
+      coachworks predict car.jpg --url http://127.0.0.1:3000
+    """  # noqa: D301 — \b is click's mark
+    from rich.console import Console
+
+    files, empty = _expand(photos)
+    ask = _from_server(url, skills) if url else _from_package(file, skills)
+    refused = 0
+    documents = []
+    console, problems = Console(), Console(stderr=True)
+    for said in [*ask(files), *empty]:
+        refused += said.error is not None
+        if as_json:
+            documents.append(_document(said))
+        elif said.answers is not None:
+            _show(said.file, said.answers, console)
+        elif said.error is not None:
+            problems.print(f"[red]{said.file}[/red]: {said.error.message}. {said.error.way_out}", highlight=False)
+    if as_json:
+        click.echo(json.dumps({"photos": documents}, ensure_ascii=False))
+    if refused:
+        problems.print(f"{refused} of {len(files) + len(empty)} could not be answered.", highlight=False)
+        sys.exit(1)
+
+
+def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Said]]:
+    """The files that `paths` stand for, and the folders that stand for none."""
+    from serving.answers import ErrorBody
+
+    files: list[Path] = []
+    empty: list[_Said] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+        files += found
+        if not found:
+            error = ErrorBody(
+                code="no-photos",
+                message="the folder has no photos",
+                way_out=f"Photos end in {', '.join(sorted(_SUFFIXES))}.",
+            )
+            empty.append(_Said(path, error=error))
+    return files, empty
+
+
+def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
+    from coachworks.cli.packaged import latest_package
+    from serving.bundle import load_bundle
+    from serving.predictor import PHOTOS_PER_PASS, Predictor, Query
+    from serving.refusals import UnknownSkillError, refusal_of
+
+    _, result = latest_package(file)
+    bundle = load_bundle(result.path / "bundle")
+    try:
+        names = bundle.pick(skills or None)
+    except UnknownSkillError as err:
+        raise InvalidConfigError(str(err)) from err
+    predictor = Predictor(bundle)
+
+    def ask(files: Sequence[Path]) -> Iterator[_Said]:
+        for start in range(0, len(files), PHOTOS_PER_PASS):
+            block = files[start : start + PHOTOS_PER_PASS]
+            said: dict[Path, _Said] = {}
+            queries: dict[Path, Query] = {}
+            for path in block:
+                data = _read(path)
+                if isinstance(data, _Said):
+                    said[path] = data
+                    continue
+                try:
+                    queries[path] = Query(predictor.prepare(data), names)
+                except PhotoError as err:
+                    said[path] = _Said(path, error=refusal_of(err).document().error)
+            if queries:
+                answers = predictor.answer_queries(list(queries.values()))
+                said |= {path: _Said(path, answer) for path, answer in zip(queries, answers, strict=True)}
+            yield from (said[path] for path in block)
+
+    return ask
+
+
+def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
+    from serving.answers import Prediction
+    from serving.client import Client
+    from serving.refusals import Code
+
+    client = Client(url)
+
+    def ask(files: Sequence[Path]) -> Iterator[_Said]:
+        for path in files:
+            data = _read(path)
+            if isinstance(data, _Said):
+                yield data
+                continue
+            reply = client.ask(data, skills)
+            if isinstance(reply, Prediction):
+                yield _Said(path, reply.answers)
+            elif reply.code == Code.UNKNOWN_SKILL:
+                raise InvalidConfigError(reply.message)
+            else:
+                yield _Said(path, error=reply)
+
+    return ask
+
+
+def _read(path: Path) -> bytes | _Said:
+    from serving.answers import ErrorBody
+
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        reason = "there is no such file" if isinstance(err, FileNotFoundError) else f"it cannot be read: {err.strerror}"
+        return _Said(path, error=ErrorBody(code="unreadable", message=reason, way_out="Name a photo or a folder."))
+
+
+def _document(said: _Said) -> dict[str, object]:
+    return {
+        "file": str(said.file),
+        "answers": None
+        if said.answers is None
+        else {skill: answer.model_dump(exclude_none=True) for skill, answer in said.answers.items()},
+        "error": said.error.model_dump() if said.error else None,
+    }
+
+
+def _show(file: Path, answers: "dict[str, Answer]", console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(str(file)), title_justify="left", title_style="bold")
+    table.add_column("skill")
+    table.add_column("answer", style="green")
+    table.add_column("probability", justify="right")
+    table.add_column("runner-up")
+    table.add_column("version", justify="right")
+    for skill, answer in answers.items():
+        runner_up = f"{answer.runner_up.label} {answer.runner_up.probability:.1%}"
+        table.add_row(
+            Text(skill), Text(answer.label), f"{answer.probability:.1%}", Text(runner_up), Text(answer.model_version)
+        )
+    console.print(table)

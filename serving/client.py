@@ -1,0 +1,72 @@
+"""Asking a server, with the standard library alone."""
+
+import http.client
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from coachworks.errors import CoachworksError, InvalidConfigError
+from serving.answers import ErrorBody, ErrorDocument, Prediction
+
+_TIMEOUT_S = 60
+_ATTEMPTS = 5
+
+
+class RemoteError(CoachworksError):
+    """The server did not answer as ours do."""
+
+
+class Client:
+    """Asks the server at `url`.
+
+    Args:
+        url: Its address, such as `http://127.0.0.1:3000`.
+
+    Raises:
+        InvalidConfigError: that is no such address.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise InvalidConfigError(f"url must be the server's address, such as http://127.0.0.1:3000; got {url!r}")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._url, self._base = url, parts.path.rstrip("/")
+        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+
+    def ask(self, photo: bytes, skills: Sequence[str] | None = None) -> Prediction | ErrorBody:
+        """What the server says about a photo: its answers, or why it refuses the photo.
+
+        Raises:
+            RemoteError: nobody answers, or not in our shape.
+        """
+        query = f"?skills={quote(','.join(skills))}" if skills else ""
+        for attempt in range(_ATTEMPTS):
+            status, headers, body = self._post(f"{self._base}/v1/predict{query}", photo)
+            if status != 503 or attempt == _ATTEMPTS - 1:
+                break
+            time.sleep(min(float(headers.get("Retry-After", "1")), 10))
+        try:
+            if status == 200:
+                return Prediction.model_validate(json.loads(body))
+            error = ErrorDocument.model_validate(json.loads(body)).error
+        except ValueError as err:
+            raise RemoteError(
+                f"{self._url} must be a coachworks server; it answered {status} and {body[:80]!r}"
+            ) from err
+        if status in {404, 405} or status >= 500:
+            raise RemoteError(f"{self._url} answered {status}: {error.message}. {error.way_out}")
+        return error
+
+    def _post(self, path: str, photo: bytes) -> tuple[int, Any, bytes]:
+        try:
+            self._connection.request("POST", path, photo, {"Content-Type": "application/octet-stream"})
+            response = self._connection.getresponse()
+            return response.status, response.headers, response.read()
+        except (OSError, http.client.HTTPException) as err:
+            self._connection.close()
+            raise RemoteError(
+                f"{self._url} does not answer: {err or type(err).__name__}. Is the server running? `coachworks serve`"
+            ) from err
