@@ -162,6 +162,7 @@ def test_svm_decides_as_scikit_learn_does():
     assert_allclose(head.logits(asked)[:, 1], reference.decision_function(asked), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # two iterations are enough to compare
 def test_mlp_answers_as_scikit_learn_does():
     from sklearn.neural_network import MLPClassifier
 
