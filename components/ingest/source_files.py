@@ -1,8 +1,7 @@
 """A source's files with what is said about each: by its table, or by the sub-folder it lies in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
@@ -64,7 +63,7 @@ def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> Sour
 
     Raises:
         NotFoundError: the folder or the table does not exist.
-        InvalidConfigError: the sub-folders answer a skill that is not named, or not known.
+        InvalidConfigError: `photos` is no folder.
         DataError: the table cannot be used.
     """
     folder, name = Path(source.photos), source_name(source)
@@ -79,13 +78,15 @@ def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> Sour
             result.rejections.append(entry)
         else:
             found[entry.name] = entry
-    if source.table is not None:
-        rows = _rows_of_table(source, fleet, found, result)
+    table = None
+    if source.table is None:
+        rows = _rows_of_folders(source, found)
     else:
-        rows = _rows_of_folders(source, fleet, list(found))
+        table = Path(source.table).resolve()
+        rows = _rows_of_table(source, fleet, found, result)
     for file_name, file in found.items():
         row = rows.get(file_name)
-        if (row is None or source.table is None) and is_document(file_name):
+        if row is None and (is_document(file_name) or file.path.resolve() == table):
             result.ignored += 1
             continue
         row = row or Row(line=0, filename=file_name)
@@ -132,27 +133,11 @@ def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result
     return rows
 
 
-def _rows_of_folders(source: Source, fleet: Fleet, names: Sequence[str]) -> dict[str, Row]:
+def _rows_of_folders(source: Source, names: Iterable[str]) -> dict[str, Row]:
     """Row per file in a sub-folder: the name of the direct sub-folder is the label of the source's skill."""
-    inside = [name for name in names if "/" in name and not is_document(name)]
-    if not inside:
-        return {}
-    skill = _skill_of_folders(source, fleet)
-    bare = Row(line=0, filename="")
-    return {name: replace(bare, filename=name, answers={skill: printable(name.split("/", 1)[0])}) for name in inside}
-
-
-def _skill_of_folders(source: Source, fleet: Fleet) -> str:
-    skills = list(fleet.spec.skills)
-    if source.skill is None:
-        if len(skills) == 1:
-            return skills[0]
-        raise InvalidConfigError(
-            f"the source {source.photos!r} must say which skill its sub-folders answer: `skill: {skills[0]}` "
-            f"or another of {', '.join(skills)}; or name a `table`"
-        )
-    if source.skill not in fleet.spec.skills:
-        close = get_close_matches(source.skill, skills, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise InvalidConfigError(f"skill must be one of {', '.join(skills)}; got {source.skill!r}.{hint}")
-    return source.skill
+    rows: dict[str, Row] = {}
+    for name in names:
+        folder, slash, _ = name.partition("/")
+        if slash and not is_document(name):
+            rows[name] = Row(line=0, filename=name, answers={str(source.skill): printable(folder)})
+    return rows

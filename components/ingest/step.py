@@ -5,7 +5,7 @@ from pathlib import Path
 from coachworks.context import ALONE, Context
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, latest, load, produce
+from coachworks.results import NotDoneError, Result, latest, load, produce
 from coachworks.steps import code_digest
 from coachworks.store import FolderStore, Store, open_store
 from components.ingest.build_tables import Gathering
@@ -29,8 +29,9 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
 
     Raises:
         NotFoundError: a folder or table does not exist.
-        InvalidConfigError: a source does not say which skill its sub-folders answer.
+        InvalidConfigError: `photos` of a source is no folder.
         DataError: a table cannot be used, or there is no usable photo at all.
+        NotDoneError: a dry run found a file that has not been read yet, or a table that has changed.
     """
     config = config or IngestConfig()
     store = open_store(fleet.spec.store)
@@ -56,6 +57,10 @@ def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig,
         gathering.rejections += files.rejections
         gathering.remarks += files.remarks
         gathering.ignored += files.ignored
+    if context.dry and any(index.verdict(item.found) is None for item in items):
+        raise NotDoneError("ingest")
+    if context.dry and (new := sum(index.verdict(item.found) is None for item in items)):
+        raise NotDoneError("ingest", f"{new} files are new or have changed")
     outcomes = take_in([item.found for item in items], store, index, workers=config.workers, progress=context.progress)
     for item, (_, outcome) in zip(items, outcomes, strict=True):
         gathering.add(item, outcome)

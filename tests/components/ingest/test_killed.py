@@ -1,0 +1,149 @@
+"""Ingest killed with SIGKILL and run again: nothing is lost, nothing is doubled."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coachworks.fleet.model import Fleet
+from coachworks.results import latest
+from coachworks.store import FolderStore
+from components.ingest.step import ingest
+
+PHOTOS = 40
+
+# Ingests; kills itself just before or just after the n-th time that something is published under a key. All that the
+# store publishes goes through `Path.replace` (objects) and `Path.rename` (results).
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from coachworks.fleet.model import Fleet
+from components.ingest import photo_index
+from components.ingest.step import ingest
+
+fleet, key, number, when = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+photo_index._PART_ENTRIES, photo_index._PART_SECONDS = 8, 1e9  # small parts: more moments at which to be killed
+seen = 0
+
+def deadly(publish):
+    def publish_or_die(source, target):
+        global seen
+        hit = f"/store-killed/{key}" in Path(target).as_posix()
+        seen += hit
+        die = hit and seen == number
+        if die and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        published = publish(source, target)
+        if die:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return published
+    return publish_or_die
+
+Path.replace, Path.rename = deadly(Path.replace), deadly(Path.rename)
+ingest(Fleet.from_json(fleet))
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """A folder in which every seventh photo is a copy and every ninth is broken."""
+    folder = tmp_path_factory.mktemp("killed") / "photos"
+    rng = np.random.default_rng(0)
+    for i in range(PHOTOS):
+        path = folder / ("cat" if i % 2 else "dog") / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if i % 9 == 8:
+            path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+        elif i % 7 == 6:
+            path.write_bytes((folder / "dog" / "000.png").read_bytes())
+        else:
+            Image.fromarray(rng.integers(0, 256, (80, 100, 3), dtype=np.uint8)).save(path, compress_level=1)
+    return folder
+
+
+def fleet_at(photos: Path, store: Path) -> Fleet:
+    document = {
+        "apiVersion": "coachworks.dev/v1",
+        "kind": "Fleet",
+        "metadata": {"name": "test"},
+        "spec": {
+            "store": str(store),
+            "sources": [{"photos": str(photos)}],
+            "skills": {"animal": {"labels": ["cat", "dog"]}},
+        },
+    }
+    return Fleet.model_validate(document)
+
+
+def child(fleet: Fleet, key: str = "", number: int = 0, when: str = "never") -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", CHILD, fleet.to_json(), key, str(number), when])
+
+
+def state(fleet: Fleet, tables) -> str:
+    """What a user has after a run: tables without the time of ingestion, rejections, report, the stored photos."""
+    result = ingest(fleet)
+    store = FolderStore(Path(fleet.spec.store))
+    assert latest(store, "ingest") == result.key
+    read = tables(result)
+    frames = [
+        getattr(read, name).drop(columns="ingested_at", errors="ignore").to_dict("records")
+        for name in ("catalogue", "votes", "labels")
+    ]
+    stored = {key: store.read(key) for key in store.list("photos")}
+    return str((frames, read.rejected, dict(result.report), result.key, sorted(stored.items())))
+
+
+@pytest.fixture
+def undisturbed(photos, tables, tmp_path) -> str:
+    return state(fleet_at(photos, tmp_path / "store"), tables)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "when"),
+    [
+        pytest.param("photos/", 1, "before", id="before the first photo"),
+        pytest.param("photos/", 20, "after", id="after twenty photos"),
+        pytest.param("index/photos/", 1, "before", id="before the index begins"),
+        pytest.param("index/files/", 1, "before", id="between the two halves of an index part"),
+        pytest.param("index/files/", 3, "after", id="after some parts of the index"),
+        pytest.param("results/ingest/", 1, "before", id="before the result is published"),
+        pytest.param("results/ingest/", 1, "after", id="after the result is published"),
+        pytest.param("latest/", 1, "after", id="at the very end"),
+    ],
+)
+def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
+    key, number, when, photos, undisturbed, tables, tmp_path
+):
+    fleet = fleet_at(photos, tmp_path / "store-killed")
+    assert child(fleet, key, number, when).wait(60) == -signal.SIGKILL
+    assert state(fleet, tables) == undisturbed
+
+
+def test_killed_from_outside_again_and_again_it_gets_further_each_time(photos, undisturbed, tables, tmp_path):
+    fleet = fleet_at(photos, tmp_path / "store-killed")
+    store = FolderStore(tmp_path / "store-killed")
+    for aim in (5, 15, 25):
+        process = child(fleet)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and len(list(store.list("photos"))) < aim:
+            assert time.monotonic() < deadline, "the child hangs"
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    assert state(fleet, tables) == undisturbed
+
+
+def test_what_a_killed_run_had_indexed_is_not_read_again(photos, tables, tmp_path):
+    fleet = fleet_at(photos, tmp_path / "store-killed")
+    child(fleet, "index/files/", 2, "after").wait(60)
+    store = FolderStore(tmp_path / "store-killed")
+    before = set(store.list("index/files"))
+    ingest(fleet)
+    added = [entry for key in set(store.list("index/files")) - before for entry in json.loads(store.read(key))]
+    assert len(added) == PHOTOS - 16
