@@ -215,9 +215,10 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
     if image.mode in {"I;16", "I;16B", "I;16L", "I"}:  # 16-bit grey: Pillow would clip instead of scale
         image = image.point(lambda value: value / 257).convert("L")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        clear = image if image.mode == "RGBA" else image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(clear, mask=clear.getchannel("A"))  # `alpha_composite` would take twice the memory
+        return white
     return image.convert("RGB")
 
 
