@@ -109,7 +109,8 @@ def _escalated(finding: Finding, skill: str, photo_ids: frozenset[str]) -> Itera
             finding,
             severity=Severity.FAILURE,
             skill=skill,
-            message=f"{finding.message} {len(touched):,} of them belong to this critical skill.",
+            message=f"{finding.message} {len(touched):,} of them {'belongs' if len(touched) == 1 else 'belong'} "
+            "to this critical skill.",
             photo_ids=touched,
             pairs=tuple(pair for pair in finding.pairs if photo_ids.intersection(pair)),
             count=len(touched),

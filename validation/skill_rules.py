@@ -100,7 +100,8 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
         tolerated=thresholds.max_leaking_share,
         says=lambda outcome: (
             f"{photos_in(outcome)} of the validation and test splits ({percent(outcome.share)}) look like a photo "
-            f"of an earlier split: the skill would seem better than it is. Up to {thresholds.max_leaking_share:.0%} warns."
+            "of an earlier split: the skill would seem better than it is. "
+            f"Up to {thresholds.max_leaking_share:.0%} is a warning."
         ),
         way_out="Give photos of the same thing one `set_id` in the table: a set never crosses a split.",
         pairs=evidence.pairs,

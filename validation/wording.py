@@ -42,5 +42,5 @@ def suggestion(word: str, known: Sequence[str]) -> str | None:
     'exterior'
     """
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.strip().lower(), by_lower, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word.strip().lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None

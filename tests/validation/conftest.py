@@ -1,0 +1,123 @@
+"""Small tables, as ingest and split write them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from coachworks.fleet.model import Fleet
+from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES
+from components.validate import ValidateConfig
+from validation import Finding, gather, rules, run_suite
+
+
+def _photo_id(number: int) -> str:
+    return f"{number:064x}"
+
+
+def _fleet_of(**skills: dict[str, Any]) -> Fleet:
+    return Fleet.model_validate(
+        {
+            "apiVersion": "coachworks.dev/v1",
+            "kind": "Fleet",
+            "metadata": {"name": "showroom"},
+            "spec": {"sources": [{"photos": "photos", "table": "t.csv"}], "skills": skills},
+        }
+    )
+
+
+def _photos(count: int, **columns: list[Any]) -> pd.DataFrame:
+    """A flawless catalogue of `count` photos, a set each, in turn for train, validation and test; then `columns`."""
+    frame = pd.DataFrame(
+        {
+            **{name: pd.Series([None] * count, dtype=object) for name in CATALOGUE},
+            "photo_id": [_photo_id(n) for n in range(count)],
+            "uri": [f"photos/{n}.jpg" for n in range(count)],
+            "filename": [f"{n:03}.jpg" for n in range(count)],
+            "source": "own",
+            "permission": "written",
+            "set_id": [f"set-{n}" for n in range(count)],
+            "split": [("train", "validation", "test")[n % 3] for n in range(count)],
+            "taken_at": pd.Series([pd.NaT] * count, dtype="datetime64[us]"),
+            "ingested_at": pd.Series([datetime(2026, 1, 2)] * count, dtype="datetime64[us]"),
+            "width_px": 640,
+            "height_px": 480,
+            "format": "JPEG",
+            "sharpness": 500.0,
+            "brightness": 0.5,
+            "contrast": 0.2,
+            "perceptual_hash": [f"{n:016x}" for n in range(count)],
+        }
+    )
+    return frame.assign(**columns)
+
+
+def _labelled(catalogue: pd.DataFrame, skill: str, labels: list[str | None]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "photo_id": catalogue["photo_id"],
+            "skill": skill,
+            "label": labels,
+            "confidence": 1.0,
+            "votes": 1,
+            "agreement": 1.0,
+            "split": catalogue["split"],
+        },
+        columns=list(SPLIT_LABELS),
+    )
+
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., list[Finding]]:
+    """Gather the evidence and run the suite: gives the findings."""
+
+    def run(
+        fleet: Fleet,
+        catalogue: pd.DataFrame,
+        labels: pd.DataFrame,
+        *,
+        votes: pd.DataFrame | None = None,
+        pairs: tuple[tuple[str, str], ...] = (),
+        config: ValidateConfig | None = None,
+    ) -> list[Finding]:
+        config = config or ValidateConfig()
+        if votes is None:
+            votes = pd.DataFrame(columns=list(VOTES))
+        evidence = gather(
+            fleet,
+            config,
+            catalogue=catalogue,
+            splits=catalogue[["photo_id", "set_id", "split"]],
+            labels=labels,
+            votes=votes,
+            pairs=pairs,
+        )
+        return list(run_suite(fleet.name, rules(fleet, config, evidence), evidence.tables()).findings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def photo_id() -> Callable[[int], str]:
+    """The id of the n-th photo of `photos`."""
+    return _photo_id
+
+
+@pytest.fixture(scope="session")
+def fleet_of() -> Callable[..., Fleet]:
+    """A fleet, from its skills as the fleet file spells them."""
+    return _fleet_of
+
+
+@pytest.fixture(scope="session")
+def photos() -> Callable[..., pd.DataFrame]:
+    """A flawless catalogue of as many photos, then columns of one's own."""
+    return _photos
+
+
+@pytest.fixture(scope="session")
+def labelled() -> Callable[..., pd.DataFrame]:
+    """The table of labels of one skill, a label per photo of the catalogue."""
+    return _labelled

@@ -1,0 +1,104 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+
+from components.ingest.quality_measures import difference_hash
+from validation.near_duplicates import close_pairs, find_near_duplicates, likeness, structure
+
+
+def scene(seed, *, shift=0, noise=0):
+    random = np.random.default_rng(seed)
+    blocks = Image.fromarray(random.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+    image = blocks.resize((208, 208), Image.Resampling.BICUBIC).crop((shift, shift, shift + 200, shift + 200))
+    pixels = np.asarray(image, dtype=np.int16) + np.random.default_rng(seed + 1).integers(
+        -noise, noise + 1, (200, 200, 3)
+    )
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def wall(tilt):
+    """A plain wall under a lamp: all shade, nothing on it but a mark that depends on `tilt`."""
+    shade = np.linspace(120, 220, 200)[None, :] + np.zeros((200, 1))
+    pixels = np.repeat(shade[:, :, None], 3, axis=2)
+    y, x = (60, 60) if tilt else (130, 120)
+    pixels[y : y + 18, x : x + 18] -= 60
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def find(images, **settings_):
+    names = [str(n) for n in range(len(images))]
+    hashes = [difference_hash(image.convert("L")) for image in images]
+    chosen = {"distance": 8, "similarity": 0.9, **settings_}
+    return find_near_duplicates(names, hashes, lambda name: images[int(name)], **chosen)
+
+
+def test_the_same_scene_a_moment_later_is_found():
+    found = find([scene(0), scene(1), scene(0, shift=4, noise=12), scene(2)])
+    assert found.pairs == (("0", "2"),)
+
+
+def test_two_things_on_one_plain_wall_are_candidates_but_no_look_alikes():
+    found = find([wall(False), wall(True)], distance=16)
+    assert found.candidates == 1
+    assert found.pairs == ()
+
+
+def test_photos_without_structure_are_like_nothing():
+    plain = Image.new("RGB", (200, 200), "grey")
+    assert likeness(structure(plain), structure(plain)) == 0
+    assert find([plain, plain]).pairs == ()
+
+
+def test_a_blurred_copy_is_still_like_the_original():
+    sharp = scene(3)
+    assert likeness(structure(sharp), structure(sharp.filter(ImageFilter.GaussianBlur(2)))) > 0.95
+
+
+def test_likeness_is_bounded_and_that_of_itself_is_one():
+    first, second = structure(scene(4)), structure(scene(5))
+    assert likeness(first, first) == pytest.approx(1)
+    assert -1 <= likeness(first, second) < 0.5
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), "", "not a hash", "12"])
+def test_photos_without_a_hash_are_left_out(missing):
+    found = find_near_duplicates(["a", "b"], [missing, "0" * 16], lambda name: scene(0), distance=8, similarity=0.9)
+    assert found.pairs == ()
+
+
+def test_photos_that_cannot_be_read_are_left_out():
+    found = find_near_duplicates(["a", "b"], ["0" * 16] * 2, lambda name: None, distance=8, similarity=0.9)
+    assert (found.candidates, found.pairs) == (1, ())
+
+
+def test_no_photos_no_pairs():
+    assert find_near_duplicates([], [], lambda name: None, distance=8, similarity=0.9).pairs == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=18), st.integers(0, 64))
+def test_close_pairs_are_those_of_a_double_loop(values, distance):
+    left, right = close_pairs(np.array(values, dtype=np.uint64), distance)
+    expected = [
+        (i, j)
+        for i in range(len(values))
+        for j in range(i + 1, len(values))
+        if (values[i] ^ values[j]).bit_count() <= distance
+    ]
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
+
+
+def test_a_crowd_of_one_hash_does_not_grow_with_the_square():
+    left, _ = close_pairs(np.zeros(5_000, dtype=np.uint64), 8)
+    assert len(left) == 4_999
+
+
+def test_ten_thousand_hashes_take_a_few_seconds_at_most():
+    hashes = np.random.default_rng(0).integers(0, 2**63, 10_000, dtype=np.uint64)
+    started = time.monotonic()
+    close_pairs(hashes, 8)
+    assert time.monotonic() - started < 5
