@@ -70,9 +70,13 @@ def write_table(frame: "pd.DataFrame", path: Path, columns: dict[str, str]) -> N
     if missing:
         raise DataError(f"table must have the columns {', '.join(columns)}; missing: {', '.join(missing)}")
     extra = [name for name in frame.columns if name not in columns]
+    # A column without any value has whatever type pandas took it for; Arrow would not cast that.
+    empty = {name: None for name in columns if frame[name].isna().all()}
     try:
-        typed = pa.Table.from_pandas(frame[list(columns)], schema=arrow_schema(columns), preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as err:
+        typed = pa.Table.from_pandas(
+            frame[list(columns)].assign(**empty), schema=arrow_schema(columns), preserve_index=False
+        )
+    except pa.ArrowException as err:
         raise DataError(f"table {path.name} holds a value of the wrong type: {err}") from err
     if extra:
         rest = pa.Table.from_pandas(frame[extra], preserve_index=False)

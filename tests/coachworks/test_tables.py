@@ -32,6 +32,12 @@ def test_missing_values_stay_missing_in_typed_columns(tmp_path):
     assert answered[1] == datetime(2024, 5, 1)
 
 
+def test_a_column_without_any_value_may_have_any_type(tmp_path):
+    frame = pd.DataFrame([{**dict.fromkeys(CATALOGUE), "photo_id": "a"}]).assign(taken_at=float("nan"), width_px=None)
+    write_table(frame, tmp_path / "t.parquet", CATALOGUE)
+    assert read_table(tmp_path / "t.parquet").drop(columns="photo_id").isna().all(axis=None)
+
+
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write_table(pd.DataFrame([ROW]), tmp_path / name, LABELS)
