@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from coachworks.errors import CoachworksError
 from coachworks.progress import SILENT, Progress, StoreProgress
 from coachworks.store import Store
 
@@ -56,7 +57,7 @@ def step_context(
             "step": step,
             "lane": lane,
             "type": type(err).__name__,
-            "message": str(err) or type(err).__name__,
+            "message": str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}",
             "traceback": traceback.format_exc(),
         }
         store.write(f"runs/{run}/errors/{name}.json", json.dumps(failure).encode())

@@ -23,7 +23,16 @@ REPORT = "report.json"
 
 
 class NotDoneError(CoachworksError):
-    """A dry run came to a step that would do something; the message is the step's name."""
+    """A dry run came to a step that would do something.
+
+    Attributes:
+        step: The step.
+        why: What there is to do, in words.
+    """
+
+    def __init__(self, step: str, why: str = "its inputs have changed, or it was never done") -> None:
+        super().__init__(f"{step} is not done: {why}")
+        self.step, self.why = step, why
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ def produce(
         key = digest_json({"key": key, "run": context.run})[:32]
         target = f"results/{step}/{key}"
     if store.exists(f"{target}/{REPORT}"):
-        point_to(store, step, key)
+        if not context.dry:
+            point_to(store, step, key)
         context.progress.note("unchanged, result reused")
         return dataclasses.replace(load(store, step, key), reused=True)
     if context.dry:

@@ -17,7 +17,7 @@ from components.validate.component import validate
 
 
 @dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
-def lanes_pipeline(fleet: str, embedded: str, lanes: List[list]) -> List[str]:  # noqa: UP006
+def lanes_pipeline(fleet: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
     """The loop over lanes; a pipeline of its own because outputs of tasks outside a loop do not survive inside it."""
     with dsl.ParallelFor(lanes, name="lane") as lane:
         trained = train(fleet=fleet, embed=embedded, skills=lane)
@@ -28,7 +28,7 @@ def lanes_pipeline(fleet: str, embedded: str, lanes: List[list]) -> List[str]:  
 
 
 @dsl.pipeline(name="coachworks-fleet", display_name="Fleet of image classifiers", description=__doc__)
-def fleet_pipeline(fleet: str, lanes: List[list]) -> str:  # noqa: UP006
+def fleet_pipeline(fleet: str, lanes: List[List[str]]) -> str:  # noqa: UP006
     """Compose the steps.
 
     Args:

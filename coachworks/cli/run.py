@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,11 @@ def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool,
     if dry_run:
         from pipelines.plan import plan
 
-        for line in plan(fleet, refresh):
-            click.echo(f"{line.step:<10} {line.state:<12} {line.why}".rstrip())
+        steps = list(plan(fleet, refresh, skills))
+        if as_json:
+            click.echo(json.dumps([asdict(step) for step in steps], indent=1))
+        for step in () if as_json else steps:
+            click.echo(f"{step.step:<10} {step.state:<8} {step.why}".rstrip())
         return
     console = Console(stderr=True)
     summary = run_fleet(fleet, console, only=skills, refresh=refresh)
@@ -103,11 +107,12 @@ def finish(summary: "Summary", console: "Console", *, as_json: bool) -> None:
     """Show the table, and end with the status that says whether every skill passed."""
     from rich.console import Console
 
-    from coachworks.cli.table import show
+    from coachworks.cli.table import show, show_errors
     from coachworks.results import jsonable
 
     if as_json:
         click.echo(json.dumps(jsonable(summary), ensure_ascii=False, indent=1))
+        show_errors(summary, console)
     else:
         show(summary, Console())
     if summary.unchanged:

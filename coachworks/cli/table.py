@@ -44,15 +44,20 @@ def show(summary: "Summary", console: Console) -> None:
         if row.next:
             console.print(f"[bold]{row.skill}[/bold]: ", end="")
             console.print(row.next, markup=False, highlight=False, soft_wrap=True)
-    for error in summary.errors:
-        lane = f" ({error['lane']}…)" if error["lane"] else ""
-        console.print(f"[red]{error['step']}{lane} failed:[/red] ", end="")
-        console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
+    show_errors(summary, console)
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
         console.print(f"{title:<14} {_short(path)}", highlight=False, soft_wrap=True)
     if summary.state in {"failed", "interrupted"}:
         console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
+
+
+def show_errors(summary: "Summary", console: Console) -> None:
+    """Print the failing steps' own messages."""
+    for error in summary.errors:
+        lane = f" ({error['lane']}…)" if error["lane"] else ""
+        console.print(f"[red]{error['step']}{lane} failed:[/red] ", end="")
+        console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(path: str) -> str:

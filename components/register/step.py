@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, load, produce
+from coachworks.results import NotDoneError, Result, load, produce
 from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tracking import Tracking, open_client, tracking_of, translated
@@ -53,7 +53,10 @@ def register(
     tracking = tracking_of(fleet)
     lineage = Lineage(fleet, store, load(store, "evaluate", evaluate), context.run)
     records = [lineage.skill(name) for name in (fleet.spec.skills if skills is None else skills)]
-    seen = _glance(tracking, records) or _bring_about(tracking, store, records, config, context)
+    seen = _glance(tracking, records)
+    if seen is None and context.dry:
+        raise NotDoneError("register", "the registry lacks what evaluate found")
+    seen = seen or _bring_about(tracking, store, records, config, context)
     standings = {record.name: standing(record, seen[record.name]) for record in records}
     inputs = {
         "evaluate": evaluate,

@@ -72,10 +72,10 @@ def write_fleet(folder: Path, rows: list[dict[str, str]]) -> Path:
     return folder / "fleet.yaml"
 
 
-def coachworks(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def call(*arguments: str | Path, cwd: Path | None = None, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     """The command, as a person calls it."""
     command = [sys.executable, "-m", "coachworks.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=280)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=timeout)
 
 
 @dataclass
@@ -93,12 +93,12 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
     """The small fleet after its first run."""
     folder = tmp_path_factory.mktemp("toys")
     write_fleet(folder, draw_toys(folder, 36))
-    return Toys(folder, coachworks("run", "--json", cwd=folder))
+    return Toys(folder, call("run", "--json", cwd=folder))
 
 
-@pytest.fixture(name="coachworks")
-def coachworks_command() -> Any:
-    return coachworks
+@pytest.fixture(scope="session")
+def run_coachworks() -> Any:
+    return call
 
 
 @pytest.fixture

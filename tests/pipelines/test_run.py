@@ -49,47 +49,59 @@ def test_the_places_it_names_are_there(toys) -> None:
         assert Path(toys.table["paths"][name]).stat().st_size > 500, name
 
 
-def test_status_shows_the_same_table_again(toys, coachworks) -> None:
-    shown = coachworks("status", "--json", cwd=toys.folder)
+def test_status_shows_the_same_table_again(toys, run_coachworks) -> None:
+    shown = run_coachworks("status", "--json", cwd=toys.folder)
     assert json.loads(shown.stdout)["skills"] == toys.table["skills"]
     assert shown.returncode == 1
-    text = coachworks("status", cwd=toys.folder).stdout
+    text = run_coachworks("status", cwd=toys.folder).stdout
     assert "colour" in text
     assert "dropped" in text
 
 
-def test_a_photo_is_answered_from_the_packaged_models(toys, coachworks) -> None:
+def test_a_photo_is_answered_from_the_packaged_models(toys, run_coachworks) -> None:
     photo = toys.folder / "photos" / "thing000-0.jpg"
-    done = coachworks("predict", photo, "--json", cwd=toys.folder)
+    done = run_coachworks("predict", photo, "--json", cwd=toys.folder)
     assert done.returncode == 0, done.stderr
     assert '"red"' in done.stdout
     assert "hopeless" not in done.stdout
 
 
-def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, coachworks) -> None:
+def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, run_coachworks) -> None:
     before = toys.table
-    again = coachworks("run", "--json", cwd=toys.folder)
+    again = run_coachworks("run", "--json", cwd=toys.folder)
     table = json.loads(again.stdout)
     assert "Nothing has changed" in again.stderr
     assert table["unchanged"] is True
     assert [row["version"] for row in table["skills"]] == [row["version"] for row in before["skills"]]
 
 
-def test_only_trains_the_skills_named_and_keeps_the_others_packaged(toys, coachworks) -> None:
-    done = coachworks("run", "--json", "--only", "shape", cwd=toys.folder)
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(toys, run_coachworks) -> None:
+    def planned(*arguments: str) -> dict[str, str]:
+        done = run_coachworks("run", "--dry-run", "--json", *arguments, cwd=toys.folder)
+        return {step["step"]: step["state"] for step in json.loads(done.stdout)}
+
+    runs = sorted((toys.folder / "store" / "runs").iterdir())
+    assert set(planned().values()) == {"reuse"}
+    fresh = planned("--from", "train")
+    assert (fresh["embed"], fresh["train"], fresh["evaluate"]) == ("reuse", "do", "follows")
+    assert sorted((toys.folder / "store" / "runs").iterdir()) == runs
+
+
+def test_only_trains_the_skills_named_and_keeps_the_others_packaged(toys, run_coachworks) -> None:
+    done = run_coachworks("run", "--json", "--only", "shape", cwd=toys.folder)
     assert done.returncode == 0, done.stderr
     assert [row["skill"] for row in json.loads(done.stdout)["skills"]] == ["shape"]
-    answers = coachworks("predict", toys.folder / "photos" / "thing000-0.jpg", "--json", cwd=toys.folder).stdout
+    answers = run_coachworks("predict", toys.folder / "photos" / "thing000-0.jpg", "--json", cwd=toys.folder).stdout
     assert '"colour"' in answers
 
 
-def test_an_unknown_skill_is_refused_with_the_way_out(toys, coachworks) -> None:
-    done = coachworks("run", "--only", "shapes", cwd=toys.folder)
+def test_an_unknown_skill_is_refused_with_the_way_out(toys, run_coachworks) -> None:
+    done = run_coachworks("run", "--only", "shapes", cwd=toys.folder)
     assert done.returncode == 2
     assert "Did you mean `shape`?" in done.stderr
 
 
-def test_a_killed_run_continues_where_it_was(toys, coachworks, more_toys) -> None:
+def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) -> None:
     """New photos arrive, the run is killed while it embeds, and the next one finishes without doing that again."""
     more_toys(toys.folder, 24)
     command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json"]
@@ -107,8 +119,8 @@ def test_a_killed_run_continues_where_it_was(toys, coachworks, more_toys) -> Non
     os.killpg(record["pid"], signal.SIGKILL)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert json.loads(coachworks("status", "--json", cwd=toys.folder).stdout)["state"] == "interrupted"
-    done = coachworks("run", "--json", cwd=toys.folder)
+    assert json.loads(run_coachworks("status", "--json", cwd=toys.folder).stdout)["state"] == "interrupted"
+    done = run_coachworks("run", "--json", cwd=toys.folder)
     table = json.loads(done.stdout)
     assert rows(table)["colour"]["status"] == "passed"
     assert rows(table)["colour"]["photos"] == 180
