@@ -1,0 +1,80 @@
+"""The showroom's `fleet.yaml`, written to be read and changed."""
+
+from collections.abc import Mapping
+
+from coachworks.fleet.starter import scalar
+from coachworks.showroom.car import body_types, paints
+from coachworks.showroom.damage import QUALITIES
+from coachworks.showroom.plan import SKILLS
+from coachworks.showroom.surroundings import PLACES
+
+LABELS: dict[str, list[str]] = {
+    "image-content": [
+        "interior", "exterior", "close-up", "close-up-with-text", "obstructed", "opening-mechanism", "wheel",
+    ],
+    "image-quality": list(QUALITIES),
+    "body-type": body_types(),
+    "paint-colour": paints(),
+    "surroundings": list(PLACES),
+}  # fmt: skip
+_FURTHER = {
+    "image-content": """\
+      unsure: unsure  # an annotator may say so; it never becomes a class
+      similar: [[close-up, close-up-with-text]]  # confusing these is a "sensible" mistake
+""",
+    "image-quality": """\
+      tier: critical  # no shortcut: every warning about its data is a failure
+      serving: {layout: dedicated, port: 9722, serviceName: ai-image-quality}
+""",
+    "body-type": """\
+      similar: [[hatchback, estate], [estate, suv]]
+""",
+    "paint-colour": """\
+      similar: [[white, silver], [silver, black]]
+""",
+    "surroundings": """\
+      similar: [[street, street-at-night]]
+""",
+}
+
+
+def fleet_text(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """The text of the fleet file.
+
+    Args:
+        counts: Photos per label, by skill.
+    """
+    fewest = min(counts[skill].get(label, 0) for skill, labels in LABELS.items() for label in labels)
+    gate = max(1, fewest // 10 * 10)
+    skills = "".join(_skill(skill, labels) for skill, labels in LABELS.items())
+    return f"""\
+# The showroom: five classifiers that learn from photos of cars that never were.
+# Change something and run again: `coachworks check`, then `coachworks run`. What has not changed is not done twice.
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata:
+  name: showroom
+spec:
+  store: ./store  # everything that is made goes here
+  sources:
+    # The table names each photo's car (set_id), so that no car is both learnt from and tested on.
+    - {{photos: ./photos, table: ./photos.csv}}
+  backbone: efficientnet-lite0  # pre-trained on real photos, and comes with the installation
+  augment:
+    views: 1  # changed copies of each training photo; 1 rather than 2, to be done sooner
+  defaults:
+    candidates: [linear, knn, svm, naive-bayes]  # they compete; the simplest of the best wins
+    gates:
+      # A fleet for real use wants 1,000 photos per label, 0.85 and 0.05 here. This is a demonstration that must be
+      # drawn and trained within minutes: its rarest label has {fewest} photos, and so few test photos measure
+      # accuracy and calibration only roughly. With photos of your own, raise these again.
+      minPhotosPerLabel: {gate}
+      minBalancedAccuracy: 0.75
+      maxExpectedCalibrationError: 0.15
+  skills:
+{skills}"""
+
+
+def _skill(name: str, labels: list[str]) -> str:
+    listed = ", ".join(scalar(label) for label in labels)
+    return f"    {name}:\n      question: {SKILLS[name]}\n      labels: [{listed}]\n{_FURTHER[name]}"

@@ -1,0 +1,110 @@
+"""One photo: which view of which car, where, in what light, with what damage; and what is true of it."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from coachworks.showroom.canvas import Canvas, Points
+from coachworks.showroom.car import Car
+from coachworks.showroom.damage import damage, develop
+from coachworks.showroom.end_view import draw_end
+from coachworks.showroom.near_views import NEAR_VIEWS
+from coachworks.showroom.obstacles import draw_obstacle
+from coachworks.showroom.side_view import Open, draw_side
+from coachworks.showroom.surroundings import draw_surroundings, snowfall
+
+_NIGHT = "street-at-night"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo to take.
+
+    Attributes:
+        content: What it shows, a label of `image-content`.
+        end: For the exterior: whether the car is seen from its front or rear rather than from its side.
+        place: Where the car stands; of no matter for photos from near.
+        quality: Its damage, a label of `image-quality`.
+    """
+
+    content: str
+    place: str
+    quality: str
+    end: bool = False
+
+
+def take(shot: Shot, car: Car, rng: random.Random) -> Image.Image:
+    """The photo, RGB, `WIDTH_PX` by `HEIGHT_PX`."""
+    canvas = Canvas()
+    if shot.content in NEAR_VIEWS:
+        NEAR_VIEWS[shot.content](canvas, car, rng)
+    else:
+        _take_outside(canvas, shot, car, rng)
+    return damage(develop(canvas.photo(), rng), shot.quality, rng)
+
+
+def truth(shot: Shot, car: Car) -> dict[str, str]:
+    """The labels of a photo by skill, empty where a skill does not apply."""
+    near = shot.content in NEAR_VIEWS
+    return {
+        "image-content": shot.content,
+        "image-quality": shot.quality,
+        "body-type": "" if near or shot.end else car.body,
+        "paint-colour": "" if shot.content == "interior" else car.colour,
+        "surroundings": "" if near else shot.place,
+    }
+
+
+def _take_outside(canvas: Canvas, shot: Shot, car: Car, rng: random.Random) -> None:
+    horizon = rng.uniform(116, 146)
+    draw_surroundings(canvas, shot.place, horizon, rng)
+    lamps_on = shot.place == _NIGHT
+    ground = rng.uniform(192, 212)
+    if shot.end:
+        size = min(146 / car.shape.height, 176 / car.shape.width) * rng.uniform(0.84, 1.06)
+        canvas.frame = _frame(160 + rng.uniform(-30, 30), ground, size)
+        draw_end(canvas, car, rear=rng.random() < 0.5, lamps_on=lamps_on)
+    else:
+        size = rng.uniform(212, 268) / car.shape.length
+        middle = 160 + rng.uniform(-18, 18)
+        canvas.frame = _frame(
+            middle, ground, size, car.shape.length, mirrored=rng.random() < 0.5, yaw=rng.uniform(-0.3, 0.3)
+        )
+        openings: tuple[Open, ...] = ("door", "door", "bonnet", "boot")
+        opened = rng.choice(openings) if shot.content == "opening-mechanism" else None
+        draw_side(canvas, car, opened=opened, lamps_on=lamps_on, turn=rng.uniform(0, 90))
+    if shot.place == "showroom":
+        _reflect(canvas, round(ground * 2))
+    canvas.frame = np.eye(3)
+    if lamps_on:
+        canvas.glass([(-2, -2), (322, -2), (322, 242), (-2, 242)], (10, 14, 44), rng.uniform(0.25, 0.42))
+        canvas.glow((rng.uniform(60, 260), 60), (150, 120), (255, 214, 140), 0.2)
+    if shot.content == "obstructed":
+        draw_obstacle(canvas, rng)
+    if shot.place == "snow":
+        snowfall(canvas, rng)
+
+
+def _frame(
+    middle: float, ground: float, size: float, length: float = 0, *, mirrored: bool = False, yaw: float = 0
+) -> Points:
+    """A homography from metres to pixels: `size` pixels a metre, seen a little from one end (`yaw`)."""
+    across = -size if mirrored else size
+    place = np.array([[across, 0, middle - across * length / 2], [0, -size, ground], [0, 0, 1.0]])
+    eye = ground - 1.3 * size
+    centred = np.array([[1, 0, -middle], [0, 1, -eye], [0, 0, 1.0]])
+    turned = np.array([[1, 0, 0], [0, 1, 0], [yaw / (size * length) if length else 0, 0, 1]])
+    back = np.array([[1, 0, middle], [0, 1, eye], [0, 0, 1.0]])
+    frame: Points = back @ turned @ centred @ place
+    return frame
+
+
+def _reflect(canvas: Canvas, ground: int) -> None:
+    """The polished floor: what stands above the line `ground` shows faintly below it."""
+    image = canvas.image
+    deep = min(image.height - ground, ground)
+    above = image.crop((0, ground - deep, image.width, ground)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    fade = Image.fromarray(np.linspace(64, 0, deep).astype(np.uint8)[:, None]).resize((image.width, deep))
+    image.paste(above, (0, ground), fade)
