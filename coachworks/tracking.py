@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 CHAMPION = "champion"  # the alias of the version that is served
+VIEW = "coachworks"  # the name of the view that an experiment's page opens with
 CHALLENGER = "challenger"  # the alias of the version that wants to be
 
 # A server that is down is noticed in seconds, not in the minutes that MLflow's own defaults take.
@@ -185,17 +186,20 @@ def _translation(err: Exception, message: str, tracking: Tracking) -> Coachworks
     return CoachworksError(f"the tracking store {tracking.uri} refused: {message}")
 
 
+_NAVIGATION = "workflowType=machine_learning"  # or the UI's menu speaks of prompts and agents
+
+
 def experiment_page(experiment_id: str) -> str:
     """Address of an experiment's runs in MLflow's UI, relative to the server's."""
-    return f"/#/experiments/{experiment_id}/runs"
+    return f"/#/experiments/{experiment_id}/runs?{_NAVIGATION}&viewStateShareKey={VIEW}"
 
 
 def comparison_page(experiment_id: str, run_ids: list[str]) -> str:
     """Address of the page that compares runs in MLflow's UI, relative to the server's."""
     runs, experiments = quote(json.dumps(run_ids)), quote(json.dumps([experiment_id]))
-    return f"/#/compare-runs?runs={runs}&experiments={experiments}"
+    return f"/#/compare-runs?runs={runs}&experiments={experiments}&{_NAVIGATION}"
 
 
 def model_page(model: str) -> str:
     """Address of a registered model in MLflow's UI, relative to the server's."""
-    return f"/#/models/{quote(model)}"
+    return f"/#/models/{quote(model)}?{_NAVIGATION}"

@@ -145,24 +145,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _show_pages(fleet: "Fleet", address: str) -> None:
     """Print the address, and the pages worth a look."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from coachworks.tracking import experiment_page, model_page
 
-    console = Console(soft_wrap=True)
-    console.print(f"MLflow is ready: [bold]{address}[/bold]   (Ctrl-C stops it)", highlight=False)
+    click.echo(f"MLflow is ready: {address}   (Ctrl-C stops it)")
     ids = _experiments(fleet, address)
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in ("skill", "runs and candidates: tick some, press Compare", "versions, champion and challenger"):
-        table.add_column(column, no_wrap=True)
-    for skill in fleet.spec.skills:
-        if skill in ids:
-            runs = f"{address}{experiment_page(ids[skill])}"
-            table.add_row(skill, runs, f"{address}{model_page(f'{fleet.name}.{skill}')}")
-    if table.row_count:
-        console.print(table)
+    if not ids:
+        return
+    width = max(len(skill) for skill in ids)
+    click.echo("\nRuns, with the candidates nested in them; tick some and press Compare:")
+    for skill, experiment_id in ids.items():
+        click.echo(f"  {skill:<{width}}  {address}{experiment_page(experiment_id)}")
+    click.echo("\nVersions, champion and challenger:")
+    for skill in ids:
+        click.echo(f"  {skill:<{width}}  {address}{model_page(f'{fleet.name}.{skill}')}")
 
 
 def _experiments(fleet: "Fleet", address: str) -> dict[str, str]:
@@ -175,4 +170,5 @@ def _experiments(fleet: "Fleet", address: str) -> dict[str, str]:
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 — an address we made
         found = json.load(response).get("experiments", [])
-    return {entry["name"].partition("/")[2]: entry["experiment_id"] for entry in found}
+    ids = {entry["name"].partition("/")[2]: entry["experiment_id"] for entry in found}
+    return {skill: ids[skill] for skill in fleet.spec.skills if skill in ids}

@@ -37,7 +37,7 @@ def champion_answers(
     Its head is asked afresh where it reads the features at hand. A champion on another backbone is judged by the
     answers recorded when it was evaluated, about the photos that were in the test split then.
     """
-    if champion.tags.get("coachworks.backbone_digest") == record.backbone["backbone_digest"]:
+    if champion.tags.get("backbone_digest") == record.backbone["backbone_digest"]:
         return Answers(_ask(_head_file(client, store, champion), store, record, photo_ids), "its head, asked again")
     recorded = _recorded(client, store, record, champion)
     return Answers(

@@ -12,7 +12,8 @@ def describe_experiment(record: SkillRecord) -> str:
     reading = (
         "Each run of the pipeline is one run here; unfold it to see the candidates that competed, the losers too. "
         "Tick candidates and press *Compare*: `validation/balanced_accuracy` chose the winner. "
-        "Tick runs to see how the skill changed over time: `test/…` was measured on photos that no candidate saw."
+        "Tick runs to see how the skill changed over time: `test/balanced_accuracy` was measured on photos that no "
+        "candidate saw."
     )
     return "\n\n".join([*_purpose(record), reading])
 

@@ -114,7 +114,13 @@ class SkillRecord:
     @property
     def evaluated_at_ms(self) -> int:
         """When evaluate finished, in milliseconds since the epoch: the time of everything that is recorded."""
-        return int(datetime.fromisoformat(self.lineage.evaluate.created_at).timestamp() * 1000)
+        return _ms(self.lineage.evaluate.created_at)
+
+    @property
+    def training_started_at_ms(self) -> int:
+        """When train began, in milliseconds since the epoch."""
+        train = self.lineage.result("train")
+        return _ms(train.created_at) - int(train.duration_s * 1000)
 
     @cached_property
     def backbone(self) -> Mapping[str, Any]:
@@ -140,7 +146,6 @@ class SkillRecord:
         facts = {
             "fleet": lineage.fleet.name,
             "skill": self.name,
-            "evaluate": lineage.evaluate.key,
             "data": self.data_digest,
             "catalogue": lineage.result("ingest").key,
             "policy": str(lineage.result("augment").report.get("policy_digest", "")),
@@ -151,3 +156,7 @@ class SkillRecord:
             "commit": lineage.commit or "",
         }
         return {name: value for name, value in facts.items() if value}
+
+
+def _ms(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)

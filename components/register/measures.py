@@ -1,6 +1,7 @@
 """What is recorded of a run, under which name: the same names for every candidate, so that runs compare.
 
-Metrics are grouped by what stands before the slash, as MLflow's charts group them.
+MLflow's charts make a group of what stands before the slash, in alphabetical order, so everything that the
+test split says begins with `test`.
 """
 
 import json
@@ -9,6 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.register.lineage import SkillRecord
+
+TEST = "test/balanced_accuracy"
+VALIDATION = "validation/balanced_accuracy"
+# What the table of runs shows; its headers are cut after some twelve letters.
+COLUMNS = (
+    "attributes.`Created`",
+    f"metrics.`{TEST}`",
+    f"metrics.`{VALIDATION}`",
+    "metrics.`test_calibration/expected_error_after`",
+    "metrics.`test_vs_champion/difference`",
+    "tags.`gates`",
+    "params.`settings`",
+)
 
 _INTERVALS = ("balanced_accuracy", "macro_f1", "accuracy")
 
@@ -20,19 +34,19 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     for name in _INTERVALS:
         metrics |= _interval(f"test/{name}", evaluated[name])
     metrics |= {
-        "test/log_loss": evaluated["log_loss"],
+        "test_calibration/log_loss": evaluated["log_loss"],
         "test/photos": evaluated["photos"],
         "test/sets": evaluated["sets"],
-        "calibration/expected_error_before": evaluated["ece_before"],
-        "calibration/expected_error_after": evaluated["ece_after"],
-        "calibration/temperature": evaluated["temperature"],
-        "mistakes/sensible": evaluated["sensible_mistakes"],
-        "mistakes/silly": evaluated["silly_mistakes"],
+        "test_calibration/expected_error_before": evaluated["ece_before"],
+        "test_calibration/expected_error_after": evaluated["ece_after"],
+        "test_calibration/temperature": evaluated["temperature"],
+        "test_mistakes/sensible": evaluated["sensible_mistakes"],
+        "test_mistakes/silly": evaluated["silly_mistakes"],
     }
     names = metric_names(evaluated["labels"])
     for label, measured in evaluated["per_label"].items():
         for name in ("recall", "precision"):
-            metrics[f"{name}/{names[label]}"] = _value(measured[name])
+            metrics[f"test_{name}/{names[label]}"] = _value(measured[name])
     return _numbers(metrics) | candidate_metrics(record, evaluated["winner"])
 
 
@@ -41,7 +55,7 @@ def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
     trained = record.trained["candidates"][candidate]
     return _numbers(
         {
-            "validation/balanced_accuracy": trained["validation_balanced_accuracy"],
+            VALIDATION: trained["validation_balanced_accuracy"],
             "validation/standard_error": trained["standard_error"],
             "training/complexity": trained["complexity"],
             "training/seconds": trained["seconds"],
@@ -68,8 +82,13 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
         "labels": len(record.evaluated["labels"]),
         **{f"{split}_photos": count for split, count in trained["photos"].items()},
     }
-    own = trained["candidates"][candidate]["parameters"]
-    return {name: _text(value) for name, value in {**own, **shared}.items() if value is not None}
+    settings = trained["candidates"][candidate]["parameters"]
+    return {
+        # One parameter for all settings of a candidate: each kind has others, and a comparison of `neighbours` with
+        # nothing tells nobody anything.
+        "settings": ", ".join(f"{name}={_text(value)}" for name, value in settings.items()),
+        **{name: _text(value) for name, value in shared.items() if value is not None},
+    }
 
 
 def metric_names(labels: Sequence[str]) -> dict[str, str]:
@@ -98,8 +117,8 @@ def _value(measured: Any) -> Any:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Without what could not be measured: MLflow has no metric for nothing."""
-    return {name: float(value) for name, value in metrics.items() if value is not None}
+    """Without what could not be measured, and with as many digits as a reader compares."""
+    return {name: round(float(value), 4) for name, value in metrics.items() if value is not None}
 
 
 def _text(value: Any) -> str:

@@ -35,7 +35,7 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
                 "python_version": ".".join(str(part) for part in sys.version_info[:3]),
             }
         },
-        "signature": {"inputs": json.dumps([features]), "outputs": None, "params": None},
+        "signature": {"inputs": json.dumps([features]), "outputs": json.dumps(_columns(record)), "params": None},
         "run_id": run_id,
         "model_uuid": record.head_digest[:32],
         "utc_time_created": created.strftime("%Y-%m-%d %H:%M:%S.%f"),
@@ -44,3 +44,9 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
     (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
     (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
     shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)
+
+
+def _columns(record: SkillRecord) -> list[dict[str, str]]:
+    numbers = ["confidence", *(f"probability/{label}" for label in record.evaluated["labels"])]
+    columns = {"label": "string", **dict.fromkeys(numbers, "float")}
+    return [{"name": name, "type": kind} for name, kind in columns.items()]

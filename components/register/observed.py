@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 # Tags by which runs and versions are found again.
 EVALUATE = "coachworks.evaluate"  # key of the evaluation that a run or version stands for
 KIND = "coachworks.kind"  # RUN or CANDIDATE
-HEAD = "coachworks.head_digest"  # of a version
+HEAD = "head_digest"  # of a version
 JUDGED = "coachworks.judged"  # set last: champion or challenger, the aliases are where they belong
 COMPARISON = "coachworks.comparison"  # JSON of the comparison with the champion
-REASON = "coachworks.reason"  # why it is champion or challenger, in words
-BALANCED_ACCURACY = "coachworks.test_balanced_accuracy"
+REASON = "reason"  # why it is champion or challenger, in words
+BALANCED_ACCURACY = "balanced_accuracy"  # of a version, on the test split of its own evaluation
 RUN, CANDIDATE = "run", "candidate"
 
 

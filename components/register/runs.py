@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.store import Store
-from coachworks.tracking import Tracking
+from coachworks.tracking import VIEW, Tracking
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
@@ -21,6 +21,8 @@ _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
 _PICTURES = ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg")
 PREDICTIONS = "test/predictions.parquet"  # among a run's artifacts
+# The columns of the table of runs, as MLflow's button "Share" writes them; what its UI does not know, it ignores.
+_VIEW_STATE = {"selectedColumns": measures.COLUMNS}
 _DATASET_DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole digest is a tag
 
 
@@ -45,6 +47,7 @@ def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillR
         if found.lifecycle_stage != "active":
             client.restore_experiment(experiment_id)
     client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record))
+    client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{VIEW}", json.dumps(_VIEW_STATE))
     return str(experiment_id)
 
 
@@ -61,7 +64,7 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     at = record.evaluated_at_ms
     run = client.create_run(
         experiment_id,
-        start_time=at,
+        start_time=record.training_started_at_ms,
         run_name=run_name(record),
         tags=_tags(record, RUN, descriptions.describe_run(record)),
     )
@@ -71,9 +74,13 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     client.log_inputs(run_id, [_dataset(record)])
     _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
     with store.scratch() as folder:
+        for name in ("pictures", "report", "test"):
+            (folder / name).mkdir()
         for path, source in _artifacts(record):
-            (folder / path).parent.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / path)
+        (folder / "report" / "candidates.json").write_text(
+            json.dumps(record.trained, indent=1, ensure_ascii=False), "utf-8"
+        )
         if evaluated["status"] == "passed":
             (folder / FOLDER).mkdir()
             write_model_folder(record, run_id, folder / FOLDER)
@@ -83,14 +90,14 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
 
 
 def run_name(record: SkillRecord) -> str:
-    """What the list of runs shows: when, and who won."""
-    moment = record.lineage.evaluate.created_at[:16].replace("T", " ")
-    return f"{moment} {record.evaluated['winner']}"
+    """What lists and legends show: who won, and how good it is. When it was is in the column beside it."""
+    value = record.evaluated["balanced_accuracy"]["value"]
+    return str(record.evaluated["winner"]) if value is None else f"{record.evaluated['winner']} {value:.1%}"
 
 
 def log_comparison(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
     """Add the comparison with the champion to a run."""
-    _log(client, run_id, {f"champion/{name}": value for name, value in metrics.items()}, {}, at_ms)
+    _log(client, run_id, {f"test_vs_champion/{name}": round(value, 4) for name, value in metrics.items()}, {}, at_ms)
 
 
 def _remove_unfinished(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> None:
@@ -107,24 +114,24 @@ def _remove_unfinished(client: "MlflowClient", experiment_id: str, record: Skill
 def _record_candidate(
     client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
 ) -> None:
-    at = record.evaluated_at_ms
+    started = record.training_started_at_ms
     won = candidate == record.trained["winner"]
     tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
     run = client.create_run(
         experiment_id,
-        start_time=at,
+        start_time=started,
         run_name=candidate,
-        tags={**tags, _PARENT: parent, "coachworks.selected": "yes" if won else "no"},
+        tags={**tags, _PARENT: parent, "selected": "yes" if won else "no"},
     )
     _log(
         client,
         run.info.run_id,
         measures.candidate_metrics(record, candidate),
         measures.candidate_params(record, candidate),
-        at,
+        record.evaluated_at_ms,
     )
     seconds = record.trained["candidates"][candidate]["seconds"] or 0
-    client.set_terminated(run.info.run_id, "FINISHED", end_time=at + int(seconds * 1000))
+    client.set_terminated(run.info.run_id, "FINISHED", end_time=started + int(seconds * 1000))
 
 
 def _log(
@@ -138,16 +145,16 @@ def _log(
 
 
 def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
-    provenance = {f"coachworks.{name}": value for name, value in record.provenance.items()}
     commit = record.lineage.commit
     return {
-        **provenance,
+        **record.provenance,
+        EVALUATE: record.lineage.evaluate.key,
         KIND: kind,
         _NOTE: note,
         "mlflow.source.name": "coachworks",
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),
-        **({"coachworks.gates": record.evaluated["status"]} if kind == RUN else {}),
+        **({"gates": record.evaluated["status"]} if kind == RUN else {}),
     }
 
 

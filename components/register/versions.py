@@ -52,7 +52,7 @@ def ensure_version(client: "MlflowClient", record: SkillRecord, seen: Observed, 
     if own is not None:
         return own
     tags = {
-        **{f"coachworks.{name}": value for name, value in record.provenance.items()},
+        **record.provenance,
         EVALUATE: record.lineage.evaluate.key,
         HEAD: record.head_digest,
         BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),

@@ -17,4 +17,4 @@ def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fle
         assert report["skills"][skill]["status"] == "champion"
         assert report["skills"][skill]["champion_version"] == "1"
         version = client.get_model_version_by_alias(f"showroom.{skill}", "champion")
-        assert version.tags["coachworks.head_digest"] == report["skills"][skill]["head_digest"]
+        assert version.tags["head_digest"] == report["skills"][skill]["head_digest"]
