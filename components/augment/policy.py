@@ -5,14 +5,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.digests import digest_json
-from coachworks.fleet.model import Augment
 from components.augment import declaration
+
+if TYPE_CHECKING:
+    from coachworks.fleet.model import Augment  # pydantic would double the start of a worker
 
 POLICY = "policy.json"
 Pixels = NDArray[np.uint8]
@@ -51,7 +53,7 @@ class Policy:
         }
 
 
-def policy_of(augment: Augment) -> Policy:
+def policy_of(augment: "Augment") -> Policy:
     """The policy that a fleet file asks for, checked.
 
     Raises:
@@ -65,7 +67,7 @@ def policy_of(augment: Augment) -> Policy:
     return Policy(augment.views, augment.seed, declared, transforms, view_digest, digest)
 
 
-def declared_transforms(augment: Augment) -> list[dict[str, Any]]:
+def declared_transforms(augment: "Augment") -> list[dict[str, Any]]:
     """The transforms that a fleet file declares, else the default ones."""
     return list(declaration.DEFAULT if augment.transforms is None else augment.transforms)
 

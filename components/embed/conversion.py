@@ -3,6 +3,8 @@
 import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,24 @@ def convert(source: Source) -> tuple[bytes, int]:
     Raises:
         DataError: the file does not compute what torch does, or the module does not give one vector per photo.
     """
+    with _one_thread():
+        return _converted(source)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on a busy machine, several wait for one another ten times as long as they work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _converted(source: Source) -> tuple[bytes, int]:
     import torch
 
     module = source.load()
