@@ -1,22 +1,28 @@
 """The engine behind the HTTP interface: loads the models, decodes photos, batches them, knows whether it is ready."""
 
 import asyncio
+import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import Self
 
 from starlette.requests import Request
 
+from coachworks.photos import FORMATS
 from serving.answers import Answer
 from serving.batcher import MicroBatcher
 from serving.instruments import Instruments
-from serving.predictor import Predictor, Query
+from serving.predictor import Floats, Predictor, Query
 from serving.refusals import Code, RefusalError
 from serving.settings import ServingSettings
 from serving.upload import UploadBudget, uploaded_photo
 
 logger = logging.getLogger(__name__)
+
+_LARGE_PIXELS = 12_000_000  # up to 9 bytes each while they are decoded; larger photos are decoded one at a time
 
 
 class Engine:
@@ -34,6 +40,7 @@ class Engine:
         self._failure: str | None = None
         self._in_progress = 0
         self._budget = UploadBudget(settings.max_upload_bytes)
+        self._one_large = Lock()
 
     async def __aenter__(self) -> Self:
         self._decoders = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
@@ -110,28 +117,47 @@ class Engine:
         async with uploaded_photo(
             request, max_bytes=settings.max_body_bytes, timeout_s=settings.upload_timeout_s, budget=self._budget
         ) as photo:
-            if self._in_progress >= settings.max_queue:
-                raise RefusalError(
-                    Code.OVERLOADED, f"{settings.max_queue} photos are waiting for their answers already"
-                )
-            self._in_progress += 1
-            self._instruments.in_progress.set(self._in_progress)
-            try:
-                pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, predictor.prepare, photo)
-            except BaseException:
-                self._leave()
-                raise
-        try:
-            answers = await self._batcher.submit(Query(pixels, skills, probabilities))
-        finally:
-            self._leave()
+            with self._place_in_queue():
+                try:
+                    async with asyncio.timeout(settings.answer_timeout_s):
+                        pixels = await asyncio.get_running_loop().run_in_executor(
+                            self._decoders, self._prepare, predictor, photo
+                        )
+                        answers = await self._batcher.submit(Query(pixels, skills, probabilities))
+                except TimeoutError as err:
+                    raise RefusalError(
+                        Code.OVERLOADED, f"an answer must be there after {settings.answer_timeout_s} s; it was not"
+                    ) from err
         for skill, answer in answers.items():
             self._instruments.answers.labels(skill, answer.label).inc()
         return answers
 
-    def _leave(self) -> None:
-        self._in_progress -= 1
+    @contextmanager
+    def _place_in_queue(self) -> Iterator[None]:
+        if self._in_progress >= self._settings.max_queue:
+            raise RefusalError(Code.OVERLOADED, f"{self._in_progress} photos are waiting for their answers already")
+        self._in_progress += 1
         self._instruments.in_progress.set(self._in_progress)
+        try:
+            yield
+        finally:
+            self._in_progress -= 1
+            self._instruments.in_progress.set(self._in_progress)
+
+    def _prepare(self, predictor: Predictor, photo: bytes) -> Floats:
+        with self._one_large if _claimed_pixels(photo) > _LARGE_PIXELS else nullcontext():
+            return predictor.prepare(photo)
 
     def _run(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
         return self.predictor.answer_queries(queries)
+
+
+def _claimed_pixels(photo: bytes) -> int:
+    """Width times height as the file's header claims; 0 where it has none that can be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # the decoder finds the words for it
+        return 0

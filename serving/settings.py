@@ -24,6 +24,7 @@ class ServingSettings:
         max_body_bytes: Largest body of a request.
         max_upload_bytes: Most bytes of all uploads at a time; more are refused with 503.
         upload_timeout_s: Longest that an upload may take, in seconds.
+        answer_timeout_s: Longest from upload to answer, in seconds; then it is refused with 503.
     """
 
     threads: int = 0
@@ -34,6 +35,7 @@ class ServingSettings:
     max_body_bytes: int = MAX_BYTES
     max_upload_bytes: int = 256 * 1024**2
     upload_timeout_s: int = 30
+    answer_timeout_s: int = 30
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,0 +1,87 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from coachworks.errors import DataError
+from serving.bundle import Bundle, load_bundle
+from serving.refusals import UnknownSkillError
+
+
+@pytest.fixture
+def copy(bundle_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
+
+
+def test_a_bundle_says_what_it_holds(bundle: Bundle):
+    assert bundle.fleet == "showroom"
+    assert list(bundle.skills) == ["colour", "light"]
+    assert bundle.skills["colour"].head.labels == ("red", "green", "blue")
+    assert bundle.skills["colour"].entry.version == "3"
+    assert bundle.skills["colour"].entry.question == "Which colour?"
+    assert bundle.backbone.input_px == 32
+
+
+@pytest.mark.parametrize("name", ["backbone.onnx", "heads/colour.safetensors"])
+def test_a_file_that_was_changed_is_refused(copy: Path, name: str):
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(DataError, match=rf"{name} of the bundle must have the SHA-256 .*: package the fleet again"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["backbone.onnx", "heads/light.safetensors", "manifest.json"])
+def test_a_file_that_is_missing_is_refused(copy: Path, name: str):
+    (copy / name).unlink()
+    with pytest.raises(DataError, match=rf"the bundle must hold {name}; .*Package the fleet again"):
+        load_bundle(copy)
+
+
+def test_a_bundle_of_another_version_is_refused(copy: Path):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"apiVersion": "coachworks.dev/v2"}))
+    with pytest.raises(DataError, match="apiVersion: .*'coachworks.dev/v1'.* package the fleet again"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind": "Bundle"}'])
+def test_a_manifest_that_is_none_is_refused(copy: Path, text: str):
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest.json of the bundle .* cannot be read"):
+        load_bundle(copy)
+
+
+def test_a_skill_whose_name_leaves_the_bundle_is_refused(copy: Path):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["skills"]["../../outside"] = manifest["skills"]["colour"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="cannot be read"):
+        load_bundle(copy)
+
+
+def test_labels_that_are_not_those_of_the_head_are_refused(copy: Path):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["skills"]["colour"]["labels"].reverse()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="labels of the head of 'colour' must be those of the manifest"):
+        load_bundle(copy)
+
+
+def test_a_head_of_another_backbone_is_refused(copy: Path):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["backbone"]["digest"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="the head of 'colour' must read features of the backbone 000000000000"):
+        load_bundle(copy)
+
+
+def test_an_unknown_skill_is_refused_with_the_one_that_was_meant(bundle: Bundle):
+    with pytest.raises(UnknownSkillError, match=r"among colour, light; got 'color'\. Did you mean 'colour'\?"):
+        bundle.pick(["light", "color"])
+
+
+def test_skills_are_picked_once_each_in_the_order_asked(bundle: Bundle):
+    assert bundle.pick(["light", "colour", "light"]) == ("light", "colour")
+    assert bundle.pick(None) == ("colour", "light")
