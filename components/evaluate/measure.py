@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.calibration import Reliability, fit_temperature, reliability
+from components.evaluate.calibration import Reliability, reliability
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.intervals import Interval, intervals
 from components.train.heads import Head, softmax
 from components.train.scores import log_loss, tally_by_set
+from components.train.temperature import fit_temperature
 
 Array = NDArray[Any]
 

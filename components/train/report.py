@@ -14,7 +14,7 @@ class CandidateReport:
         standard_error: Its standard error, from a bootstrap of the sets; None without validation photos.
         complexity: Rank from the simplest kind, 0, to the most complex.
         parameters: The settings that validation picked.
-        tried: Every setting tried, with its validation balanced accuracy and log loss.
+        tried: Every setting tried, with its balanced accuracy and calibrated log loss on validation.
         seconds: This skill's share of the time that training the candidate took.
     """
 

@@ -121,9 +121,16 @@ def _draws(sets: int, replicates: int, seed: int) -> Iterator[Doubles]:
         yield np.bincount(drawn.ravel(), minlength=count * sets).reshape(count, sets).astype(np.float64)
 
 
-def log_loss(probabilities: Array, answers: Array) -> float:
-    """Mean of -log(probability of the true label) in nats; NaN without photos."""
+def log_loss(probabilities: Array, answers: Array, weights: Array | None = None) -> float:
+    """Mean of -log(probability of the true label) in nats; NaN without photos.
+
+    Args:
+        probabilities: Shape (N, K).
+        answers: Label indices, shape (N,).
+        weights: What each photo counts, shape (N,); None is alike.
+    """
     if not len(answers):
         return float("nan")
     chosen = probabilities[np.arange(len(answers)), answers].astype(np.float64)
-    return float(-np.log(np.maximum(chosen, 1e-12)).mean())  # a probability of 0 would cost infinity
+    losses = -np.log(np.maximum(chosen, 1e-12))  # a probability of 0 would cost infinity
+    return float(np.average(losses, weights=weights))

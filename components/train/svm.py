@@ -17,7 +17,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 COMPONENTS = 128
-PENALTIES = (3e-5, 1e-4, 3e-4, 1e-3)
+PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3)
 WIDTHS = (1.0, 2.0)  # gamma times the mean squared distance between photos
 _FLOOR = 1e-5  # share of the kernel's greatest eigenvalue below which an axis is float32 noise
 
