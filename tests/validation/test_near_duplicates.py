@@ -37,7 +37,7 @@ def find(images, **settings_):
 
 
 def test_the_same_scene_a_moment_later_is_found():
-    found = find([scene(0), scene(1), scene(0, shift=4, noise=12), scene(2)])
+    found = find([scene(0), scene(1), scene(0, shift=3, noise=12), scene(2)])
     assert found.pairs == (("0", "2"),)
 
 

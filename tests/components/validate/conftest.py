@@ -26,8 +26,8 @@ INGESTED_AT = datetime(2026, 1, 2)
 
 def drawn(seed: int, *, shift: int = 0, size: int = 160) -> Image.Image:
     """A photo of coloured blocks; the same seed gives the same scene, `shift` moves the camera."""
-    blocks = np.random.default_rng(seed).integers(0, 255, (12, 12, 3), dtype=np.uint8)
-    scene = Image.fromarray(blocks).resize((size + 8, size + 8), Image.Resampling.NEAREST)
+    blocks = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    scene = Image.fromarray(blocks).resize((size + 8, size + 8), Image.Resampling.BICUBIC)
     return scene.crop((shift, shift, shift + size, shift + size))
 
 
@@ -118,6 +118,12 @@ class Pile:
 @pytest.fixture
 def pile(store: FolderStore, tmp_path: Path) -> Pile:
     return Pile(store, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., Image.Image]:
+    """Draws a scene by its seed."""
+    return drawn
 
 
 @pytest.fixture
