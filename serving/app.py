@@ -68,6 +68,7 @@ def create_app(load: Callable[[], Predictor], settings: ServingSettings = DEFAUL
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.engine = engine
     app.add_middleware(

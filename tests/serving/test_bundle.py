@@ -42,7 +42,7 @@ def test_a_file_that_is_missing_is_refused(copy: Path, name: str):
 def test_a_bundle_of_another_version_is_refused(copy: Path):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"apiVersion": "coachworks.dev/v2"}))
-    with pytest.raises(DataError, match="apiVersion: .*'coachworks.dev/v1'.* package the fleet again"):
+    with pytest.raises(DataError, match=r"apiVersion: .*'coachworks.dev/v1'.* package the fleet again"):
         load_bundle(copy)
 
 

@@ -5,9 +5,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from coachworks.errors import PhotoError
 from components.embed.preprocess import features_input
 from components.embed.session import open_session, run_session
-from coachworks.errors import PhotoError
 from serving.predictor import Predictor, Query
 
 
