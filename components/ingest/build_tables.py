@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -53,8 +54,8 @@ class Entry:
     attributes: dict[str, Any] = field(default_factory=dict)
     votes: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def learn(self, item: Item) -> None:
-        """Fill gaps with what is said about one of the photo's files, and take its answers as votes."""
+    def learn(self, item: Item, answers: Mapping[str, str]) -> None:
+        """Fill gaps with what is said about one of the photo's files, and take the answers as votes."""
         row = item.row
         self.permission = self.permission or item.permission
         self.set_id = self.set_id or row.set_id
@@ -62,7 +63,7 @@ class Entry:
         self.taken_at = self.taken_at or row.taken_at
         self.attributes = {**row.attributes, **self.attributes}
         annotator = f"{item.source}:{printable(item.found.name)}"
-        for skill, label in row.answers.items():
+        for skill, label in answers.items():
             vote = (skill, annotator, label)
             if vote not in self.votes:
                 self.votes.append(vote)
@@ -99,6 +100,10 @@ class Gathering:
 
     def __init__(self, fleet: Fleet) -> None:
         self._unsure = {name: skill.unsure for name, skill in fleet.spec.skills.items()}
+        self._vocabulary = {
+            name: {_composed(label): label for label in (*skill.labels, *filter(None, [skill.unsure]))}
+            for name, skill in fleet.spec.skills.items()
+        }
         self.entries: dict[str, Entry] = {}
         self.rejections: list[Rejection] = []
         self.remarks: list[Remark] = []
@@ -115,12 +120,12 @@ class Gathering:
         elif (entry := self.entries.get(outcome.photo_id)) is None:
             entry = Entry(outcome, item.found.path, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
-            entry.learn(item)
+            entry.learn(item, self._spelt(item))
         else:
             self._add_duplicate(entry, item, name)
 
     def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
-        entry.learn(item)
+        entry.learn(item, self._spelt(item))
         if os.path.realpath(entry.path) == os.path.realpath(item.found.path):
             return  # one file that two sources name: nothing is set aside
         message = f"it has the same bytes as {entry.filename}"
@@ -144,23 +149,33 @@ class Gathering:
         self._filenames.add(unique)
         return unique
 
+    def _spelt(self, item: Item) -> dict[str, str]:
+        """The answers as the fleet file spells them: Unicode has two ways to write an accented letter."""
+        return {
+            skill: self._vocabulary[skill].get(_composed(label), label) for skill, label in item.row.answers.items()
+        }
+
     def digest(self) -> str:
         """Digest of all that the tables hold, but for the time of ingestion."""
         hasher = hashlib.sha256()
         for entry in self.entries.values():
             row = {**_catalogue_row(entry), "votes": entry.votes, "attributes": entry.attributes}
             hasher.update(json.dumps(row, sort_keys=True, default=str).encode())
-        rest = [jsonable(self.rejections), jsonable(self.remarks), self._unsure, self.ignored]
+        for label in self.labels():
+            hasher.update(repr(label).encode())
+        rest = [jsonable(self.rejections), jsonable(self.remarks), list(self._unsure), self.ignored]
         hasher.update(canonical_json(rest).encode())
         return hasher.hexdigest()
 
     def labels(self) -> Iterator[tuple[str, str, Label]]:
         """(photo_id, skill, label) of every photo and skill that has votes, skills in the fleet's order."""
         for photo_id, entry in self.entries.items():
+            answers: dict[str, list[str]] = {}
+            for skill, _, label in entry.votes:
+                answers.setdefault(skill, []).append(label)
             for skill, unsure in self._unsure.items():
-                answers = [label for voted, _, label in entry.votes if voted == skill]
-                if answers:
-                    yield photo_id, skill, majority(answers, unsure)
+                if skill in answers:
+                    yield photo_id, skill, majority(answers[skill], unsure)
 
     def write(self, folder: Path, index: PhotoIndex) -> list[tuple[str, str, Label]]:
         """Write the tables and `rejected.json` into `folder`; gives the labels for the report."""
@@ -216,6 +231,10 @@ class Gathering:
             remarks=self.remarks[:_REMARKS_SHOWN],
             remarks_count=len(self.remarks),
         )
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _set_of(entry: Entry) -> str:

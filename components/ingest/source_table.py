@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import DataError, NotFoundError
+from coachworks.fleet.survey import slug
 from coachworks.photos import exif_date
 from coachworks.tables import CATALOGUE, SPLITS
 
@@ -171,13 +172,21 @@ def _roles(path: Path, columns: list[str], skills: Collection[str], table: Sourc
             f"{', '.join(columns) or 'none'}. Name the column of file names `filename`."
         )
     roles: dict[str, tuple[str, str]] = {}
+    answered: dict[str, str] = {}
     for column, low in zip(columns, lower, strict=True):
+        skill = slug(low)  # as `coachworks init` names the skill of a column
         if low == filename:
             roles[column] = ("filename", low)
         elif low in _KNOWN:
             roles[column] = ("known", low)
-        elif low in skills:
-            roles[column] = ("skill", low)
+        elif skill in skills:
+            if skill in answered:
+                raise DataError(
+                    f"table {path.name} must have one column for the skill {skill!r}; "
+                    f"got {answered[skill]!r} and {column!r}"
+                )
+            answered[skill] = column
+            roles[column] = ("skill", skill)
         elif low in _COMPUTED:
             table.remarks.append((path.name, f"the column {column!r} is ignored: ingest computes it"))
         elif low:

@@ -1,5 +1,6 @@
 """Ingest as a library function."""
 
+import os
 from pathlib import Path
 
 from coachworks.context import ALONE, Context
@@ -57,7 +58,7 @@ def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig,
         gathering.rejections += files.rejections
         gathering.remarks += files.remarks
         gathering.ignored += files.ignored
-    if context.dry and any(index.verdict(item.found) is None for item in items):
+    if context.dry and any(index.verdict(item.found) is None and os.access(item.found.path, os.R_OK) for item in items):
         raise NotDoneError("ingest")
     if context.dry and (new := sum(index.verdict(item.found) is None for item in items)):
         raise NotDoneError("ingest", f"{new} files are new or have changed")

@@ -97,7 +97,7 @@ def _write(
     counted = labels[labels["label"].notna()].groupby(["skill", "label", "split"]).size()
     per_skill: dict[str, dict[str, dict[str, int]]] = {skill: {} for skill in skills}
     for (skill, label, name), count in counted.items():
-        per_skill[skill].setdefault(label, dict.fromkeys(SPLITS, 0))[name] = int(count)
+        per_skill.setdefault(skill, {}).setdefault(label, dict.fromkeys(SPLITS, 0))[name] = int(count)
     photos, sets = splits["split"].value_counts(), splits.drop_duplicates("set_id")["split"].value_counts()
     return SplitReport(
         photos={name: int(photos.get(name, 0)) for name in SPLITS},

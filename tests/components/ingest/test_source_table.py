@@ -130,6 +130,21 @@ def test_rows_that_cannot_be_read_are_listed_and_the_run_goes_on(table, taken_in
     assert read.labelled == {("b.jpg", "animal"): "dog"}
 
 
+def test_columns_are_skills_however_the_name_is_written(table, taken_in):
+    skills = {"image-content": ["inside", "outside"]}
+    for column in ("image-content", "Image Content", "image_content"):
+        read = taken_in(table(f"filename,{column}\na.jpg,inside\n"), skills=skills)
+        assert read.report["skills"] == {"image-content": {"inside": 1}}
+    with pytest.raises(DataError, match="one column for the skill 'image-content'; got 'Image Content' and 'image_con"):
+        taken_in(table("filename,Image Content,image_content\n"), skills=skills)
+
+
+def test_labels_are_spelt_as_the_fleet_file_spells_them(table, taken_in):
+    composed, decomposed = (unicodedata.normalize(form, "Škoda") for form in ("NFC", "NFD"))
+    read = taken_in(table(f"filename,make\na.jpg,{decomposed}\nb.jpg,saab\n"), skills={"make": [composed, "Saab"]})
+    assert read.labelled == {("a.jpg", "make"): composed, ("b.jpg", "make"): "saab"}
+
+
 def test_a_photo_that_is_named_and_broken_is_set_aside_once(table, taken_in, tmp_path):
     (tmp_path / "photos/broken.jpg").write_text("x")
     (tmp_path / "photos/named.txt").write_text("x")
