@@ -121,7 +121,8 @@ def put_head(store: FolderStore, skill: str, head: Head, tmp: Path, *, created_a
 def put_register(store: FolderStore, skills: Mapping[str, Mapping[str, Any]], evaluate: str = "e" * 32) -> str:
     """Publish a result of register; its key."""
     report = {"tracking": "embedded", "skills": {name: dict(entry) for name, entry in skills.items()}}
-    return produce(store, "register", {"evaluate": evaluate}, lambda folder: report, context=ALONE, code="test").key
+    inputs = {"evaluate": evaluate, **report}
+    return produce(store, "register", inputs, lambda folder: report, context=ALONE, code="test").key
 
 
 def champion(head_digest: str | None, version: str | None = "1", status: str = "champion") -> dict[str, Any]:

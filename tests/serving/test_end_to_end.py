@@ -1,0 +1,247 @@
+"""The packaged bento, served by `coachworks serve` in a process of its own, and asked over a socket."""
+
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from serving.bento_server import free_port
+
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {name: showroom}
+spec:
+  store: ./store
+  sources: [{photos: ./photos, table: ./photos.csv}]
+  skills:
+    colour: {labels: [red, green, blue], question: "Which colour?"}
+    light: {labels: [dark, bright], question: "Which light?"}
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    folder: Path
+    port: int
+    process: "subprocess.Popen[str]"
+    said: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        return response.status, json.loads(text) if text.startswith(b"{") else {"text": text.decode()}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "coachworks.cli.main", *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> Iterator[Served]:
+    from components.package.step import package
+
+    folder = tmp_path_factory.mktemp("served")
+    fleet, _, register = fabricated.fabricate(folder)
+    package(fleet, [register])
+    (folder / "fleet.yaml").write_text(FLEET)
+    port = free_port()
+    log = (folder / "access.log").open("w")
+    process = subprocess.Popen(
+        command("serve", "-f", folder / "fleet.yaml", "--port", port),
+        stdout=log,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's `&` would ignore it
+    )
+    said = ""
+    assert process.stderr is not None
+    while "openapi.json describes it" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    try:
+        yield Served(folder, port, process, said)
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stderr.close()
+        log.close()
+
+
+def test_serve_says_where_it_is_what_it_answers_and_how_to_ask(served: Served):
+    assert f"answers at {served.url}" in served.said
+    assert "colour" in served.said
+    assert "version 3" in served.said
+    assert f"curl -F photo=@photo.jpg {served.url}/v1/predict" in served.said
+
+
+def test_a_photo_is_answered(served: Served, fabricated: ModuleType):
+    status, document = served.send("POST", "/v1/predict", fabricated.photo("green"), Content_Type="image/jpeg")
+    assert status == 200
+    assert document["answers"]["colour"]["label"] == "green"
+
+
+def test_predict_asks_the_server_and_says_the_same_as_without_it(
+    served: Served, fabricated: ModuleType, tmp_path: Path
+):
+    photo = tmp_path / "car.png"
+    photo.write_bytes(fabricated.photo((20, 40, 220), kind="PNG"))
+    replies = [
+        json.loads(
+            subprocess.run(
+                command("predict", photo, "--json", *where), check=True, capture_output=True, text=True, cwd=tmp_path
+            ).stdout
+        )
+        for where in (["--url", served.url], ["-f", served.folder / "fleet.yaml"])
+    ]
+    for skill, answer in replies[0]["photos"][0]["answers"].items():
+        other = replies[1]["photos"][0]["answers"][skill]
+        assert answer["label"] == other["label"]
+        assert answer["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz"])
+def test_probes_answer_in_our_shape(served: Served, path: str):
+    assert served.send("GET", path) == (200, {"status": "ok"})
+
+
+def test_no_path_answers_in_another_shape(served: Served):
+    for path in ("/", "/docs.json", "/schema.json", "/assets/x", "/nothing"):
+        status, document = served.send("GET", path)
+        assert (status, document["error"]["code"]) == (404, "not-found")
+    status, document = served.send("GET", "/v1/predict")
+    assert (status, document["error"]["code"]) == (405, "method-not-allowed")
+
+
+def test_openapi_and_metrics_are_there(served: Served):
+    assert "/v1/predict" in served.send("GET", "/openapi.json")[1]["paths"]
+    assert "coachworks_model_info" in served.send("GET", "/metrics")[1]["text"]
+
+
+def test_a_taken_port_is_said(served: Served):
+    done = subprocess.run(
+        command("serve", "-f", served.folder / "fleet.yaml", "--port", served.port), capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert re.search(
+        rf"port must be free; {served.port} on 127.0.0.1 is not: .* Choose another with `--port`", done.stderr
+    )
+
+
+def bomb(width: int, height: int, mode: str = "1") -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (width, height)).save(file, "PNG")
+    return file.getvalue()
+
+
+def declared_50_mb(served: Served) -> int:
+    """Announce 50 MB, send a little, read the answer."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 52428800\r\n\r\n"
+            + bytes(1000)
+        )
+        return int(connection.recv(4096).split()[1])
+
+
+def chunked_50_mb(served: Served) -> int:
+    """Send 50 MB without saying so; the answer comes before the end."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+        try:
+            for _ in range(50):
+                connection.sendall(chunk)
+        except OSError:
+            pass  # refused already: the answer is in the buffer, unless the reset overtook it
+        try:
+            return int(connection.recv(4096).split()[1])
+        except ConnectionResetError:
+            return 413
+
+
+def gone_in_the_middle(served: Served) -> int:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 1000000\r\n\r\n"
+            + bytes(100_000)
+        )
+    return 400
+
+
+def test_two_hundred_hostile_requests_get_4xx_and_leave_the_memory_flat(served: Served, fabricated: ModuleType):
+    red = fabricated.photo("red", size=(800, 600))
+
+    def post(body: bytes, kind: str = "image/jpeg") -> Callable[[Served], int]:
+        return lambda served: served.send("POST", "/v1/predict", body, Content_Type=kind)[0]
+
+    attacks = [
+        post(b"hello"),
+        post(red[: len(red) // 2]),
+        post(bomb(20_000, 20_000)),
+        post(bomb(9_000, 9_000)),
+        post(b"{}", "application/json"),
+        post(b"x" * 100_000, "multipart/form-data; boundary=y"),
+        post(b""),
+        declared_50_mb,
+        chunked_50_mb,
+        gone_in_the_middle,
+    ]
+    workers = psutil.Process(served.process.pid).children(recursive=True)
+
+    def memory() -> int:
+        return sum(worker.memory_info().rss for worker in workers)
+
+    for attack in attacks:
+        assert 400 <= attack(served) < 500
+    before = memory()
+    for _ in range(19):
+        for attack in attacks:
+            assert 400 <= attack(served) < 500
+    assert memory() - before < 100e6
+    status, _ = served.send("POST", "/v1/predict", red, Content_Type="image/jpeg")
+    assert status == 200
+    assert served.send("GET", "/readyz")[0] == 200
+
+
+def test_ctrl_c_stops_it_cleanly_and_the_log_is_json(served: Served):
+    """The last of this file: the server is gone afterwards."""
+    children = psutil.Process(served.process.pid).children(recursive=True)
+    os.kill(served.process.pid, signal.SIGINT)
+    assert served.process.wait(30) == 0
+    assert served.process.stderr is not None
+    assert "Stopped." in served.process.stderr.read()
+    deadline = time.monotonic() + 10
+    while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    events = [json.loads(line) for line in (served.folder / "access.log").read_text().splitlines()]
+    assert len(events) > 200
+    assert {event["status"] for event in events} <= {200, 400, 404, 405, 413, 415, 422}
