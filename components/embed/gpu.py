@@ -17,13 +17,13 @@ BATCH = 128  # photos per pass: below, the GPU waits for its launches
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # CUDA, CUDA under Windows, ROCm
 
 
-def gpu_name() -> str | None:
-    """Name of the GPU that torch can use, or None; torch is imported only where there is a driver."""
+def accelerator() -> tuple[str, str] | None:
+    """Torch's device and the name of the GPU behind it, or None; torch is imported only where there is a driver."""
     if not any(Path(driver).exists() for driver in _DRIVERS):
         return None
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return ("cuda", torch.cuda.get_device_name()) if torch.cuda.is_available() else None
 
 
 class TorchBackbone:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
 from components.embed.config import EmbedConfig
 from components.embed.cores import usable_cores
 from components.embed.features import known_photos, space_of, view_folder, write_shard
-from components.embed.gpu import BATCH, TorchBackbone, gpu_name
+from components.embed.gpu import BATCH, TorchBackbone, accelerator
 from components.embed.pool import run_chunks
 from components.embed.report import EmbedReport
 from components.embed.source import Source
@@ -95,25 +96,25 @@ def _compute(
     started = time.monotonic()
     device, workers = "cpu", 0
     if todo:
-        gpu = gpu_name()
-        device = gpu or "cpu"
-        workers = max(1, min(config.workers or usable_cores(), rows // _ROWS_PER_WORKER))
+        gpu = accelerator()
+        cores = config.workers or usable_cores()
+        workers = max(1, min(cores, rows // _ROWS_PER_WORKER))
         job = Job(
             store=store.uri,
             spec=spec,
             onnx=None if gpu else onnx_key(spec.digest),
             policy=policy if any(photo.views != (0,) for photo in todo) else None,
             batch_size=config.batch_size,
-            threads=1 if workers > 1 else config.workers or usable_cores(),
+            threads=1 if workers > 1 else cores,
         )
         chunks = list(_chunks(todo, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
-        backbone = TorchBackbone(source, spec, "cuda") if gpu else None
+        backbone = TorchBackbone(source, spec, gpu[0]) if gpu else None
+        device = gpu[1] if gpu else "cpu"
         shards = _Shards(store, folders)
-        with context.progress.task("embed", total=len(todo), unit="photos") as task:
+        with context.progress.task("embed", total=len(todo), unit="photos") as task, closing(shards):
             for photos, answer in run_chunks(job, chunks, workers=workers):
                 shards.add(photos, answer if backbone is None else backbone.features(answer))
                 task.advance(len(photos))
-        shards.flush()
     seconds = time.monotonic() - started if todo else 0.0
     return EmbedReport(
         backbone=source.name,
@@ -166,14 +167,16 @@ class _Shards:
     _flushed_at: float = field(default_factory=time.monotonic)
 
     def add(self, photos: Sequence[Photo], features: NDArray[np.float32]) -> None:
+        """Take in the rows of some photos, view after view."""
         row = iter(features)
         for photo in photos:
             for view in photo.views:
                 self._rows.setdefault(view, []).append((photo.photo_id, next(row)))
         if time.monotonic() - self._flushed_at > _SHARD_S or any(len(r) >= _SHARD_ROWS for r in self._rows.values()):
-            self.flush()
+            self.close()
 
-    def flush(self) -> None:
+    def close(self) -> None:
+        """Publish what there is: also when the work was interrupted."""
         for view, rows in self._rows.items():
             write_shard(
                 self.store, self.folders[view], [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])

@@ -78,6 +78,17 @@ def test_any_number_of_processes_gives_the_same_features(run, store, upstream, m
         assert np.abs(load_features(store, report, ids, view) - expected[view]).max() < 1e-4
 
 
+def test_a_gpu_gives_the_features_that_the_cpu_gives(run, store, upstream, monkeypatch) -> None:
+    ids = [p.photo_id for p in upstream.photos(store, range(6))]
+    expected = load_features(store, run(range(6)).report, ids, 1)
+    for shard in list(store.list("features")):
+        (store.root / shard).unlink()
+    monkeypatch.setattr(step_module, "accelerator", lambda: ("cpu", "torch on the CPU"))  # the same code, no GPU needed
+    report = run(range(6), context=Context(refresh=frozenset({"embed"}))).report
+    assert (report["device"], report["computed"]) == ("torch on the CPU", 18)
+    assert np.abs(load_features(store, report, ids, 1) - expected).max() < 1e-4
+
+
 def test_new_photos_cost_only_themselves(run) -> None:
     run(range(10))
     report = run(range(13)).report
