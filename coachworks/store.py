@@ -108,7 +108,7 @@ class FolderStore:
     def _aside(self, key: str) -> Iterator[Path]:
         target = self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._tmp() / uuid.uuid4().hex
+        aside = self._tmp() / f"{os.getpid()}-{uuid.uuid4().hex}"
         try:
             yield aside
             aside.replace(target)
@@ -141,7 +141,7 @@ class FolderStore:
         """A relative symbolic link, so that people find the newest of a thing under a short name."""
         link, target = self._path(name), self._path(key)
         link.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._tmp() / uuid.uuid4().hex
+        aside = self._tmp() / f"{os.getpid()}-{uuid.uuid4().hex}"
         aside.symlink_to(os.path.relpath(target, link.parent))
         aside.replace(link)
 
@@ -165,11 +165,14 @@ class FolderStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove scratch folders whose process is gone: what a `kill -9` left behind."""
-        for folder in self._tmp().glob("*-*"):
-            pid = folder.name.split("-")[0]
+        """Remove what was being written by processes that are gone: what a `kill -9` left behind."""
+        for left in self._tmp().glob("*-*"):
+            pid = left.name.split("-")[0]
             if pid.isdigit() and not process_alive(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     def _tmp(self) -> Path:
         tmp = self.root / "tmp"

@@ -1,5 +1,6 @@
 """A source's files with what is said about each: by its table, or by the sub-folder it lies in."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class SourceFiles:
 
 def source_name(source: Source) -> str:
     """The source's name: as the fleet file says, or its folder's."""
-    return source.source or Path(source.photos).resolve().name
+    return source.source or Path(os.path.normpath(source.photos)).name
 
 
 def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> SourceFiles:

@@ -172,6 +172,12 @@ def test_names_that_are_not_utf8_are_written_with_escapes(draw, taken_in, tmp_pa
         assert aside(read) == {("caf\\xe9.jpg", "duplicate"), ("bad\\xff.jpg", "empty")}
 
 
+def test_a_source_is_called_as_its_folder_is_written(draw, taken_in, tmp_path):
+    draw("archive/a.jpg")
+    (tmp_path / "photos").symlink_to("archive")
+    assert taken_in({"photos": "./archive/../photos/."}).report["sources"] == {"photos": 1}
+
+
 def test_equal_names_of_two_sources_are_told_apart_by_the_source(draw, taken_in):
     for i, folder in enumerate(("one", "two", "more/two")):
         draw(f"{folder}/a.jpg", i)

@@ -123,6 +123,8 @@ def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
     fleet = fleet_at(photos, tmp_path / "store-killed")
     assert child(fleet, key, number, when).wait(60) == -signal.SIGKILL
     assert state(fleet, tables) == undisturbed
+    FolderStore(tmp_path / "store-killed").sweep()
+    assert list((tmp_path / "store-killed" / "tmp").iterdir()) == []
 
 
 def test_killed_from_outside_again_and_again_it_gets_further_each_time(photos, undisturbed, tables, tmp_path):
