@@ -35,13 +35,13 @@ def _good(photo: Image.Image, rng: random.Random) -> Image.Image:
 
 def _blurry(photo: Image.Image, rng: random.Random) -> Image.Image:
     if rng.random() < 0.6:
-        return photo.filter(ImageFilter.GaussianBlur(rng.uniform(2.2, 4.2)))
+        return photo.filter(ImageFilter.GaussianBlur(rng.uniform(2.0, 3.6)))
     along = rng.uniform(5, 9)
     return photo.filter(ImageFilter.BoxBlur((along, 0.8) if rng.random() < 0.7 else (0.8, along)))
 
 
 def _low_resolution(photo: Image.Image, rng: random.Random) -> Image.Image:
-    factor = rng.uniform(4.5, 7.5)
+    factor = rng.uniform(4.2, 6.4)
     small = photo.resize((round(WIDTH_PX / factor), round(HEIGHT_PX / factor)), Image.Resampling.BOX)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=rng.randint(45, 80))

@@ -67,13 +67,14 @@ def _take_outside(canvas: Canvas, shot: Shot, car: Car, rng: random.Random) -> N
         canvas.frame = _frame(160 + rng.uniform(-30, 30), ground, size)
         draw_end(canvas, car, rear=rng.random() < 0.5, lamps_on=lamps_on)
     else:
-        size = rng.uniform(212, 268) / car.shape.length
-        middle = 160 + rng.uniform(-18, 18)
+        opening = shot.content == "opening-mechanism"
+        size = (rng.uniform(262, 320) if opening else rng.uniform(246, 304)) / car.shape.length
+        middle = 160 + rng.uniform(-14, 14)
         canvas.frame = _frame(
-            middle, ground, size, car.shape.length, mirrored=rng.random() < 0.5, yaw=rng.uniform(-0.3, 0.3)
+            middle, ground, size, car.shape.length, mirrored=rng.random() < 0.5, yaw=rng.uniform(-0.22, 0.22)
         )
-        openings: tuple[Open, ...] = ("door", "door", "bonnet", "boot")
-        opened = rng.choice(openings) if shot.content == "opening-mechanism" else None
+        openings: tuple[Open, ...] = ("door", "bonnet", "boot")
+        opened = rng.sample(openings, rng.choice((1, 2, 2, 3))) if opening else ()
         draw_side(canvas, car, opened=opened, lamps_on=lamps_on, turn=rng.uniform(0, 90))
     if shot.place == "showroom":
         _reflect(canvas, round(ground * 2))

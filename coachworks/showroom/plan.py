@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coachworks.showroom.car import Car, body_types, build_car, paints
+from coachworks.showroom.near_views import NEAR_VIEWS
 from coachworks.showroom.photographer import Shot, truth
 from coachworks.showroom.surroundings import PLACES
 
@@ -29,7 +30,8 @@ _VIEWS = (
     ("wheel", False),
 )
 _DAMAGES = ("blurry", "low-resolution", "distorted")
-_DAMAGED_PER_CAR = 4  # of nine: so that each damage is seen on an eighth of the photos or more
+# So that each damage is on an eighth of the photos or more, and yet most photos show the body type well.
+_DAMAGED_WHOLE, _DAMAGED_OTHERS = 1, 3
 _OPENING_DAY = datetime(2025, 3, 3, 9, 0)
 _UNSURE_SHARE = 0.15  # of the damaged photos with something in the way
 
@@ -62,10 +64,10 @@ def plan_photos(cars: int, seed: int) -> Iterator[PlannedPhoto]:
     for number in range(cars):
         rng = random.Random(f"car {seed} {number}")  # noqa: S311 — chance, not secrecy
         body = body_types()[number % len(body_types())]
-        colour = paints()[(number + number // len(body_types())) % len(paints())]
+        colour = paints()[(number + 2 * (number // len(body_types()))) % len(paints())]
         car = build_car(body, colour, rng)
         day = _OPENING_DAY + timedelta(days=number * 2, minutes=rng.randrange(480))
-        damaged = dict(zip(rng.sample(range(len(_VIEWS)), _DAMAGED_PER_CAR), _damages(number), strict=True))
+        damaged = dict(zip(_damaged_views(rng), _damages(number), strict=True))
         for index, (content, end) in enumerate(_VIEWS):
             place = list(PLACES)[(number + index * 2) % len(PLACES)]
             shot = Shot(content=content, place=place, quality=damaged.get(index, "good"), end=end)
@@ -103,5 +105,11 @@ def plan_unseen(seed: int) -> Iterator[PlannedPhoto]:
         )
 
 
+def _damaged_views(rng: random.Random) -> list[int]:
+    whole = [index for index, (content, end) in enumerate(_VIEWS) if content not in NEAR_VIEWS and not end]
+    others = [index for index in range(len(_VIEWS)) if index not in whole]
+    return rng.sample(whole, _DAMAGED_WHOLE) + rng.sample(others, _DAMAGED_OTHERS)
+
+
 def _damages(number: int) -> list[str]:
-    return [_DAMAGES[(number + index) % len(_DAMAGES)] for index in range(_DAMAGED_PER_CAR)]
+    return [_DAMAGES[(number + index) % len(_DAMAGES)] for index in range(_DAMAGED_WHOLE + _DAMAGED_OTHERS)]

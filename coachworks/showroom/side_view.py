@@ -1,5 +1,6 @@
 """A car from its side: closed, or with a door, the bonnet or the boot open."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,9 @@ Open = Literal["door", "bonnet", "boot"]
 _LAMP_ON: Colour = (255, 250, 225)
 
 
-def draw_side(canvas: Canvas, car: Car, *, opened: Open | None = None, lamps_on: bool = False, turn: float = 0) -> None:
+def draw_side(
+    canvas: Canvas, car: Car, *, opened: Collection[Open] = (), lamps_on: bool = False, turn: float = 0
+) -> None:
     """Draw a car into a frame in metres whose x runs from its front and whose y runs up from the ground.
 
     Args:
@@ -26,7 +29,7 @@ def draw_side(canvas: Canvas, car: Car, *, opened: Open | None = None, lamps_on:
     shape = car.shape
     for x in np.linspace(shape.axles[0], shape.axles[1], 5):
         canvas.glow((float(x), 0.03), _pixels(canvas, 1.25, 0.16), BLACK, 0.75)
-    if opened == "bonnet":
+    if "bonnet" in opened:
         _engine_bay(canvas, car)
     canvas.shaded(_body(car), gloss(car.paint))
     _lower_edge(canvas, car)
@@ -39,12 +42,12 @@ def draw_side(canvas: Canvas, car: Car, *, opened: Open | None = None, lamps_on:
     _seams(canvas, car)
     _lamps(canvas, car, lamps_on=lamps_on)
     _mirror(canvas, car)
-    if opened == "door":
-        _open_door(canvas, car)
-    elif opened == "bonnet":
+    if "bonnet" in opened:
         _lifted(canvas, car, shape.windscreen, shape.windscreen[0] - 0.1, 1, 42)
-    elif opened == "boot":
+    if "boot" in opened:
         _open_boot(canvas, car)
+    if "door" in opened:
+        _open_door(canvas, car)
 
 
 def _pixels(canvas: Canvas, across: float, up: float) -> tuple[float, float]:
