@@ -11,6 +11,7 @@ from components.document.wording import NOT_MEASURED, day, decimal, duration, mo
 
 PORT = 3000  # where `coachworks serve` listens
 _DIGITS = 16  # of a digest: enough to tell any two apart
+_NOTHING = frozenset({"none", NOT_MEASURED, f"{NOT_MEASURED}, {NOT_MEASURED}"})
 _GLOSSARY: Mapping[str, str] = {
     "balanced accuracy": "the share of right answers, computed per label and then averaged, so that a rare label "
     "counts as much as a frequent one. Guessing gives 1 divided by the number of labels.",
@@ -31,7 +32,7 @@ def versions(record: SkillRecord) -> Section:
     embedded, augmented = record.fleet.report("embed"), record.fleet.report("augment")
     when = created(record.results)
     rows = [
-        Fact("Date of the evaluation", day(when) if when else NOT_MEASURED),
+        Fact("Date", day(when) if when else NOT_MEASURED),
         Fact("Version of this run", words(registered, "version") or "none"),
         Fact("Version in service", words(packaged, "version") or "none"),
         Fact("Kind of model", words(packaged, "kind") or words(record.trained, "winner") or NOT_MEASURED),
@@ -49,6 +50,8 @@ def versions(record: SkillRecord) -> Section:
         ),
         Fact("Code", f"coachworks {__version__}"),
     ]
+    if not record.evaluated.get("winner"):  # nothing was made: only what was read counts
+        rows = [row for row in rows if row.value not in _NOTHING]
     return Section("versions", "Versions", (Facts(tuple(rows)),))
 
 
@@ -88,9 +91,9 @@ def ask(fleet: FleetRecord, skill: SkillRecord | None) -> Section:
         text = "No skill is in service yet. This is how to ask once one is:"
     else:
         text = (
-            "`coachworks serve` starts the service on this machine; elsewhere, put its address in place of localhost. "
-            "The answer is JSON: label, probability, the runner-up and the version of the model."
-        ).replace("`", "")
+            "The command ‘coachworks serve’ starts the service on this machine; elsewhere, put its address in place of "
+            "localhost. The answer is JSON: label, probability, the runner-up and the version of the model."
+        )
     query = f"?skills={skill.name}" if skill else ""
     code = Code(
         (

@@ -126,7 +126,7 @@ def markdown(text: str) -> str:
     >>> markdown("a|b <c> _d_")
     'a\\|b &lt;c&gt; \\_d\\_'
     """
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", plain(text))
+    escaped = re.sub(r"([\\`*_{}\[\]#!|~])", r"\\\1", plain(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

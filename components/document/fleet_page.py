@@ -110,10 +110,10 @@ def skill_table(skills: Sequence[SkillRecord]) -> Table:
         Column("Status", share=1.2),
         Column("Balanced accuracy", share=1.7),
         Column("", "bar", 1.3),
-        Column("Test photos", "right", 0.7),
+        Column("Tested on", "right", 0.8),
         Column("Version", "right", 0.7),
     )
-    caption = "Balanced accuracy with its interval; the thin line is the gate, where one is set"
+    caption = "Balanced accuracy with its interval, on so many test photos; the thin line is the gate, where one is set"
     return Table(columns, tuple(rows), caption)
 
 
@@ -180,7 +180,9 @@ def _trained(record: FleetRecord, pictures: Pictures) -> Section:
     sheet = record.results["augment"].path / "contact-sheet.jpg" if "augment" in record.results else None
     picture = None
     if sheet is not None and sheet.is_file():
-        picture = pictures.chart(sheet, "contact-sheet", "Training photos and their altered versions")
+        picture = pictures.chart(
+            sheet, "contact-sheet", "Some training photos and their altered versions", 0.6, tallest=1.25
+        )
     packaged = Paragraph(f"The package for the service has {size(number(record.report('package'), 'bytes'))}.")
     return Section(
         "trained", "How the skills were trained", (Paragraph(text.strip()), *([picture] if picture else []), packaged)

@@ -100,7 +100,9 @@ def _never_shown(record: SkillRecord) -> list[str]:
     found = [f"{text} It was never shown a photo of anything else."]
     if facts.last is not None:
         found.append(f"It was never shown a photo that was taken after {day(facts.last)}.")
-    if facts.photos and facts.undated / facts.photos > _UNDATED_SHARE:
+    if facts.photos and facts.undated == facts.photos:
+        found.append("None of its photos carries a date, so whether seasons and years are covered evenly is not known.")
+    elif facts.photos and facts.undated / facts.photos > _UNDATED_SHARE:
         found.append(
             f"{percent(facts.undated / facts.photos)} of its photos carry no date, so whether seasons and years are "
             "covered evenly is not known."

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from coachworks.errors import NotFoundError, PhotoError
 from coachworks.photos import decode_photo
 from coachworks.store import Store
@@ -20,6 +22,7 @@ FOLDER = "pictures"
 _PHOTO_PX = 300  # longer side: sharp at 5 cm on paper, 15 kB
 _CHART_BYTES = 250_000  # a larger chart is scaled down: a page stays below 2 MB
 _CHART_PX = 1400
+_WHITE = 248  # of 255: what JPEG leaves of white
 
 
 class Pictures:
@@ -35,10 +38,20 @@ class Pictures:
         self._folder, self._stem, self._store = folder, stem, store
         (folder / FOLDER).mkdir(exist_ok=True)
 
-    def chart(self, source: Path, name: str, caption: str, width: float = 1.0) -> Picture | None:
-        """A copy of a picture that a step made, or None where it cannot be read."""
+    def chart(
+        self, source: Path, name: str, caption: str, width: float = 1.0, tallest: float | None = None
+    ) -> Picture | None:
+        """A copy of a picture that a step made, or None where it cannot be read.
+
+        Args:
+            source: The picture.
+            name: Of the copy, within the document.
+            caption: What it shows.
+            width: Share of the text's width.
+            tallest: Height relative to the width from which on the lower part is left out; None shows all.
+        """
         suffix = source.suffix.lower()
-        if source.stat().st_size <= _CHART_BYTES:
+        if source.stat().st_size <= _CHART_BYTES and tallest is None:
             file = self._name(name, suffix)
             shutil.copyfile(source, self._folder / file)
             return Picture(file, caption, width)
@@ -46,8 +59,10 @@ class Pictures:
             image = decode_photo(source.read_bytes())
         except PhotoError:
             return None
+        if tallest is not None and image.height > tallest * image.width:
+            image = image.crop((0, 0, image.width, _white_line(image, round(tallest * image.width))))
         image.thumbnail((_CHART_PX, 2 * _CHART_PX))
-        return Picture(self._save(image, name, quality=80), caption, width)
+        return Picture(self._save(image, name, quality=82), caption, width)
 
     def examples(self, record: SkillRecord, most: int) -> tuple[list[Picture], list[Picture]]:
         """Photos answered right and photos answered wrong, at most `most` of each; unreadable ones are left out."""
@@ -92,6 +107,12 @@ class Pictures:
 
     def _name(self, name: str, suffix: str) -> str:
         return f"{FOLDER}/{self._stem}-{name}{suffix}"
+
+
+def _white_line(image: "Image.Image", height: int) -> int:
+    """The lowest white line above `height`, in pixels from the top: where a sheet can be cut; else `height`."""
+    white = np.flatnonzero(np.asarray(image.convert("L"))[:height].min(axis=1) >= _WHITE)
+    return int(white[-1]) + 1 if len(white) else height
 
 
 def _typical(record: SkillRecord) -> list[tuple[str, str, float | None]]:

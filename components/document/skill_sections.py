@@ -115,26 +115,18 @@ def _counts(facts: PhotoFacts, labels: tuple[str, ...]) -> Table:
 
 def source_table(facts: PhotoFacts) -> Table:
     """Where photos come from."""
-    columns = (
-        Column("Source", share=1.5),
-        Column("Permission", share=2),
-        Column("Photos", "right", 0.8),
-        Column("Taken from", "right", 1.4),
-        Column("to", "right", 1.4),
-    )
-    rows = tuple(
-        Row(
-            (
-                Text(source.source),
-                Text(source.permission) if source.permission else Text("not recorded", "warn"),
-                Text(count(source.photos)),
-                Text(day(source.first)),
-                Text(day(source.last)),
-            )
-        )
-        for source in facts.sources
-    )
-    return Table(columns, rows, "Sources and permissions")
+    dated = facts.first is not None
+    columns = [Column("Source", share=1.5), Column("Permission", share=2), Column("Photos", "right", 0.8)]
+    if dated:
+        columns += [Column("Taken from", "right", 1.4), Column("to", "right", 1.4)]
+    rows = []
+    for source in facts.sources:
+        permission = Text(source.permission) if source.permission else Text("not recorded", "warn")
+        cells = [Text(source.source), permission, Text(count(source.photos))]
+        if dated:
+            cells += [Text(day(source.first)), Text(day(source.last))]
+        rows.append(Row(tuple(cells)))
+    return Table(tuple(columns), tuple(rows), "Sources and permissions")
 
 
 def dates(facts: PhotoFacts) -> str:

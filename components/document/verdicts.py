@@ -39,9 +39,10 @@ TONES: Mapping[Status, str] = {
     Status.DROPPED: "bad",
     Status.UNKNOWN: "muted",
 }
+_ACCURACY_GATE = "minbalancedaccuracy"
 _GATES = {
     "minphotosperlabel": "Photos per label, at least",
-    "minbalancedaccuracy": "Balanced accuracy, at least",
+    _ACCURACY_GATE: "Balanced accuracy, at least",
     "maxexpectedcalibrationerror": "Calibration error, at most",
 }
 
@@ -109,7 +110,7 @@ def accuracy(record: SkillRecord) -> Estimate:
 def accuracy_bar(record: SkillRecord) -> Bar:
     """Balanced accuracy as a table's cell."""
     measured = accuracy(record)
-    limit = next((gate.limit for gate in gates(record) if gate.key == "minbalancedaccuracy"), None)
+    limit = next((gate.limit for gate in gates(record) if gate.key == _ACCURACY_GATE), None)
     text = percent(measured.value)
     if measured.width is not None:
         text += f" ({interval(measured.low, measured.high)})"
@@ -189,9 +190,15 @@ def _gate_sentence(record: SkillRecord) -> str:
     missed = [gate for gate in judged if gate.passed is False]
     if not missed:
         noun = "gate" if len(judged) == 1 else "gates"
-        return f"It passes {'the one' if len(judged) == 1 else f'all {len(judged)}'} {noun} that the fleet sets."
+        text = f"It passes {'the one' if len(judged) == 1 else f'all {len(judged)}'} {noun} that the fleet sets."
+        low = accuracy(record).low
+        limit = next((gate.limit for gate in judged if gate.key == _ACCURACY_GATE), None)
+        if low is not None and limit is not None and low < limit:
+            text += f" But the interval reaches below the gate of {percent(limit)}: the true figure may miss it."
+        return text
     texts = [f"{gate.name[:1].lower()}{gate.name[1:]} {gate.texts[0]}, reached {gate.texts[1]}" for gate in missed]
-    return f"It misses {count(len(missed), 'gate')} of {len(judged)}: {listed(texts)}."
+    which = "its one gate" if len(judged) == 1 else f"{count(len(missed), 'gate')} of {len(judged)}"
+    return f"It misses {which}: {listed(texts)}."
 
 
 def _served(record: SkillRecord) -> str:
@@ -232,10 +239,11 @@ def next_step(record: SkillRecord) -> str:
     weak = weakest_labels(record)
     advice = []
     if weak:
-        advice.append(f"Add training photos of {listed(quoted(label) for label in weak)}, the labels it misses most.")
+        noun = "label" if len(weak) == 1 else "labels"
+        advice.append(f"Add training photos of {listed(map(quoted, weak))}, the {noun} it misses most.")
         advice.append("Look at its wrong answers: labels that people confuse, a skill cannot learn.")
     measured = accuracy(record)
-    missed = [g for g in gates(record) if g.passed is False and g.key == "minbalancedaccuracy" and g.limit is not None]
+    missed = [g for g in gates(record) if g.passed is False and g.key == _ACCURACY_GATE and g.limit is not None]
     if missed and measured.high is not None and missed[0].limit is not None and measured.high >= missed[0].limit:
         advice.append("The gate lies within the interval: more test photos could also settle the question.")
     return " ".join(advice) or "Add training photos, then run the pipeline again."

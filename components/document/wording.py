@@ -1,9 +1,11 @@
 """Numbers, dates and lists in plain words, rounded to what they can carry."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 NOT_MEASURED = "not measured"
+_CODE = re.compile(r"`([^`]+)`")
 _NBSP = "\u00a0"
 
 
@@ -144,12 +146,12 @@ def titled(name: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """`text` with a capital and a full stop.
+    """`text` with a capital and a full stop, and quotation marks where a step wrote code.
 
-    >>> sentence("too few photos")
-    'Too few photos.'
+    >>> sentence("too few photos; lower `minPhotosPerLabel`")
+    'Too few photos; lower ‘minPhotosPerLabel’.'
     """
-    text = text.strip()
+    text = _CODE.sub(r"‘\1’", text.strip())
     if not text:
         return ""
     return text[:1].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
