@@ -91,6 +91,13 @@ def test_a_photo_that_was_lost_from_the_store_is_taken_in_again(draw, taken_in, 
     assert store.read(key) == path.read_bytes()
 
 
+def test_what_the_fleet_file_calls_unsure_matters_only_where_somebody_was(draw, taken_in):
+    draw("photos/cat/a.jpg", 1)
+    assert taken_in().result.key == taken_in(unsure="maybe").result.key
+    draw("photos/maybe/b.jpg", 2)
+    assert taken_in().result.key != taken_in(unsure="maybe").result.key
+
+
 def test_the_number_of_workers_does_not_matter(draw, make_fleet, tmp_path):
     for i in range(12):
         draw(f"photos/cat/{i}.jpg", i % 9)
