@@ -1,20 +1,261 @@
 """What register does to the registry, seen through MLflow's own client."""
 
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 
+from coachworks.context import Context
 from coachworks.tracking import open_client, tracking_of
+from components.register.config import RegisterConfig
 from components.register.step import register
 
 
 @pytest.fixture
-def client(fleet):
-    return open_client(tracking_of(fleet))
+def client(chain, fleet, empty_database):
+    tracking = tracking_of(fleet)
+    tracking.database.parent.mkdir(parents=True)
+    shutil.copyfile(empty_database, tracking.database)
+    return open_client(tracking)
 
 
-def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fleet, client):
+@pytest.fixture
+def alone(fleet):
+    """The fleet's first skill only: half the work."""
+    skills = {"view": fleet.spec.skills["view"]}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
+def one(result):
+    return result.report["skills"]["view"]
+
+
+def runs_of(client, kind):
+    experiment = client.get_experiment_by_name("showroom/view")
+    return client.search_runs([experiment.experiment_id], f"tags.`coachworks.kind` = '{kind}'") if experiment else []
+
+
+def versions_of(client):
+    return client.search_model_versions("name = 'showroom.view'")
+
+
+def alias(client, name):
+    found = client.get_registered_model("showroom.view").aliases.get(name)
+    return found and str(found)
+
+
+def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fleet, client, store):
     report = register(fleet, chain.evaluation()).report
+    assert report["tracking"] == "embedded"
     for skill in fleet.spec.skills:
-        assert report["skills"][skill]["status"] == "champion"
-        assert report["skills"][skill]["champion_version"] == "1"
+        found = report["skills"][skill]
+        assert (found["status"], found["version"], found["champion_version"]) == ("champion", "1", "1")
         version = client.get_model_version_by_alias(f"showroom.{skill}", "champion")
-        assert version.tags["head_digest"] == report["skills"][skill]["head_digest"]
+        assert version.tags["head_digest"] == found["head_digest"]
+        manifest = json.loads(store.read(f"heads/{found['head_digest']}.json"))
+        assert (manifest["skill"], manifest["labels"]) == (skill, ["front", "rear", "side"])
+        assert store.exists(f"heads/{found['head_digest']}.safetensors")
+
+
+def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone, client):
+    register(alone, chain.evaluation(skills=["view"]))
+    [run], candidates = runs_of(client, "run"), runs_of(client, "candidate")
+    assert {candidate.info.run_name for candidate in candidates} == {"linear", "knn", "naive-bayes"}
+    assert {candidate.data.tags["mlflow.parentRunId"] for candidate in candidates} == {run.info.run_id}
+    assert len({(frozenset(c.data.metrics), frozenset(c.data.params)) for c in candidates}) == 1
+    for candidate in candidates:
+        assert set(candidate.data.metrics) <= set(run.data.metrics)
+        assert set(candidate.data.params) <= set(run.data.params)
+    assert run.data.metrics["test/balanced_accuracy_low"] < run.data.metrics["test/balanced_accuracy_high"]
+    assert run.data.params["gate.minBalancedAccuracy"] == "0.5"
+
+
+def test_a_run_says_from_what_it_was_made(chain, alone, client):
+    key = chain.evaluation(skills=["view"])
+    register(alone, key, context=Context(run="monday"))
+    [run] = runs_of(client, "run")
+    tags = run.data.tags
+    assert (tags["coachworks.evaluate"], tags["run"], tags["fleet"]) == (key, "monday", "showroom")
+    assert tags["backbone_digest"] == "b" * 64
+    assert tags["policy"] == "p" * 64
+    [given] = run.inputs.dataset_inputs
+    assert len(tags["data"]) == 64
+    assert tags["data"].startswith(given.dataset.digest)
+    assert "Which way does the car face?" in client.get_experiment(run.info.experiment_id).tags["mlflow.note.content"]
+
+
+def test_pictures_and_model_are_artifacts_of_the_run(chain, alone, client):
+    register(alone, chain.evaluation(skills=["view"]))
+    [run] = runs_of(client, "run")
+    paths = [entry.path for part in ("model", "pictures") for entry in client.list_artifacts(run.info.run_id, part)]
+    assert {"model/head.safetensors", "model/manifest.json", "model/MLmodel", "pictures/confusion.png"} <= set(paths)
+    assert not any(path.endswith((".pkl", ".pickle")) for path in paths)
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")  # MLflow about its own chat agents
+def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone, client, monkeypatch):
+    import mlflow
+
+    from components.train.heads import load_head
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    found = one(register(alone, chain.evaluation(skills=["view"])))
+    mlflow.set_tracking_uri(tracking_of(alone).uri)
+    model = mlflow.pyfunc.load_model("models:/showroom.view@champion")
+    features = np.eye(3, 4, dtype=np.float32)
+    table = model.predict(features)
+    head = load_head(chain.store.fetch(f"heads/{found['head_digest']}.safetensors"))
+    assert list(table["label"]) == ["front", "rear", "side"]
+    assert np.allclose(table.filter(like="probability/"), head.probabilities(features))
+
+
+def test_a_better_challenger_takes_over_and_says_by_how_much(chain, alone, client):
+    register(alone, chain.evaluation(noise=0.62, skills=["view"]))
+    found = one(register(alone, chain.evaluation(noise=0.0, seed=1, skills=["view"])))
+    assert (found["status"], found["version"], found["champion_version"]) == ("champion", "2", "2")
+    assert found["champion_metric"] == 1.0
+    assert found["challenger_metric"] < 0.8
+    assert "Took over from version 1" in found["reason"]
+    assert "on the same 60 test photos (30 sets)" in found["reason"]
+    assert (alias(client, "champion"), alias(client, "challenger")) == ("2", None)
+
+
+def test_a_worse_challenger_leaves_the_champion_where_it_is(chain, alone, client):
+    first = one(register(alone, chain.evaluation(skills=["view"])))
+    found = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
+    assert (found["status"], found["version"], found["champion_version"]) == ("challenger", "2", "1")
+    assert found["challenger_metric"] < found["champion_metric"] == 1.0
+    assert found["head_digest"] == first["head_digest"] != found["candidate_head_digest"]
+    assert (alias(client, "champion"), alias(client, "challenger")) == ("1", "2")
+
+
+def test_a_tie_goes_to_the_champion(chain, alone, client):
+    register(alone, chain.evaluation(noise=0.62, skills=["view"]))
+    found = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
+    assert found["status"] == "challenger"
+    assert found["challenger_metric"] == found["champion_metric"]
+    assert alias(client, "champion") == "1"
+
+
+def test_a_narrow_lead_is_not_enough_unless_the_setting_says_so(chain, alone, client):
+    register(alone, chain.evaluation(noise=0.62, skills=["view"]))
+    better = chain.evaluation(noise=0.6, seed=1, skills=["view"])
+    assert one(register(alone, better, config=RegisterConfig(min_probability_better=1.0)))["status"] == "challenger"
+    again = chain.evaluation(noise=0.6, seed=2, skills=["view"])
+    assert one(register(alone, again, config=RegisterConfig(min_probability_better=0.5)))["status"] == "champion"
+
+
+def test_a_champion_on_another_backbone_is_judged_by_its_recorded_answers_about_common_photos(chain, alone, client):
+    register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(40)))
+    found = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(10, 60))))
+    assert found["status"] == "champion"
+    assert "on the same 30 test photos" in found["reason"]
+
+
+def test_without_common_photos_a_person_decides(chain, alone, client):
+    register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(30)))
+    found = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(30, 60))))
+    assert found["status"] == "challenger"
+    assert "Move the alias `champion`" in found["reason"]
+
+
+def test_the_champion_is_asked_afresh_even_when_only_the_registry_has_its_head(chain, alone, client, store):
+    first = one(register(alone, chain.evaluation(noise=0.62, skills=["view"])))
+    shutil.rmtree(store.root / "heads")
+    found = one(register(alone, chain.evaluation(seed=1, skills=["view"])))
+    assert found["status"] == "champion"
+    assert store.exists(f"heads/{first['head_digest']}.safetensors")
+
+
+def test_the_same_evaluation_is_registered_once(chain, alone, client):
+    key = chain.evaluation(skills=["view"])
+    first = register(alone, key)
+    again = register(alone, key)
+    assert again.reused
+    assert again.key == first.key
+    refreshed = register(alone, key, context=Context(run="monday", refresh=frozenset({"register"})))
+    assert one(refreshed) == one(first)
+    assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
+
+
+def test_nothing_to_do_is_found_out_without_importing_mlflow(chain, alone, client):
+    key = chain.evaluation(skills=["view"])
+    register(alone, key)
+    code = (
+        "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register\n"
+        "fleet = Fleet.from_json(sys.argv[1]); result = register(fleet, sys.argv[2])\n"
+        "heavy = {'mlflow', 'pandas', 'torch', 'pyarrow', 'sklearn'} & set(sys.modules)\n"
+        "print(result.reused, sorted(heavy))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, alone.to_json(), key], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.strip() == "True []"
+
+
+def test_the_very_same_head_from_another_evaluation_registers_nothing_new(chain, alone, client):
+    first = one(register(alone, chain.evaluation(skills=["view"])))
+    found = one(register(alone, chain.evaluation(skills=["view"], warnings=["another report, the same head"])))
+    assert (found["status"], found["version"], found["champion_version"]) == ("unchanged", "1", "1")
+    assert found["head_digest"] == first["head_digest"]
+    assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
+
+
+def test_a_skill_that_failed_its_gates_is_recorded_but_not_registered(chain, alone, client):
+    key = chain.evaluation(skills=["view"], status="failed")
+    found = one(register(alone, key))
+    assert (found["status"], found["version"], found["head_digest"]) == ("not-registered", None, None)
+    assert "minBalancedAccuracy is 1, limit 0.5" in found["reason"]
+    assert versions_of(client) == []
+    [run] = runs_of(client, "run")
+    assert run.data.tags["gates"] == "failed"
+    assert register(alone, key).reused
+
+
+def test_a_dropped_skill_leaves_no_trace_and_keeps_its_reason(chain, alone, client):
+    found = one(register(alone, chain.evaluation(skills=["view"], status="dropped", reason="no test photos")))
+    assert (found["status"], found["reason"]) == ("not-registered", "no test photos")
+    assert client.get_experiment_by_name("showroom/view") is None
+
+
+def test_a_failed_evaluation_names_the_champion_that_is_still_there(chain, alone, client):
+    first = one(register(alone, chain.evaluation(skills=["view"])))
+    found = one(register(alone, chain.evaluation(seed=1, skills=["view"], status="failed")))
+    assert (found["status"], found["champion_version"]) == ("not-registered", "1")
+    assert found["head_digest"] == first["head_digest"]
+
+
+def test_a_champion_that_somebody_moved_by_hand_stays_where_they_put_it(chain, alone, client):
+    first = one(register(alone, chain.evaluation(noise=0.62, skills=["view"])))
+    key = chain.evaluation(seed=1, skills=["view"])
+    before = register(alone, key)
+    client.set_registered_model_alias("showroom.view", "champion", "1")
+    after = register(alone, key)
+    assert after.key != before.key
+    assert (one(after)["status"], one(after)["champion_version"]) == ("challenger", "1")
+    assert one(after)["head_digest"] == first["head_digest"]
+    assert "made the champion in its place" in one(after)["reason"]
+
+
+def test_without_a_champion_the_next_evaluation_provides_one(chain, alone, client):
+    key = chain.evaluation(skills=["view"])
+    register(alone, key)
+    client.delete_registered_model_alias("showroom.view", "champion")
+    assert one(register(alone, key))["champion_version"] == "1"
+    assert (alias(client, "champion"), len(versions_of(client))) == ("1", 1)
+
+
+def test_a_deleted_experiment_is_restored(chain, alone, client):
+    register(alone, chain.evaluation(skills=["view"]))
+    client.delete_experiment(client.get_experiment_by_name("showroom/view").experiment_id)
+    register(alone, chain.evaluation(seed=1, noise=0.3, skills=["view"]))
+    assert client.get_experiment_by_name("showroom/view").lifecycle_stage == "active"
+
+
+def test_a_lane_registers_its_own_skills_only(chain, fleet, client):
+    report = register(fleet, chain.evaluation(), ["light"]).report
+    assert list(report["skills"]) == ["light"]
+    assert client.get_experiment_by_name("showroom/view") is None

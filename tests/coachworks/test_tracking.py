@@ -1,0 +1,161 @@
+"""Where runs are recorded, and what a person reads when that does not work."""
+
+import json
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.fleet.model import Fleet
+from coachworks.tracking import (
+    Tracking,
+    comparison_page,
+    experiment_page,
+    model_page,
+    open_client,
+    server_environment,
+    tracking_of,
+    translated,
+)
+
+
+def fleet_with(store, tracking=None):
+    spec = {
+        "store": store.uri,
+        "sources": [{"photos": "photos", "table": "photos.csv"}],
+        "skills": {"view": {"labels": ["front", "rear"]}},
+        "tracking": tracking,
+    }
+    document = {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": "showroom"}, "spec": spec}
+    return Fleet.from_json(json.dumps(document))
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """A server that answers every request with one status; gives its address."""
+    servers = []
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+
+    def start(status, body):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *args):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(address):
+    tracking = Tracking(uri=address)
+    client = open_client(tracking)
+    with translated(tracking):
+        client.get_experiment_by_name("showroom/view")
+
+
+def test_the_fleet_file_decides_then_the_environment_then_the_store(store):
+    environ = {"MLFLOW_TRACKING_URI": "http://from-the-environment:5000/"}
+    assert tracking_of(fleet_with(store, "https://mlflow.example"), environ).uri == "https://mlflow.example"
+    assert tracking_of(fleet_with(store), environ).uri == "http://from-the-environment:5000"
+    embedded = tracking_of(fleet_with(store), {})
+    assert embedded.database == store.root / "mlflow" / "mlflow.db"
+    assert embedded.name == "embedded"
+    assert embedded.artifact_location("showroom/view").endswith("/mlflow/artifacts/showroom/view")
+
+
+def test_an_sqlite_file_may_be_named(store, tmp_path):
+    named = tracking_of(fleet_with(store), {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/shared.db"})
+    assert named.database == tmp_path / "shared.db"
+
+
+@pytest.mark.parametrize("uri", ["file:./mlruns", "mlruns", "databricks", "http://", "sqlite://"])
+def test_an_address_that_cannot_be_recorded_to_is_refused(store, uri):
+    with pytest.raises(
+        InvalidConfigError, match=r"MLFLOW_TRACKING_URI must be the http\(s\) address of an MLflow server"
+    ):
+        tracking_of(fleet_with(store), {"MLFLOW_TRACKING_URI": uri})
+
+
+def test_telemetry_and_job_runners_are_off_and_a_user_s_own_patience_wins():
+    environment = server_environment({"MLFLOW_HTTP_REQUEST_TIMEOUT": "300"})
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert environment["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "300"
+
+
+def test_a_store_with_blanks_in_its_path_works(tmp_path):
+    folder = tmp_path / "my photos & cars" / "mlflow"
+    client = open_client(Tracking(uri=f"sqlite:///{folder}/mlflow.db", database=folder / "mlflow.db"))
+    assert client.get_experiment_by_name("showroom/view") is None
+    assert (folder / "mlflow.db").exists()
+    assert not (folder / "mlruns").exists()
+
+
+def test_a_server_that_is_not_there_is_noticed_within_seconds(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    started = time.monotonic()
+    with pytest.raises(TransientError, match=r"tracking server http://127\.0\.0\.1:9 does not answer\. Check the addr"):
+        ask("http://127.0.0.1:9")
+    assert time.monotonic() - started < 30
+
+
+def test_a_server_that_asks_who_we_are_names_the_variables(answering):
+    address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
+    with pytest.raises(InvalidConfigError, match=r"does not know who is asking \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
+        ask(address)
+
+
+def test_a_server_that_refuses_names_the_permission(answering):
+    address = answering(403, {"error_code": "PERMISSION_DENIED", "message": "not yours"})
+    with pytest.raises(InvalidConfigError, match=r"refuses access \(403\).*Ask its administrator"):
+        ask(address)
+
+
+def test_a_server_that_is_overloaded_may_be_asked_again(answering):
+    address = answering(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
+    with pytest.raises(TransientError, match="Run again: what is done is kept"):
+        ask(address)
+
+
+def test_what_does_not_exist_is_not_found(tmp_path):
+    tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", database=tmp_path / "mlflow.db")
+    client = open_client(tracking)
+    client.create_registered_model("showroom.view")
+    with pytest.raises(NotFoundError, match="alias champion not found"), translated(tracking):
+        client.get_model_version_by_alias("showroom.view", "champion")
+    with pytest.raises(CoachworksError, match=r"refused: .*already exists"), translated(tracking):
+        client.create_registered_model("showroom.view")
+
+
+def test_tables_of_another_version_are_refused_with_the_command_that_helps(tmp_path):
+    tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", database=tmp_path / "mlflow.db")
+    open_client(tracking)
+    with closing(sqlite3.connect(tracking.database)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from-the-future'")
+        connection.commit()
+    other = tmp_path / "other.db"
+    tracking.database.rename(other)
+    with pytest.raises(InvalidConfigError, match=r"belong to another version of MLflow.*mlflow db upgrade"):
+        open_client(Tracking(uri=f"sqlite:///{other}", database=other))
+
+
+def test_the_pages_of_the_ui_are_addressed_with_their_ids():
+    assert experiment_page("7").startswith("/#/experiments/7/runs?")
+    assert comparison_page("7", ["a", "b"]).startswith("/#/compare-runs?runs=%5B%22a%22%2C%20%22b%22%5D")
+    assert model_page("showroom.view").startswith("/#/models/showroom.view?")

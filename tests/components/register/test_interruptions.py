@@ -1,0 +1,164 @@
+"""Register killed at any call to the registry, and two registers at once: the registry is valid, nothing is doubled."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+from coachworks.tracking import open_client, tracking_of
+from components.register.step import register
+
+
+@pytest.fixture
+def alone(fleet):
+    skills = {"view": fleet.spec.skills["view"]}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Exit status of a forked process that does `work`; minus the signal that killed it."""
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_at_call(number: int, fleet, evaluate: str) -> bool:
+    """Register in a child that `kill -9`s itself before its n-th call to MLflow; False when it finished before."""
+
+    def work() -> None:
+        from mlflow import MlflowClient
+
+        left = number
+
+        def counted(method: Callable) -> Callable:
+            def call(*args, **kwargs):
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return method(*args, **kwargs)
+
+            return call
+
+        for name, method in list(vars(MlflowClient).items()):
+            if callable(method) and not name.startswith("_"):
+                setattr(MlflowClient, name, counted(method))
+        register(fleet, evaluate)
+
+    status = in_a_child(work)
+    assert status in {0, -signal.SIGKILL}
+    return status == -signal.SIGKILL
+
+
+def fresh(fleet, template) -> None:
+    """The registry that `template` holds."""
+    target = tracking_of(fleet).database.parent
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(template, target)
+
+
+def look(fleet) -> dict:
+    """What a fresh process sees in the registry."""
+    code = (
+        "import sys, json; from coachworks.fleet.model import Fleet; from coachworks.tracking import *\n"
+        "client = open_client(tracking_of(Fleet.from_json(sys.argv[1])))\n"
+        "versions = client.search_model_versions(\"name = 'showroom.view'\")\n"
+        "experiment = client.get_experiment_by_name('showroom/view')\n"
+        "runs = client.search_runs([experiment.experiment_id])\n"
+        "aliases = client.get_registered_model('showroom.view').aliases\n"
+        "print(json.dumps({'versions': len(versions), 'aliases': {k: str(v) for k, v in aliases.items()},\n"
+        "  'runs': len(runs), 'unfinished': sum(run.info.status != 'FINISHED' for run in runs)}))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, fleet.to_json()], capture_output=True, text=True, check=True
+    ).stdout
+    return json.loads(told)
+
+
+def aliases_in(fleet) -> dict[str, str]:
+    with closing(sqlite3.connect(tracking_of(fleet).database)) as connection:
+        return {
+            name: str(number)
+            for name, number in connection.execute("SELECT alias, version FROM registered_model_aliases")
+        }
+
+
+def kill_before(calls, chain, alone, empty_database, template) -> int:
+    """Kill a register that promotes a challenger, before each of `calls`; gives the first call it never made."""
+    import mlflow  # noqa: F401 — here, so that the children need not
+
+    template.mkdir()
+    shutil.copyfile(empty_database, template / "mlflow.db")
+    fresh(alone, template)
+    first = chain.evaluation(noise=0.62, skills=["view"])
+    assert in_a_child(lambda: register(alone, first)) == 0
+    shutil.rmtree(template)
+    shutil.copytree(tracking_of(alone).database.parent, template)
+    second = chain.evaluation(seed=1, skills=["view"])
+    for number in calls:
+        fresh(alone, template)
+        killed = killed_at_call(number, alone, second)
+        assert aliases_in(alone)["champion"] in {"1", "2"}
+        if not killed:
+            return number
+        assert in_a_child(lambda: register(alone, second)) == 0
+        assert aliases_in(alone) == {"champion": "2"}
+    return number
+
+
+WHOLE = {"versions": 2, "aliases": {"champion": "2"}, "runs": 8, "unfinished": 0}
+
+
+def test_a_kill_amid_the_runs_or_the_promotion_is_made_good_by_the_next_attempt(chain, alone, empty_database, tmp_path):
+    kill_before((12, 24, 32), chain, alone, empty_database, tmp_path / "template")
+    assert look(alone) == WHOLE
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_kill_at_any_call_leaves_a_valid_registry(chain, alone, empty_database, tmp_path):
+    assert kill_before(count(1), chain, alone, empty_database, tmp_path / "template") > 30
+    assert look(alone) == WHOLE
+
+
+def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
+    key = chain.evaluation()
+    code = (
+        "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register\n"
+        "found = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
+        "print(found['status'])"
+    )
+    lanes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, fleet.to_json(), key, skill], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for skill in ("view", "light")
+    ]
+    told = [lane.communicate(timeout=200) for lane in lanes]
+    assert [(out.decode().strip(), err.decode()) for out, err in told] == [("champion", "")] * 2
+    names = {model.name for model in open_client(tracking_of(fleet)).search_registered_models()}
+    assert names == {"showroom.view", "showroom.light"}
+
+
+def test_the_same_lane_twice_at_once_registers_once(chain, alone):
+    key = chain.evaluation(skills=["view"])
+    lanes = [threading.Thread(target=register, args=(alone, key)) for _ in range(2)]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    client = open_client(tracking_of(alone))
+    assert len(client.search_model_versions("name = 'showroom.view'")) == 1
+    experiment = client.get_experiment_by_name("showroom/view")
+    assert len(client.search_runs([experiment.experiment_id])) == 4
