@@ -63,7 +63,7 @@ def table(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tables() -> Callable[[Result], SimpleNamespace]:
     """A result's tables, by name."""
 

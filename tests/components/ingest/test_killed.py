@@ -99,9 +99,9 @@ def state(fleet: Fleet, tables) -> str:
     return str((frames, read.rejected, dict(result.report), result.key, sorted(stored.items())))
 
 
-@pytest.fixture
-def undisturbed(photos, tables, tmp_path) -> str:
-    return state(fleet_at(photos, tmp_path / "store"), tables)
+@pytest.fixture(scope="module")
+def undisturbed(photos, tables, tmp_path_factory) -> str:
+    return state(fleet_at(photos, tmp_path_factory.mktemp("undisturbed") / "store"), tables)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def remembered(sets, decision):
 
 
 @given(worlds, links)
+@settings(deadline=None)
 def test_every_set_has_exactly_one_split_and_linked_sets_share_it(world, pairs):
     sets, groups = sets_of(world), groups_of(world, pairs)
     decision = decide(sets, groups, Assignments(), SHARES)
@@ -61,6 +62,7 @@ def test_every_set_has_exactly_one_split_and_linked_sets_share_it(world, pairs):
 
 
 @given(worlds, worlds, links)
+@settings(deadline=None)
 def test_sets_that_are_added_never_move_the_old_ones(old, new, pairs):
     first = decide(sets_of(old, demands=False), groups_of(old, pairs), Assignments(), SHARES)
     memory = remembered(sets_of(old, demands=False), first)
@@ -70,6 +72,7 @@ def test_sets_that_are_added_never_move_the_old_ones(old, new, pairs):
 
 
 @given(worlds, links, st.randoms())
+@settings(deadline=None)
 def test_the_order_of_sets_does_not_matter(world, pairs, random):
     names = list(world)
     random.shuffle(names)
@@ -81,6 +84,7 @@ def test_the_order_of_sets_does_not_matter(world, pairs, random):
 
 
 @given(worlds, links)
+@settings(deadline=None)
 def test_again_with_memory_gives_the_same(world, pairs):
     sets, groups = sets_of(world), groups_of(world, pairs)
     first = decide(sets, groups, Assignments(), SHARES)
@@ -88,7 +92,7 @@ def test_again_with_memory_gives_the_same(world, pairs):
 
 
 @given(st.integers(20, 300), st.integers(1, 4))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_shares_are_kept_to_within_the_largest_set(count, largest):
     rng = np.random.default_rng(count)
     units = [Unit(str(i), int(rng.integers(1, largest + 1))) for i in range(count)]
@@ -100,6 +104,7 @@ def test_shares_are_kept_to_within_the_largest_set(count, largest):
 
 
 @given(st.lists(st.integers(3, 12), min_size=1, max_size=8))
+@settings(deadline=None)
 def test_rare_labels_of_three_sets_or_more_are_in_every_split(counts):
     units = [
         Unit(f"{label}-{i}", 1, {("skill", str(label)): 1}) for label, count in enumerate(counts) for i in range(count)
