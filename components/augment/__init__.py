@@ -5,7 +5,7 @@ from components.augment.config import AugmentConfig
 
 STEP = Step(
     name="augment",
-    summary="Settle the augmentation policy and draw a contact sheet of its views.",
+    summary="Choose the augmentation policy and show what it does.",
     config=AugmentConfig,
 )
 

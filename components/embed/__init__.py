@@ -5,7 +5,7 @@ from components.embed.config import EmbedConfig
 
 STEP = Step(
     name="embed",
-    summary="Compute the backbone's features of the photos and their augmented views, each once.",
+    summary="Compute the backbone's features of photos and views.",
     config=EmbedConfig,
 )
 
