@@ -1,0 +1,214 @@
+"""`coachworks predict` and `coachworks serve`, short of a running server: tests/serving has that."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coachworks.cli.main import main
+from coachworks.cli.predict import predict
+from coachworks.cli.serve import serve, serving
+from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from components.package.config import PackageConfig
+from components.package.step import package
+
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {name: showroom}
+spec:
+  store: ./store
+  sources: [{photos: ./photos, table: ./photos.csv}]
+  skills:
+    colour: {labels: [red, green, blue], question: "Which colour?"}
+    light: {labels: [dark, bright], question: "Which light?"}
+"""
+
+
+@pytest.fixture(scope="module")
+def fabricated() -> ModuleType:
+    name = "fabricated_package"
+    if name not in sys.modules:
+        file = Path(__file__).parents[2] / "components" / "package" / "fabricated.py"
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def fleet_file(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> Path:
+    """A fleet whose two skills are packaged, without a bento."""
+    folder = tmp_path_factory.mktemp("fleet")
+    fleet, _, register = fabricated.fabricate(folder)
+    package(fleet, [register], config=PackageConfig(build_bento=False))
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder / "fleet.yaml"
+
+
+@pytest.fixture
+def photos(tmp_path: Path, fabricated: ModuleType) -> Path:
+    """A folder of two photos, one of them deeper, and a file that is none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(fabricated.photo("red"))
+    (folder / "more" / "b.PNG").write_bytes(fabricated.photo("blue", kind="PNG"))
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(predict, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def empty_fleet_file(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    return tmp_path / "fleet.yaml"
+
+
+def test_predict_shows_a_table_per_photo(fleet_file: Path, photos: Path):
+    result = run("-f", fleet_file, photos / "a.jpg", photos / "more" / "b.PNG")
+    assert result.exit_code == 0
+    assert result.stdout.count("runner-up") == 2
+    for word in ("a.jpg", "b.PNG", "colour", "light", "red", "blue", "version"):
+        assert word in result.stdout
+
+
+def test_a_folder_stands_for_all_photos_in_it(fleet_file: Path, photos: Path):
+    result = run("-f", fleet_file, photos, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert [Path(photo["file"]).name for photo in document["photos"]] == ["a.jpg", "b.PNG"]
+    assert [photo["answers"]["colour"]["label"] for photo in document["photos"]] == ["red", "blue"]
+    assert document["photos"][0]["error"] is None
+
+
+def test_photos_that_cannot_be_used_are_listed_and_the_others_answered(fleet_file: Path, photos: Path):
+    (photos / "c.jpg").write_bytes((photos / "a.jpg").read_bytes()[:200])
+    result = run("-f", fleet_file, "--json", photos, photos / "notes.txt", photos / "missing.jpg")
+    assert result.exit_code == 1
+    codes = {Path(p["file"]).name: p["error"] and p["error"]["code"] for p in json.loads(result.stdout)["photos"]}
+    assert codes == {
+        "a.jpg": None,
+        "b.PNG": None,
+        "c.jpg": "truncated",
+        "notes.txt": "not-a-photo",
+        "missing.jpg": "unreadable",
+    }
+    assert "3 of 5 could not be answered" in result.stderr
+
+
+def test_a_refused_photo_is_said_with_reason_and_way_out(fleet_file: Path, photos: Path):
+    result = run("-f", fleet_file, photos / "notes.txt")
+    assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert "notes.txt: the file is not an image. Send one of JPEG, PNG" in said
+    assert result.stdout == ""
+
+
+def test_a_folder_without_photos_is_said(fleet_file: Path, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    result = run("-f", fleet_file, tmp_path / "empty")
+    assert result.exit_code == 1
+    assert "the folder has no photos" in " ".join(result.stderr.split())
+
+
+def test_skills_can_be_picked(fleet_file: Path, photos: Path):
+    result = run("-f", fleet_file, "--json", "--skill", "light", photos / "a.jpg")
+    assert list(json.loads(result.stdout)["photos"][0]["answers"]) == ["light"]
+
+
+def test_an_unknown_skill_is_refused(fleet_file: Path, photos: Path):
+    result = run("-f", fleet_file, "--skill", "color", photos / "a.jpg")
+    assert isinstance(result.exception, InvalidConfigError)
+    assert "got 'color'. Did you mean 'colour'?" in str(result.exception)
+
+
+def test_more_photos_than_one_pass_are_all_answered(fleet_file: Path, photos: Path, fabricated: ModuleType):
+    for number in range(40):
+        (photos / f"many-{number:02}.jpg").write_bytes(fabricated.photo("green"))
+    document = json.loads(run("-f", fleet_file, "--json", photos).stdout)
+    assert len(document["photos"]) == 42
+    assert sum(photo["answers"]["colour"]["label"] == "green" for photo in document["photos"]) == 40
+
+
+@pytest.mark.parametrize("command", [predict, serve])
+def test_where_nothing_is_packaged_the_way_out_is_said(empty_fleet_file: Path, command: object):
+    arguments = ["-f", str(empty_fleet_file), *(["car.jpg"] if command is predict else [])]
+    result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
+    assert isinstance(result.exception, NotFoundError)
+    assert "nothing is packaged yet for the fleet 'showroom'. Run `coachworks run -f" in str(result.exception)
+
+
+def test_where_no_skill_has_a_champion_the_reasons_are_said(empty_fleet_file: Path, fabricated: ModuleType):
+    from coachworks.store import FolderStore
+
+    none = fabricated.champion(None, None, status="not-registered")
+    register = fabricated.put_register(FolderStore(empty_fleet_file.parent / "store"), {"colour": none, "light": none})
+    package(fabricated.fleet_of(empty_fleet_file.parent), [register])
+    result = run("-f", empty_fleet_file, "car.jpg")
+    assert isinstance(result.exception, NotFoundError)
+    assert "no skill of the fleet 'showroom' has a model to answer with" in str(result.exception)
+    assert "colour: no version is champion: balanced accuracy 0.5 is below the gate" in str(result.exception)
+
+
+def test_serve_says_how_to_build_a_bento_that_is_not_there(fleet_file: Path):
+    with (
+        pytest.raises(
+            NotFoundError, match=r"a bundle but no bento\. Build one: `coachworks package -f .* --build-bento`"
+        ),
+        serving(fleet_file),
+    ):
+        pass
+
+
+def test_a_damaged_bundle_is_said_before_anything_is_answered(fleet_file: Path, photos: Path, tmp_path: Path):
+    import shutil
+
+    copy = Path(shutil.copytree(fleet_file.parent, tmp_path / "copy", symlinks=True))
+    [head] = copy.glob("store/results/package/*/bundle/heads/colour.safetensors")
+    head.write_bytes(head.read_bytes() + b"\0")
+    result = run("-f", copy / "fleet.yaml", photos / "a.jpg")
+    assert isinstance(result.exception, DataError)
+    assert "heads/colour.safetensors of the bundle must have the SHA-256" in str(result.exception)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://127.0.0.1", "http://"])
+def test_an_address_that_is_none_is_refused(photos: Path, url: str):
+    result = run("--url", url, photos / "a.jpg")
+    assert isinstance(result.exception, InvalidConfigError)
+    assert "url must be the server's address, such as http://127.0.0.1:3000" in str(result.exception)
+
+
+def test_a_server_that_does_not_answer_is_said(photos: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", "--url", "http://127.0.0.1:9", str(photos / "a.jpg")])
+    assert stopped.value.code == 1
+    assert "http://127.0.0.1:9 does not answer" in capsys.readouterr().err
+
+
+def test_a_host_that_is_not_of_this_machine_is_refused(fleet_file: Path):
+    result = CliRunner().invoke(serve, ["-f", str(fleet_file), "--host", "no.such.host.invalid"])
+    assert isinstance(result.exception, InvalidConfigError)
+    assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(result.exception)
+
+
+def test_predict_imports_nothing_that_trains_or_serves(fleet_file: Path, photos: Path):
+    code = (
+        "import sys\n"
+        "from coachworks.cli.predict import predict\n"
+        "predict.main(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'torch', 'pandas', 'mlflow', 'bentoml', 'kfp', 'fastapi', 'starlette'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code, "-f", str(fleet_file), str(photos), "--json"], check=True)
