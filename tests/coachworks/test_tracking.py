@@ -129,7 +129,7 @@ def test_a_server_that_refuses_names_the_permission(answering):
 
 def test_a_server_that_is_overloaded_may_be_asked_again(answering):
     address = answering(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
-    with pytest.raises(TransientError, match="Run again: what is done is kept"):
+    with pytest.raises(TransientError, match=r"(?i)run again: what is done is kept"):
         ask(address)
 
 
