@@ -47,10 +47,10 @@ def names(declared: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def _transform(item: Mapping[str, Any]) -> Any:
-    if len(item) != 1:
+def _transform(item: Any) -> Any:
+    if not isinstance(item, Mapping) or len(item) != 1:
         raise InvalidConfigError(
-            f"each entry of transforms must be one transform with its arguments; got {dict(item)!r}. "
+            f"each entry of transforms must be one transform with its arguments; got {item!r}. "
             "Write `- HorizontalFlip: {p: 0.5}`."
         )
     name, arguments = next(iter(item.items()))
@@ -64,7 +64,13 @@ def _transform(item: Mapping[str, Any]) -> Any:
     arguments = dict(arguments)
     _check_arguments(name, kind, arguments)
     if name in _GROUPS:
-        arguments["transforms"] = [_transform(inner) for inner in arguments.get("transforms", ())]
+        held = arguments.get("transforms")
+        if not isinstance(held, list) or not held:
+            raise InvalidConfigError(
+                f"the transform {name!r} must hold a list of transforms; got {held!r}. "
+                f"Write `- {name}: {{transforms: [{{HorizontalFlip: {{p: 0.5}}}}]}}`."
+            )
+        arguments["transforms"] = [_transform(inner) for inner in held]
     # What YAML and JSON write as a list is a tuple to Albumentations.
     arguments = {key: tuple(value) if isinstance(value, list) and key != "transforms" else value
                  for key, value in arguments.items()}  # fmt: skip
@@ -115,14 +121,19 @@ def _reason(err: Exception) -> str:
 
 
 def _must_give_photos(composed: Any) -> None:
-    rng = np.random.default_rng(0)
+    sample = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     for transform in composed.transforms:
-        sample = rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)
-        name = type(transform).__name__
+        name, probability = type(transform).__name__, transform.p
+        transform.p = 1.0  # or it would be tried by chance
         try:
             image = albumentations().Compose([transform], seed=0)(image=sample)["image"]
         except Exception as err:  # each transform raises its own kinds
-            raise InvalidConfigError(f"the transform {name!r} fails on a photo of 128 × 96 pixels: {err}") from err
+            raise InvalidConfigError(
+                f"the transform {name!r} fails on a photo of 128 × 96 pixels: {err}. Photos may be small: choose a "
+                "transform that takes any size, or let it pad."
+            ) from err
+        finally:
+            transform.p = probability
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InvalidConfigError(
                 f"the transform {name!r} must give an RGB photo of 8 bits per channel. Leave out what the backbone's "

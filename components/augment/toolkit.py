@@ -10,15 +10,15 @@ from coachworks.settings import apply_quiet_settings
 
 
 def albumentations() -> Any:
-    """The module `albumentations`, without its version check over the network and without torch.
+    """The module `albumentations`, without its version check over the network, torch and the hub's client.
 
-    Albumentations imports torch, if it can, for one tensor transform that a policy never uses; that is two of three
-    seconds and 150 MB in every worker.
+    Albumentations imports them, if it can, for a tensor transform and for sharing policies, which nobody here uses;
+    that is most of three seconds and 150 MB in every worker.
     """
     apply_quiet_settings()
     if "albumentations" in sys.modules:
         return sys.modules["albumentations"]
-    with _absent("torch"):
+    with _absent("torch"), _absent("huggingface_hub"):
         return importlib.import_module("albumentations")
 
 

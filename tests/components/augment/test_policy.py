@@ -105,8 +105,10 @@ def test_no_transforms_leave_the_photo_as_it_is() -> None:
         ({"HorizontalFlip": {"p": 3}}, r"'HorizontalFlip' refuses its arguments: p; Input should be less than"),
         ({"OneOf": {"transforms": [{"Rotate": 0.5}]}}, r"of the transform 'Rotate' must be a mapping; got 0\.5"),
         ({"OneOf": {"transforms": [{"ToGray": {}, "Blur": {}}]}}, r"must be one transform with its arguments"),
+        ({"OneOf": {"transforms": ["ToGray"]}}, r"must be one transform with its arguments; got 'ToGray'"),
+        ({"OneOf": {}}, r"the transform 'OneOf' must hold a list of transforms; got None"),
         ({"OneOf": {"transforms": [{"VerticleFlip": {}}]}}, r"got 'VerticleFlip' \(did you mean 'VerticalFlip'\?\)"),
-        ({"Normalize": {}}, r"the transform 'Normalize' must give an RGB photo of 8 bits"),
+        ({"Normalize": {"p": 0.01}}, r"the transform 'Normalize' must give an RGB photo of 8 bits"),
         ({"RandomCrop": {"height": 500, "width": 500}}, r"the transform 'RandomCrop' fails on a photo"),
     ],
 )  # fmt: skip
