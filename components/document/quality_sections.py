@@ -15,9 +15,9 @@ from components.document.content import (
     Text,
 )
 from components.document.pictures import Pictures
-from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole
+from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole, words
 from components.document.verdicts import accuracy_bar, gates
-from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, quoted, sentence
+from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, percents, quoted, sentence
 
 _MATRIX_LABELS = 12  # beyond that, cells are too small to read on paper
 _PAIRS = 10
@@ -51,6 +51,7 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
     warnings = record.evaluated.get("warnings")
     if isinstance(warnings, list) and warnings:
         blocks.append(Paragraph(" ".join(sentence(str(warning)) for warning in warnings), lead="Warnings."))
+    blocks += _against(record)
     per_label = part(record.evaluated, "per_label")
     if per_label:
         blocks += [
@@ -65,6 +66,18 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
     blocks += _confusion(record, pictures)
     blocks += _calibration(record, pictures)
     return Section("quality", "How good it is, and how sure we are", tuple(blocks))
+
+
+def _against(record: SkillRecord) -> list[Block]:
+    """This version against the other one that register compared it with, on the same photos."""
+    champion, challenger = number(record.registered, "champion_metric"), number(record.registered, "challenger_metric")
+    if champion is None or challenger is None:
+        return []
+    won = words(record.registered, "status") != "challenger"
+    this, other = percents(champion, challenger) if won else percents(challenger, champion)
+    text = f"On the same test photos, this version reaches {this} balanced accuracy, the other one {other}."
+    why = sentence(words(record.registered, "reason"))
+    return [Paragraph(f"{text} {why}".strip(), lead="Against the other version.")]
 
 
 def _overall(record: SkillRecord) -> Table:

@@ -142,11 +142,13 @@ def verdict(record: SkillRecord) -> Verdict:
         return Verdict("Not measured", "The run holds no evaluation of this skill, so nothing can be said of it.", tone)
     if state is Status.DROPPED:
         why = reason(record) or "The run does not say why."
-        return Verdict("Left out of this run", f"The skill was not trained or not tested. {why}", tone)
+        return Verdict(
+            "Left out of this run", f"The skill was not trained or not tested. {why} {_served(record)}", tone
+        )
     if state is Status.FAILED:
         missed = any(gate.passed is False for gate in gates(record))
         why = _gate_sentence(record) if missed else reason(record)
-        return Verdict("Not good enough yet", f"{measured_sentence(record)} {why}".strip(), tone)
+        return Verdict("Not good enough yet", f"{measured_sentence(record)} {why} {_served(record)}".strip(), tone)
     if state is Status.WAITING:
         why = reason(record) or "It is not part of the package."
         text = f"{measured_sentence(record)} {_gate_sentence(record)} {why} {_served(record)}"
@@ -202,8 +204,8 @@ def _gate_sentence(record: SkillRecord) -> str:
 
 
 def _served(record: SkillRecord) -> str:
-    champion = words(record.registered, "champion_version") or words(record.packaged, "version")
-    return f"Version {champion} stays in service." if champion else "No version of it is in service."
+    version = words(record.packaged, "version")
+    return f"Version {version}, from an earlier run, stays in service." if version else "No version is in service."
 
 
 def key_figures(record: SkillRecord) -> Figures | None:

@@ -79,7 +79,16 @@ def test_a_dropped_skill_has_a_page_with_reason_and_way_out(said):
 def test_a_challenger_that_lost_says_what_stays_in_service(said):
     text = said("colour")
     assert "Good enough, not in service" in text
-    assert "Version 3 stays in service." in text
+    assert "Version 3, from an earlier run, stays in service." in text
+    assert "this version reaches 86 % balanced accuracy, the other one 88 %" in text
+
+
+def test_a_champion_is_shown_beside_the_version_it_beat(said):
+    assert "this version reaches 88 % balanced accuracy, the other one 86 %" in said("image-content")
+
+
+def test_a_failed_skill_says_that_nothing_serves_it(said):
+    assert "No version is in service." in said("image-quality")
 
 
 def test_data_come_with_counts_sources_permissions_and_dates(said):
