@@ -27,10 +27,12 @@ class Evidence:
             over that of the grey values), `latest_taken_at`, `look_alike` and one `<column>_meant` per quality measure
             are added.
         labels: One row per photo and skill of the fleet; `set_id`, `admissible`, `held_out` (admissible and
-            not in the train split), `seen_before` and `look_alike_disagrees` are added.
-        answers: The votes, without those that say unsure.
+            not in the train split), `seen_before`, `look_alike_disagrees`, `skill_and_label` and `skill_and_set`
+            are added.
+        answers: The votes, without those that say unsure; `skill_and_photo` is added.
         coverage: One row per skill and label: `photos`, `needed` (the gate or the rule of thumb), `missing` (to it),
-            `sets`, one column per split, `usable` (can be trained and judged).
+            `sets`, one column per split, `gated` (the fleet file sets the gate), `labelled` (the skill has labels),
+            `usable` (can be trained and judged).
         skills: One row per skill: `photos` with an admissible label.
         pairs: Pairs of photos of different sets that look alike.
         meant: Labels that ask for poor photos, by check.
@@ -78,6 +80,11 @@ def schema_table(files: Mapping[str, tuple[Path, Mapping[str, str]]]) -> "pd.Dat
     return pd.DataFrame(rows, columns=["table", "column", "expected", "found"])
 
 
+def vocabulary(fleet: Fleet) -> list[str]:
+    """All that may stand in the column `skill_and_label`: `skill/label`; no skill's name holds a slash."""
+    return [f"{name}/{label}" for name, skill in fleet.spec.skills.items() for label in skill.labels]
+
+
 def pairs_across_sets(near: NearDuplicates, catalogue: "pd.DataFrame") -> tuple[tuple[str, str], ...]:
     """Look-alikes of different sets: several views of one thing are alike on purpose."""
     sets = dict(zip(catalogue["photo_id"], catalogue["set_id"], strict=True))
@@ -119,14 +126,12 @@ def gather(
     catalogue["look_alike"] = catalogue["photo_id"].isin({photo_id for pair in pairs for photo_id in pair})
 
     labels = labels[labels["skill"].isin(skills)].reset_index(drop=True)
+    labels = labels.astype(dict.fromkeys(("photo_id", "skill", "label", "split"), "str"))  # empty tables have no types
     sets = dict(zip(splits["photo_id"], splits["set_id"], strict=True))
     labels["set_id"] = labels["photo_id"].map(sets).astype("str")
-    vocabulary = {(skill, label) for skill in skills for label in fleet.skill(skill).labels}
-    labels["admissible"] = (
-        [pair in vocabulary for pair in zip(labels["skill"], labels["label"], strict=True)]
-        if len(labels)
-        else pd.Series([], dtype=bool)
-    )
+    labels["skill_and_set"] = labels["skill"] + "/" + labels["set_id"]
+    labels["skill_and_label"] = labels["skill"] + "/" + labels["label"]
+    labels["admissible"] = labels["skill_and_label"].isin(vocabulary(fleet))
     admissible = labels[labels["admissible"]]
     _mark_look_alikes(labels, admissible, pairs)
     labels["held_out"] = labels["admissible"] & (labels["split"] != SPLITS[0])
@@ -158,29 +163,29 @@ def _mark_look_alikes(labels: "pd.DataFrame", admissible: "pd.DataFrame", pairs:
     for row in admissible[admissible["photo_id"].isin(in_pairs)].itertuples():
         known[row.skill, row.photo_id] = (row.label, row.split)
     order = {split: index for index, split in enumerate(SPLITS)}
-    seen: set[tuple[str, str]] = set()
-    disagree: set[tuple[str, str]] = set()
+    seen: set[str] = set()
+    disagree: set[str] = set()
     for skill in labels["skill"].unique():
         for pair in pairs:
             if any((skill, photo_id) not in known for photo_id in pair):
                 continue
             (first, first_split), (second, second_split) = (known[skill, photo_id] for photo_id in pair)
             if first != second:
-                disagree.update((skill, photo_id) for photo_id in pair)
+                disagree.update(f"{skill}/{photo_id}" for photo_id in pair)
             if first_split != second_split and first_split in order and second_split in order:
                 later = pair[0] if order[first_split] > order[second_split] else pair[1]
-                seen.add((skill, later))
-    keys = list(zip(labels["skill"], labels["photo_id"], strict=True))
-    labels["seen_before"] = [key in seen for key in keys]
-    labels["look_alike_disagrees"] = [key in disagree for key in keys]
-    for column in ("seen_before", "look_alike_disagrees"):
-        labels[column] = labels[column].astype(bool)
+                seen.add(f"{skill}/{later}")
+    keys = labels["skill"] + "/" + labels["photo_id"]
+    labels["seen_before"] = keys.isin(seen)
+    labels["look_alike_disagrees"] = keys.isin(disagree)
 
 
 def _answers(fleet: Fleet, votes: "pd.DataFrame") -> "pd.DataFrame":
     votes = votes[votes["skill"].isin(list(fleet.spec.skills)) & votes["label"].notna()]
     unsure = votes["skill"].map({name: skill.unsure for name, skill in fleet.spec.skills.items()})
-    return votes[(votes["label"] != unsure) | unsure.isna()].reset_index(drop=True)
+    answers = votes[(votes["label"] != unsure) | unsure.isna()].reset_index(drop=True)
+    answers = answers.astype(dict.fromkeys(("photo_id", "skill", "label"), "str"))
+    return answers.assign(skill_and_photo=answers["skill"] + "/" + answers["photo_id"])
 
 
 def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
@@ -189,7 +194,9 @@ def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     groups = dict(iter(admissible.groupby(["skill", "label"], sort=False)))
     for name, skill in fleet.spec.skills.items():
-        needed = fleet.gates(name).min_photos_per_label or RULE_OF_THUMB_PHOTOS_PER_LABEL
+        gate = fleet.gates(name).min_photos_per_label
+        needed = gate or RULE_OF_THUMB_PHOTOS_PER_LABEL
+        labelled = any((name, label) in groups for label in skill.labels)
         for label in skill.labels:
             group = groups.get((name, label), admissible.iloc[:0])
             sets = int(group["set_id"].nunique())
@@ -203,6 +210,8 @@ def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
                     "missing": max(0, needed - len(group)),
                     "sets": sets,
                     **per_split,
+                    "gated": gate is not None,
+                    "labelled": labelled,
                     "usable": sets >= _LEAST_SETS and per_split["train"] > 0 and per_split["test"] > 0,
                 }
             )

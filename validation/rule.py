@@ -15,14 +15,14 @@ class Outcome:
     """What Great Expectations found to be otherwise than expected.
 
     Attributes:
-        rows: The unexpected rows; none where the expectation is about the table.
+        rows: The unexpected rows with all their columns; none where the expectation is about the table.
         share: Share of the judged rows that are unexpected, in [0, 1].
-        observed: The observed value, where the expectation is about the table.
+        skill: The skill that these rows are about, or None.
     """
 
     rows: Sequence[Row]
     share: float
-    observed: Any = None
+    skill: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Rule:
         severity: How bad it is when it does not hold.
         says: Message of the finding.
         way_out: What to do.
-        skill: The skill it concerns, or None.
+        per_skill: Whether each skill has its own finding, from its own rows of the table.
         where: Only rows with these values are judged.
         tolerated: Share of unexpected rows up to which `mild` holds instead of `severity`.
         mild: See `tolerated`.
@@ -54,7 +54,7 @@ class Rule:
     severity: Severity
     says: Callable[[Outcome], str]
     way_out: str
-    skill: str | None = None
+    per_skill: bool = False
     where: Mapping[str, Any] = field(default_factory=dict)
     tolerated: float = 0.0
     mild: Severity = Severity.WARNING

@@ -3,52 +3,52 @@
 from collections.abc import Iterator, Sequence
 
 from coachworks.fleet.model import Fleet
-from validation.evidence import Evidence
+from validation.evidence import Evidence, vocabulary
 from validation.findings import Severity
 from validation.rule import Outcome, Row, Rule, photos_in
 from validation.thresholds import Thresholds
 from validation.wording import counted, listed, percent, suggestion
 
 
-def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evidence) -> Iterator[Rule]:
-    """That a skill has labels, known ones, without contradiction, enough of each, and held-out photos that are new."""
-    labels = fleet.skill(skill).labels
-    has_labels = bool(evidence.coverage.loc[evidence.coverage["skill"] == skill, "photos"].sum())
+def skill_rules(fleet: Fleet, thresholds: Thresholds, evidence: Evidence) -> Iterator[Rule]:
+    """That skills have labels, known ones, without contradiction, enough of each, and held-out photos that are new."""
+
+    def labels(outcome: Outcome) -> list[str]:
+        return fleet.skill(str(outcome.skill)).labels
+
     yield Rule(
         check="has-labels",
-        title=f"{skill} has labelled photos",
+        title="Every skill has labelled photos",
         table="skills",
         expectation="ExpectColumnValuesToBeBetween",
         arguments={"column": "photos", "min_value": 1},
-        skill=skill,
-        where={"skill": skill},
+        per_skill=True,
         severity=Severity.FAILURE,
-        says=lambda outcome: f"No photo carries a label of {skill!r}.",
-        way_out=f"Add a column named {skill} to the table of a source, or take the skill out of the fleet file.",
+        says=lambda outcome: f"No photo carries a label of {outcome.skill!r}.",
+        way_out="Add a column of the skill's name to the table of a source, or take the skill out of the fleet file.",
     )
     yield Rule(
         check="vocabulary",
-        title=f"Labels of {skill} are those of the fleet file",
+        title="Labels are those of the fleet file",
         table="labels",
         expectation="ExpectColumnValuesToBeInSet",
-        arguments={"column": "label", "value_set": list(labels)},
-        skill=skill,
-        where={"skill": skill},
+        arguments={"column": "skill_and_label", "value_set": vocabulary(fleet)},
+        per_skill=True,
         severity=Severity.FAILURE,
         tolerated=thresholds.max_unknown_share,
-        says=lambda outcome: _says_unknown(outcome, labels),
-        details=lambda outcome: _unknown_labels(outcome, labels),
+        says=lambda outcome: _says_unknown(outcome, labels(outcome)),
+        details=lambda outcome: _unknown_labels(outcome, labels(outcome)),
         way_out="Correct the label in the table, or add it to `labels` in the fleet file. Photos with unknown labels "
         "take no part.",
     )
+    yield from _count_rules()
     yield Rule(
         check="contradicting-duplicates",
-        title=f"Copies of one photo have one answer to {skill}",
+        title="Copies of one photo have one answer",
         table="answers",
         expectation="ExpectColumnAToDetermineColumnB",
-        arguments={"column_A": "photo_id", "column_B": "label"},
-        skill=skill,
-        where={"skill": skill},
+        arguments={"column_A": "skill_and_photo", "column_B": "label"},
+        per_skill=True,
         severity=Severity.WARNING,
         says=lambda outcome: (
             f"{counted(len({row['photo_id'] for row in outcome.rows}), 'photo')} with answers that contradict one "
@@ -57,17 +57,26 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
         details=_contradictions,
         way_out="Look at the photo, keep the right answer in the table and take out the other file.",
     )
-    if not has_labels:
-        return
-    yield from _count_rules(fleet, skill)
+    yield Rule(
+        check="contradicting-near-duplicates",
+        title="Photos that look alike have one answer",
+        table="labels",
+        expectation="ExpectColumnValuesToBeInSet",
+        arguments={"column": "look_alike_disagrees", "value_set": [False]},
+        per_skill=True,
+        severity=Severity.WARNING,
+        says=lambda outcome: f"{photos_in(outcome)} with another label than a photo that looks the same.",
+        way_out="Look at the pairs below and correct the labels that are wrong.",
+        pairs=evidence.pairs,
+    )
     yield Rule(
         check="sets-within-splits",
-        title=f"No set of {skill} crosses a split",
+        title="A set never crosses a split",
         table="labels",
         expectation="ExpectColumnAToDetermineColumnB",
-        arguments={"column_A": "set_id", "column_B": "split"},
-        skill=skill,
-        where={"skill": skill, "admissible": True},
+        arguments={"column_A": "skill_and_set", "column_B": "split"},
+        per_skill=True,
+        where={"admissible": True},
         severity=Severity.FAILURE,
         says=lambda outcome: (
             f"{counted(len({row['set_id'] for row in outcome.rows}), 'set')} with photos in more than one split "
@@ -76,26 +85,13 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
         way_out="Give all photos of a set the same `split` in the table, or leave the column out.",
     )
     yield Rule(
-        check="contradicting-near-duplicates",
-        title=f"Photos that look alike have one answer to {skill}",
-        table="labels",
-        expectation="ExpectColumnValuesToBeInSet",
-        arguments={"column": "look_alike_disagrees", "value_set": [False]},
-        skill=skill,
-        where={"skill": skill},
-        severity=Severity.WARNING,
-        says=lambda outcome: f"{photos_in(outcome)} with another label than a photo that looks the same.",
-        way_out="Look at the pairs below and correct the labels that are wrong.",
-        pairs=evidence.pairs,
-    )
-    yield Rule(
         check="leakage",
-        title=f"Held-out photos of {skill} are new",
+        title="Held-out photos look like none of an earlier split",
         table="labels",
         expectation="ExpectColumnValuesToBeInSet",
         arguments={"column": "seen_before", "value_set": [False]},
-        skill=skill,
-        where={"skill": skill, "held_out": True},
+        per_skill=True,
+        where={"held_out": True},
         severity=Severity.FAILURE,
         tolerated=thresholds.max_leaking_share,
         says=lambda outcome: (
@@ -108,53 +104,52 @@ def skill_rules(fleet: Fleet, skill: str, thresholds: Thresholds, evidence: Evid
     )
 
 
-def _count_rules(fleet: Fleet, skill: str) -> Iterator[Rule]:
-    gate = fleet.gates(skill).min_photos_per_label
-    yield Rule(
-        check="photos-per-label",
-        title=f"Each label of {skill} has enough photos",
-        table="coverage",
-        expectation="ExpectColumnPairValuesAToBeGreaterThanB",
-        arguments={
-            "column_A": "photos",
-            "column_B": "needed",
-            "or_equal": True,
-            "ignore_row_if": "either_value_is_missing",
-        },
-        skill=skill,
-        where={"skill": skill},
-        severity=Severity.FAILURE if gate else Severity.WARNING,
-        says=lambda outcome: _says_missing(outcome, gate),
-        details=lambda outcome: [
-            f"{row['label']}: {counted(row['photos'], 'photo')}, {row['missing']:,} missing" for row in outcome.rows
-        ],
-        way_out="Collect the missing photos"
-        + (", or lower `minPhotosPerLabel` in the fleet file and say why." if gate else "."),
-    )
+def _count_rules() -> Iterator[Rule]:
     yield Rule(
         check="label-to-train-and-test",
-        title=f"Each label of {skill} has photos of 3 sets, some to train and some to test with",
+        title="Each label has photos of 3 sets, some to train and some to test with",
         table="coverage",
         expectation="ExpectColumnValuesToBeInSet",
         arguments={"column": "usable", "value_set": [True]},
-        skill=skill,
-        where={"skill": skill},
+        per_skill=True,
+        where={"labelled": True},
         severity=Severity.FAILURE,
         says=lambda outcome: (
-            f"{counted(len(outcome.rows), 'label')} cannot be trained or judged: "
-            f"{listed([_absence(row) for row in outcome.rows], 3)}."
+            f"{counted(len(outcome.rows), 'label')} cannot be trained or judged: {listed(_absences(outcome), 3)}."
         ),
-        details=lambda outcome: [_absence(row) for row in outcome.rows],
+        details=_absences,
         way_out="Add photos of at least 3 different sets for each such label, or take the label out of the fleet file.",
     )
+    for gated in (True, False):
+        yield Rule(
+            check="photos-per-label",
+            title=f"Each label has as many photos as {'the fleet file' if gated else 'the rule of thumb'} asks for",
+            table="coverage",
+            expectation="ExpectColumnPairValuesAToBeGreaterThanB",
+            arguments={
+                "column_A": "photos",
+                "column_B": "needed",
+                "or_equal": True,
+                "ignore_row_if": "either_value_is_missing",
+            },
+            per_skill=True,
+            where={"labelled": True, "gated": gated},
+            severity=Severity.FAILURE if gated else Severity.WARNING,
+            says=_says_missing,
+            details=lambda outcome: [
+                f"{row['label']}: {counted(row['photos'], 'photo')}, {row['missing']:,} missing" for row in outcome.rows
+            ],
+            way_out="Collect the missing photos"
+            + (", or lower `minPhotosPerLabel` in the fleet file and say why." if gated else "."),
+        )
     yield Rule(
         check="label-to-choose-with",
-        title=f"Each label of {skill} has photos in the validation split",
+        title="Each label has photos in the validation split",
         table="coverage",
         expectation="ExpectColumnValuesToBeBetween",
         arguments={"column": "validation", "min_value": 1},
-        skill=skill,
-        where={"skill": skill, "usable": True},
+        per_skill=True,
+        where={"usable": True},
         severity=Severity.WARNING,
         says=lambda outcome: (
             f"{counted(len(outcome.rows), 'label')} without a photo in the validation split: "
@@ -165,12 +160,18 @@ def _count_rules(fleet: Fleet, skill: str) -> Iterator[Rule]:
     )
 
 
-def _says_missing(outcome: Outcome, gate: int | None) -> str:
-    rule = f"the {gate:,} that the fleet file asks for" if gate else "the rule of thumb of 1,000"
+def _says_missing(outcome: Outcome) -> str:
+    needed = outcome.rows[0]["needed"]
+    gated = outcome.rows[0]["gated"]
+    rule = f"the {needed:,} that the fleet file asks for" if gated else f"the rule of thumb of {needed:,}"
     worst = sorted(outcome.rows, key=lambda row: row["photos"])
     total = sum(row["missing"] for row in outcome.rows)
     each = [f"{row['label']} has {row['photos']:,} ({row['missing']:,} missing)" for row in worst]
     return f"{counted(len(each), 'label')} below {rule}: {listed(each, 3)}; {counted(total, 'photo')} missing in all."
+
+
+def _absences(outcome: Outcome) -> list[str]:
+    return [_absence(row) for row in outcome.rows]
 
 
 def _absence(row: Row) -> str:

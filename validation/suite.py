@@ -12,15 +12,6 @@ from validation.rule import Outcome, Rule
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns that come with each unexpected row, so that messages can name what is wrong.
-_INDEX = {
-    "schema": ["table", "column", "expected", "found"],
-    "catalogue": ["photo_id"],
-    "labels": ["photo_id", "label"],
-    "answers": ["photo_id", "annotator", "label"],
-    "coverage": ["label", "photos", "needed", "missing", "sets", "train", "validation", "test"],
-    "skills": ["skill"],
-}
 _RECORDED = 20  # unexpected values kept per expectation in the record
 _LISTS = ("partial_unexpected_list", "partial_unexpected_counts", "partial_unexpected_index_list")
 
@@ -30,7 +21,7 @@ class SuiteRun:
     """What Great Expectations said.
 
     Attributes:
-        findings: One for each rule that does not hold.
+        findings: One for each rule that does not hold, per skill where it is about skills; the worst first.
         record: The results as JSON values: by suite, what was expected and what was found.
     """
 
@@ -56,6 +47,7 @@ def run_suite(name: str, rules: Sequence[Rule], tables: "Mapping[str, pd.DataFra
     suites: dict[str, Any] = {}
     for table in dict.fromkeys(rule.table for rule in rules):
         own = [rule for rule in rules if rule.table == table]
+        frame = tables[table].reset_index(drop=True)  # unexpected rows are named by their position
         suite = context.suites.add(
             gx.ExpectationSuite(
                 name=f"{name}.{table}", expectations=[_expectation(rule, index) for index, rule in enumerate(own)]
@@ -64,17 +56,17 @@ def run_suite(name: str, rules: Sequence[Rule], tables: "Mapping[str, pd.DataFra
         batch = (
             source.add_dataframe_asset(table)
             .add_batch_definition_whole_dataframe("whole")
-            .get_batch(batch_parameters={"dataframe": tables[table]})
+            .get_batch(batch_parameters={"dataframe": frame})
         )
-        said = batch.validate(
-            suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": _INDEX[table]}
-        )
+        said = batch.validate(suite, result_format={"result_format": "COMPLETE"})
         results = sorted((result.to_json_dict() for result in said.results), key=_position)
-        findings.extend(_findings(own, results))
+        for rule, result in zip(own, results, strict=True):
+            if not result["success"]:
+                findings.extend(_findings(rule, result, frame))
         suites[suite.name] = {
             "success": bool(said.success),
             "statistics": dict(said.statistics),
-            "results": [_recorded(own[_position(result)], result) for result in results],
+            "results": [_recorded(rule, result) for rule, result in zip(own, results, strict=True)],
         }
     return SuiteRun(findings=tuple(findings), record={"great_expectations": str(gx.__version__), "suites": suites})
 
@@ -89,7 +81,7 @@ def _expectation(rule: Rule, position: int) -> Any:
     return kind(
         **rule.arguments,
         **({"row_condition": where} if where is not None else {}),
-        meta={"position": position, "check": rule.check, "title": rule.title, "skill": rule.skill},
+        meta={"position": position, "check": rule.check, "title": rule.title},
         severity={Severity.FAILURE: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}[rule.severity],
     )
 
@@ -98,38 +90,51 @@ def _position(result: Mapping[str, Any]) -> int:
     return int(result["expectation_config"]["meta"]["position"])
 
 
-def _findings(rules: Sequence[Rule], results: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    for result in results:
-        if not result["success"]:
-            yield _finding(rules[_position(result)], result)
-
-
-def _finding(rule: Rule, result: Mapping[str, Any]) -> Finding:
+def _findings(rule: Rule, result: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Finding]:
     error = _exception(result["exception_info"])
     if error is not None:
-        return Finding(
+        yield Finding(
             check=rule.check,
             severity=Severity.FAILURE,
-            skill=rule.skill,
+            skill=None,
             message=f"The check {rule.title!r} could not be made: {error}.",
             way_out="The tables are not as expected; run `coachworks ingest` again.",
             count=1,
         )
-    found = result["result"]
-    rows = list(found.get("unexpected_index_list") or ())
-    share = float(found.get("unexpected_percent_nonmissing") or found.get("unexpected_percent") or 0.0) / 100
-    outcome = Outcome(rows=rows, share=share, observed=found.get("observed_value"))
-    photo_ids = tuple(dict.fromkeys(str(row["photo_id"]) for row in rows if row.get("photo_id")))
+        return
+    unexpected = frame.loc[result["result"].get("unexpected_index_list") or []]
+    judged = _judged(rule, frame)
+    if not rule.per_skill:
+        yield _finding(rule, unexpected, len(judged), None)
+        return
+    sizes = judged.groupby("skill").size()
+    for skill, rows in unexpected.groupby("skill", sort=False):
+        yield _finding(rule, rows, int(sizes[skill]), str(skill))
+
+
+def _judged(rule: Rule, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows that the rule is about: those it asks for, without missing values unless it is about them."""
+    for column, value in rule.where.items():
+        frame = frame[frame[column] == value]
+    if rule.expectation == "ExpectColumnValuesToNotBeNull":
+        return frame
+    columns = [rule.arguments[key] for key in ("column", "column_A", "column_B") if key in rule.arguments]
+    return frame.dropna(subset=columns)
+
+
+def _finding(rule: Rule, unexpected: "pd.DataFrame", judged: int, skill: str | None) -> Finding:
+    rows = unexpected.to_dict("records")
+    outcome = Outcome(rows=rows, share=len(rows) / judged if judged else 0.0, skill=skill)
+    photo_ids = tuple(dict.fromkeys(row["photo_id"] for row in rows if row.get("photo_id")))
     concerned = set(photo_ids)
-    pairs = tuple(pair for pair in rule.pairs if concerned.intersection(pair))
     return Finding(
         check=rule.check,
-        severity=rule.mild if rows and share <= rule.tolerated else rule.severity,
-        skill=rule.skill,
+        severity=rule.mild if rows and outcome.share <= rule.tolerated else rule.severity,
+        skill=skill,
         message=rule.says(outcome),
         way_out=rule.way_out,
         photo_ids=photo_ids,
-        pairs=pairs,
+        pairs=tuple(pair for pair in rule.pairs if concerned.intersection(pair)),
         details=tuple(rule.details(outcome)),
         count=len(photo_ids) or len(rows) or 1,
     )
@@ -159,7 +164,6 @@ def _recorded(rule: Rule, result: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "check": rule.check,
                 "title": rule.title,
-                "skill": rule.skill,
                 "table": rule.table,
                 "success": bool(result["success"]),
                 "error": _exception(result["exception_info"]),

@@ -175,7 +175,6 @@ class _Album:
             "message": finding.message,
             "way_out": finding.way_out,
             "count": finding.count,
-            "count": finding.count,
             "details": () if photos and finding.check == _ONE_LINE_EACH else finding.details,
             "wide": finding.check == _ONE_LINE_EACH,
             "pairs": pairs,
