@@ -1,4 +1,4 @@
-"""Reduced dimensions: standardised features turned to their principal axes, once for all skills of a lane."""
+"""Reduced dimensions: scaled features turned to their principal axes, once for all skills of a lane."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,11 @@ _ROWS = 4096  # photos per block: float64 is never made of more than these
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """Principal axes of standardised features (Pearson, 1901; Hotelling, 1933).
+    """Principal axes of scaled features (Pearson, 1901; Hotelling, 1933).
 
     Attributes:
         offset: Mean of each feature, float32, shape (D,).
-        projection: Standardisation and rotation in one, float32, shape (D, P).
+        projection: Scaling and rotation in one, float32, shape (D, P).
         variances: Variance along each axis, falling, float32, shape (P,).
         explained: Share of the variance that the P axes hold, in [0, 1].
     """
@@ -33,13 +33,17 @@ class Reduction:
         return np.asarray((features - self.offset) @ self.projection, np.float32)
 
 
-def fit_reduction(features: Array, components: int, *, standardise: bool = True) -> Reduction:
+def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> Reduction:
     """The reduction to at most `components` axes.
+
+    Features are Pareto-scaled: divided by the root of their standard deviation (van den Berg et al., 2006,
+    doi:10.1186/1471-2164-7-142), so that the few loudest do not drown the others and the many quiet ones, which are
+    mostly noise, are not blown up as standardising would. One factor for all then makes their mean variance 1.
 
     Args:
         features: Training photos, shape (N, D).
         components: Most axes to keep. Axes without variance are left out, so fewer may come back; at least one does.
-        standardise: Scale every feature to variance 1 first; a constant feature is left as it is.
+        scaled: Scale the features first; else only their mean is taken off.
     """
     rows, dimensions = features.shape
     mean = features.mean(0, dtype=np.float64)
@@ -49,8 +53,7 @@ def fit_reduction(features: Array, components: int, *, standardise: bool = True)
         covariance += block.T @ block
     covariance /= rows
     deviation = np.sqrt(np.diag(covariance))
-    constant = deviation <= 1e-6 * max(float(deviation.max(initial=0)), 1e-12)
-    scale = np.where(constant | (not standardise), 1, deviation)
+    scale = _pareto(deviation) if scaled else np.ones(dimensions)
     variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
     variances, axes = variances[::-1].clip(min=0), axes[:, ::-1]
     # float32 holds about seven digits: what lies below 1e-7 of the greatest variance is rounding, not signal
@@ -65,3 +68,12 @@ def fit_reduction(features: Array, components: int, *, standardise: bool = True)
         variances=variances[:kept].astype(np.float32),
         explained=float(variances[:kept].sum() / total) if total > 0 else 1.0,
     )
+
+
+def _pareto(deviation: Array) -> Array:
+    """What to divide each feature by, from its standard deviation; all shapes (D,)."""
+    # a feature that hardly varies would be divided by nearly nothing: its rounding errors stay what they are
+    roots = np.sqrt(np.maximum(deviation, 1e-6 * max(float(deviation.max()), 1e-6)))
+    scaled = deviation / roots
+    factor = np.sqrt(np.mean(scaled**2))
+    return np.asarray(roots * (factor if factor > 0 else 1))

@@ -50,7 +50,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     for width in WIDTHS:
         kernel = _kernel_map(landmarks, width / max(distance, 1e-12))
         features = kernel(points)
-        turned = fit_reduction(features, len(landmarks), standardise=False)
+        turned = fit_reduction(features, len(landmarks), scaled=False)
         problems = Problems(
             points=turned(features),
             answers=lane.answers,
