@@ -1,9 +1,11 @@
 """Whole sets into splits, so that each label is spread as the shares say.
 
 Iterative stratification of multi-label data (Sechidis, Tsoumakas, Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10): the
-label with the fewest photos left goes first, and each of its examples goes where that label is most wanted. Adapted:
-examples are sets of photos, so that labels have counts, and large sets go before small ones; what is assigned already
-counts; each split gets a set of every label that has enough of them; ties are broken by a hash, not by chance.
+label with the fewest photos left goes first, and each of its examples goes where it is most wanted. Adapted: examples
+are sets of photos, so that labels have counts, and large sets go before small ones; where a set is most wanted is
+judged by all of its labels, for with dozens of skills the rarest alone leaves the others to chance; sets are moved
+afterwards as long as that helps; what is assigned already counts; each split gets a set of every label that has three;
+ties are broken by a hash, not by chance.
 """
 
 import hashlib
@@ -16,6 +18,7 @@ from coachworks.tables import SPLITS
 
 _TRAIN, _VALIDATION, _TEST = range(3)
 _RARE_FIRST = (_TEST, _VALIDATION, _TRAIN)  # a label of two sets is better untested than untrained: needs three
+_PASSES = 10  # as a rule nothing moves any more after three or four
 _TIE = 1e-9  # shares are decimal fractions: equal wishes may differ in the last bits
 
 
@@ -66,9 +69,11 @@ class _Assignment:
         for unit, (columns, counts) in zip(units, self._sparse, strict=True):
             self._want(unit, columns, counts, shares)
             self._photos_left[columns[:-1]] += counts[:-1]
-        for split, unit in settled:
-            columns, counts = self._counts(unit)
+        settled_counts = [self._counts(unit) for _, unit in settled]
+        for (_, unit), (columns, counts) in zip(settled, settled_counts, strict=True):
             self._want(unit, columns, counts, shares)
+        self._target = self._wanted.copy()
+        for (split, _), (columns, counts) in zip(settled, settled_counts, strict=True):
             self._wanted[split, columns] -= counts
             self._sets_per_split[split, columns[:-1]] += 1
         self._order = [hashlib.sha256(unit.name.encode()).digest() for unit in units]
@@ -97,7 +102,8 @@ class _Assignment:
             self._spread(column, [i for i in by_label[column] if self._chosen[i] < 0])
         rest = [i for i, split in enumerate(self._chosen) if split < 0]
         for i in sorted(rest, key=lambda i: (-self._units[i].photos, self._order[i])):
-            self._put(i, self._most_wanted(i, len(self._columns)))
+            self._put(i, self._best(i))
+        self._refine()
         return self._chosen
 
     def _represent(self, by_label: Sequence[Sequence[int]]) -> None:
@@ -117,18 +123,41 @@ class _Assignment:
         """Assign all units that carry a label, those with most photos of it first."""
         label = self._labels[column]
         for i in sorted(waiting, key=lambda i: (-self._units[i].labels[label], self._order[i])):
-            self._put(i, self._most_wanted(i, column))
+            self._put(i, self._best(i))
 
-    def _most_wanted(self, i: int, column: int) -> int:
-        """The allowed split that wants `column` most; among equals the one that wants photos most."""
-        allowed = self._units[i].allowed
-        most = max(self._wanted[split, column] for split in allowed)
-        equals = [split for split in allowed if self._wanted[split, column] >= most - _TIE]
+    def _best(self, i: int) -> int:
+        """The allowed split that a unit brings closest to its target; among equals the one that wants photos most."""
+        costs = {split: self._cost(i, split) for split in self._units[i].allowed}
+        least = min(costs.values())
+        equals = [split for split, cost in costs.items() if cost <= least + _TIE]
         return max(equals, key=lambda split: (self._wanted[split, -1], -split))
 
-    def _put(self, i: int, split: int) -> None:
+    def _cost(self, i: int, split: int) -> float:
+        """By how much the distance Σ (got - target)² / target grows when the unit joins the split."""
+        columns, counts = self._sparse[i]
+        return float((counts * (counts - 2 * self._wanted[split, columns]) / self._target[split, columns]).sum())
+
+    def _refine(self) -> None:
+        """Move units while that brings the whole closer to what is wanted, and leaves no split without a label."""
+        order = sorted(range(len(self._units)), key=lambda i: self._order[i])
+        for _ in range(_PASSES):
+            moved = False
+            for i in order:
+                split, columns = self._chosen[i], self._sparse[i][0]
+                if len(self._units[i].allowed) == 1 or (self._sets_per_split[split, columns[:-1]] <= 1).any():
+                    continue
+                self._put(i, split, sign=-1)
+                best = self._best(i)
+                stays = self._cost(i, best) >= self._cost(i, split) - _TIE
+                self._put(i, split if stays else best)
+                moved |= not stays
+            if not moved:
+                return
+
+    def _put(self, i: int, split: int, *, sign: int = 1) -> None:
+        """Let a unit join a split; leave it, if `sign` is -1."""
         self._chosen[i] = split
         columns, counts = self._sparse[i]
-        self._wanted[split, columns] -= counts
-        self._photos_left[columns[:-1]] -= counts[:-1]
-        self._sets_per_split[split, columns[:-1]] += 1
+        self._wanted[split, columns] -= sign * counts
+        self._photos_left[columns[:-1]] -= sign * counts[:-1]
+        self._sets_per_split[split, columns[:-1]] += sign

@@ -155,11 +155,11 @@ def hashed(units):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("skills", [1, 5])
+@pytest.mark.parametrize("skills", [1, 5, 35])
 def test_labels_are_spread_better_than_by_plain_hashing(seed, skills):
     units = skewed_units(seed, skills)
     ours, plain = imbalance(units, assign(units, list(SHARES.values()), {})), imbalance(units, hashed(units))
-    assert ours < 0.5 * plain
+    assert ours < (0.3 if skills <= 5 else 0.6) * plain
 
 
 def test_ten_thousand_photos_of_thirty_five_skills_take_seconds():
@@ -172,7 +172,7 @@ def test_ten_thousand_photos_of_thirty_five_skills_take_seconds():
     started = time.process_time()
     split = assign(units, list(SHARES.values()), {})
     assert time.process_time() - started < 10
-    assert Counter(split)[0] == pytest.approx(7000, abs=100)
+    assert Counter(split)[0] == pytest.approx(7000, abs=5)
 
 
 def test_links_chain():
