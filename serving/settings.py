@@ -29,7 +29,7 @@ class ServingSettings:
 
     threads: int = 0
     decode_threads: int = 2
-    max_batch: int = 16
+    max_batch: int = 8
     max_wait_ms: int = 10
     max_queue: int = 64
     max_body_bytes: int = MAX_BYTES
