@@ -88,7 +88,6 @@ def _add_questions(app: FastAPI, engine: Engine) -> None:
         operation_id="predict",
         summary="Ask the skills about a photo.",
         response_model=Prediction,
-        response_model_exclude_none=True,
         responses=_documented(
             *(code for code in Code if code not in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
         ),
@@ -101,12 +100,14 @@ def _add_questions(app: FastAPI, engine: Engine) -> None:
             Query(description="The skills to ask, separated by commas; all, where it is left out.", examples=["a,b"]),
         ] = None,
         probabilities: Annotated[bool, Query(description="Give the probability of every label too.")] = False,
-    ) -> Prediction:
+    ) -> Response:
         """One photo, all skills, one pass of the backbone."""
         bundle = engine.predictor.bundle
         names = [name.strip() for part in skills or [] for name in part.split(",") if name.strip()]
         answers = await engine.answer(request, bundle.pick(names or None), probabilities=probabilities)
-        return Prediction(fleet=bundle.fleet, bundle=bundle.digest, answers=answers)
+        prediction = Prediction(fleet=bundle.fleet, bundle=bundle.digest, answers=answers)
+        # Written here: FastAPI would validate every answer once more, which is felt with many skills.
+        return Response(prediction.model_dump_json(exclude_none=True), media_type="application/json")
 
     @app.get(
         SKILLS,
