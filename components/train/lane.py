@@ -79,5 +79,5 @@ def label_weights(answers: Array, labels: int, policy: str) -> Floats:
     counts = np.bincount(answers, minlength=labels)
     if policy == "none":
         return np.ones(labels, np.float32)
-    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    weights = counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
     return np.asarray(np.where(counts > 0, weights, 0), np.float32)

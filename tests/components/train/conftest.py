@@ -44,6 +44,16 @@ def make_lane(points, answers, labels, *, components=512, views=(), **rest):
     return lane, reduction
 
 
+@pytest.fixture(scope="session", name="draw_points")
+def _draw_points():
+    return draw_points
+
+
+@pytest.fixture(scope="session", name="make_lane")
+def _make_lane():
+    return make_lane
+
+
 @pytest.fixture(scope="session")
 def lane_and_reduction() -> tuple[Lane, Reduction]:
     points, answers = draw_points(400, 20, 3, 5, 2)
