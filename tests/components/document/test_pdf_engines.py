@@ -60,6 +60,14 @@ def test_a_source_that_reaches_outside_or_is_wrong_is_refused_with_the_log(body,
 
 
 @needs_pdflatex
+def test_a_source_whose_log_asks_for_another_pass_gets_it(tmp_path):
+    body = r"\section{One}\label{one} Section \ref{one}"
+    (tmp_path / "a.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{body}\end{{document}}")
+    run_pdflatex(tmp_path, "a", timeout_s=60, timestamp_s=0)
+    assert "undefined" not in (tmp_path / "a.log").read_text()
+
+
+@needs_pdflatex
 def test_a_source_that_never_ends_is_stopped(tmp_path):
     (tmp_path / "a.tex").write_text(r"\documentclass{article}\begin{document}\def\x{\x}\x\end{document}")
     with pytest.raises(PdfError, match=r"within 2 s"):
