@@ -94,7 +94,7 @@ def _warnings_about_photos(measured: Measured) -> list[str]:
     if not absent:
         return []
     names = ", ".join(repr(label) for label in absent)
-    return [f"no test photo carries {names}: how well that is told is unknown, and the balanced accuracy leaves it out"]
+    return [f"no test photo carries {names}: how well it is told is unknown, and the balanced accuracy leaves it out"]
 
 
 def _advice(measured: Measured) -> str:
