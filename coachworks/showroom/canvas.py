@@ -67,16 +67,19 @@ class Canvas:
         mask = _soft_disc(round(opacity, 2)).resize((width, height), Image.Resampling.BILINEAR)
         self.image.paste(fill, (round(x - width / 2), round(y - height / 2)), mask)
 
-    def text(self, centre: tuple[float, float], words: str, height: float, fill: Colour, *, tilt: float = 0) -> None:
-        """Upright words about `centre`, `height` high in units of the frame, tilted by `tilt` degrees."""
-        (x, y), (_, above) = self.place([centre, (centre[0], centre[1] + height)])
-        size = round(abs(above - y) * 1.25)
+    def text(self, centre: tuple[float, float], words: str, height: float, fill: Colour) -> None:
+        """Words about `centre`, `height` high in units of the frame, tilted as the frame is and never mirrored."""
+        at, above, beside = self.place([centre, (centre[0], centre[1] + height), (centre[0] + height, centre[1])])
+        x, y = at
+        along = (beside - at) * (1 if beside[0] > x else -1)
+        tilt = -float(np.degrees(np.arctan2(along[1], along[0])))
+        size = round(float(np.hypot(*(above - at))) * 1.25)
         if size < 5:
             return  # smaller than a pixel's worth of strokes
         left, top, right, bottom = font(size).getbbox(words)
         mask = Image.new("L", (round(right - left) + 8, round(bottom - top) + 8))
         ImageDraw.Draw(mask).text((4 - left, 4 - top), words, fill=255, font=font(size))
-        if tilt:
+        if abs(tilt) > 0.5:
             mask = mask.rotate(tilt, Image.Resampling.BICUBIC, expand=True)
         self.image.paste(fill, (round(x - mask.width / 2), round(y - mask.height / 2)), mask)
 

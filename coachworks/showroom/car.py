@@ -92,6 +92,8 @@ SHAPES = {
     ),
 }
 # fmt: on
+# A little more like themselves than real ones: small photos must show it.
+_CARICATURE = {"hatchback": (0.92, 1.06), "saloon": (1.03, 0.98), "suv": (1.0, 1.06), "van": (1.0, 1.08)}
 
 _MAKES = ("ALBA", "CORVO", "DELFIN", "LUMEN", "NORVA", "ORIX", "PINTO", "SOLARA", "TERRA", "VELO", "ZEPHYR", "KESTREL")
 _TRIMS = ("", "1.6", "2.0", "GT", "LX", "EV", "4x4", "TDI", "hybrid", "S")
@@ -143,7 +145,7 @@ def build_car(body: str, colour: str, rng: random.Random) -> Car:
         body=body,
         colour=colour,
         paint=paint(colour, rng),
-        shape=_stretched(SHAPES[body], rng.uniform(0.95, 1.05), rng.uniform(0.97, 1.04)),
+        shape=_stretched(body, rng.uniform(0.96, 1.04), rng.uniform(0.97, 1.03)),
         spokes=rng.choice([5, 6, 7, 8, 10]),
         rim=from_hsv(0.6, 0.04, rng.choice([0.32, 0.62, 0.78, 0.86])),
         dark_glass=rng.uniform(0.35, 0.75),
@@ -165,7 +167,10 @@ def paints() -> list[str]:
     return list(PAINTS)
 
 
-def _stretched(shape: Shape, across: float, up: float) -> Shape:
+def _stretched(body: str, across: float, up: float) -> Shape:
+    shape = SHAPES[body]
+    across, up = across * _CARICATURE.get(body, (1, 1))[0], up * _CARICATURE.get(body, (1, 1))[1]
+
     def point(place: tuple[float, float]) -> tuple[float, float]:
         return place[0] * across, place[1] * up
 

@@ -14,7 +14,7 @@ from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX
 
 def develop(photo: Image.Image, rng: random.Random) -> Image.Image:
     """The photo as a camera would have taken it: exposure, a tint, darker corners, noise."""
-    exposure, warmth = rng.uniform(0.86, 1.1), rng.uniform(-0.05, 0.05)
+    exposure, warmth = rng.uniform(0.9, 1.08), rng.uniform(-0.05, 0.05)
     gains = np.array([exposure * (1 + warmth), exposure, exposure * (1 - warmth)], dtype=np.float32)
     noise = _noise()
     top, left = rng.randrange(noise.shape[0] - HEIGHT_PX), rng.randrange(noise.shape[1] - WIDTH_PX)

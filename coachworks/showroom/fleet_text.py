@@ -30,7 +30,7 @@ _FURTHER = {
       similar: [[hatchback, estate], [estate, suv]]
 """,
     "paint-colour": """\
-      similar: [[white, silver], [silver, black]]
+      similar: [[red, yellow], [blue, green]]
 """,
     "surroundings": """\
       similar: [[street, street-at-night]]

@@ -13,7 +13,6 @@ CHROME: Colour = (205, 208, 214)
 # name -> hue, saturation, value; and how far each may stray
 PAINTS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "white": ((0.12, 0.02, 0.95), (0.1, 0.015, 0.03)),
-    "silver": ((0.60, 0.05, 0.66), (0.05, 0.03, 0.06)),
     "black": ((0.62, 0.15, 0.13), (0.1, 0.1, 0.04)),
     "red": ((0.995, 0.86, 0.74), (0.012, 0.08, 0.10)),
     "blue": ((0.605, 0.80, 0.66), (0.03, 0.12, 0.14)),

@@ -131,10 +131,9 @@ def _scratch(canvas: Canvas, car: Car, rng: random.Random) -> None:
 
 
 def _upright(canvas: Canvas) -> None:
-    """Words are never mirrored: give the frame back its handedness."""
-    canvas.frame[0, 0] = abs(canvas.frame[0, 0])
-    canvas.frame[1, 0] = 0
-    canvas.frame[0, 1] = 0
+    """Give a mirrored frame its handedness back: what can be read is not mirrored."""
+    if np.linalg.det(canvas.frame) < 0:
+        canvas.frame[:, 0] *= -1
 
 
 def _plate(canvas: Canvas, car: Car, rng: random.Random) -> None:

@@ -51,8 +51,8 @@ def truth(shot: Shot, car: Car) -> dict[str, str]:
     return {
         "image-content": shot.content,
         "image-quality": shot.quality,
-        "body-type": "" if near or shot.end else car.body,
-        "paint-colour": "" if shot.content == "interior" else car.colour,
+        "body-type": car.body if shot.content == "exterior" and not shot.end else "",
+        "paint-colour": "" if shot.content in {"interior", "wheel"} else car.colour,
         "surroundings": "" if near else shot.place,
     }
 
@@ -67,25 +67,35 @@ def _take_outside(canvas: Canvas, shot: Shot, car: Car, rng: random.Random) -> N
         canvas.frame = _frame(160 + rng.uniform(-30, 30), ground, size)
         draw_end(canvas, car, rear=rng.random() < 0.5, lamps_on=lamps_on)
     else:
-        opening = shot.content == "opening-mechanism"
-        size = (rng.uniform(262, 320) if opening else rng.uniform(246, 304)) / car.shape.length
+        mirrored, opened = rng.random() < 0.5, _what_is_open(shot, car, rng)
+        size = rng.uniform(62, 76) if opened else rng.uniform(54, 60)
         middle = 160 + rng.uniform(-14, 14)
-        canvas.frame = _frame(
-            middle, ground, size, car.shape.length, mirrored=rng.random() < 0.5, yaw=rng.uniform(-0.22, 0.22)
-        )
-        openings: tuple[Open, ...] = ("door", "bonnet", "boot")
-        opened = rng.sample(openings, rng.choice((1, 2, 2, 3))) if opening else ()
+        if opened:  # the camera comes nearer, and looks at what is open
+            there = 0.82 if opened == ["boot"] else 0.36
+            middle -= (there - 0.5) * size * car.shape.length * rng.uniform(0.3, 0.7) * (-1 if mirrored else 1)
+        yaw = rng.uniform(-0.22, 0.22)
+        canvas.frame = _frame(middle, ground, size, car.shape.length, mirrored=mirrored, yaw=yaw)
         draw_side(canvas, car, opened=opened, lamps_on=lamps_on, turn=rng.uniform(0, 90))
     if shot.place == "showroom":
         _reflect(canvas, round(ground * 2))
     canvas.frame = np.eye(3)
     if lamps_on:
-        canvas.glass([(-2, -2), (322, -2), (322, 242), (-2, 242)], (10, 14, 44), rng.uniform(0.25, 0.42))
+        canvas.glass([(-2, -2), (322, -2), (322, 242), (-2, 242)], (10, 14, 44), rng.uniform(0.15, 0.30))
         canvas.glow((rng.uniform(60, 260), 60), (150, 120), (255, 214, 140), 0.2)
     if shot.content == "obstructed":
         draw_obstacle(canvas, rng)
     if shot.place == "snow":
         snowfall(canvas, rng)
+
+
+def _what_is_open(shot: Shot, car: Car, rng: random.Random) -> list[Open]:
+    if shot.content != "opening-mechanism":
+        return []
+    openings: tuple[Open, ...] = ("door", "bonnet", "boot")
+    opened = rng.sample(openings, rng.choice((1, 2, 2, 3)))
+    if opened == ["boot"] and car.body in {"van", "pickup"}:
+        opened.append("door")  # their tail alone hardly shows from the side
+    return opened
 
 
 def _frame(

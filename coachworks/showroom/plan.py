@@ -21,6 +21,7 @@ SKILLS = {
 _VIEWS = (
     ("exterior", False),
     ("exterior", False),
+    ("exterior", False),
     ("exterior", True),
     ("interior", False),
     ("close-up", False),
@@ -64,7 +65,7 @@ def plan_photos(cars: int, seed: int) -> Iterator[PlannedPhoto]:
     for number in range(cars):
         rng = random.Random(f"car {seed} {number}")  # noqa: S311 — chance, not secrecy
         body = body_types()[number % len(body_types())]
-        colour = paints()[(number + 2 * (number // len(body_types()))) % len(paints())]
+        colour = paints()[(number + number // len(body_types())) % len(paints())]
         car = build_car(body, colour, rng)
         day = _OPENING_DAY + timedelta(days=number * 2, minutes=rng.randrange(480))
         damaged = dict(zip(_damaged_views(rng), _damages(number), strict=True))

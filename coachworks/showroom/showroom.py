@@ -16,7 +16,7 @@ from coachworks.showroom.fleet_text import fleet_text
 from coachworks.showroom.photographer import take
 from coachworks.showroom.plan import SKILLS, PlannedPhoto, plan_photos, plan_unseen
 
-CARS = 90  # 810 photos: enough to learn five skills from, few enough to draw and train on two cores in a few minutes
+CARS = 84  # 840 photos: enough to learn five skills from, few enough to draw and train on two cores in a few minutes
 SOURCE = "showroom"
 PERMISSION = "drawn by coachworks, CC0-1.0"
 _EXIF_IFD, _DATE_TIME_ORIGINAL, _SOFTWARE = 0x8769, 0x9003, 0x0131
@@ -52,7 +52,7 @@ def draw_showroom(folder: Path, *, cars: int = CARS, seed: int = 0, progress: Pr
 
     Args:
         folder: Where; it is made if it is not there.
-        cars: How many cars to draw, nine photos each.
+        cars: How many cars to draw, ten photos each.
         seed: Seed of everything that chance decides.
         progress: Where to report to.
     """
