@@ -5,7 +5,7 @@ from components.ingest.config import IngestConfig
 
 STEP = Step(
     name="ingest",
-    summary="Take in the photos and tables that the fleet file names; set aside what is no usable photo.",
+    summary="Take the sources' photos and tables into the store.",
     config=IngestConfig,
 )
 

@@ -5,7 +5,7 @@ from components.split.config import SplitConfig
 
 STEP = Step(
     name="split",
-    summary="Give each set of photos to train, validation or test; what was given stays.",
+    summary="Divide the sets into train, validation and test.",
     config=SplitConfig,
 )
 
