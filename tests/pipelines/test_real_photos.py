@@ -44,13 +44,15 @@ def test_the_three_pairs_of_duplicates_with_contradicting_labels_are_found(trash
 
 def test_the_server_answers_about_a_real_photo(trashnet, data_folder: Path) -> None:
     from coachworks.cli.serve import serving
+    from serving.answers import Prediction
     from serving.client import Client
 
     folder, _ = trashnet
     with serving(folder / "fleet.yaml") as url:
         photo = data_folder / "trashnet" / "paper" / "paper1.jpg"
-        answer = Client(url).predict(photo.read_bytes())
-    assert answer["material"].label == "paper"
+        answer = Client(url).ask(photo.read_bytes())
+    assert isinstance(answer, Prediction), answer
+    assert answer.answers["material"].label == "paper"
 
 
 def test_a_local_folder_of_weights_serves_as_backbone(trashnet, data_folder: Path, run_coachworks) -> None:
