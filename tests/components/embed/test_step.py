@@ -17,7 +17,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import Result
 from coachworks.store import FolderStore
 from components.augment.step import augment
-from components.embed import step as step_module
+from components.embed import cache_filling
 from components.embed.backbones import onnx_key, read_backbone
 from components.embed.config import EmbedConfig
 from components.embed.cores import usable_cores
@@ -65,7 +65,7 @@ def test_training_and_serving_see_the_same_numbers(run, store, upstream) -> None
 
 
 def test_any_number_of_processes_gives_the_same_features(run, store, upstream, monkeypatch) -> None:
-    monkeypatch.setattr(step_module, "_ROWS_PER_WORKER", 1)
+    monkeypatch.setattr(cache_filling, "_ROWS_PER_WORKER", 1)
     ids = [p.photo_id for p in upstream.photos(store, range(7))]
     alone = run(range(7), workers=1).report
     expected = [load_features(store, alone, ids, view) for view in range(3)]
@@ -83,10 +83,24 @@ def test_a_gpu_gives_the_features_that_the_cpu_gives(run, store, upstream, monke
     expected = load_features(store, run(range(6)).report, ids, 1)
     for shard in list(store.list("features")):
         (store.root / shard).unlink()
-    monkeypatch.setattr(step_module, "accelerator", lambda: ("cpu", "torch on the CPU"))  # the same code, no GPU needed
+    monkeypatch.setattr(
+        cache_filling, "accelerator", lambda: ("cpu", "torch on the CPU")
+    )  # the same code, no GPU needed
     report = run(range(6), context=Context(refresh=frozenset({"embed"}))).report
     assert (report["device"], report["computed"]) == ("torch on the CPU", 18)
     assert np.abs(load_features(store, report, ids, 1) - expected).max() < 1e-4
+
+
+def test_features_that_are_gone_from_the_cache_are_made_again(run, store, upstream) -> None:
+    first = run(range(10))
+    shards = list(store.list("features"))
+    (store.root / shards[0]).unlink()
+    second = run(range(10))
+    assert second.reused
+    assert second.key == first.key
+    for photo in upstream.photos(store, range(10)):
+        for view in range(3 if photo.split == "train" else 1):
+            load_features(store, second.report, [photo.photo_id], view)
 
 
 def test_new_photos_cost_only_themselves(run) -> None:
@@ -97,7 +111,7 @@ def test_new_photos_cost_only_themselves(run) -> None:
 
 def test_new_skills_labels_and_settings_cost_nothing(run, store, monkeypatch) -> None:
     run(range(10))
-    monkeypatch.setattr(step_module, "run_chunks", None)  # nothing may be computed any more
+    monkeypatch.setattr(cache_filling, "run_chunks", None)  # nothing may be computed any more
     report = run(range(10), skills=("colour", "shape")).report
     assert (report["computed"], report["reused"], report["photos_per_second"]) == (0, 24, 0)
     assert run(range(10), skills=("colour", "shape"), workers=5).reused
@@ -153,16 +167,17 @@ def test_progress_is_told_in_photos(run) -> None:
     run(range(10), context=Context(progress=seen))
     assert seen.tasks == [("embed", 10, "photos")]
     assert seen.done == 10
-    assert any("0 of 24 features are cached already; 24 to compute" in note for note in seen.notes)
+    assert any("0 of 24 features are cached already" in note for note in seen.notes)
 
 
 SLOWLY = """
 import sys
 from coachworks.fleet.model import Fleet
-from components.embed import step
+from components.embed import cache_filling
 from components.embed.config import EmbedConfig
-step._SHARD_ROWS, step._ROWS_PER_WORKER = 8, 1
-step.embed(Fleet.from_json(sys.argv[1]), sys.argv[2], config=EmbedConfig(workers=2))
+from components.embed.step import embed
+cache_filling._SHARD_ROWS, cache_filling._ROWS_PER_WORKER = 8, 1
+embed(Fleet.from_json(sys.argv[1]), sys.argv[2], config=EmbedConfig(workers=2))
 """
 
 
@@ -211,7 +226,7 @@ def test_a_photo_that_has_gone_bad_in_the_store_is_named(run, store, upstream, m
     fleet = upstream.fleet(store, augment={"views": 0})
     key = augment(fleet, upstream.validated(store, upstream.photos(store, range(4)))).key
     store.write(photo.key, b"no photo any more")
-    monkeypatch.setattr(step_module, "_ROWS_PER_WORKER", 1)
+    monkeypatch.setattr(cache_filling, "_ROWS_PER_WORKER", 1)
     for workers in (1, 2):
         with pytest.raises(DataError, match=f"photo '{photo.key}' of the store cannot be read any more: .*ingest"):
             embed(fleet, key, config=EmbedConfig(workers=workers))

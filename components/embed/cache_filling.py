@@ -1,0 +1,150 @@
+"""Filling the feature cache: what is missing is computed on every core, or on the GPU, and published as it goes."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coachworks.progress import Progress
+from coachworks.store import Store
+from components.augment.policy import Policy
+from components.embed.backbones import onnx_key
+from components.embed.config import EmbedConfig
+from components.embed.cores import usable_cores
+from components.embed.features import known_photos, space_of, view_folder, write_shard
+from components.embed.gpu import BATCH, TorchBackbone, accelerator
+from components.embed.pool import run_chunks
+from components.embed.source import Source
+from components.embed.spec import BackboneSpec
+from components.embed.work import Job, Photo
+
+_SHARD_ROWS = 1024  # 5 MB of 1,280 features
+_SHARD_S = 5.0  # at most this much work is lost when a run is killed
+_CHUNK_ROWS = 16  # sent to a worker at once: few enough to show progress, many enough to cost nothing
+_ROWS_PER_WORKER = 48  # fewer are done before another process has started
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone, as it was and converted.
+
+    Attributes:
+        source: The original, for torch.
+        spec: What it needs, and where its ONNX file is.
+    """
+
+    source: Source
+    spec: BackboneSpec
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How the cache was filled.
+
+    Attributes:
+        seconds: Time taken, s.
+        device: `cpu`, or the name of the GPU.
+        workers: Processes that took part.
+    """
+
+    seconds: float
+    device: str
+    workers: int
+
+
+def missing_features(store: Store, spec: BackboneSpec, policy: Policy, asked: Sequence[Photo]) -> list[Photo]:
+    """The photos of `asked` that lack features, each with the views that it lacks."""
+    known = {view: known_photos(store, folder) for view, folder in _folders(spec, policy).items()}
+    left = [
+        Photo(photo.photo_id, photo.key, tuple(view for view in photo.views if photo.photo_id not in known[view]))
+        for photo in asked
+    ]
+    return [photo for photo in left if photo.views]
+
+
+def fill_cache(
+    store: Store,
+    backbone: Backbone,
+    policy: Policy,
+    missing: Sequence[Photo],
+    *,
+    config: EmbedConfig,
+    progress: Progress,
+) -> Filled:
+    """Compute and publish the features of the views that `missing` asks for.
+
+    Raises:
+        DataError: a stored photo is damaged.
+        TransientError: a worker process died; what is computed is kept.
+    """
+    started = time.monotonic()
+    rows = sum(len(photo.views) for photo in missing)
+    cores = config.workers or usable_cores()
+    workers = max(1, min(cores, rows // _ROWS_PER_WORKER))
+    gpu = accelerator()
+    job = Job(
+        store=store.uri,
+        spec=backbone.spec,
+        onnx=None if gpu else onnx_key(backbone.spec.digest),
+        policy=policy if any(photo.views != (0,) for photo in missing) else None,
+        batch_size=config.batch_size,
+        threads=1 if workers > 1 else cores,
+    )
+    chunks = list(_chunks(missing, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
+    on_gpu = TorchBackbone(backbone.source, backbone.spec, gpu[0]) if gpu else None
+    shards = _Shards(store, _folders(backbone.spec, policy))
+    with progress.task("embed", total=len(missing), unit="photos") as task, closing(shards):
+        for photos, answer in run_chunks(job, chunks, workers=workers):
+            shards.add(photos, answer if on_gpu is None else on_gpu.features(answer))
+            task.advance(len(photos))
+    return Filled(time.monotonic() - started, gpu[1] if gpu else "cpu", workers)
+
+
+def _folders(spec: BackboneSpec, policy: Policy) -> dict[int, str]:
+    return {view: view_folder(space_of(spec.digest), policy.view_digest, view) for view in range(policy.views + 1)}
+
+
+def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
+    """Photos in groups that make about `rows` rows; a photo's views stay together, so that it is decoded once."""
+    chunk: list[Photo] = []
+    count = 0
+    for photo in photos:
+        if chunk and count + len(photo.views) > rows:
+            yield chunk
+            chunk, count = [], 0
+        chunk.append(photo)
+        count += len(photo.views)
+    if chunk:
+        yield chunk
+
+
+@dataclass
+class _Shards:
+    """Collects rows by view and publishes them as shards, often enough that little is lost by a kill."""
+
+    store: Store
+    folders: Mapping[int, str]
+    _rows: dict[int, list[tuple[str, NDArray[Any]]]] = field(default_factory=dict)
+    _flushed_at: float = field(default_factory=time.monotonic)
+
+    def add(self, photos: Sequence[Photo], features: NDArray[np.float32]) -> None:
+        """Take in the rows of some photos, view after view."""
+        row = iter(features)
+        for photo in photos:
+            for view in photo.views:
+                self._rows.setdefault(view, []).append((photo.photo_id, next(row)))
+        if time.monotonic() - self._flushed_at > _SHARD_S or any(len(r) >= _SHARD_ROWS for r in self._rows.values()):
+            self.close()
+
+    def close(self) -> None:
+        """Publish what there is: also when the work was interrupted."""
+        for view, rows in self._rows.items():
+            write_shard(
+                self.store, self.folders[view], [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])
+            )
+        self._rows.clear()
+        self._flushed_at = time.monotonic()
