@@ -21,6 +21,7 @@ _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF":
 _JPEGS = {"JPEG", "MPO"}  # MPO: what many phones write into .jpg, a JPEG with further pictures behind it
 _SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
+_DAMAGED = "the image cannot be read: it is truncated or damaged"
 _CONVERT = "Convert it to JPEG or PNG."
 
 
@@ -84,6 +85,8 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
     from PIL import Image
 
     image = _open(data)
+    if image.format in _JPEGS and _is_zero_filled(data):
+        raise PhotoError(Reason.TRUNCATED, _DAMAGED)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PhotoError(
@@ -95,7 +98,7 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
         image.load()
         rgb = _to_rgb(image)
     except Exception as err:  # as in _open
-        raise PhotoError(Reason.TRUNCATED, "the image cannot be read: it is truncated or damaged") from err
+        raise PhotoError(Reason.TRUNCATED, _DAMAGED) from err
     orientation, taken_at = _exif(image)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -141,7 +144,16 @@ def _open(data: bytes) -> "Image.Image":
     except UnidentifiedImageError as err:
         raise _unidentified(data[:64]) from err
     except Exception as err:  # Pillow's parsers raise nearly anything on hostile headers
-        raise PhotoError(Reason.TRUNCATED, "the image cannot be read: it is truncated or damaged") from err
+        raise PhotoError(Reason.TRUNCATED, _DAMAGED) from err
+
+
+def _is_zero_filled(data: bytes) -> bool:
+    """Whether the end of a JPEG was never written: what a broken copy leaves decodes as grey, without complaint.
+
+    Zeros alone are no sign, some cameras pad their files; but behind the start of the last scan (FFDA) there must be an
+    end of image (FFD9), and neither can occur within the scan.
+    """
+    return data.endswith(b"\0" * 16) and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
 def _hush_pillow() -> None:
@@ -161,7 +173,7 @@ def _is_supported(head: bytes) -> bool:
 def _unidentified(head: bytes) -> PhotoError:
     """Why Pillow does not know the file: damaged, of another format, or no image at all."""
     if _is_supported(head):
-        return PhotoError(Reason.TRUNCATED, "the image cannot be read: it is truncated or damaged")
+        return PhotoError(Reason.TRUNCATED, _DAMAGED)
     other = None
     if head[4:8] == b"ftyp":
         brand = head[8:12]

@@ -55,37 +55,43 @@ def walk(folder: Path, source: str, *, leave_out: Path | None = None) -> Iterato
         source: The source's name, for rejections.
         leave_out: A folder not to enter: the store, which may lie among the photos.
     """
-    avoid = {_identity(leave_out.stat())} if leave_out is not None and leave_out.is_dir() else set()
-    yield from _walk(folder, "", source, avoid)
+    entered = {_identity(path.stat()) for path in (folder, leave_out) if path is not None and path.is_dir()}
+    open_folders = [_listing(folder, "", source)]  # a stack, not recursion: folders may be nested deeper than Python
+    while open_folders:
+        inside, prefix, names, rejections = open_folders[-1]
+        yield from rejections
+        rejections.clear()
+        name = next(names, None)
+        if name is None:
+            open_folders.pop()
+            continue
+        if name.startswith(".") or name.lower() in _LITTER:
+            continue
+        path, relative = inside / name, prefix + name
+        try:
+            status = path.stat()
+        except OSError as err:
+            yield unreadable(relative, source, err)
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield Found(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        elif not stat.S_ISDIR(status.st_mode):
+            yield Rejection(printable(relative), source, Aside.UNREADABLE, "it is no regular file")
+        elif _identity(status) not in entered:
+            entered.add(_identity(status))
+            open_folders.append(_listing(path, f"{relative}/", source))
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _walk(folder: Path, prefix: str, source: str, entered: set[tuple[int, int]]) -> Iterator[Found | Rejection]:
+def _listing(folder: Path, prefix: str, source: str) -> tuple[Path, str, Iterator[str], list[Rejection]]:
+    """A folder, the prefix of the names in it, the names, and the rejection of the folder if it cannot be read."""
     try:
-        entered.add(_identity(folder.stat()))
-        names = sorted(os.listdir(folder))  # noqa: PTH208 — names only: Path.iterdir builds a path for each
+        return folder, prefix, iter(sorted(os.listdir(folder))), []  # noqa: PTH208 — names only, no paths
     except OSError as err:
-        yield unreadable(prefix or ".", source, err)
-        return
-    for name in names:
-        if name.startswith(".") or name.lower() in _LITTER:
-            continue
-        path, relative = folder / name, prefix + name
-        try:
-            status = path.stat()
-        except OSError as err:
-            yield unreadable(relative, source, err)
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            if _identity(status) not in entered:
-                yield from _walk(path, f"{relative}/", source, entered)
-        elif stat.S_ISREG(status.st_mode):
-            yield Found(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
-        else:
-            yield Rejection(printable(relative), source, Aside.UNREADABLE, "it is no regular file")
+        return folder, prefix, iter(()), [unreadable(prefix or ".", source, err)]
 
 
 def unreadable(name: str, source: str, err: OSError) -> Rejection:

@@ -108,6 +108,19 @@ def test_truncated_files_are_found_even_when_few_pixels_are_decoded(file_format,
     assert "truncated or damaged" in str(error)
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": True}])
+def test_a_jpeg_whose_end_was_never_written_is_found_though_it_decodes(options):
+    if "exif" in options:  # its thumbnail has an end of image of its own
+        options = {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + encoded(picture(16, 16))}
+    data = encoded(picture(), **options)
+    half = len(data) // 2
+    assert refused(data[:half] + b"\0" * half).reason == Reason.TRUNCATED
+
+
+def test_zeros_behind_the_end_of_a_jpeg_do_no_harm():
+    assert decode_photo(encoded(picture()) + b"\0" * 4096).size == (300, 200)
+
+
 def test_an_empty_file_is_refused():
     assert refused(b"").reason == Reason.EMPTY
 

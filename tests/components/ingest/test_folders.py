@@ -137,6 +137,23 @@ def test_links_are_followed_and_loops_end(draw, taken_in, tmp_path):
     assert aside(read) == {("gone.jpg", "unreadable"), ("self.jpg", "unreadable")}
 
 
+def test_folders_may_be_nested_deeper_than_python_s_stack(draw, taken_in, tmp_path):
+    draw("photos/cat/a.jpg")
+    deep = os.open(tmp_path / "photos", os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=deep)
+        inner = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+    assert taken_in().report["photos"] == 1
+    outer, inner, spare = (tmp_path / name for name in ("photos/d", "photos/d/d", "photos/spare"))
+    while inner.exists():  # pytest would clear it away recursively, and fail
+        inner.rename(spare)
+        outer.rmdir()
+        spare.rename(outer)
+
+
 def test_what_is_no_regular_file_is_set_aside_unread(draw, taken_in, tmp_path):
     draw("photos/a.jpg")
     os.mkfifo(tmp_path / "photos/pipe.jpg")
