@@ -5,7 +5,7 @@ from components.package.config import PackageConfig
 
 STEP = Step(
     name="package",
-    summary="Put the champions into one bento: one backbone, many heads.",
+    summary="Package the champions into one bento.",
     config=PackageConfig,
     joins_lanes=True,
 )
