@@ -12,6 +12,7 @@ from serving.answers import ErrorBody, ErrorDocument, Prediction
 
 _TIMEOUT_S = 60
 _ATTEMPTS = 5
+_LONGEST_PAUSE_S = 10
 
 
 class RemoteError(CoachworksError):
@@ -47,7 +48,8 @@ class Client:
             status, headers, body = self._post(f"{self._base}/v1/predict{query}", photo)
             if status != 503 or attempt == _ATTEMPTS - 1:
                 break
-            time.sleep(min(float(headers.get("Retry-After", "1")), 10))
+            after = headers.get("Retry-After", "")
+            time.sleep(min(int(after), _LONGEST_PAUSE_S) if after.isdecimal() else 1)
         try:
             if status == 200:
                 return Prediction.model_validate(json.loads(body))

@@ -56,6 +56,8 @@ class ServingSettings:
             if not variable.startswith(PREFIX):
                 continue
             name = variable.removeprefix(PREFIX).lower()
+            if name.startswith(("service_", "port")):  # Kubernetes, of a Service called `coachworks-serving`
+                continue
             if name not in names:
                 known = ", ".join(sorted(PREFIX + known.upper() for known in names))
                 raise InvalidConfigError(f"{variable} is no setting of the service; they are {known}")
