@@ -66,7 +66,7 @@ def draw_reliability(before: Reliability, after: Reliability, path: Path) -> Non
     width = float(after.edges[1])
     lower.bar(after.edges[:-1] + width / 2, after.photos, width=width * 0.9, color=_BLUE)
     upper.set(ylabel="share of right answers", ylim=(-0.02, 1.02))
-    upper.legend(fontsize=8, frameon=False, loc="upper left")
+    upper.legend(fontsize=8, frameon=False, loc="lower right")
     lower.set(xlabel="confidence", ylabel="photos", xlim=(0, 1))
     for axes in (upper, lower):
         axes.tick_params(labelsize=8, colors=_INK)

@@ -84,7 +84,7 @@ def judge(rules: Rules, measured: Measured) -> Verdict:
         failures.append(f"it is critical, so every warning is a failure: {'; '.join(warnings)}")
     if failures:
         return Verdict(status="failed", reason=". ".join(map(_sentence, failures)), gates=gates, warnings=warnings)
-    told = f"balanced accuracy {value:.3f}, with confidence in {low:.3f} to {high:.3f}"
+    told = f"balanced accuracy {value:.3f} (interval {low:.3f} to {high:.3f})"
     passed = f"{told}; it clears every gate" if gates else f"{told}; no gate is set"
     return Verdict(status="passed", reason=_sentence(passed), gates=gates, warnings=warnings)
 

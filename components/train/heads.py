@@ -114,7 +114,7 @@ class Head:
 
     def save(self, path: Path) -> None:
         """Write the head to `path`; equal heads give equal bytes."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         document = {
             "version": FORMAT_VERSION,
@@ -125,7 +125,7 @@ class Head:
             "parameters": dict(self.parameters),
         }
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        save_file(arrays, path, metadata={_KEY: canonical_json(document)})
+        path.write_bytes(save(arrays, metadata={_KEY: canonical_json(document)}))
 
 
 def load_head(path: Path) -> Head:

@@ -22,7 +22,7 @@ def measured(value=0.9, low=0.87, high=0.93, *, error=0.03, confusion=((9, 1), (
 def test_numbers_that_clear_the_gates_pass():
     verdict = judge(Rules(min_balanced_accuracy=0.85, max_expected_calibration_error=0.05), measured())
     assert verdict.status == "passed"
-    assert verdict.reason == "Balanced accuracy 0.900, with confidence in 0.870 to 0.930; it clears every gate"
+    assert verdict.reason == "Balanced accuracy 0.900 (interval 0.870 to 0.930); it clears every gate"
     assert [(gate.gate, gate.limit, gate.passed) for gate in verdict.gates] == [
         ("min_balanced_accuracy", 0.85, True),
         ("max_expected_calibration_error", 0.05, True),

@@ -1,0 +1,121 @@
+"""A small chain of results up to embed, published as the steps before would: drawn photos, labels, features."""
+
+import hashlib
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from coachworks.context import ALONE
+from coachworks.fleet.model import Fleet
+from coachworks.photos import photo_key
+from coachworks.results import produce
+from coachworks.store import open_store
+from components.embed.features import view_folder, write_shard
+
+DIMENSIONS = 12
+COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}
+
+
+def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, photos=180, views=1, failures=()):
+    """A located fleet and the key of its result of embed.
+
+    `color` can be told from the features, `size` only half; `size` is missing from every fourth photo.
+    """
+    settings = skills or {
+        "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
+        "size": {"labels": ["small", "large"]},
+    }
+    fleet = Fleet.model_validate(
+        {
+            "apiVersion": "coachworks.dev/v1",
+            "kind": "Fleet",
+            "metadata": {"name": "drawn"},
+            "spec": {
+                "store": str(root / "store"),
+                "sources": [{"photos": "photos", "table": "photos.csv"}],
+                "defaults": {"candidates": list(candidates), "gates": gates or {}},
+                "skills": settings,
+            },
+        }
+    ).located(root)
+    store = open_store(fleet.spec.store)
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(3, DIMENSIONS)) * 1.5
+    catalogue, labels, splits, features = [], [], [], []
+    for number in range(photos):
+        color = number % 3
+        image = Image.new("RGB", (64, 48), tuple(COLORS.values())[color])
+        image.putpixel((number % 64, number // 64), (255, 255, 255))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        photo_id = hashlib.sha256(buffer.getvalue()).hexdigest()
+        store.write(photo_key(photo_id, "png"), buffer.getvalue())
+        catalogue.append({"photo_id": photo_id, "uri": photo_key(photo_id, "png")})
+        point = centres[color] + rng.normal(size=DIMENSIONS)
+        features.append(point)
+        set_id = f"set-{number // 2}"
+        split = "train" if number < photos * 0.6 else "validation" if number < photos * 0.8 else "test"
+        splits.append({"photo_id": photo_id, "set_id": set_id, "split": split})
+        labels.append({"photo_id": photo_id, "skill": "color", "label": list(COLORS)[color], "split": split})
+        if number % 4:
+            size = "large" if point[0] - centres[:, 0].mean() + 4 * rng.normal() > 0 else "small"
+            labels.append({"photo_id": photo_id, "skill": "size", "label": size, "split": split})
+
+    def publish(step, upstream, report, tables=()):
+        def build(folder):
+            for name, rows in tables:
+                pd.DataFrame(rows).to_parquet(folder / name)
+            return report
+
+        return produce(store, step, upstream, build, context=ALONE, code="drawn").key
+
+    ingest = publish("ingest", {"content": len(catalogue)}, {}, [("catalogue.parquet", catalogue)])
+    split = publish("split", {"ingest": ingest}, {}, [("labels.parquet", labels), ("splits.parquet", splits)])
+    verdicts = {
+        skill: {
+            "passed": skill not in failures,
+            "failures": [{"message": "photos leak across splits"}] if skill in failures else [],
+        }
+        for skill in settings
+    }
+    validate = publish("validate", {"split": split, "failures": sorted(failures)}, {"skills": verdicts})
+    augment = publish("augment", {"validate": validate}, {"views": views, "policy_digest": "a" * 64})
+    ids = [row["photo_id"] for row in catalogue]
+    clean = np.asarray(features, np.float32)
+    write_shard(store, view_folder("features/drawn", "a" * 64, 0), ids, clean)
+    for view in range(1, views + 1):
+        noisy = clean + rng.normal(size=clean.shape).astype(np.float32) * 0.3
+        write_shard(store, view_folder("features/drawn", "a" * 64, view), ids, noisy)
+    embed = publish(
+        "embed",
+        {"augment": augment},
+        {
+            "backbone_digest": "b" * 64,
+            "space": "features/drawn",
+            "view_digest": "a" * 64,
+            "dimensions": DIMENSIONS,
+            "views": views,
+        },
+    )
+    return fleet, embed
+
+
+@pytest.fixture(scope="session", name="draw_chain")
+def _draw_chain():
+    return draw_chain
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """The fleet, and the results of train and evaluate."""
+    from components.evaluate.step import evaluate
+    from components.train.step import train
+
+    fleet, embed = draw_chain(
+        tmp_path_factory.mktemp("drawn"), gates={"minBalancedAccuracy": 0.8, "maxExpectedCalibrationError": 0.3}
+    )
+    trained = train(fleet, embed)
+    return fleet, trained, evaluate(fleet, trained.key)

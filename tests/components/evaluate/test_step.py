@@ -1,0 +1,251 @@
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from PIL import Image
+
+from coachworks.digests import digest_file
+from coachworks.errors import DataError, NotFoundError
+from coachworks.results import ancestor, load
+from coachworks.store import open_store
+from components.embed.features import load_features
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.dashboard import show
+from components.evaluate.step import evaluate
+from components.train.heads import load_head
+from components.train.step import train
+
+FILES = {
+    "head.safetensors",
+    "predictions.parquet",
+    "confusion.png",
+    "calibration.png",
+    "mistakes.jpg",
+    "right.jpg",
+}
+
+
+def test_train_reports_every_candidate_and_why_the_winner_won(drawn):
+    _, trained, _ = drawn
+    skill = trained.report["skills"]["color"]
+    assert skill["status"] == "trained"
+    assert skill["labels"] == ["red", "green", "blue"]
+    assert skill["photos"] == {"train": 108, "validation": 36, "test": 36}
+    assert set(skill["candidates"]) == {"linear", "knn"}
+    assert skill["winner"] in skill["why"]
+    for name, candidate in skill["candidates"].items():
+        assert candidate["validation_balanced_accuracy"] > 0.8
+        assert candidate["seconds"] >= 0
+        assert candidate["parameters"]
+        assert load_head(trained.path / "color" / f"{name}.safetensors").kind == name
+    assert trained.report["backbone_digest"] == "b" * 64
+    assert trained.report["policy_digest"] == "a" * 64
+
+
+def test_photos_without_a_skill_take_no_part_in_it(drawn):
+    _, trained, evaluated = drawn
+    assert trained.report["skills"]["size"]["photos"] == {"train": 81, "validation": 27, "test": 27}
+    assert evaluated.report["skills"]["size"]["photos"] == 27
+
+
+def test_evaluate_writes_every_file_of_a_skill(drawn):
+    _, _, evaluated = drawn
+    for skill in ("color", "size"):
+        assert {path.name for path in (evaluated.path / skill).iterdir()} == FILES
+        for picture in ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg"):
+            with Image.open(evaluated.path / skill / picture) as image:
+                assert min(image.size) > 40
+        record = evaluated.report["skills"][skill]
+        assert record["head_digest"] == digest_file(evaluated.path / skill / "head.safetensors")
+
+
+def test_the_numbers_are_those_of_scikit_learn_on_the_predictions(drawn):
+    from sklearn import metrics
+
+    _, _, evaluated = drawn
+    for skill in ("color", "size"):
+        record = evaluated.report["skills"][skill]
+        table = pd.read_parquet(evaluated.path / skill / "predictions.parquet")
+        labels, truth, answers = record["labels"], table["label"], table["predicted"]
+        assert record["balanced_accuracy"]["value"] == pytest.approx(metrics.balanced_accuracy_score(truth, answers))
+        assert record["accuracy"]["value"] == pytest.approx((truth == answers).mean())
+        assert record["macro_f1"]["value"] == pytest.approx(metrics.f1_score(truth, answers, average="macro"))
+        assert record["confusion"] == metrics.confusion_matrix(truth, answers, labels=labels).tolist()
+        probabilities = np.stack(table["probabilities"])
+        assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+        assert_allclose(probabilities.max(1), table["confidence"])
+        columns = [sorted(labels).index(label) for label in labels]
+        ordered = np.empty_like(probabilities)
+        ordered[:, columns] = probabilities / probabilities.sum(1, keepdims=True)  # float32 rounds
+        assert record["log_loss"] == pytest.approx(metrics.log_loss(truth, ordered, labels=sorted(labels)), rel=1e-4)
+        wrong = int((truth != answers).sum())
+        assert record["sensible_mistakes"] + record["silly_mistakes"] == wrong == len(record["mistakes"])
+        for label, row in record["per_label"].items():
+            assert row["support"] == (truth == label).sum()
+            assert row["recall"]["low"] <= row["recall"]["value"] <= row["recall"]["high"]
+
+
+def test_the_head_that_is_kept_gives_the_predictions_that_were_judged(drawn):
+    fleet, trained, evaluated = drawn
+    head = load_head(evaluated.path / "color" / "head.safetensors")
+    table = pd.read_parquet(evaluated.path / "color" / "predictions.parquet")
+    store = open_store(fleet.spec.store)
+    embed = ancestor(store, trained, "embed")
+    features = load_features(store, embed.report, table["photo_id"].tolist(), 0)
+    assert_allclose(head.probabilities(features), np.stack(table["probabilities"]), atol=1e-6)
+    assert head.temperature == evaluated.report["skills"]["color"]["temperature"]
+    assert head.backbone_digest == "b" * 64
+
+
+def test_only_test_photos_are_judged(drawn):
+    fleet, _, evaluated = drawn
+    splits = pd.read_parquet(ancestor(open_store(fleet.spec.store), evaluated, "split").path / "splits.parquet")
+    judged = set(pd.read_parquet(evaluated.path / "size" / "predictions.parquet")["photo_id"])
+    assert judged <= set(splits.loc[splits["split"] == "test", "photo_id"])
+
+
+def test_gates_decide_skill_by_skill(drawn):
+    _, _, evaluated = drawn
+    skills = evaluated.report["skills"]
+    assert skills["color"]["status"] == "passed"
+    assert skills["size"]["status"] == "failed"
+    assert "below the gate 0.8" in skills["size"]["reason"]
+    assert {gate["gate"] for gate in skills["color"]["gates"]} == {
+        "min_balanced_accuracy",
+        "max_expected_calibration_error",
+    }
+
+
+def test_the_page_stands_alone_and_escapes_what_it_shows(tmp_path, draw_chain):
+    wicked = {"color": {"labels": ["red", "green", "blue"], "question": "<script>alert(1)</script>"}}
+    fleet, embed = draw_chain(tmp_path, skills=wicked)
+    page = (evaluate(fleet, train(fleet, embed).key).path / "page.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert page.count("data:image/") == 4
+
+
+def test_work_that_was_done_is_reused_without_a_heavy_library(drawn):
+    fleet, trained, evaluated = drawn
+    embed = ancestor(open_store(fleet.spec.store), trained, "embed").key
+    script = (
+        "import sys, json\n"
+        "from coachworks.fleet.model import Fleet\n"
+        "from components.train.step import train\n"
+        "from components.evaluate.step import evaluate\n"
+        f"fleet = Fleet.from_json({fleet.to_json()!r})\n"
+        f"trained = train(fleet, {embed!r})\n"
+        "evaluated = evaluate(fleet, trained.key)\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules)\n"
+        "print(json.dumps([trained.key, evaluated.key, trained.reused, evaluated.reused, sorted(heavy)]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == [trained.key, evaluated.key, True, True, []]
+
+
+def test_training_again_gives_the_same_bytes(drawn, tmp_path, draw_chain):
+    _, trained, _ = drawn
+    fleet, embed = draw_chain(tmp_path, gates={"minBalancedAccuracy": 0.8, "maxExpectedCalibrationError": 0.3})
+    again = train(fleet, embed)
+    for name in ("linear", "knn"):
+        path = f"color/{name}.safetensors"
+        assert digest_file(again.path / path) == digest_file(trained.path / path)
+
+
+def test_a_gate_changes_the_verdict_without_training_again(drawn, tmp_path, draw_chain):
+    _, trained, evaluated = drawn
+    stricter, embed = draw_chain(tmp_path, gates={"minBalancedAccuracy": 0.999})
+    assert train(stricter, embed).key == trained.key
+    assert evaluate(stricter, trained.key).key != evaluated.key
+
+
+def test_a_skill_that_failed_validation_is_dropped_and_the_others_go_on(tmp_path, draw_chain):
+    fleet, embed = draw_chain(tmp_path, failures=("size",), candidates=("linear",))
+    trained = train(fleet, embed)
+    evaluated = evaluate(fleet, trained.key)
+    for result in (trained, evaluated):
+        skills = result.report["skills"]
+        assert skills["size"]["status"] == "dropped"
+        assert skills["size"]["reason"] == "it did not pass validate: photos leak across splits"
+    assert trained.report["skills"]["color"]["status"] == "trained"
+    assert evaluated.report["skills"]["color"]["status"] == "passed"
+    assert not (evaluated.path / "size").exists()
+
+
+def test_a_label_without_training_photos_drops_only_its_skill(tmp_path, draw_chain):
+    skills = {
+        "color": {"labels": ["red", "green", "blue", "mauve"]},
+        "size": {"labels": ["small", "large"]},
+    }
+    fleet, embed = draw_chain(tmp_path, skills=skills, candidates=("naive-bayes",))
+    report = train(fleet, embed).report["skills"]
+    assert report["color"]["status"] == "dropped"
+    assert report["color"]["reason"] == (
+        "no training photo carries 'mauve'. Label photos of it, or take it out of the skill's labels"
+    )
+    assert report["size"]["status"] == "trained"
+
+
+def test_a_lane_without_a_skill_to_train_is_still_reported(tmp_path, draw_chain):
+    fleet, embed = draw_chain(tmp_path, failures=("size", "color"))
+    evaluated = evaluate(fleet, train(fleet, embed).key)
+    assert {skill["status"] for skill in evaluated.report["skills"].values()} == {"dropped"}
+    assert "did not pass validate" in (evaluated.path / "page.html").read_text("utf-8")
+
+
+def test_a_lane_holds_only_its_skills(tmp_path, draw_chain):
+    fleet, embed = draw_chain(tmp_path, candidates=("linear",))
+    trained = train(fleet, embed, ["size"])
+    assert set(trained.report["skills"]) == {"size"}
+    assert set(evaluate(fleet, trained.key, ["size"]).report["skills"]) == {"size"}
+
+
+@pytest.mark.parametrize("photos", [5, 8, 10])
+def test_a_handful_of_photos_is_judged_or_dropped_but_never_fatal(tmp_path, draw_chain, photos):
+    fleet, embed = draw_chain(tmp_path, photos=photos)
+    report = evaluate(fleet, train(fleet, embed).key).report["skills"]
+    assert report["color"]["status"] in {"passed", "failed", "dropped"}
+    if report["color"]["status"] != "dropped":
+        absent = [row for row in report["color"]["per_label"].values() if not row["support"]]
+        assert all(row["recall"] == {"value": None, "low": None, "high": None} for row in absent)
+
+
+def test_features_that_are_not_numbers_are_refused(tmp_path, draw_chain, monkeypatch):
+    fleet, embed = draw_chain(tmp_path)
+    monkeypatch.setattr(
+        "components.embed.features.load_features", lambda store, report, ids, view: np.full((len(ids), 12), np.nan)
+    )
+    with pytest.raises(DataError, match=r"features must be finite; those of the photo \w+ \(view 0\) hold NaN"):
+        train(fleet, embed)
+
+
+def test_a_result_that_is_not_there_is_named(tmp_path, draw_chain):
+    fleet, _ = draw_chain(tmp_path)
+    with pytest.raises(NotFoundError, match="no result of the step 'embed' under 'none'"):
+        train(fleet, "none")
+    with pytest.raises(NotFoundError, match="no result of the step 'train' under 'none'"):
+        evaluate(fleet, "none")
+
+
+def test_the_dashboard_gets_the_numbers_and_the_page(drawn, tmp_path):
+    _, _, evaluated = drawn
+    logged = {}
+    metrics = SimpleNamespace(log_metric=lambda name, value: logged.update({name: value}))
+    show(evaluated, metrics, SimpleNamespace(path=str(tmp_path / "page.html")))
+    assert set(logged) == {"color balanced accuracy", "size balanced accuracy"}
+    assert (tmp_path / "page.html").read_bytes() == (evaluated.path / "page.html").read_bytes()
+
+
+def test_the_number_of_pictures_is_kept_to(drawn):
+    fleet, trained, evaluated = drawn
+    fewer = evaluate(fleet, trained.key, config=EvaluateConfig(pictures=1))
+    with Image.open(fewer.path / "size/right.jpg") as one, Image.open(evaluated.path / "size/right.jpg") as many:
+        assert one.size[0] < many.size[0]
+    store = open_store(fleet.spec.store)
+    assert load(store, "evaluate", fewer.key).report["skills"]["size"]["photos"] == 27
