@@ -69,7 +69,7 @@ spec:
       # drawn and trained within minutes: its rarest label has {fewest} photos, and so few test photos measure
       # accuracy and calibration only roughly. With photos of your own, raise these again.
       minPhotosPerLabel: {gate}
-      minBalancedAccuracy: 0.75
+      minBalancedAccuracy: 0.8
       maxExpectedCalibrationError: 0.15
   skills:
 {skills}"""
