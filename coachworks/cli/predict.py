@@ -60,9 +60,8 @@ def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None
         elif said.answers is not None:
             _show(said.file, said.answers, console)
         elif said.error is not None:
-            problems.print(
-                f"[red]{said.file}[/red]: {said.error.message.rstrip('.')}. {said.error.way_out}", highlight=False
-            )
+            said_so = f"{said.file}: {said.error.message.rstrip('.')}. {said.error.way_out}"
+            problems.print(said_so, style="red", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         click.echo(json.dumps({"photos": documents}, ensure_ascii=False))
     if refused:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from coachworks.results import Result
     from coachworks.store import Store
 
+_LAST_LINES = 15
+
 
 @click.command(short_help="Serve the packaged models over HTTP.")
 @fleet_option
@@ -58,15 +60,24 @@ def serve(file: Path, port: int, host: str) -> None:
 def serving(file: Path) -> Iterator[str]:
     """The latest package of the fleet that `file` describes, served on a free port: the server's address.
 
-    What the server says is kept out of sight.
+    What the server says is kept out of sight, unless it does not start.
+
+    Raises:
+        ServerError: the server did not start; the message ends with what it said.
     """
     import tempfile
 
-    from serving.bento_server import bento_server, free_port
+    from serving.bento_server import ServerError, bento_server, free_port
 
     store, result = _package(file)
     bento = store.fetch(_bento_key(result, file))
-    with tempfile.TemporaryFile() as log, bento_server(bento, host="127.0.0.1", port=free_port(), log=log) as server:
+    with tempfile.TemporaryFile() as log, ExitStack() as stack:
+        try:
+            server = stack.enter_context(bento_server(bento, host="127.0.0.1", port=free_port(), log=log))
+        except ServerError as err:
+            log.seek(0)
+            said = log.read().decode("utf-8", "replace").strip().splitlines()
+            raise ServerError("\n".join([str(err), *said[-_LAST_LINES:]])) from err
         yield server.url
 
 

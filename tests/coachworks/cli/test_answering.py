@@ -212,3 +212,26 @@ def test_predict_imports_nothing_that_trains_or_serves(fleet_file: Path, photos:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code, "-f", str(fleet_file), str(photos), "--json"], check=True)
+
+
+def test_names_are_shown_as_they_are(fleet_file: Path, photos: Path, tmp_path: Path):
+    odd = tmp_path / "[bold]odd[red].jpg"
+    odd.write_bytes((photos / "a.jpg").read_bytes())
+    broken = tmp_path / "[link]broken.jpg"
+    broken.write_bytes(b"x")
+    result = run("-f", fleet_file, odd, broken)
+    assert "[bold]odd[red].jpg" in "".join(result.stdout.split())
+    assert "[link]broken.jpg: the file is not an image" in result.stderr
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path, fabricated: ModuleType):
+    from serving.bento_server import ServerError
+
+    fleet, store, register = fabricated.fabricate(tmp_path)
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    result = package(fleet, [register])
+    bento = store.fetch(json.loads((result.path / "bento.json").read_text())["path"])
+    (bento / "src" / "serving" / "service.py").write_text("raise SystemError('out of order')")
+    expected = pytest.raises(ServerError, match=r"(?s)the server ended with status .*out of order")
+    with expected, serving(tmp_path / "fleet.yaml"):
+        pass
