@@ -56,13 +56,13 @@ def mlflow(file: Path, host: str, port: int) -> None:
     chosen = _free_port(host, port)
     if chosen != port:
         click.echo(f"Port {port} is taken; using {chosen}.", err=True)
-    with _server(tracking, host, chosen) as (process, address):
-        _show_pages(fleet, address)
-        try:
+    try:
+        with _server(tracking, host, chosen) as (process, address):
+            _show_pages(fleet, address)
             status = process.wait()
-        except KeyboardInterrupt:
-            click.echo("Stopping MLflow.", err=True)
-            return
+    except KeyboardInterrupt:
+        click.echo("MLflow is stopped.", err=True)
+        return
     raise CoachworksError(f"MLflow ended by itself (exit status {status}); its log is {_log_of(tracking)}")
 
 

@@ -83,10 +83,11 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
         **{f"{split}_photos": count for split, count in trained["photos"].items()},
     }
     settings = trained["candidates"][candidate]["parameters"]
+    told = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
     return {
         # One parameter for all settings of a candidate: each kind has others, and a comparison of `neighbours` with
-        # nothing tells nobody anything.
-        "settings": ", ".join(f"{name}={_text(value)}" for name, value in settings.items()),
+        # nothing tells nobody anything. The kind comes first, since plots cut the text after ten letters.
+        "settings": f"{candidate}: {told}" if told else candidate,
         **{name: _text(value) for name, value in shared.items() if value is not None},
     }
 

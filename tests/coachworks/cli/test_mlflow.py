@@ -1,0 +1,86 @@
+"""`coachworks mlflow`: a real server on a fleet's tracking store."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from coachworks.cli.mlflow import mlflow
+
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {name: showroom}
+spec:
+  tracking: %s
+  sources: [{photos: ./photos, skill: view}]
+  skills:
+    view: {labels: [front, rear]}
+"""
+
+
+@pytest.fixture
+def fleet_file(tmp_path: Path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "photos").mkdir()
+
+    def write(tracking: str = "null") -> str:
+        file = tmp_path / "fleet.yaml"
+        file.write_text(FLEET % tracking)
+        return str(file)
+
+    return write
+
+
+def test_a_fleet_that_records_to_a_server_is_told_its_address_and_nothing_is_started(fleet_file):
+    told = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
+    assert told.exit_code == 0
+    assert told.output == "The fleet 'showroom' records to https://mlflow.example: open that address in a browser.\n"
+
+
+def test_an_address_that_is_not_of_this_machine_is_refused(fleet_file):
+    told = CliRunner().invoke(mlflow, ["-f", fleet_file(), "--host", "no.such.host.invalid"])
+    assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(told.exception)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_pages_answer_beside_a_taken_port_and_ctrl_c_leaves_nothing_behind(fleet_file, end):
+    file = fleet_file()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "coachworks.cli.main", "mlflow", "-f", file, "--port", str(port)]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        address = re.search(r"http://\S+", process.stdout.readline()).group()
+    assert address != f"http://127.0.0.1:{port}"
+    request = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/experiments/search",
+        data=json.dumps({"max_results": 5}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as response:
+        assert "experiments" in json.load(response)
+    process.send_signal(end)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"Port {port} is taken" in errors
+    assert "Traceback" not in errors
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{address}/health", timeout=5)
