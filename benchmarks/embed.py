@@ -2,13 +2,13 @@
 
     python benchmarks/embed.py PHOTOS [--backbone efficientnet-lite0] [--workers N] [--batch-size N] [--rounds N]
 
-Both use the same processes and threads in the same run, by turns, so that a busy machine slows both. PHOTOS is a
-folder of image files, read again and again until there are enough of them.
+Both use the same processes and threads in the same run, by turns, so that a busy machine slows both. Processor time on
+one core, by turns as well, says the same with less noise where others use the machine. PHOTOS is a folder of image
+files, read again and again until there are enough of them.
 """
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,9 +26,10 @@ from coachworks.store import FolderStore
 from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
 from components.embed.cores import usable_cores
 from components.embed.pool import run_chunks
+from components.embed.preprocess import features_input
 from components.embed.session import open_session, run_session
 from components.embed.spec import BackboneSpec
-from components.embed.work import Job, Photo
+from components.embed.work import Job, Photo, Work
 
 _CHUNK = 16
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -70,7 +71,8 @@ def main() -> None:
             speeds["embed"].append(_time_embed(setting))
             load = os.getloadavg()[0]
             print(f"round {number + 1}: load {load:.1f}", file=sys.stderr)
-    _print(setting, speeds)
+        cpu = _cpu_ms(setting)
+    _print(setting, speeds, cpu)
 
 
 def _prepared(store: FolderStore, options: argparse.Namespace) -> _Setting:
@@ -127,6 +129,25 @@ def _time_forward(setting: _Setting) -> float:
     return each * len(processes) / (time.monotonic() - started)
 
 
+def _cpu_ms(setting: _Setting) -> tuple[float, float]:
+    """Processor time per photo on one core, ms: of the forward pass alone, and of the whole way."""
+    onnx = onnx_key(setting.spec.digest)
+    work = Work(Job(setting.store.uri, setting.spec, onnx, None, setting.batch_size, threads=1))
+    photos = list(islice(cycle(setting.photos), 16 * setting.batch_size))
+    ready = np.stack([features_input(setting.store.read(photo.key), setting.spec) for photo in photos])
+    session = open_session(setting.store.fetch(onnx), threads=1)
+    forward, whole = [], []
+    for _ in range(15):
+        started = time.process_time()
+        for start in range(0, len(ready), setting.batch_size):
+            run_session(session, ready[start : start + setting.batch_size])
+        between = time.process_time()
+        work.chunk(photos)
+        forward.append((between - started) * 1000 / len(photos))
+        whole.append((time.process_time() - between) * 1000 / len(photos))
+    return statistics.median(forward), statistics.median(whole)
+
+
 def _forward(onnx: Path, batch_size: int, count: int) -> None:
     session = open_session(onnx, threads=1)
     px = session.get_inputs()[0].shape[-1]
@@ -139,17 +160,17 @@ def _forward(onnx: Path, batch_size: int, count: int) -> None:
         run_session(session, batch)
 
 
-def _print(setting: _Setting, speeds: _Speeds) -> None:
+def _print(setting: _Setting, speeds: _Speeds, cpu: tuple[float, float]) -> None:
     forward, embed = statistics.median(speeds["forward"]), statistics.median(speeds["embed"])
     ratio = statistics.median(e / f for e, f in zip(speeds["embed"], speeds["forward"], strict=True))
-    columns = shutil.get_terminal_size().columns
-    title = (
-        f"{setting.spec.name}, {setting.spec.input_px} px, {setting.workers} processes, batches of {setting.batch_size}"
+    print(
+        f"{setting.spec.name}, {setting.spec.input_px} px, {setting.workers} processes of one thread, "
+        f"batches of {setting.batch_size}, {len(setting.photos)} photos a round"
     )
-    print(title[:columns])
-    print(f"{'forward pass alone, ready tensors':<36}{forward:>8.1f} photos/s")
-    print(f"{'JPEG files to features':<36}{embed:>8.1f} photos/s")
-    print(f"{'share (median of the rounds)':<36}{ratio:>8.2f}")
+    print(f"{'':<36}{'photos/s':>10}{'CPU ms/photo':>14}")
+    print(f"{'forward pass alone, ready tensors':<36}{forward:>10.1f}{cpu[0]:>14.2f}")
+    print(f"{'image files to features':<36}{embed:>10.1f}{cpu[1]:>14.2f}")
+    print(f"{'share, median of the rounds':<36}{ratio:>10.2f}{cpu[0] / cpu[1]:>14.2f}")
 
 
 if __name__ == "__main__":
