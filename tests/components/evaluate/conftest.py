@@ -22,7 +22,7 @@ COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}
 def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, photos=180, views=1, failures=()):
     """A located fleet and the key of its result of embed.
 
-    `color` can be told from the features, `size` only half; `size` is missing from every fourth photo.
+    `color` can be told from the features, `size` cannot; `size` is missing from every fourth photo.
     """
     settings = skills or {
         "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
@@ -61,7 +61,7 @@ def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, p
         splits.append({"photo_id": photo_id, "set_id": set_id, "split": split})
         labels.append({"photo_id": photo_id, "skill": "color", "label": list(COLORS)[color], "split": split})
         if number % 4:
-            size = "large" if point[0] - centres[:, 0].mean() + 4 * rng.normal() > 0 else "small"
+            size = "large" if rng.random() < 0.5 else "small"
             labels.append({"photo_id": photo_id, "skill": "size", "label": size, "split": split})
 
     def publish(step, upstream, report, tables=()):
