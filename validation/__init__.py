@@ -7,7 +7,6 @@ from validation.photo_rules import labels_about_quality, schema_rules
 from validation.rule import Rule
 from validation.rules import rules
 from validation.suite import SuiteRun, run_suite
-from validation.thresholds import Thresholds
 
 __all__ = [
     "Evidence",
@@ -16,7 +15,6 @@ __all__ = [
     "Rule",
     "Severity",
     "SuiteRun",
-    "Thresholds",
     "Verdict",
     "find_near_duplicates",
     "gather",

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL, Fleet
+from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL, Checks, Fleet
 from coachworks.tables import SPLITS, arrow_schema
 from validation.near_duplicates import NearDuplicates
 from validation.quality import Meant, labels_that_mean, measures
-from validation.thresholds import Thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +92,7 @@ def pairs_across_sets(near: NearDuplicates, catalogue: "pd.DataFrame") -> tuple[
 
 def gather(
     fleet: Fleet,
-    thresholds: Thresholds,
+    checks: Checks,
     *,
     catalogue: "pd.DataFrame",
     splits: "pd.DataFrame",
@@ -105,7 +104,7 @@ def gather(
 
     Args:
         fleet: The fleet.
-        thresholds: What counts as poor.
+        checks: What counts as poor.
         catalogue: As ingest made it.
         splits: One row per photo: photo_id, set_id, split.
         labels: As split made it.
@@ -137,7 +136,7 @@ def gather(
     labels["held_out"] = labels["admissible"] & (labels["split"] != SPLITS[0])
 
     meant = {}
-    for measure in measures(thresholds):
+    for measure in measures(checks):
         poor = pd.Series(measure.poor_photos(catalogue).to_numpy(bool), index=catalogue["photo_id"])
         found = tuple(labels_that_mean(poor[~poor.index.duplicated()], admissible))
         meant[measure.check] = found

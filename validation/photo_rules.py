@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from coachworks.fleet.model import Checks
 from coachworks.photos import FORMATS
 from coachworks.tables import SPLITS
 from validation.evidence import Evidence
 from validation.findings import Finding, Severity
 from validation.quality import Measure, measures
 from validation.rule import Outcome, Rule, photos_in
-from validation.thresholds import Thresholds
 from validation.wording import counted, listed, percent
 
 
@@ -155,9 +155,9 @@ def catalogue_rules() -> Iterator[Rule]:
     )
 
 
-def quality_rules(thresholds: Thresholds) -> Iterator[Rule]:
+def quality_rules(checks: Checks) -> Iterator[Rule]:
     """That photos are sharp, lit, rich in contrast and large enough; a few may not be."""
-    for measure in measures(thresholds):
+    for measure in measures(checks):
         yield Rule(
             check=measure.check,
             title=f"A photo has {measure.rule}, unless its label asks for less",
@@ -166,7 +166,7 @@ def quality_rules(thresholds: Thresholds) -> Iterator[Rule]:
             arguments={"column": measure.column, "min_value": measure.least, "max_value": measure.most},
             where={f"{measure.column}_meant": False},
             severity=Severity.WARNING,
-            tolerated=thresholds.max_poor_share,
+            tolerated=checks.max_poor_share,
             mild=Severity.INFO,
             says=_says_poor(measure),
             way_out=measure.way_out,
@@ -191,7 +191,7 @@ def look_alike_rules(evidence: Evidence) -> Iterator[Rule]:
     )
 
 
-def labels_about_quality(thresholds: Thresholds, evidence: Evidence) -> list[Finding]:
+def labels_about_quality(checks: Checks, evidence: Evidence) -> list[Finding]:
     """A note for each label that seems to ask for poor photos: right for `blurry`, a trap for `car`."""
     return [
         Finding(
@@ -204,6 +204,6 @@ def labels_about_quality(thresholds: Thresholds, evidence: Evidence) -> list[Fin
             photo_ids=meant.photo_ids,
             count=len(meant.photo_ids),
         )
-        for measure in measures(thresholds)
+        for measure in measures(checks)
         for meant in evidence.meant[measure.check]
     ]

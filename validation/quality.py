@@ -7,7 +7,7 @@ poor in one respect and hardly any of the skill's other labels, the label is tak
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from validation.thresholds import Thresholds
+from coachworks.fleet.model import Checks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class Measure:
         return poor
 
 
-def measures(thresholds: Thresholds) -> tuple[Measure, ...]:
+def measures(checks: Checks) -> tuple[Measure, ...]:
     """The measures that photos are held to."""
     again = "Take them again, or leave them out of the table."
     return (
@@ -58,34 +58,34 @@ def measures(thresholds: Thresholds) -> tuple[Measure, ...]:
             check="sharpness",
             column="relative_sharpness",
             poor="blurry",
-            rule=f"a sharpness of at least {thresholds.min_sharpness:g} in relation to its contrast",
-            least=thresholds.min_sharpness,
-            way_out=f"{again} Lower `min_sharpness` if the things are smooth by nature.",
+            rule=f"a sharpness of at least {checks.min_sharpness:g} in relation to its contrast",
+            least=checks.min_sharpness,
+            way_out=f"{again} Lower `minSharpness` if the things are smooth by nature.",
         ),
         Measure(
             check="brightness",
             column="brightness",
             poor="too dark or too bright",
-            rule=f"a mean brightness of {thresholds.min_brightness:g} to {thresholds.max_brightness:g}",
-            least=thresholds.min_brightness,
-            most=thresholds.max_brightness,
-            way_out=f"{again} Move `min_brightness` and `max_brightness` if the scene is like that.",
+            rule=f"a mean brightness of {checks.min_brightness:g} to {checks.max_brightness:g}",
+            least=checks.min_brightness,
+            most=checks.max_brightness,
+            way_out=f"{again} Move `minBrightness` and `maxBrightness` if the scene is like that.",
         ),
         Measure(
             check="contrast",
             column="contrast",
             poor="without contrast",
-            rule=f"a contrast of at least {thresholds.min_contrast:g}",
-            least=thresholds.min_contrast,
+            rule=f"a contrast of at least {checks.min_contrast:g}",
+            least=checks.min_contrast,
             way_out=f"{again} A covered lens or a plain wall looks like this.",
         ),
         Measure(
             check="size",
             column="short_side_px",
             poor="small",
-            rule=f"a shorter side of at least {thresholds.min_side_px} px",
-            least=thresholds.min_side_px,
-            way_out="Ask the source for the originals rather than previews, or lower `min_side_px`.",
+            rule=f"a shorter side of at least {checks.min_side_px} px",
+            least=checks.min_side_px,
+            way_out="Ask the source for the originals rather than previews, or lower `minSidePx`.",
         ),
     )
 

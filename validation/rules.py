@@ -1,18 +1,17 @@
 """All rules of a fleet."""
 
-from coachworks.fleet.model import Fleet
+from coachworks.fleet.model import Checks, Fleet
 from validation.evidence import Evidence
 from validation.photo_rules import catalogue_rules, look_alike_rules, quality_rules
 from validation.rule import Rule
 from validation.skill_rules import skill_rules
-from validation.thresholds import Thresholds
 
 
-def rules(fleet: Fleet, thresholds: Thresholds, evidence: Evidence) -> list[Rule]:
+def rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> list[Rule]:
     """All rules that a fleet's tables must keep; their number does not grow with the skills."""
     return [
         *catalogue_rules(),
-        *quality_rules(thresholds),
+        *quality_rules(checks),
         *look_alike_rules(evidence),
-        *skill_rules(fleet, thresholds, evidence),
+        *skill_rules(fleet, checks, evidence),
     ]

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from coachworks.fleet.model import Fleet
+from coachworks.fleet.model import Checks, Fleet
 from validation.evidence import Evidence, vocabulary
 from validation.findings import Severity
 from validation.rule import Outcome, Row, Rule, photos_in
-from validation.thresholds import Thresholds
 from validation.wording import counted, listed, percent, suggestion
 
 
-def skill_rules(fleet: Fleet, thresholds: Thresholds, evidence: Evidence) -> Iterator[Rule]:
+def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Rule]:
     """That skills have labels, known ones, without contradiction, enough of each, and held-out photos that are new."""
 
     def labels(outcome: Outcome) -> list[str]:
@@ -35,7 +34,7 @@ def skill_rules(fleet: Fleet, thresholds: Thresholds, evidence: Evidence) -> Ite
         arguments={"column": "skill_and_label", "value_set": vocabulary(fleet)},
         per_skill=True,
         severity=Severity.FAILURE,
-        tolerated=thresholds.max_unknown_share,
+        tolerated=checks.max_unknown_share,
         says=lambda outcome: _says_unknown(outcome, labels(outcome)),
         details=lambda outcome: _unknown_labels(outcome, labels(outcome)),
         way_out="Correct the label in the table, or add it to `labels` in the fleet file. Photos with unknown labels "
@@ -93,11 +92,11 @@ def skill_rules(fleet: Fleet, thresholds: Thresholds, evidence: Evidence) -> Ite
         per_skill=True,
         where={"held_out": True},
         severity=Severity.FAILURE,
-        tolerated=thresholds.max_leaking_share,
+        tolerated=checks.max_leaking_share,
         says=lambda outcome: (
             f"{photos_in(outcome)} of the validation and test splits ({percent(outcome.share)}) look like a photo "
             "of an earlier split: the skill would seem better than it is. "
-            f"Up to {thresholds.max_leaking_share:.0%} is a warning."
+            f"Up to {checks.max_leaking_share:.0%} is a warning."
         ),
         way_out="Give photos of the same thing one `set_id` in the table: a set never crosses a split.",
         pairs=evidence.pairs,

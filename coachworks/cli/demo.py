@@ -1,6 +1,8 @@
 """`coachworks demo`: the whole way on photos that it draws itself."""
 
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,16 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from coachworks.showroom.showroom import Showroom
+
 
 @click.command(short_help="Draw a showroom, train its five skills, serve them, ask about photos.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("showroom"))
-@click.option("--cars", default=None, type=click.IntRange(min=30), help="Cars to draw.  [default: enough for five skills]")
-@click.option("--seed", default=7, show_default=True, help="Another seed draws other cars.")
-def demo(folder: Path, cars: int | None, seed: int) -> None:
+@click.option(
+    "--cars", default=84, show_default=True, type=click.IntRange(min=40), help="Cars to draw, ten photos each."
+)
+@click.option("--seed", default=0, show_default=True, help="Another seed draws other cars.")
+def demo(folder: Path, cars: int, seed: int) -> None:
     """Draw a showroom of cars into FOLDER (./showroom unless told), train its five skills, serve them, ask.
 
     The folder is yours to play with afterwards: change a label in photos.csv and run again.
@@ -31,55 +37,85 @@ def demo(folder: Path, cars: int | None, seed: int) -> None:
     from coachworks.fleet.reader import read_fleet
 
     console = Console()
-    file = folder / "fleet.yaml"
-    if file.exists():
-        console.rule("[bold]1  The showroom is there already", align="left")
-        console.print(f"Using {file} as it is. Another folder draws a new one: coachworks demo FOLDER")
-    else:
-        console.rule("[bold]1  Drawing a showroom", align="left")
-        _draw(folder, cars, seed, console)
-    console.rule("[bold]2  From photos to packaged, documented models: coachworks run", align="left")
-    summary = run_fleet(read_fleet(file), console)
+    _title(console, "1  A showroom of cars")
+    showroom = _draw(folder, cars, seed, console)
+    _title(console, f"2  From photos to packaged, documented models: coachworks run -f {showroom.fleet}")
+    summary = run_fleet(read_fleet(showroom.fleet), console)
     show(summary, console)
     if "bento" not in summary.paths:
-        console.print("No skill passed, so there is nothing to serve. The table above says why.")
+        console.print("There is nothing to serve: the lines above say why.")
         sys.exit(1)
-    console.rule("[bold]3  Served, and asked about three photos it has not seen", align="left")
-    _ask_a_server(file, sorted((folder / "unseen").glob("*.jpg")), console)
-    console.rule("[bold]4  Where to look", align="left")
+    _title(console, "3  Served, and asked about three photos that it has not seen")
+    _ask_a_server(showroom, console)
+    _title(console, "4  Where to look")
     _say_where_to_look(folder, summary.paths, console)
     sys.exit(0 if summary.passed else 1)
 
 
-def _draw(folder: Path, cars: int | None, seed: int, console: "Console") -> None:
+def _title(console: "Console", text: str) -> None:
+    console.print()
+    console.rule(f"[bold]{text}", align="left")
+
+
+def _draw(folder: Path, cars: int, seed: int, console: "Console") -> "Showroom":
     from coachworks.cli.terminal import TerminalProgress
-    from coachworks.showroom import draw_showroom
+    from coachworks.showroom.showroom import draw_showroom
 
-    keywords = {} if cars is None else {"cars": cars}
     with TerminalProgress(console) as progress:
-        draw_showroom(folder, seed=seed, progress=progress, **keywords)
+        showroom = draw_showroom(folder, cars=cars, seed=seed, progress=progress)
+    if showroom.drawn:
+        console.print(f"{showroom.photos} photos of {showroom.sets} cars in {folder}, with a table and a fleet file.")
+    else:
+        console.print(f"{folder} holds a showroom already and is used as it is.")
+    return showroom
 
 
-def _ask_a_server(file: Path, photos: list[Path], console: "Console") -> None:
-    from coachworks.cli.predict import predict
+def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     from coachworks.cli.serve import serving
+    from serving.answers import Prediction
+    from serving.client import Client
 
-    with serving(file) as url:
-        console.print(f"coachworks predict --url {url} " + " ".join(map(str, photos)), style="dim", highlight=False)
-        predict.main(["--url", url, *map(str, photos)], standalone_mode=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("Photo", "Skill", "Answer", "Probability", "Drawn as"):
+        table.add_column(column, justify="right" if column == "Probability" else "left")
+    with console.status("Starting the server"), serving(showroom.fleet) as url:
+        for photo, truth in showroom.unseen.items():
+            reply = Client(url).ask(photo.read_bytes())
+            if not isinstance(reply, Prediction):
+                console.print(f"{photo}: {reply.message}", markup=False)
+                continue
+            name = photo.name
+            for skill, label in truth.items():
+                if skill not in reply.answers:
+                    continue
+                answer = reply.answers[skill]
+                mark = Text(f"✓ {label}", "green") if answer.label == label else Text(f"✗ {label}", "red")
+                table.add_row(name, skill, answer.label, f"{answer.probability:.0%}", mark)
+                name = ""
+            table.add_section()
+    console.print(table)
 
 
-def _say_where_to_look(folder: Path, paths: "dict[str, str] | object", console: "Console") -> None:
-    places = dict(paths)  # type: ignore[call-overload]
+def _say_where_to_look(folder: Path, paths: Mapping[str, str], console: "Console") -> None:
+    from coachworks.cli.table import short_path
+
+    places = {name: short_path(path) for name, path in paths.items()}
+    file = folder / "fleet.yaml"
+    command = "coachworks" if shutil.which("coachworks") else short_path(sys.argv[0])
     lines = {
-        "The documents": places["document"],
+        "Documents for the client": places["document"],
         "What was checked": places["validation"],
         "What augmentation does": places["contact_sheet"],
         "How good the models are": places["evaluation"],
-        "Comparing models": f"coachworks mlflow -f {folder}/fleet.yaml",
-        "Serving them": f"coachworks serve -f {folder}/fleet.yaml",
-        "Asking them": f"coachworks predict -f {folder}/fleet.yaml PHOTO…",
-        "Playing with it": f"change a label in {folder}/photos.csv, then: coachworks run -f {folder}/fleet.yaml",
+        "The photos asked about": folder / "unseen",
+        "Comparing models": f"{command} mlflow -f {file}",
+        "Serving them": f"{command} serve -f {file}",
+        "Asking them": f"{command} predict -f {file} PHOTO…",
+        "Playing with it": f"change a label in {folder / 'photos.csv'}, then: {command} run -f {file}",
     }
     for title, place in lines.items():
-        console.print(f"{title:<24} {place}", highlight=False, soft_wrap=True)
+        console.print(f"{title:<26}{place}", highlight=False, soft_wrap=True)

@@ -29,14 +29,26 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Single steps": {
         "ingest": ("coachworks.cli.steps:ingest", "Take the sources' photos and tables into the store."),
         "split": ("coachworks.cli.steps:split", "Divide the sets into train, validation and test."),
-        "validate": ("coachworks.cli.steps:validate", "Check the data with Great Expectations."),
+        "validate": (
+            "coachworks.cli.steps:validate",
+            "Judge the photos and labels: which skills may train, and what is missing.",
+        ),
         "augment": ("coachworks.cli.steps:augment", "Choose the augmentation policy and show what it does."),
         "embed": ("coachworks.cli.steps:embed", "Compute the backbone's features of photos and views."),
-        "train": ("coachworks.cli.steps:train", "Train the candidates of every skill and pick the winner."),
-        "evaluate": ("coachworks.cli.steps:evaluate", "Judge the winners on the untouched test split."),
+        "train": (
+            "coachworks.cli.steps:train",
+            "Train the candidates of every skill on the features and pick a winner.",
+        ),
+        "evaluate": (
+            "coachworks.cli.steps:evaluate",
+            "Judge the winner of every skill on the test photos that nothing has seen.",
+        ),
         "register": ("coachworks.cli.steps:register", "Register in MLflow what passed its gates."),
         "package": ("coachworks.cli.steps:package", "Package the champions into one bento."),
-        "document": ("coachworks.cli.steps:document", "Write a document per skill and one for the fleet."),
+        "document": (
+            "coachworks.cli.steps:document",
+            "Write one page per skill and one for the fleet: HTML, PDF and LaTeX.",
+        ),
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

@@ -14,7 +14,6 @@ import components
 from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import Step, discover
 
-
 _HELP = """{step.summary}
 
 Runs this step alone, from the latest result of the step before it; `coachworks run` runs them all.

@@ -47,7 +47,7 @@ def show(summary: "Summary", console: Console) -> None:
     show_errors(summary, console)
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
-        console.print(f"{title:<14} {_short(path)}", highlight=False, soft_wrap=True)
+        console.print(f"{title:<14} {short_path(path)}", highlight=False, soft_wrap=True)
     if summary.state in {"failed", "interrupted"}:
         console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
 
@@ -60,7 +60,7 @@ def show_errors(summary: "Summary", console: Console) -> None:
         console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """The path as a person in this folder would type it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

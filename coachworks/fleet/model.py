@@ -63,6 +63,7 @@ Local = Annotated[Text, AfterValidator(_local_folder)]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, between 0 and 1.")]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -151,6 +152,33 @@ class Augment(_Part):
         return transforms
 
 
+class Checks(_Part):
+    """Where a photo is poor, and how many exceptions among the data are a matter of course."""
+
+    min_sharpness: Number = Field(
+        0.01, ge=0, description="Least sharpness: variance of the Laplacian divided by that of the grey values."
+    )
+    min_brightness: Fraction = Field(0.15, description="Least mean brightness.")
+    max_brightness: Fraction = Field(0.92, description="Largest mean brightness.")
+    min_contrast: Number = Field(0.03, ge=0, le=0.5, description="Least standard deviation of the grey values.")
+    min_side_px: Whole = Field(112, ge=1, description="Least length of the shorter side, in pixels.")
+    max_poor_share: Fraction = Field(0.05, description="Share of photos that may be poor in one respect; more warns.")
+    max_unknown_share: Fraction = Field(
+        0.01, description="Share of a skill's labels that may be outside its vocabulary; more is a failure."
+    )
+    max_leaking_share: Fraction = Field(
+        0.05, description="Share of held-out photos that may look like one of training; more is a failure."
+    )
+
+    @model_validator(mode="after")
+    def _dark_is_below_bright(self) -> "Checks":
+        if self.min_brightness >= self.max_brightness:
+            raise rules.broken(
+                f"minBrightness must be below maxBrightness; got {self.min_brightness:g} and {self.max_brightness:g}"
+            )
+        return self
+
+
 class Split(_Part):
     """Shares of the sets per split."""
 
@@ -229,6 +257,7 @@ class Spec(_Part):
     )
     augment: Augment = Field(Augment(), description="Augmented views of the training photos.")
     split: Split = Field(Split(), description="Shares of the sets per split.")
+    checks: Checks = Field(Checks(), description="Where the data are poor, and how much of that is tolerated.")
     lanes: Whole = Field(1, ge=1, description="Groups of skills that are trained side by side.")
     defaults: Defaults = Field(Defaults(), description="Settings of every skill that does not set its own.")
     skills: dict[SkillName, Skill] = Field(min_length=1, description="The classifiers, by name.")

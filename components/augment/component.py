@@ -21,15 +21,8 @@ def augment(fleet: str, validate: str, page: dsl.Output[dsl.HTML], sheet_photos:
     """
     import shutil
 
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.augment.config import AugmentConfig
-    from components.augment.step import augment as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    config = AugmentConfig(sheet_photos=sheet_photos, sheet_views=sheet_views)
-    with step_context(open_store(located.spec.store), "augment") as context:
-        result = step(located, validate, config=config, context=context)
-        shutil.copyfile(result.path / "contact-sheet.html", page.path)
-        return result.key
+    result = run_task("augment", fleet, validate, sheet_photos=sheet_photos, sheet_views=sheet_views)
+    shutil.copyfile(result.path / "contact-sheet.html", page.path)
+    return result.key

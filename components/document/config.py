@@ -14,21 +14,13 @@ class DocumentConfig:
     Attributes:
         pdf_engine: What makes the PDF: auto (pdflatex where it is on PATH, else typst), pdflatex or typst.
         examples: Photos answered right, and as many answered wrong, shown per skill, from 0 to 24.
-        latex_timeout_s: Longest time that pdflatex may take per document, in seconds.
-        workers: Documents written side by side; 0 means one per core.
     """
 
     pdf_engine: str = "auto"
     examples: int = 6
-    latex_timeout_s: int = 60
-    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.pdf_engine not in _ENGINES:
             raise InvalidConfigError(f"pdf_engine must be one of {', '.join(_ENGINES)}; got {self.pdf_engine!r}")
         if not 0 <= self.examples <= 24:
             raise InvalidConfigError(f"examples must be an integer from 0 to 24; got {self.examples!r}")
-        if self.latex_timeout_s < 1:
-            raise InvalidConfigError(f"latex_timeout_s must be at least 1; got {self.latex_timeout_s!r}")
-        if self.workers < 0:
-            raise InvalidConfigError(f"workers must be 0 or more; got {self.workers!r}")

@@ -25,6 +25,7 @@ FLEET = "fleet"
 HOME = "index"
 _SUMMARY = "summary.md"
 _TEMPLATES = Path(__file__).parent / "templates"
+_LATEX_TIMEOUT_S = 60  # a document takes a second; beyond this its source is at fault
 
 
 def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None, context: Context = ALONE) -> Result:
@@ -103,7 +104,7 @@ def _write(
         jobs[skill.name] = partial(of_skill, index)
     with (
         context.progress.task("document", total=len(jobs), unit="documents") as task,
-        ThreadPoolExecutor(config.workers or os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
         futures = {name: pool.submit(job) for name, job in jobs.items()}
         documents = {}
@@ -132,7 +133,7 @@ def _publish(
         context.progress.note(f"{stem}.pdf holds characters that pdflatex has no type for: made with typst")
     if used == pdf_engines.PDFLATEX:
         try:
-            pdf_engines.run_pdflatex(folder, stem, timeout_s=config.latex_timeout_s, timestamp_s=page.timestamp_s)
+            pdf_engines.run_pdflatex(folder, stem, timeout_s=_LATEX_TIMEOUT_S, timestamp_s=page.timestamp_s)
         except pdf_engines.PdfError as err:
             used = pdf_engines.TYPST
             context.progress.note(f"{str(err).splitlines()[0]} Made with typst instead; see {stem}.log")

@@ -18,13 +18,6 @@ def embed(fleet: str, augment: str, batch_size: int = 4, workers: int = 0) -> st
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.embed.config import EmbedConfig
-    from components.embed.step import embed as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    config = EmbedConfig(batch_size=batch_size, workers=workers)
-    with step_context(open_store(located.spec.store), "embed") as context:
-        return step(located, augment, config=config, context=context).key
+    return run_task("embed", fleet, augment, batch_size=batch_size, workers=workers).key

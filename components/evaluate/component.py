@@ -35,16 +35,19 @@ def evaluate(
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.evaluate.config import EvaluateConfig
+    from coachworks.task import run_task
     from components.evaluate.dashboard import show
-    from components.evaluate.step import evaluate as step
 
-    located = Fleet.from_json(fleet)
-    config = EvaluateConfig(replicates=replicates, confidence=confidence, bins=bins, pictures=pictures, seed=seed)
-    with step_context(open_store(located.spec.store), "evaluate", lane=skills[0]) as context:
-        result = step(located, train, skills, config=config, context=context)
-        show(result, metrics, page)
+    result = run_task(
+        "evaluate",
+        fleet,
+        train,
+        skills,
+        replicates=replicates,
+        confidence=confidence,
+        bins=bins,
+        pictures=pictures,
+        seed=seed,
+    )
+    show(result, metrics, page)
     return result.key

@@ -16,12 +16,6 @@ def ingest(fleet: str, workers: int = 0) -> str:
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.ingest.config import IngestConfig
-    from components.ingest.step import ingest as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    with step_context(open_store(located.spec.store), "ingest") as context:
-        return step(located, config=IngestConfig(workers=workers), context=context).key
+    return run_task("ingest", fleet, workers=workers).key

@@ -17,12 +17,6 @@ def package(fleet: str, register: list[str], build_bento: bool = True) -> str:
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.package.config import PackageConfig
-    from components.package.step import package as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    with step_context(open_store(located.spec.store), "package") as context:
-        return step(located, register, config=PackageConfig(build_bento=build_bento), context=context).key
+    return run_task("package", fleet, register, build_bento=build_bento).key

@@ -27,13 +27,14 @@ def register(
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.register.config import RegisterConfig
-    from components.register.step import register as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    config = RegisterConfig(min_probability_better=min_probability_better, resamples=resamples, seed=seed)
-    with step_context(open_store(located.spec.store), "register", lane=skills[0]) as context:
-        return step(located, evaluate, skills=skills, config=config, context=context).key
+    return run_task(
+        "register",
+        fleet,
+        evaluate,
+        skills,
+        min_probability_better=min_probability_better,
+        resamples=resamples,
+        seed=seed,
+    ).key

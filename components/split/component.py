@@ -16,11 +16,6 @@ def split(fleet: str, ingest: str) -> str:
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.split.step import split as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    with step_context(open_store(located.spec.store), "split") as context:
-        return step(located, ingest, context=context).key
+    return run_task("split", fleet, ingest).key

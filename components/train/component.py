@@ -31,19 +31,16 @@ def train(
     Returns:
         Key of the result.
     """
-    from coachworks.context import step_context
-    from coachworks.fleet.model import Fleet
-    from coachworks.store import open_store
-    from components.train.config import TrainConfig
-    from components.train.step import train as step
+    from coachworks.task import run_task
 
-    located = Fleet.from_json(fleet)
-    config = TrainConfig(
+    return run_task(
+        "train",
+        fleet,
+        embed,
+        skills,
         class_weights=class_weights,
         components=components,
         landmarks=landmarks,
         seed=seed,
         max_iterations=max_iterations,
-    )
-    with step_context(open_store(located.spec.store), "train", lane=skills[0]) as context:
-        return step(located, embed, skills, config=config, context=context).key
+    ).key

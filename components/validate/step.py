@@ -39,7 +39,13 @@ def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, 
     """
     config = config or ValidateConfig()
     store = open_store(fleet.spec.store)
-    inputs = {"split": split, "fleet": fleet.name, "skills": _skills(fleet), "settings": dataclasses.asdict(config)}
+    inputs = {
+        "split": split,
+        "fleet": fleet.name,
+        "skills": _skills(fleet),
+        "checks": fleet.spec.checks.model_dump(),
+        "settings": dataclasses.asdict(config),
+    }
 
     def build(folder: Path) -> "ValidateReport":
         return _judge(store, fleet, load(store, "split", split), config, folder, context)
@@ -88,8 +94,10 @@ def _judge(
     if not findings:
         tables = {name: read_table(path) for name, (path, _) in files.items()}
         evidence = _gather(store, fleet, config, tables, context)
-        judged = validation.run_suite(fleet.name, validation.rules(fleet, config, evidence), evidence.tables())
-        findings = [*judged.findings, *validation.labels_about_quality(config, evidence)]
+        judged = validation.run_suite(
+            fleet.name, validation.rules(fleet, fleet.spec.checks, evidence), evidence.tables()
+        )
+        findings = [*judged.findings, *validation.labels_about_quality(fleet.spec.checks, evidence)]
         record["suites"] = {**record["suites"], **judged.record["suites"]}
     verdicts = {
         name: validation.judge_skill(
@@ -134,7 +142,7 @@ def _gather(
     )
     return validation.gather(
         fleet,
-        config,
+        fleet.spec.checks,
         catalogue=catalogue,
         splits=tables["splits"],
         labels=tables["labels"],

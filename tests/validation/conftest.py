@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from coachworks.fleet.model import Fleet
+from coachworks.fleet.model import Checks, Fleet
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES
-from components.validate import ValidateConfig
 from validation import Finding, gather, rules, run_suite
 
 
@@ -80,21 +79,21 @@ def judge() -> Callable[..., list[Finding]]:
         *,
         votes: pd.DataFrame | None = None,
         pairs: tuple[tuple[str, str], ...] = (),
-        config: ValidateConfig | None = None,
+        checks: Checks | None = None,
     ) -> list[Finding]:
-        config = config or ValidateConfig()
+        checks = checks or fleet.spec.checks
         if votes is None:
             votes = pd.DataFrame(columns=list(VOTES))
         evidence = gather(
             fleet,
-            config,
+            checks,
             catalogue=catalogue,
             splits=catalogue[["photo_id", "set_id", "split"]],
             labels=labels,
             votes=votes,
             pairs=pairs,
         )
-        return list(run_suite(fleet.name, rules(fleet, config, evidence), evidence.tables()).findings)
+        return list(run_suite(fleet.name, rules(fleet, checks, evidence), evidence.tables()).findings)
 
     return run
 

@@ -4,8 +4,8 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
+from coachworks.fleet.model import Checks
 from coachworks.tables import CATALOGUE, VOTES, write_table
-from components.validate import ValidateConfig
 from validation import gather, judge_skill, rules, run_suite, schema_rules, schema_table
 
 COLOUR = {"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 3}}
@@ -218,8 +218,8 @@ def test_few_held_out_photos_seen_in_training_warn_and_many_fail(judge, fleet_of
     assert few.pairs == pairs[:2]
     assert few.message.startswith("2 photos of the validation and test splits (2.5%) look like a photo of an earlier")
     assert by_check(judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs))["leakage"].severity == "failure"
-    lenient = ValidateConfig(max_leaking_share=0.5)
-    found = judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs, config=lenient)
+    lenient = Checks(max_leaking_share=0.5)
+    found = judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs, checks=lenient)
     assert by_check(found)["leakage"].severity == "warning"
 
 
@@ -252,12 +252,14 @@ def test_the_schema_names_columns_that_are_missing_or_of_another_type(tmp_path, 
 
 def test_an_expectation_that_cannot_be_evaluated_is_a_failure_and_no_crash(fleet_of, twelve):
     catalogue, labels = twelve
-    config, fleet = ValidateConfig(), fleet_of(colour=COLOUR)
+    fleet = fleet_of(colour=COLOUR)
     votes = pd.DataFrame(columns=list(VOTES))
     splits = catalogue[["photo_id", "set_id", "split"]]
-    evidence = gather(fleet, config, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=())
+    evidence = gather(
+        fleet, fleet.spec.checks, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=()
+    )
     tables = {**evidence.tables(), "catalogue": evidence.catalogue.drop(columns="permission")}
-    run = run_suite("showroom", rules(fleet, config, evidence), tables)
+    run = run_suite("showroom", rules(fleet, fleet.spec.checks, evidence), tables)
     (finding,) = run.findings
     assert (finding.check, finding.severity) == ("permission", "failure")
     assert finding.message.startswith("The check 'Every photo has a licence or a written permission' could not be made")
@@ -266,11 +268,15 @@ def test_an_expectation_that_cannot_be_evaluated_is_a_failure_and_no_crash(fleet
 def test_the_record_is_json_and_names_each_expectation(fleet_of, twelve):
     catalogue, labels = twelve
     catalogue["permission"] = None
-    config, fleet = ValidateConfig(), fleet_of(colour=COLOUR)
+    fleet = fleet_of(colour=COLOUR)
     votes = pd.DataFrame(columns=list(VOTES))
     splits = catalogue[["photo_id", "set_id", "split"]]
-    evidence = gather(fleet, config, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=())
-    record = json.loads(json.dumps(run_suite("showroom", rules(fleet, config, evidence), evidence.tables()).record))
+    evidence = gather(
+        fleet, fleet.spec.checks, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=()
+    )
+    record = json.loads(
+        json.dumps(run_suite("showroom", rules(fleet, fleet.spec.checks, evidence), evidence.tables()).record)
+    )
     assert set(record["suites"]) == {f"showroom.{table}" for table in evidence.tables()}
     (permission,) = [r for r in record["suites"]["showroom.catalogue"]["results"] if r["check"] == "permission"]
     assert permission["expectation"] == "expect_column_values_to_not_be_null"

@@ -12,13 +12,12 @@ from PIL import Image
 
 from coachworks.context import ALONE
 from coachworks.digests import digest_bytes
-from coachworks.fleet.model import Fleet
+from coachworks.fleet.model import Checks, Fleet
 from coachworks.photos import photo_key
 from coachworks.results import produce
 from coachworks.store import FolderStore
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, write_table
 from components.ingest.quality_measures import difference_hash
-from components.validate import ValidateConfig
 from components.validate.step import validate
 
 INGESTED_AT = datetime(2026, 1, 2)
@@ -139,13 +138,18 @@ def good_pile(pile: Pile) -> Pile:
 def fleet_of(store: FolderStore) -> Callable[..., Fleet]:
     """A fleet on the store, from its skills as the fleet file spells them."""
 
-    def build(**skills: dict[str, Any]) -> Fleet:
+    def build(checks: Checks | None = None, **skills: dict[str, Any]) -> Fleet:
         return Fleet.model_validate(
             {
                 "apiVersion": "coachworks.dev/v1",
                 "kind": "Fleet",
                 "metadata": {"name": "showroom"},
-                "spec": {"store": store.uri, "sources": [{"photos": "photos", "table": "t.csv"}], "skills": skills},
+                "spec": {
+                    "store": store.uri,
+                    "sources": [{"photos": "photos", "table": "t.csv"}],
+                    "skills": skills,
+                    "checks": checks or Checks(),
+                },
             }
         )
 
@@ -156,7 +160,7 @@ def fleet_of(store: FolderStore) -> Callable[..., Fleet]:
 def judged(fleet_of: Callable[..., Fleet]) -> Callable[..., Any]:
     """Validate a pile for skills; gives the result."""
 
-    def run(pile: Pile, config: ValidateConfig | None = None, **skills: dict[str, Any]) -> Any:
-        return validate(fleet_of(**skills), pile.published(), config=config)
+    def run(pile: Pile, checks: Checks | None = None, **skills: dict[str, Any]) -> Any:
+        return validate(fleet_of(checks, **skills), pile.published())
 
     return run

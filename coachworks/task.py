@@ -1,0 +1,27 @@
+"""What every KFP component does: read the fleet, run its step inside the run it belongs to."""
+
+import importlib
+from typing import Any
+
+from coachworks.context import step_context
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result
+from coachworks.steps import Step
+from coachworks.store import open_store
+
+
+def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Result:
+    """Run a step as a task of the pipeline.
+
+    Args:
+        name: The step.
+        fleet: The fleet, as JSON.
+        inputs: What the step continues from: the upstream key or keys and, for a step on a lane, its skills.
+        settings: The step's settings by name.
+    """
+    step: Step = importlib.import_module(f"components.{name}").STEP
+    located = Fleet.from_json(fleet)
+    lane = str(inputs[-1][0]) if step.per_lane else ""
+    with step_context(open_store(located.spec.store), name, lane=lane) as context:
+        result: Result = step.function()(located, *inputs, config=step.config(**settings), context=context)
+    return result
