@@ -9,6 +9,7 @@ import numpy as np
 from coachworks.context import ALONE, Context
 from components.train.candidate import Candidate
 from components.train.config import TrainConfig
+from components.train.cores import wait_politely
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
 from components.train.selection import COMPLEXITY, Score, pick, score
@@ -41,6 +42,7 @@ def compete(
     context: Context = ALONE,
 ) -> dict[str, Outcome]:
     """Train `wanted[skill]` for every skill of the lane, each kind once for all skills that want it."""
+    wait_politely()
     entries: dict[str, dict[str, Entry]] = {skill: {} for skill in lane.skills}
     total = sum(len(wanted[skill]) for skill in lane.skills)
     with context.progress.task("train", total=total, unit="heads") as task:

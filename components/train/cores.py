@@ -4,14 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SMALL = 50_000_000  # multiplications per product: a few milliseconds on one core, less than cores cost to wake
+_SMALL = 2_000_000_000  # multiplications per product: some 30 ms on one core; below it cores wait more than they work
+
+
+def wait_politely() -> None:
+    """Let torch's threads sleep while they wait; call it before torch is first imported.
+
+    By default they spin: beside another busy process a small product then takes twenty times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
 def cores_for(multiplications: int) -> Iterator[None]:
     """Let torch use all cores of this process inside, or one where a product is so small that sharing it costs more.
-
-    On a busy machine threads that wait for one another make small products many times slower.
 
     Args:
         multiplications: Of one matrix product.

@@ -94,7 +94,7 @@ def squared_hinge(
     return loss, margin.mul_(sign).mul_(weights).mul_(-2)
 
 
-def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 1e-4) -> list[list[Fit]]:
+def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 5e-4) -> list[list[Fit]]:
     """Fit every skill with every penalty.
 
     L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking, each problem with its own

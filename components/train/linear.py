@@ -8,7 +8,7 @@ from components.train.descent import Problems, cross_entropy, fit_linear
 from components.train.lane import Lane
 from components.train.reduction import Reduction
 
-PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+PENALTIES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 
 
 def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
