@@ -124,8 +124,12 @@ def _time_forward(setting: _Setting) -> float:
         if process.stdout:
             process.stdout.readline()
     started = time.monotonic()
+    for process in processes:  # all begin before any is waited for
+        if process.stdin:
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
     for process in processes:
-        process.communicate(b"go\n")
+        process.communicate()
     return each * len(processes) / (time.monotonic() - started)
 
 
