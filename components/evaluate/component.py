@@ -9,28 +9,24 @@ from components import images
 def evaluate(
     fleet: str,
     train: str,
-    skills: list,  # type: ignore[type-arg]
+    skills: list[str],
     metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
     replicates: int = 2000,
     confidence: float = 0.95,
-    bins: int = 15,
     pictures: int = 12,
-    seed: int = 0,
 ) -> str:
     """Judge the winners of a lane on the test photos.
 
     Args:
         fleet: The fleet, as JSON.
         train: Key of the result of train.
-        skills: The lane: names of its skills.
-        metrics: Balanced accuracy of each skill, for the dashboard.
-        page: The page of evaluate, for the dashboard.
+        skills: The lane's skills.
+        metrics: Balanced accuracy of each skill.
+        page: Every skill with its numbers and pictures.
         replicates: Bootstrap replicates that the confidence intervals rest on.
         confidence: Confidence of the intervals, in (0, 1).
-        bins: Bins of confidence that the expected calibration error compares.
         pictures: Most photos on a contact sheet.
-        seed: Seed of the bootstrap.
 
     Returns:
         Key of the result.
@@ -38,16 +34,6 @@ def evaluate(
     from coachworks.task import run_task
     from components.evaluate.dashboard import show
 
-    result = run_task(
-        "evaluate",
-        fleet,
-        train,
-        skills,
-        replicates=replicates,
-        confidence=confidence,
-        bins=bins,
-        pictures=pictures,
-        seed=seed,
-    )
+    result = run_task("evaluate", fleet, train, skills, replicates=replicates, confidence=confidence, pictures=pictures)
     show(result, metrics, page)
     return result.key

@@ -51,9 +51,7 @@ def evaluate(
         "skills": {name: _rules(fleet, name) for name in lane},
         "replicates": settings.replicates,
         "confidence": settings.confidence,
-        "bins": settings.bins,
         "pictures": settings.pictures,
-        "seed": settings.seed,
     }
 
     def build(folder: Path) -> EvaluateReport:

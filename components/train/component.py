@@ -9,38 +9,24 @@ from components import images
 def train(
     fleet: str,
     embed: str,
-    skills: list,  # type: ignore[type-arg]
+    skills: list[str],
     class_weights: str = "balanced",
     components: int = 512,
-    landmarks: int = 512,
     seed: int = 0,
-    max_iterations: int = 100,
 ) -> str:
     """Train the candidates of a lane's skills on the features and pick winners.
 
     Args:
         fleet: The fleet, as JSON.
         embed: Key of the result of embed.
-        skills: The lane: names of its skills.
+        skills: The lane's skills.
         class_weights: How rare labels are made to count: `balanced` or `none`.
         components: Most principal components that the candidates see.
-        landmarks: Most landmark photos of the SVM's kernel map.
         seed: Seed of everything drawn at random.
-        max_iterations: Most iterations of the optimiser.
 
     Returns:
         Key of the result.
     """
     from coachworks.task import run_task
 
-    return run_task(
-        "train",
-        fleet,
-        embed,
-        skills,
-        class_weights=class_weights,
-        components=components,
-        landmarks=landmarks,
-        seed=seed,
-        max_iterations=max_iterations,
-    ).key
+    return run_task("train", fleet, embed, skills, class_weights=class_weights, components=components, seed=seed).key

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
+MAX_ITERATIONS = 100  # a lane converges in 10 to 60
+
 _ROWS = 4096  # photos per block: bounds the table of photos × columns
 _HISTORY = 10
 _ARMIJO = 1e-4

@@ -4,7 +4,7 @@ import numpy as np
 
 from components.train.candidate import Candidate, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.descent import Problems, cross_entropy, fit_linear
+from components.train.descent import MAX_ITERATIONS, Problems, cross_entropy, fit_linear
 from components.train.lane import Lane
 from components.train.reduction import Reduction
 
@@ -25,7 +25,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
         labels=tuple(len(labels) for labels in lane.labels.values()),
         penalties=PENALTIES,
     )
-    fits = fit_linear(problems, cross_entropy, max_iterations=config.max_iterations)
+    fits = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
     offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
     candidates = {}
     for column, (skill, row) in enumerate(zip(lane.skills, fits, strict=True)):

@@ -58,9 +58,7 @@ def train(
         },
         "class_weights": settings.class_weights,
         "components": settings.components,
-        "landmarks": settings.landmarks,
         "seed": settings.seed,
-        "max_iterations": settings.max_iterations,
     }
 
     def build(folder: Path) -> TrainReport:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.train.candidate import Candidate, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.descent import Fit, Problems, fit_linear, squared_hinge
+from components.train.descent import MAX_ITERATIONS, Fit, Problems, fit_linear, squared_hinge
 from components.train.heads import gaussian_kernel
 from components.train.lane import Lane
 from components.train.reduction import Reduction, fit_reduction
@@ -17,6 +17,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 COMPONENTS = 128
+LANDMARKS = 512
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3)
 WIDTHS = (1.0, 2.0)  # gamma times the mean squared distance between photos
 _FLOOR = 1e-5  # share of the kernel's greatest eigenvalue below which an axis is float32 noise
@@ -43,7 +44,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     kept = min(COMPONENTS, lane.train.shape[1])
     points, validation = lane.train[:, :kept], lane.validation[:, :kept]
     distance = 2 * float(points.var(0, dtype=np.float64).sum())  # mean squared distance of two photos
-    chosen = np.random.default_rng(config.seed).permutation(len(points))[: config.landmarks]
+    chosen = np.random.default_rng(config.seed).permutation(len(points))[:LANDMARKS]
     landmarks = points[np.sort(chosen)]
     trials: dict[str, list[Trial]] = {skill: [] for skill in lane.skills}
     machines: dict[str, list[tuple[_KernelMap, Reduction, Fit]]] = {skill: [] for skill in lane.skills}
@@ -60,7 +61,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
             curvature=1.0,
         )
         tested = turned(kernel(validation))
-        fits = fit_linear(problems, squared_hinge, max_iterations=config.max_iterations)
+        fits = fit_linear(problems, squared_hinge, max_iterations=MAX_ITERATIONS)
         for skill, row in zip(lane.skills, fits, strict=True):
             for penalty, fitted in zip(PENALTIES, row, strict=True):
                 trials[skill].append(

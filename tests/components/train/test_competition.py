@@ -166,9 +166,7 @@ def test_more_components_than_photos_are_not_invented(draw_points):
     [
         ({"class_weights": "some"}, "class_weights must be one of balanced, none; got 'some'"),
         ({"components": 1}, "components must be an integer of at least 2; got 1"),
-        ({"landmarks": 0}, "landmarks must be an integer of at least 2; got 0"),
         ({"seed": -1}, "seed must be an integer of at least 0; got -1"),
-        ({"max_iterations": 0}, "max_iterations must be an integer of at least 1; got 0"),
         ({"components": 2.5}, "components must be an integer of at least 2; got 2.5"),
     ],
 )
