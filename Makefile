@@ -11,6 +11,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 export NO_ALBUMENTATIONS_UPDATE := 1
+export NO_MKDOCS_2_WARNING := 1
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || { echo "» making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
@@ -32,10 +33,10 @@ demo: $(READY)  ## Draw a showroom, train its five skills, serve them, ask about
 
 test: $(READY)  ## The default tests: no network, no cluster, no GPU
 	@echo "» running the tests"
-	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: $(READY)  ## The default tests and the slow ones
-	@$(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not cluster and not gpu and not data"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
@@ -68,7 +69,7 @@ golden: $(READY)  ## Write the golden files anew; look at the difference before 
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k "golden or schema or openapi"
 
 bench: $(READY)  ## What the speed claims rest on
-	@for file in benchmarks/*.py; do echo "» $$file"; $(BIN)/python $$file || exit 1; done
+	@for name in startup fleet_of_35 adding; do echo "» benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## Remove what was built; the virtual environment too
 	rm -rf $(VENV) build dist site showroom .mypy_cache .ruff_cache .pytest_cache

@@ -43,3 +43,9 @@ def golden() -> Callable[[Path, str], None]:
         assert actual == path.read_text("utf-8"), f"{path.name} changed; if that is meant, run `make golden`"
 
     return compare
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that build something long for all their tests go first, so that no worker is left waiting at the end."""
+    long = ("pipelines/test_run.py", "serving/test_end_to_end.py", "register/test_interruptions.py")
+    items.sort(key=lambda item: not item.path.as_posix().endswith(long))

@@ -8,9 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(600)]
+from coachworks.results import ancestor, latest, load
+from coachworks.store import FolderStore
+from serving.bundle import load_bundle
+from serving.predictor import Predictor
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def rows(table: dict) -> dict:
@@ -66,6 +73,23 @@ def test_a_photo_is_answered_from_the_packaged_models(toys, run_coachworks) -> N
     assert "hopeless" not in done.stdout
 
 
+def test_the_packaged_models_answer_as_evaluate_recorded(toys) -> None:
+    store = FolderStore(toys.folder / "store")
+    packaged = load(store, "package", latest(store, "package"))
+    evaluated = ancestor(store, packaged, "evaluate")
+    uris = pd.read_parquet(ancestor(store, packaged, "ingest").path / "catalogue.parquet").set_index("photo_id")["uri"]
+    predictor = Predictor(load_bundle(packaged.path / "bundle"))
+    assert json.loads((packaged.path / "bento.json").read_text())["tag"].startswith("toys:")
+    for skill in packaged.report["skills"]:
+        recorded = pd.read_parquet(evaluated.path / skill / "predictions.parquet")
+        assert len(recorded) > 5
+        photos = [Path(store.fetch(uris[photo_id])).read_bytes() for photo_id in recorded["photo_id"]]
+        answers = [each[skill] for each in predictor.answer(photos, [skill], probabilities=True)]
+        assert [answer.label for answer in answers] == recorded["predicted"].tolist()
+        served = np.array([list((answer.probabilities or {}).values()) for answer in answers])
+        np.testing.assert_allclose(served, np.stack(recorded["probabilities"].to_list()), atol=1e-4)
+
+
 def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, run_coachworks) -> None:
     before = toys.table
     again = run_coachworks("run", "--json", cwd=toys.folder)
@@ -116,8 +140,8 @@ def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) ->
             break
         time.sleep(0.05)
     record = json.loads((newest / "run.json").read_text())
-    os.killpg(record["pid"], signal.SIGKILL)
     os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(record["pid"], signal.SIGKILL)
     process.communicate()
     assert json.loads(run_coachworks("status", "--json", cwd=toys.folder).stdout)["state"] == "interrupted"
     done = run_coachworks("run", "--json", cwd=toys.folder)

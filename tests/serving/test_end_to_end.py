@@ -22,8 +22,6 @@ from PIL import Image
 
 from serving.bento_server import free_port
 
-pytestmark = pytest.mark.xdist_group("served")  # one server for the whole file
-
 FLEET = """\
 apiVersion: coachworks.dev/v1
 kind: Fleet
