@@ -80,8 +80,8 @@ def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
     from serving.client import Client
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("Photo", "Skill", "Answer", "Probability", "Drawn as"):
-        table.add_column(column, justify="right" if column == "Probability" else "left")
+    for column in ("Photo", "Skill", "Answer", "Probability", ""):
+        table.add_column(column, justify="right" if column == "Probability" else "left", no_wrap=True)
     with console.status("Starting the server"), serving(showroom.fleet) as url:
         for photo, truth in showroom.unseen.items():
             reply = Client(url).ask(photo.read_bytes())
@@ -93,7 +93,7 @@ def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
                 if skill not in reply.answers:
                     continue
                 answer = reply.answers[skill]
-                mark = Text(f"✓ {label}", "green") if answer.label == label else Text(f"✗ {label}", "red")
+                mark = Text("✓", "green") if answer.label == label else Text(f"✗ {label}", "red")
                 table.add_row(name, skill, answer.label, f"{answer.probability:.0%}", mark)
                 name = ""
             table.add_section()
