@@ -9,7 +9,10 @@ import click
 from coachworks.cli.options import fleet_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coachworks.fleet.model import Fleet
+    from coachworks.fleet.problems import Problem
 
 
 @click.command()
@@ -29,6 +32,8 @@ def check(file: Path) -> None:
 
     try:
         fleet = read_fleet(file)
+        if problems := sorted(_refused_by_libraries(file, fleet)):
+            raise InvalidFleetError(file, problems)
     except InvalidFleetError as err:
         click.echo(str(err))
         count = len(err.problems)
@@ -36,6 +41,25 @@ def check(file: Path) -> None:
         sys.exit(2)
     for line in _summary(fleet):
         click.echo(line)
+
+
+def _refused_by_libraries(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
+    """What the fleet file's model cannot know: which transforms there are, and whether the backbone is usable."""
+    from coachworks.errors import InvalidConfigError
+    from coachworks.fleet.reader import problem_at
+    from components.augment.policy import policy_of
+    from components.embed.backbones import find_backbone
+
+    try:
+        if fleet.spec.augment.transforms is not None:
+            policy_of(fleet.spec.augment)
+    except InvalidConfigError as err:
+        yield problem_at(file, ("spec", "augment", "transforms"), str(err))
+    try:
+        if not fleet.spec.backbone.startswith("hub:"):  # checking is no reason to ask the hub
+            find_backbone(fleet.spec.backbone)
+    except InvalidConfigError as err:
+        yield problem_at(file, ("spec", "backbone"), str(err))
 
 
 def _summary(fleet: "Fleet") -> list[str]:

@@ -35,6 +35,22 @@ def _examine_file(path: Path) -> tuple[Fleet | None, list[Problem]]:
     return (None, [text]) if isinstance(text, Problem) else examine(text)
 
 
+def problem_at(path: Path, location: tuple[str, ...], message: str) -> Problem:
+    """A problem of a valid fleet file that only a library could find, at the place of the setting it is about.
+
+    Args:
+        path: The fleet file.
+        location: Keys that lead to the setting; where it is not set, the last one that is counts.
+        message: What the library says.
+    """
+    text = _read_text(path)
+    root = None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
+    if root is None:
+        return Problem(1, 1, message)
+    place, _ = _walk(root, location)
+    return Problem(place.line, place.column, message)
+
+
 def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
     """The fleet that the text of a fleet file describes, as written; None where there are problems, and those."""
     root, problems = read_tree(text, repeated=_repeated)
@@ -89,6 +105,12 @@ def _locate(error: ErrorDetails, root: Node) -> Problem:
     key_itself = error["type"] == "extra_forbidden" or location[-1:] == ("[key]",)
     if location[-1:] == ("[key]",):
         location = location[:-1]
+    place, node = _walk(root, location, key_itself=key_itself)
+    return Problem(place.line, place.column, message(error, location, node))
+
+
+def _walk(root: Node, location: tuple[int | str, ...], *, key_itself: bool = False) -> tuple[Node, Node]:
+    """Where the eye looks for the value at `location`, and that value."""
     node = place = root
     for step in location:
         if step not in node.children:
@@ -97,7 +119,7 @@ def _locate(error: ErrorDetails, root: Node) -> Problem:
         node = node.children[step]
         last_key = key_itself and step == location[-1]
         place = key if key is not None and (last_key or _is_block(node, key)) else node
-    return Problem(place.line, place.column, message(error, location, node))
+    return place, node
 
 
 def _is_block(node: Node, key: Node) -> bool:

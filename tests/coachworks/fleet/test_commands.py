@@ -82,3 +82,17 @@ def test_check_says_which_photos_are_not_there(here):
 @pytest.mark.parametrize("command", [check, init])
 def test_help_shows_examples(command):
     assert "Examples:" in run(command, "--help").output
+
+
+def test_check_asks_the_libraries_for_what_the_file_alone_cannot_tell(here):
+    run(init, "pets")
+    path = here / "fleet.yaml"
+    text = path.read_text().replace("backbone: efficientnet-lite0", "backbone: ./no-such-folder")
+    path.write_text(text.replace("  augment:\n", "  augment:\n    transforms: [HorizontalFlop: {p: 0.5}]\n"))
+    checked = run(check)
+    assert checked.exit_code == 2
+    lines = path.read_text().splitlines()
+    backbone = next(n for n, line in enumerate(lines, 1) if "backbone:" in line)
+    assert f"fleet.yaml:{backbone}:" in checked.output
+    assert "backbone must be an existing folder" in checked.output
+    assert "did you mean 'HorizontalFlip'?" in checked.output
