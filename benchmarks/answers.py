@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from coachworks.context import ALONE
+from coachworks.cores import usable_cores
 from coachworks.digests import digest_file
 from coachworks.fleet.model import Fleet
 from coachworks.results import produce
@@ -116,7 +117,7 @@ def registered(store: FolderStore, spec: BackboneSpec, name: str) -> dict[str, o
 
 def forward_per_second(onnx: Path, spec: BackboneSpec, seconds: float) -> float:
     """Photos per second of the backbone on a ready tensor, on all cores."""
-    session = open_session(onnx, len(os.sched_getaffinity(0)))
+    session = open_session(onnx, usable_cores())
     tensor = np.zeros((1, 3, spec.input_px, spec.input_px), np.float32)
     run_session(session, tensor)
     done, started = 0, time.perf_counter()

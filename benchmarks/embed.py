@@ -21,10 +21,10 @@ from typing import TypedDict
 
 import numpy as np
 
+from coachworks.cores import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.store import FolderStore
 from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
-from components.embed.cores import usable_cores
 from components.embed.pool import run_chunks
 from components.embed.preprocess import features_input
 from components.embed.session import open_session, run_session

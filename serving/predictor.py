@@ -1,13 +1,13 @@
 """The predictor: photos in, answers out; one backbone pass for all skills, the heads in NumPy."""
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.cores import usable_cores
 from components.embed.preprocess import features_input
 from components.embed.session import open_session, run_session
 from serving.answers import Answer, RunnerUp
@@ -43,7 +43,7 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
-        self._session = open_session(bundle.backbone_path, threads or len(os.sched_getaffinity(0)))
+        self._session = open_session(bundle.backbone_path, threads or usable_cores())
 
     def answer(
         self, photos: Sequence[bytes], skills: Sequence[str] | None = None, *, probabilities: bool = False

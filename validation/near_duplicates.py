@@ -5,7 +5,6 @@ little; on plain backgrounds it also takes things for alike that are not. So eac
 thumbnails: after the broad light and shade is taken away, what is left must correlate.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coachworks.cores import usable_cores
 from coachworks.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def find_near_duplicates(
     structures: dict[int, np.ndarray] = {}
     with (
         progress.task("compare look-alikes", total=len(wanted), unit="photos") as task,
-        ThreadPoolExecutor(os.cpu_count()) as pool,  # decoding leaves the interpreter lock alone
+        ThreadPoolExecutor(usable_cores()) as pool,  # decoding leaves the interpreter lock alone
     ):
         drawn = pool.map(lambda position: _structure_of(read(photo_ids[known[position]])), wanted.tolist())
         for position, found in zip(wanted.tolist(), drawn, strict=True):

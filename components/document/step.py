@@ -1,6 +1,5 @@
 """The library face of document."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coachworks.context import ALONE, Context
+from coachworks.cores import usable_cores
 from coachworks.digests import digest_json, digest_sources
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, load, produce
@@ -104,7 +104,7 @@ def _write(
         jobs[skill.name] = partial(of_skill, index)
     with (
         context.progress.task("document", total=len(jobs), unit="documents") as task,
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
     ):
         futures = {name: pool.submit(job) for name, job in jobs.items()}
         documents = {}

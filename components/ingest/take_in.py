@@ -1,12 +1,12 @@
 """Files into the store: read, hashed, decoded, measured and published, on all cores, each photo once."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TypeVar
 
+from coachworks.cores import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.errors import PhotoError
 from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file
@@ -34,7 +34,7 @@ def take_in(
         workers: Threads; 0 takes one per core.
         progress: Hears of each file.
     """
-    workers = workers or _cores()
+    workers = workers or usable_cores()
     with (
         progress.task("ingest", total=len(files), unit="photos") as task,
         ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
@@ -50,12 +50,6 @@ def take_in(
         finally:
             pool.shutdown(cancel_futures=True)
             index.flush()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))  # respects taskset and cpusets, unlike cpu_count
-    return os.cpu_count() or 1
 
 
 def _known_or(pool: ThreadPoolExecutor, found: Found, store: Store, index: PhotoIndex) -> Verdict | Future[Outcome]:

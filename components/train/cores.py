@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from coachworks.cores import usable_cores
+
 _SMALL = 2_000_000_000  # multiplications per product: some 30 ms on one core; below it cores wait more than they work
 
 
@@ -24,9 +26,8 @@ def cores_for(multiplications: int) -> Iterator[None]:
     """
     import torch
 
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     before = torch.get_num_threads()
-    torch.set_num_threads(available if multiplications > _SMALL else 1)
+    torch.set_num_threads(usable_cores() if multiplications > _SMALL else 1)
     try:
         yield
     finally:

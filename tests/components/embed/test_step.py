@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from coachworks.context import Context
+from coachworks.cores import usable_cores
 from coachworks.errors import DataError, InvalidConfigError, TransientError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
@@ -20,7 +21,6 @@ from components.augment.step import augment
 from components.embed import cache_filling
 from components.embed.backbones import onnx_key, read_backbone
 from components.embed.config import EmbedConfig
-from components.embed.cores import usable_cores
 from components.embed.features import load_features
 from components.embed.pool import run_chunks
 from components.embed.preprocess import features_input
