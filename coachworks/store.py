@@ -181,14 +181,18 @@ class FolderStore:
 
 
 def process_alive(pid: int) -> bool:
-    """Whether a process of this machine is still there."""
+    """Whether a process of this machine still works; one that has ended and waits to be reaped does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    except OSError:  # no /proc here, or gone in between
+        return not Path("/proc/self").exists()
+    return state != "Z"
 
 
 def open_store(uri: str) -> Store:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coachworks.errors import InvalidConfigError, NotFoundError
-from coachworks.store import FolderStore, open_store
+from coachworks.store import FolderStore, open_store, process_alive
 
 
 def test_what_was_written_is_read_back(store: FolderStore) -> None:
@@ -86,3 +87,13 @@ def test_a_name_leads_to_the_newest_tree_and_moves_in_one_step(store: FolderStor
         store.point("latest/x", key)
         assert store.pointed("latest/x") == key
         assert store.read("latest/x/report.json") == key.encode()
+
+
+def test_a_process_that_has_ended_is_not_alive_even_before_it_is_reaped() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_alive(process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not process_alive(process.pid)
+    process.communicate()
+    assert not process_alive(process.pid)

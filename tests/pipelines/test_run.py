@@ -129,17 +129,16 @@ def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) ->
     """New photos arrive, the run is killed while it embeds, and the next one finishes without doing that again."""
     more_toys(toys.folder, 24)
     command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json"]
+    runs = toys.folder / "store" / "runs"
+    before = set(runs.iterdir())
     process = subprocess.Popen(
         command, cwd=toys.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    runs = toys.folder / "store" / "runs"
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        newest = max(runs.iterdir())
-        if (newest / "progress" / "embed.json").exists():
-            break
+    while not (at_work := [run for run in set(runs.iterdir()) - before if (run / "progress" / "embed.json").exists()]):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    record = json.loads((newest / "run.json").read_text())
+    record = json.loads((at_work[0] / "run.json").read_text())
     os.killpg(process.pid, signal.SIGKILL)
     os.killpg(record["pid"], signal.SIGKILL)
     process.communicate()
