@@ -85,7 +85,8 @@ def data(record: SkillRecord) -> Section:
         ),
         _counts(facts, record.labels),
         Paragraph(
-            "Training photos teach the skill. Validation photos choose between candidates. Test photos are kept "
+            "Training photos teach the skill. Validation photos choose between candidates"
+            f"{', and then teach the one chosen, too' if record.trained.get('refitted') else ''}. Test photos are kept "
             "apart, and are only used to measure."
         ),
     ]
@@ -252,15 +253,16 @@ def _choice(record: SkillRecord) -> str:
 
 
 def _weights(record: SkillRecord) -> str:
-    counts = {label: record.facts.counts.get(label, {}).get("train", 0) for label in record.labels}
+    splits = ("train", "validation") if record.trained.get("refitted") else ("train",)
+    counts = {label: sum(record.facts.counts.get(label, {}).get(s, 0) for s in splits) for label in record.labels}
     present = {label: n for label, n in counts.items() if n}
     if not present:
         return ""
     rare, common = min(present, key=lambda k: present[k]), max(present, key=lambda k: present[k])
     ratio = present[common] / present[rare]
     if ratio < _UNEVEN:
-        return "All labels have about as many training photos."
-    text = f"{quoted(common)} has {ratio:.1f} times as many training photos as {quoted(rare)}."
+        return "All labels have about as many photos to learn from."
+    text = f"{quoted(common)} has {ratio:.1f} times as many photos to learn from as {quoted(rare)}."
     weights = part(record.trained, "class_weights")
     weight, other = number(weights, rare), number(weights, common)
     if weight is not None and other is not None and other > 0 and weight > other:

@@ -26,12 +26,12 @@ Thumbnail = Callable[[str], "Image.Image"]
 
 def judge_skill(
     head: Head,
-    validation: Labelled,
     test: Labelled,
     *,
     rules: Rules,
     similar: Sequence[Sequence[str]],
-    training_photos: Mapping[str, int],
+    learnt_photos: Mapping[str, int],
+    validation_photos: int,
     config: EvaluateConfig,
     thumbnail: Thumbnail,
     folder: Path,
@@ -39,12 +39,12 @@ def judge_skill(
     """Measure the head, write the skill's files into `folder`, and compare with the gates.
 
     Args:
-        head: The winner, its temperature not yet fitted.
-        validation: Photos to fit the temperature on; may be empty.
+        head: The winner with its temperature.
         test: Photos to judge by; may be empty, then the skill is dropped.
         rules: The gates.
         similar: Groups of labels whose confusion is a sensible mistake.
-        training_photos: Training photos of each label.
+        learnt_photos: Photos of each label that the head was fitted on.
+        validation_photos: Photos that the temperature was fitted on.
         config: Settings.
         thumbnail: The picture of a photo id.
         folder: Where to; it is there and empty.
@@ -55,9 +55,9 @@ def judge_skill(
             reason="No test photo carries one of its labels, so nothing can be said of it. Label more sets of photos.",
             labels=head.labels,
         )
-    measured = measure(head, validation, test, config)
-    measured.head.save(folder / "head.safetensors")
-    _write_predictions(measured, test, folder / "predictions.parquet")
+    measured = measure(head, test, config)
+    head.save(folder / "head.safetensors")
+    _write_predictions(measured, test, head.labels, folder / "predictions.parquet")
     draw_confusion(measured.confusion, head.labels, folder / "confusion.png")
     draw_reliability(measured.before, measured.after, folder / "calibration.png")
     pairs = similar_pairs(head.labels, similar)
@@ -68,7 +68,7 @@ def judge_skill(
         ("right.jpg", right, "No right answers on the test photos."),
     )
     for name, photos, empty in sheets:
-        tiles = [_tile(measured, test, int(photo), thumbnail) for photo in photos]
+        tiles = [_tile(measured, test, head.labels, int(photo), thumbnail) for photo in photos]
         write_contact_sheet(tiles, folder / name, empty=empty)
     sensible = int(pairs[test.answers[worst], measured.predicted[worst]].sum())
     metrics = measured.metrics
@@ -79,8 +79,8 @@ def judge_skill(
             confusion=measured.confusion,
             balanced_accuracy=metrics["balanced_accuracy"][0],
             expected_calibration_error=measured.after.expected_error,
-            training_photos=training_photos,
-            validation_photos=len(validation.answers),
+            learnt_photos=learnt_photos,
+            validation_photos=validation_photos,
         ),
     )
     return SkillReport(
@@ -105,7 +105,7 @@ def judge_skill(
         confusion=measured.confusion.tolist(),
         ece_before=measured.before.expected_error,
         ece_after=measured.after.expected_error,
-        temperature=measured.head.temperature,
+        temperature=head.temperature,
         log_loss=measured.log_loss,
         sensible_mistakes=sensible,
         silly_mistakes=len(worst) - sensible,
@@ -125,8 +125,7 @@ def judge_skill(
     )
 
 
-def _tile(measured: Measurement, test: Labelled, photo: int, thumbnail: Thumbnail) -> Tile:
-    labels = measured.head.labels
+def _tile(measured: Measurement, test: Labelled, labels: Sequence[str], photo: int, thumbnail: Thumbnail) -> Tile:
     return Tile(
         thumbnail(test.photo_ids[photo]),
         labels[test.answers[photo]],
@@ -135,18 +134,18 @@ def _tile(measured: Measurement, test: Labelled, photo: int, thumbnail: Thumbnai
     )
 
 
-def _write_predictions(measured: Measurement, test: Labelled, path: Path) -> None:
+def _write_predictions(measured: Measurement, test: Labelled, labels: Sequence[str], path: Path) -> None:
     """The table of answers: photo_id, set_id, label, predicted, confidence, probabilities in the labels' order."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    labels: Any = np.array(measured.head.labels, dtype=object)
+    names: Any = np.array(labels, dtype=object)
     table = pa.table(
         {
             "photo_id": pa.array(list(test.photo_ids), pa.string()),
             "set_id": pa.array([str(name) for name in test.sets], pa.string()),
-            "label": pa.array(labels[test.answers], pa.string()),
-            "predicted": pa.array(labels[measured.predicted], pa.string()),
+            "label": pa.array(names[test.answers], pa.string()),
+            "predicted": pa.array(names[measured.predicted], pa.string()),
             "confidence": pa.array(measured.confidence.astype(np.float64), pa.float64()),
             "probabilities": pa.array(measured.probabilities.tolist(), pa.list_(pa.float64())),
         }

@@ -1,7 +1,7 @@
 """One skill measured: from a head and labelled features to calibrated answers and every number about them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.intervals import Interval, intervals
 from components.train.heads import Head, softmax
 from components.train.scores import log_loss, tally_by_set
-from components.train.temperature import fit_temperature
 
 Array = NDArray[Any]
 
@@ -22,7 +21,7 @@ _SEED = 0
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:
-    """Photos of one split that carry a skill's label.
+    """Test photos that carry a skill's label.
 
     Attributes:
         photo_ids: N of them.
@@ -42,18 +41,16 @@ class Measurement:
     """What came out.
 
     Attributes:
-        head: The head with its temperature.
         probabilities: Calibrated, float32, shape (N, K).
         predicted: Label indices of the answers, shape (N,).
         confidence: Probability of each answer, shape (N,).
         metrics: As `components.evaluate.intervals.intervals` gives them.
         confusion: Photos by true label and answer, int64, shape (K, K).
         before: Reliability with temperature 1.
-        after: Reliability with the fitted temperature.
+        after: Reliability with the head's temperature.
         log_loss: After calibration, in nats.
     """
 
-    head: Head
     probabilities: Array
     predicted: Array
     confidence: Array
@@ -64,17 +61,15 @@ class Measurement:
     log_loss: float
 
 
-def measure(head: Head, validation: Labelled, test: Labelled, config: EvaluateConfig) -> Measurement:
-    """Calibrate the head on the validation photos and measure it on the test photos, of which there is at least one."""
-    calibrated = replace(head, temperature=fit_temperature(head.logits(validation.features), validation.answers))
+def measure(head: Head, test: Labelled, config: EvaluateConfig) -> Measurement:
+    """Measure the head on the test photos, of which there is at least one; nothing is fitted."""
     labels = len(head.labels)
     logits = head.logits(test.features)
-    probabilities = softmax(logits, calibrated.temperature)
+    probabilities = softmax(logits, head.temperature)
     predicted = logits.argmax(1)
     confusion = np.zeros((labels, labels), np.int64)
     np.add.at(confusion, (test.answers, predicted), 1)
     return Measurement(
-        head=calibrated,
         probabilities=probabilities,
         predicted=predicted,
         confidence=probabilities[np.arange(len(predicted)), predicted],

@@ -62,10 +62,10 @@ class SkillReport:
         accuracy: Share of right answers.
         per_label: Each label's numbers.
         confusion: Photos by true label (rows) and answer (columns).
-        ece_before: Expected calibration error before temperature scaling.
-        ece_after: Expected calibration error after it.
-        temperature: What the logits are divided by.
-        log_loss: Mean of -log(probability of the true label), in nats, after calibration.
+        ece_before: Expected calibration error with temperature 1.
+        ece_after: Expected calibration error with the head's temperature.
+        temperature: What the logits are divided by; from train.
+        log_loss: Mean of -log(probability of the true label), in nats, with the head's temperature.
         sensible_mistakes: Mistakes within a `similar` group.
         silly_mistakes: All other mistakes.
         gates: The conditions and how they came out.

@@ -82,7 +82,7 @@ def _build(
     records = train.report["skills"]
     trained = [skill for skill in lane if records[skill]["status"] == "trained"]
     if trained:
-        photos, training_photos = _read_labelled(store, fleet, train, trained)
+        photos, learnt, validation = _read_labelled(store, fleet, train, trained)
         thumbnail = _thumbnails(store, train)
     with context.progress.task("evaluate", total=len(lane), unit="skills") as task:
         for skill in lane:
@@ -95,11 +95,11 @@ def _build(
                 (folder / skill).mkdir()
                 verdicts[skill] = judge_skill(
                     load_head(train.path / skill / f"{record['winner']}.safetensors"),
-                    photos["validation"][skill],
-                    photos["test"][skill],
+                    photos[skill],
                     rules=Rules(**rules),
                     similar=similar,
-                    training_photos=training_photos[skill],
+                    learnt_photos=learnt[skill],
+                    validation_photos=validation[skill],
                     config=config,
                     thumbnail=thumbnail,
                     folder=folder / skill,
@@ -112,8 +112,8 @@ def _build(
 
 def _read_labelled(
     store: Store, fleet: Fleet, train: Result, skills: list[str]
-) -> "tuple[dict[str, dict[str, Labelled]], dict[str, dict[str, int]]]":
-    """The labelled photos of each skill by split, and the training photos per label of each skill.
+) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]], dict[str, int]]":
+    """By skill: its test photos, photos per label that its winner learnt from, and validation photos.
 
     A photo's features are read once, however many skills it has labels for.
     """
@@ -126,31 +126,30 @@ def _read_labelled(
     embed = ancestor(store, train, "embed")
     labels = admitted(store, ancestor(store, train, "validate"), fleet)
     labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
-    photos: dict[str, dict[str, Labelled]] = {}
-    for split in ("validation", "test"):
-        rows = labels[labels["split"] == split]
-        names = sorted(rows["photo_id"].unique())
-        # an empty table has no shape to read: the one of a head's features will do
-        features = (
-            load_features(store, embed.report, names, 0)
-            if names
-            else np.empty((0, int(embed.report["dimensions"])), np.float32)
+    tested = labels[labels["split"] == "test"]
+    names = sorted(tested["photo_id"].unique())
+    # an empty table has no shape to read: the one of a head's features will do
+    features = (
+        load_features(store, embed.report, names, 0)
+        if names
+        else np.empty((0, int(embed.report["dimensions"])), np.float32)
+    )
+    row_of = {name: row for row, name in enumerate(names)}
+    photos = {}
+    for skill in skills:
+        own = tested[tested["skill"] == skill]
+        index_of = {label: index for index, label in enumerate(fleet.skill(skill).labels)}
+        ids = own["photo_id"].tolist()
+        photos[skill] = Labelled(
+            photo_ids=ids,
+            features=features[[row_of[name] for name in ids]],
+            answers=np.array([index_of[label] for label in own["label"]], np.int64),
+            sets=own["set_id"].to_numpy(str),
         )
-        row_of = {name: row for row, name in enumerate(names)}
-        photos[split] = {}
-        for skill in skills:
-            own = rows[rows["skill"] == skill]
-            index_of = {label: index for index, label in enumerate(fleet.skill(skill).labels)}
-            ids = own["photo_id"].tolist()
-            photos[split][skill] = Labelled(
-                photo_ids=ids,
-                features=features[[row_of[name] for name in ids]],
-                answers=np.array([index_of[label] for label in own["label"]], np.int64),
-                sets=own["set_id"].to_numpy(str),
-            )
-    training = labels[labels["split"] == "train"]
-    counts = {skill: training.loc[training["skill"] == skill, "label"].value_counts().to_dict() for skill in skills}
-    return photos, counts
+    rest = labels[labels["split"] != "test"]
+    learnt = {skill: rest.loc[rest["skill"] == skill, "label"].value_counts().to_dict() for skill in skills}
+    validation = rest.loc[rest["split"] == "validation", "skill"].value_counts().to_dict()
+    return photos, learnt, {skill: validation.get(skill, 0) for skill in skills}
 
 
 def _thumbnails(store: Store, train: Result) -> "Callable[[str], Image.Image]":

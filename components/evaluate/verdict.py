@@ -30,13 +30,13 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What the verdict is about: the numbers, the labels, the confusion matrix (K, K), training photos per label."""
+    """What the verdict is about: the numbers, the labels, the confusion matrix (K, K), learnt photos per label."""
 
     labels: Sequence[str]
     confusion: Array
     balanced_accuracy: Interval
     expected_calibration_error: float
-    training_photos: Mapping[str, int]
+    learnt_photos: Mapping[str, int]
     validation_photos: int
 
 
@@ -107,11 +107,11 @@ def _advice(measured: Measured) -> str:
     pairs = wrong + wrong.T
     first, second = (int(index) for index in np.unravel_index(pairs.argmax(), pairs.shape))
     left, right = sorted((measured.labels[first], measured.labels[second]), key=list(measured.labels).index)
-    needy = min((left, right), key=lambda label: measured.training_photos.get(label, 0))
+    needy = min((left, right), key=lambda label: measured.learnt_photos.get(label, 0))
     return (
         f"; {int(pairs[first, second])} of {total} mistakes confuse {left!r} with {right!r}. Look at those photos "
         f"first: are their labels right? Then more photos of {needy!r} "
-        f"({measured.training_photos.get(needy, 0)} to train on), or one label for both, would help"
+        f"({measured.learnt_photos.get(needy, 0)} to train on), or one label for both, would help"
     )
 
 

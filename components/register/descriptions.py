@@ -86,7 +86,8 @@ def describe_version(record: SkillRecord, comparison: Comparison | None, note: s
         f"({_percent(measured['low'])} – {_percent(measured['high'])}) on {evaluated['photos']} test photos."
     )
     compared = [f"Compared: {comparison.sentence()}; {comparison.basis}."] if comparison else []
-    photos, backbone = record.trained["photos"].get("train", 0), record.backbone.get("backbone")
+    photos = record.trained.get("winner_photos") or record.trained["photos"].get("train", 0)
+    backbone = record.backbone.get("backbone")
     return "\n\n".join([accuracy, note, *compared, f"Trained on {photos} photos, features of {backbone}."])
 
 

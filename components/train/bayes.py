@@ -1,12 +1,12 @@
 """Candidate `naive-bayes`: independent Gaussians per label on reduced dimensions."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.candidate import Candidate, Trial, best_trial
+from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.heads import Head
 from components.train.lane import UNLABELLED, Lane
@@ -21,11 +21,12 @@ SHRINKAGES = (0.1, 0.5)
 PRIOR_PHOTOS = 10.0  # a label's variance is blended with the variance within all labels as if by so many photos
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
     """Gaussian naive Bayes after PCA, or after PCA and linear discriminant analysis: validation picks.
 
     Independence is what the Bayes rule assumes here, and what the reductions make less wrong: principal axes do not
-    correlate over all photos, discriminant axes do not correlate within the labels.
+    correlate over all photos, discriminant axes do not correlate within the labels. `chosen` skips the search: each
+    skill's reduction is given.
     """
     weights = lane.photo_weights()
     candidates = {}
@@ -35,7 +36,11 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
         points = lane.train[known].astype(np.float64)
         priors = np.log(np.bincount(answers, weights=photo_weights, minlength=len(labels)))
         trials, heads = [], []
-        for parameters, axes in _axes(points, answers, len(labels)):
+        for setting in _settings(points.shape[1]) if chosen is None else (chosen[skill],):
+            axes = _axes(setting, points, answers, len(labels))
+            if not axes.shape[1]:
+                continue
+            parameters = {name: setting[name] for name in ("reduction", "shrinkage") if name in setting}
             reduced = points[:, : len(axes)] @ axes
             means, variances = _gaussians(reduced, answers, len(labels))
             head = Head(
@@ -50,7 +55,9 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
                 },
                 backbone_digest="",
             )
-            trials.append(Trial(parameters, head.logits(lane.validation[:, : len(axes)])))
+            trials.append(
+                Trial({**parameters, "dimensions": axes.shape[1]}, head.logits(lane.validation[:, : len(axes)]))
+            )
             heads.append(head)
         best, tried = best_trial(trials, lane.validation_answers[:, column])
         axes = heads[best].arrays["projection"].astype(np.float64)
@@ -67,16 +74,18 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     return candidates
 
 
-def _axes(points: Doubles, answers: Array, labels: int) -> Iterator[tuple[dict[str, Any], Doubles]]:
-    """The reductions under trial: their parameters, and axes of shape (components, reduced dimensions)."""
-    available = points.shape[1]
-    for count in sorted({min(count, available) for count in PRINCIPAL}):
-        yield {"reduction": "pca", "dimensions": count}, np.eye(count)
-    used = min(DISCRIMINANT_COMPONENTS, available)
-    for shrinkage in SHRINKAGES:
-        axes = discriminant_axes(points[:, :used], answers, labels, shrinkage)
-        if axes.shape[1]:
-            yield {"reduction": "lda", "dimensions": axes.shape[1], "shrinkage": shrinkage}, axes
+def _settings(available: int) -> list[dict[str, Any]]:
+    """The reductions under trial, from `available` components."""
+    counts = sorted({min(count, available) for count in PRINCIPAL})
+    principal = [{"reduction": "pca", "dimensions": count} for count in counts]
+    return principal + [{"reduction": "lda", "shrinkage": shrinkage} for shrinkage in SHRINKAGES]
+
+
+def _axes(setting: Mapping[str, Any], points: Doubles, answers: Array, labels: int) -> Doubles:
+    """The axes of a reduction, shape (components, reduced dimensions); no discriminant axis where nothing differs."""
+    if setting["reduction"] == "pca":
+        return np.eye(setting["dimensions"])
+    return discriminant_axes(points[:, :DISCRIMINANT_COMPONENTS], answers, labels, setting["shrinkage"])
 
 
 def discriminant_axes(points: Doubles, answers: Array, labels: int, shrinkage: float) -> Doubles:

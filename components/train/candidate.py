@@ -12,6 +12,7 @@ from components.train.scores import log_loss, tally
 from components.train.temperature import fit_temperature
 
 Array = NDArray[Any]
+Chosen = Mapping[str, Mapping[str, Any]]  # skill -> parameters of a `Candidate`: the only setting to be fitted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

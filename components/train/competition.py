@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coachworks.context import ALONE, Context
-from components.train.candidate import Candidate
+from components.train.candidate import Candidate, Chosen
 from components.train.config import TrainConfig
 from components.train.cores import wait_politely
 from components.train.lane import UNLABELLED, Lane
@@ -52,7 +52,7 @@ def compete(
                 continue
             started = time.monotonic()
             part = lane.subset(skills)
-            candidates = _fitter(kind)(part, reduction, config)
+            candidates = fitter(kind)(part, reduction, config, None)
             seconds = (time.monotonic() - started) / len(skills)
             for column, skill in enumerate(skills):
                 answers = part.validation_answers[:, column]
@@ -72,7 +72,8 @@ def compete(
     return outcomes
 
 
-def _fitter(kind: str) -> Callable[[Lane, Reduction, TrainConfig], dict[str, Candidate]]:
+def fitter(kind: str) -> Callable[[Lane, Reduction, TrainConfig, Chosen | None], dict[str, Candidate]]:
+    """What fits all skills of a lane with a candidate: every setting of it, or only the one chosen for the skill."""
     from components.train import bayes, linear, mlp, neighbours, svm
 
     return {

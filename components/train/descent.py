@@ -43,7 +43,7 @@ class Problems:
         answers: Label indices, int64, shape (N, S); those of weight 0 are not looked at.
         weights: What each photo counts, float32, shape (N, S), each column summing to 1.
         labels: Number of labels of each of the S skills.
-        penalties: The strengths of regularisation, each > 0; every skill is fitted with each of them.
+        penalties: The strengths of regularisation of each skill, each > 0; it is fitted with each of them.
         curvature: Rough second derivative of the loss by a logit: only the speed depends on it.
     """
 
@@ -52,7 +52,7 @@ class Problems:
     answers: Array
     weights: Floats
     labels: tuple[int, ...]
-    penalties: tuple[float, ...]
+    penalties: tuple[tuple[float, ...], ...]
     curvature: float = 0.1
 
 
@@ -97,7 +97,7 @@ def squared_hinge(
 
 
 def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 5e-4) -> list[list[Fit]]:
-    """Fit every skill with every penalty.
+    """Fit every skill with each of its penalties.
 
     L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking, each problem with its own
     step and history. Each axis is first scaled by the root of its expected curvature, the variance of the points
@@ -115,16 +115,16 @@ def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    columns = sum(problems.labels) * len(problems.penalties)
+    columns = sum(size * len(row) for size, row in zip(problems.labels, problems.penalties, strict=True))
     with torch.inference_mode(), cores_for(problems.points.size * columns):
         objective = _Objective(problems, loss, device)
         parameters, iterations, converged = _minimise(objective, max_iterations, tolerance)
         solution = (parameters * objective.scale).cpu().numpy()
     fits: list[list[Fit]] = []
     column, number = 0, 0
-    for size in problems.labels:
+    for size, penalties in zip(problems.labels, problems.penalties, strict=True):
         row = []
-        for _ in problems.penalties:
+        for _ in penalties:
             block = solution[:, column : column + size]
             row.append(
                 Fit(
@@ -149,12 +149,12 @@ class _Objective:
         self.tables = [torch.from_numpy(table).to(device) for table in (problems.points, *problems.repeats)]
         self.answers = torch.from_numpy(np.ascontiguousarray(problems.answers.T).clip(min=0)).to(device)
         self.weights = torch.from_numpy(np.ascontiguousarray(problems.weights.T) / len(self.tables)).to(device)
-        sizes = [size for size in problems.labels for _ in problems.penalties]
-        self.skill = [skill for skill in range(len(problems.labels)) for _ in problems.penalties]
+        sizes = [size for size, row in zip(problems.labels, problems.penalties, strict=True) for _ in row]
+        self.skill = [skill for skill, row in enumerate(problems.penalties) for _ in row]
         self.ends = np.cumsum(sizes).tolist()
         self.starts = [end - size for end, size in zip(self.ends, sizes, strict=True)]
         self.owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(device)
-        penalty = torch.tensor(problems.penalties * len(problems.labels), dtype=torch.float32, device=device)
+        penalty = torch.tensor([p for row in problems.penalties for p in row], dtype=torch.float32, device=device)
         variance = self.tables[0].square().mean(0)
         self.penalty = penalty[self.owner]
         curvature = problems.curvature * torch.cat([variance, variance.new_ones(1)])[:, None]

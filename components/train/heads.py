@@ -64,7 +64,7 @@ class Head:
         labels: The K possible answers, in the order of the logits.
         arrays: What was learnt; names, types and shapes per kind in `ARRAYS`.
         backbone_digest: Digest of the backbone whose features it reads; other features give nonsense.
-        temperature: What the logits are divided by before the softmax, > 0.
+        temperature: What the logits are divided by before the softmax, > 0; 1 is uncalibrated.
         parameters: Hyper-parameters, JSON values; inference reads those in `NUMBERS`.
 
     Raises:

@@ -56,6 +56,23 @@ class Lane:
             class_weights=self.class_weights,
         )
 
+    def joined(self) -> "Lane":
+        """The lane that trains on the training and the validation photos, in this order, and validates on none.
+
+        Validation photos have no augmented views: the clean one stands in for each, so that a photo counts the same
+        whether it has views or not.
+        """
+        return Lane(
+            labels=self.labels,
+            train=np.concatenate([self.train, self.validation]),
+            views=tuple(np.concatenate([view, self.validation]) for view in self.views),
+            answers=np.concatenate([self.answers, self.validation_answers]),
+            validation=self.validation[:0],
+            validation_answers=self.validation_answers[:0],
+            validation_sets=self.validation_sets[:0],
+            class_weights=self.class_weights,
+        )
+
     def photo_weights(self) -> Floats:
         """What each training photo counts in each skill: shape (N, S), each column summing to 1.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.train.candidate import Candidate, Trial, best_trial
+from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.descent import MAX_ITERATIONS, Problems, cross_entropy, fit_linear
 from components.train.lane import Lane
@@ -11,19 +11,20 @@ from components.train.reduction import Reduction
 PENALTIES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
     """A linear head per skill; clean photos and augmented views count alike.
 
     It minimises the weighted mean of the cross-entropy plus penalty / 2 · ‖W‖², in the reduced dimensions; the head
-    that comes out reads the backbone's features directly.
+    that comes out reads the backbone's features directly. `chosen` skips the search: each skill's penalty is given.
     """
+    penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in lane.skills)
     problems = Problems(
         points=lane.train,
         repeats=lane.views,
         answers=lane.answers,
         weights=lane.photo_weights(),
         labels=tuple(len(labels) for labels in lane.labels.values()),
-        penalties=PENALTIES,
+        penalties=penalties,
     )
     fits = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
     offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
@@ -31,7 +32,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     for column, (skill, row) in enumerate(zip(lane.skills, fits, strict=True)):
         trials = [
             Trial({"penalty": penalty}, lane.validation @ fitted.weight.T + fitted.bias)
-            for penalty, fitted in zip(PENALTIES, row, strict=True)
+            for penalty, fitted in zip(penalties[column], row, strict=True)
         ]
         best, tried = best_trial(trials, lane.validation_answers[:, column])
         weight = row[best].weight @ projection.T
@@ -42,7 +43,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
             },
             logits=trials[best].logits,
             parameters={
-                "penalty": PENALTIES[best],
+                **trials[best].parameters,
                 "components": lane.train.shape[1],
                 "views": len(lane.views),
                 "iterations": row[best].iterations,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.candidate import Candidate, Trial, best_trial
+from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.cores import cores_for
 from components.train.lane import UNLABELLED, Lane
@@ -26,11 +26,12 @@ WEIGHT_DECAY = 1e-2
 DROPOUT = 0.3
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
     """A small network per skill on clean photos and augmented views, side by side as one batched product.
 
     AdamW (Loshchilov & Hutter, 2019, arXiv 1711.05101) with dropout (Srivastava et al., 2014); each skill keeps the
-    epoch that did best on its validation photos (early stopping).
+    epoch that did best on its validation photos (early stopping). `chosen` skips the search: each skill's epoch is
+    given.
     """
     import torch
 
@@ -44,25 +45,29 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
     answers = torch.from_numpy(lane.answers.clip(min=0)).to(device)
     weights = torch.from_numpy(lane.photo_weights() * len(lane.train)).to(device)
     optimiser = torch.optim.AdamW(network.parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    checks = range(CHECK_EVERY, EPOCHS + 1, CHECK_EVERY)
+    wanted = [checks if chosen is None else (chosen[skill]["epochs"],) for skill in lane.skills]
     order = np.random.default_rng(config.seed)
     trials: list[list[Trial]] = [[] for _ in sizes]
     snapshots: list[list[list[Array]]] = [[] for _ in sizes]
     with cores_for(BATCH * network.hidden.numel()):
-        for epoch in range(1, EPOCHS + 1):
+        for epoch in range(1, max(map(max, wanted)) + 1):
             for rows in np.array_split(order.permutation(len(lane.train)), max(1, len(lane.train) // BATCH)):
-                chosen = torch.from_numpy(rows).to(device)
+                batch = torch.from_numpy(rows).to(device)
                 table = tables[int(order.integers(len(tables)))]
-                logs = network(table[chosen], dropout=True).log_softmax(2)
-                picked = logs.gather(2, answers[chosen].T[:, :, None])[:, :, 0]
-                loss = -(picked * weights[chosen].T).sum() / len(rows)
+                logs = network(table[batch], dropout=True).log_softmax(2)
+                picked = logs.gather(2, answers[batch].T[:, :, None])[:, :, 0]
+                loss = -(picked * weights[batch].T).sum() / len(rows)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-            if epoch % CHECK_EVERY and epoch != EPOCHS:
+            if not any(epoch in epochs for epochs in wanted):
                 continue
             with torch.inference_mode():
                 logits = network(validation, dropout=False).cpu().numpy()
             for column, size in enumerate(sizes):
+                if epoch not in wanted[column]:
+                    continue
                 trials[column].append(Trial({"epochs": epoch}, logits[column, :, :size]))
                 snapshots[column].append(network.skill(column, size))
     candidates = {}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.train.candidate import Candidate, Trial, best_trial
+from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.heads import neighbour_votes, smoothed_shares, unit_rows
 from components.train.lane import UNLABELLED, Lane, label_weights
@@ -13,8 +13,11 @@ NEIGHBOURS = (3, 5, 10, 20, 40)
 SMOOTHING = 0.5  # votes for every label before any neighbour has voted
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
-    """k-nearest neighbours (Cover & Hart, 1967, doi:10.1109/TIT.1967.1053964) by cosine in reduced dimensions."""
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
+    """k-nearest neighbours (Cover & Hart, 1967, doi:10.1109/TIT.1967.1053964) by cosine in reduced dimensions.
+
+    `chosen` skips the search: the number of each skill's neighbours is given.
+    """
     kept = min(COMPONENTS, lane.train.shape[1])
     references = unit_rows(lane.train[:, :kept])
     similarity = unit_rows(lane.validation[:, :kept]) @ references.T
@@ -25,7 +28,8 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Cand
         weights = label_weights(answers[known], len(labels), lane.class_weights)
         near = similarity[:, known]
         trials = []
-        for neighbours in sorted({min(count, int(known.sum())) for count in NEIGHBOURS}):
+        counts = NEIGHBOURS if chosen is None else (chosen[skill]["neighbours"],)
+        for neighbours in sorted({min(count, int(known.sum())) for count in counts}):
             votes = neighbour_votes(near, answers[known], weights, neighbours)
             trials.append(Trial({"neighbours": neighbours}, np.log(smoothed_shares(votes, SMOOTHING))))
         best, tried = best_trial(trials, lane.validation_answers[:, column])

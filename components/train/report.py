@@ -13,7 +13,7 @@ class CandidateReport:
         validation_balanced_accuracy: On the validation photos; None without any.
         standard_error: Its standard error, from a bootstrap of the sets; None without validation photos.
         complexity: Rank from the simplest kind, 0, to the most complex.
-        parameters: The settings that validation picked.
+        parameters: The settings that validation picked, as fitted on the training photos alone.
         tried: Every setting tried, with its balanced accuracy and calibrated log loss on validation.
         seconds: This skill's share of the time that training the candidate took.
     """
@@ -35,10 +35,15 @@ class SkillReport:
         reason: Why it was dropped, and what to do; empty when trained.
         labels: The possible answers.
         photos: Labelled photos per split.
-        class_weights: What one training photo of each label counts.
-        candidates: What competed, by name.
+        class_weights: What one photo of each label counts where the winner was fitted last.
+        candidates: What competed, by name, fitted on the training photos alone.
         winner: Name of the candidate that won; None when dropped.
-        why: Why it won, in words.
+        why: Why it won, in words, and what it was fitted on.
+        refitted: Whether the winner was fitted again, on training and validation photos together.
+        winner_photos: Labelled photos that the winner's head was fitted on.
+        temperature: What the winner's logits are divided by: fitted on the validation photos before the refit, 1
+            without any; None when dropped.
+        refit_seconds: This skill's share of the time that the refit took.
     """
 
     status: Literal["trained", "dropped"]
@@ -49,6 +54,10 @@ class SkillReport:
     candidates: Mapping[str, CandidateReport]
     winner: str | None = None
     why: str = ""
+    refitted: bool = False
+    winner_photos: int = 0
+    temperature: float | None = None
+    refit_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The library face of train: features and labels in, heads and a report out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from components.train.report import CandidateReport, SkillReport, TrainReport
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.train.competition import Outcome
+    from components.train.competition import Entry, Outcome
+    from components.train.refit import Refit
 
 
 def train(
@@ -41,8 +43,9 @@ def train(
         context: The run this is part of.
 
     Returns:
-        `<skill>/<candidate>.safetensors` for every candidate trained, and a `TrainReport`. A skill that cannot be
-        trained is dropped with its reason, and the others go on.
+        `<skill>/<candidate>.safetensors` for every candidate trained, and a `TrainReport`. The winner's file holds it
+        fitted again on training and validation photos, with its temperature; the others are as they competed. A skill
+        that cannot be trained is dropped with its reason, and the others go on.
 
     Raises:
         NotFoundError: there is no such result of embed.
@@ -67,6 +70,16 @@ def train(
     return produce(store, "train", inputs, build, context=context, code=code_digest(__file__))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Trained:
+    """What became of a lane: by skill how the competition ended, the winner's refit if any, and the class weights."""
+
+    outcomes: "Mapping[str, Outcome]"
+    refits: "Mapping[str, Refit]"
+    class_weights: Mapping[str, Mapping[str, float]]
+    explained: float
+
+
 def _build(
     store: Store, fleet: Fleet, embed: Result, lane: list[str], config: TrainConfig, context: Context, folder: Path
 ) -> TrainReport:
@@ -84,17 +97,25 @@ def _build(
     for skill in lane:
         if reasons[skill]:
             context.progress.note(f"{skill} is left out: {reasons[skill]}")
-    outcomes: Mapping[str, Outcome] = {}
-    weights: Mapping[str, Mapping[str, float]] = {}
-    explained = None
-    if trained:
-        outcomes, weights, explained = _train(store, fleet, embed, labels, trained, config, context, folder)
+    result = _train(store, fleet, embed, labels, trained, config, context, folder) if trained else None
     return TrainReport(
-        skills={skill: _skill_report(skill, fleet, counts[skill], reasons[skill], weights, outcomes) for skill in lane},
+        skills={
+            skill: _trained_report(skill, fleet, counts[skill], result)
+            if result and skill in trained
+            else SkillReport(
+                status="dropped",
+                reason=reasons[skill],
+                labels=tuple(fleet.skill(skill).labels),
+                photos=counts[skill],
+                class_weights={},
+                candidates={},
+            )
+            for skill in lane
+        },
         backbone_digest=embed.report["backbone_digest"],
         policy_digest=ancestor(store, embed, "augment").report["policy_digest"],
         class_weights=config.class_weights,
-        explained_variance=explained,
+        explained_variance=result.explained if result else None,
     )
 
 
@@ -107,13 +128,13 @@ def _train(
     config: TrainConfig,
     context: Context,
     folder: Path,
-) -> "tuple[Mapping[str, Outcome], Mapping[str, Mapping[str, float]], float]":
+) -> _Trained:
     from components.embed.features import load_features
     from components.train.answers import answer_table
     from components.train.competition import compete
-    from components.train.heads import Head
     from components.train.lane import UNLABELLED, Lane, label_weights
     from components.train.reduction import fit_reduction
+    from components.train.refit import refit
 
     vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
     labels = labels[labels["skill"].isin(skills)]
@@ -145,21 +166,33 @@ def _train(
     )
     del clean
     outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in skills}, config, context=context)
-    for skill, outcome in outcomes.items():
-        (folder / skill).mkdir()
-        for name, entry in outcome.entries.items():
-            Head(
-                kind=name,
-                labels=vocabulary[skill],
-                arrays=entry.candidate.arrays,
-                backbone_digest=embed.report["backbone_digest"],
-                parameters=entry.candidate.parameters,
-            ).save(folder / skill / f"{name}.safetensors")
+    joined = data.joined()
+    refits = refit(data, joined, reduction, outcomes, config, context=context)
     weights = {}
     for column, (skill, names) in enumerate(vocabulary.items()):
-        known = answers[answers[:, column] != UNLABELLED, column]
+        known = joined.answers[joined.answers[:, column] != UNLABELLED, column]
         weights[skill] = dict(zip(names, label_weights(known, len(names), config.class_weights).tolist(), strict=True))
-    return outcomes, weights, reduction.explained
+        _save_heads(outcomes[skill], refits.get(skill), names, embed.report["backbone_digest"], folder / skill)
+    return _Trained(outcomes=outcomes, refits=refits, class_weights=weights, explained=reduction.explained)
+
+
+def _save_heads(
+    outcome: "Outcome", refit: "Refit | None", labels: tuple[str, ...], backbone_digest: str, folder: Path
+) -> None:
+    from components.train.heads import Head
+
+    folder.mkdir()
+    for name, entry in outcome.entries.items():
+        again = refit if name == outcome.winner else None
+        candidate = again.candidate if again else entry.candidate
+        Head(
+            kind=name,
+            labels=labels,
+            arrays=candidate.arrays,
+            backbone_digest=backbone_digest,
+            temperature=again.temperature if again else 1.0,
+            parameters=candidate.parameters,
+        ).save(folder / f"{name}.safetensors")
 
 
 def _counts(labels: "pd.DataFrame", skill: str) -> dict[str, int]:
@@ -182,34 +215,34 @@ def _reason_to_drop(
     return ""
 
 
-def _skill_report(
-    skill: str,
-    fleet: Fleet,
-    photos: Mapping[str, int],
-    reason: str,
-    weights: Mapping[str, Mapping[str, float]],
-    outcomes: "Mapping[str, Outcome]",
-) -> SkillReport:
-    from components.train.selection import COMPLEXITY
-
-    outcome = outcomes.get(skill)
+def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained: _Trained) -> SkillReport:
+    outcome, refit = trained.outcomes[skill], trained.refits.get(skill)
+    why = outcome.why
+    if refit:
+        why += f". With its settings it was then fitted again on all {refit.photos} training and validation photos"
     return SkillReport(
-        status="trained" if outcome else "dropped",
-        reason=reason,
+        status="trained",
         labels=tuple(fleet.skill(skill).labels),
         photos=photos,
-        class_weights=weights.get(skill, {}),
-        candidates={
-            name: CandidateReport(
-                validation_balanced_accuracy=entry.score.balanced_accuracy,
-                standard_error=entry.score.standard_error,
-                complexity=COMPLEXITY.index(name),
-                parameters=entry.candidate.parameters,
-                tried=entry.candidate.tried,
-                seconds=entry.seconds,
-            )
-            for name, entry in (outcome.entries.items() if outcome else ())
-        },
-        winner=outcome.winner if outcome else None,
-        why=outcome.why if outcome else "",
+        class_weights=trained.class_weights[skill],
+        candidates={name: _candidate_report(name, entry) for name, entry in outcome.entries.items()},
+        winner=outcome.winner,
+        why=why,
+        refitted=refit is not None,
+        winner_photos=refit.photos if refit else photos["train"],
+        temperature=refit.temperature if refit else 1.0,
+        refit_seconds=refit.seconds if refit else 0.0,
+    )
+
+
+def _candidate_report(name: str, entry: "Entry") -> CandidateReport:
+    from components.train.selection import COMPLEXITY
+
+    return CandidateReport(
+        validation_balanced_accuracy=entry.score.balanced_accuracy,
+        standard_error=entry.score.standard_error,
+        complexity=COMPLEXITY.index(name),
+        parameters=entry.candidate.parameters,
+        tried=entry.candidate.tried,
+        seconds=entry.seconds,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.candidate import Candidate, Trial, best_trial
+from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.descent import MAX_ITERATIONS, Fit, Problems, fit_linear, squared_hinge
 from components.train.heads import gaussian_kernel
@@ -35,35 +35,43 @@ class _KernelMap:
         return np.asarray(gaussian_kernel(points, self.landmarks, self.gamma) @ self.whitening, np.float32)
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig) -> dict[str, Candidate]:
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
     """One-against-rest machines with squared hinge loss (Cortes & Vapnik, 1995, doi:10.1007/BF00994018).
 
     The kernel map (Williams & Seeger, "Using the Nyström method to speed up kernel machines", 2001) is made once per
-    width for all skills of the lane; on it the machines are linear and share the batched optimiser.
+    width for all skills of the lane; on it the machines are linear and share the batched optimiser. `chosen` skips
+    the search: each skill's width and penalty are given.
     """
     kept = min(COMPONENTS, lane.train.shape[1])
     points, validation = lane.train[:, :kept], lane.validation[:, :kept]
     distance = 2 * float(points.var(0, dtype=np.float64).sum())  # mean squared distance of two photos
-    chosen = np.random.default_rng(config.seed).permutation(len(points))[:LANDMARKS]
-    landmarks = points[np.sort(chosen)]
+    drawn = np.random.default_rng(config.seed).permutation(len(points))[:LANDMARKS]
+    landmarks = points[np.sort(drawn)]
     trials: dict[str, list[Trial]] = {skill: [] for skill in lane.skills}
     machines: dict[str, list[tuple[_KernelMap, Reduction, Fit]]] = {skill: [] for skill in lane.skills}
-    for width in WIDTHS:
-        kernel = _kernel_map(landmarks, width / max(distance, 1e-12))
+    if chosen is None:
+        grid = {width / max(distance, 1e-12): list(lane.skills) for width in WIDTHS}
+    else:
+        gammas = sorted({chosen[skill]["gamma"] for skill in lane.skills})
+        grid = {gamma: [skill for skill in lane.skills if chosen[skill]["gamma"] == gamma] for gamma in gammas}
+    for gamma, skills in grid.items():
+        part = lane.subset(skills)
+        penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in skills)
+        kernel = _kernel_map(landmarks, gamma)
         features = kernel(points)
         turned = fit_reduction(features, len(landmarks), scaled=False)
         problems = Problems(
             points=turned(features),
-            answers=lane.answers,
-            weights=lane.photo_weights(),
-            labels=tuple(len(labels) for labels in lane.labels.values()),
-            penalties=PENALTIES,
+            answers=part.answers,
+            weights=part.photo_weights(),
+            labels=tuple(len(labels) for labels in part.labels.values()),
+            penalties=penalties,
             curvature=1.0,
         )
         tested = turned(kernel(validation))
         fits = fit_linear(problems, squared_hinge, max_iterations=MAX_ITERATIONS)
-        for skill, row in zip(lane.skills, fits, strict=True):
-            for penalty, fitted in zip(PENALTIES, row, strict=True):
+        for skill, strengths, row in zip(skills, penalties, fits, strict=True):
+            for penalty, fitted in zip(strengths, row, strict=True):
                 trials[skill].append(
                     Trial({"penalty": penalty, "gamma": kernel.gamma}, tested @ fitted.weight.T + fitted.bias)
                 )

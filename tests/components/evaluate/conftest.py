@@ -19,10 +19,13 @@ DIMENSIONS = 12
 COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}
 
 
-def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, photos=180, views=1, failures=()):
+def draw_chain(
+    root, *, candidates=("linear", "knn"), gates=None, skills=None, photos=180, views=1, failures=(), unlabelled=None
+):
     """A located fleet and the key of its result of embed.
 
     `color` can be told from the features, `size` cannot; `size` is missing from every fourth photo.
+    Of `unlabelled`, a skill and a split, no photo carries a label.
     """
     settings = skills or {
         "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
@@ -64,6 +67,8 @@ def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, p
             size = "large" if rng.random() < 0.5 else "small"
             labels.append({"photo_id": photo_id, "skill": "size", "label": size, "split": split})
 
+    labels = [row for row in labels if (row["skill"], row["split"]) != unlabelled]
+
     def publish(step, upstream, report, tables=()):
         def build(folder):
             for name, rows in tables:
@@ -73,7 +78,12 @@ def draw_chain(root, *, candidates=("linear", "knn"), gates=None, skills=None, p
         return produce(store, step, upstream, build, context=ALONE, code="drawn").key
 
     ingest = publish("ingest", {"content": len(catalogue)}, {}, [("catalogue.parquet", catalogue)])
-    split = publish("split", {"ingest": ingest}, {}, [("labels.parquet", labels), ("splits.parquet", splits)])
+    split = publish(
+        "split",
+        {"ingest": ingest, "unlabelled": unlabelled},
+        {},
+        [("labels.parquet", labels), ("splits.parquet", splits)],
+    )
     verdicts = {
         skill: {
             "passed": skill not in failures,

@@ -14,10 +14,11 @@ from coachworks.errors import DataError, NotFoundError
 from coachworks.results import ancestor, load
 from coachworks.store import open_store
 from components.embed.features import load_features
+from components.evaluate.calibration import reliability
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.dashboard import show
 from components.evaluate.step import evaluate
-from components.train.heads import load_head
+from components.train.heads import load_head, softmax
 from components.train.step import train
 
 FILES = {
@@ -45,6 +46,46 @@ def test_train_reports_every_candidate_and_why_the_winner_won(drawn):
         assert load_head(trained.path / "color" / f"{name}.safetensors").kind == name
     assert trained.report["backbone_digest"] == "b" * 64
     assert trained.report["policy_digest"] == "a" * 64
+
+
+def test_the_winner_is_refitted_and_the_losers_stay_as_they_competed(drawn):
+    from sklearn.metrics import balanced_accuracy_score
+
+    fleet, trained, _ = drawn
+    store = open_store(fleet.spec.store)
+    embed = ancestor(store, trained, "embed")
+    labels = pd.read_parquet(ancestor(store, trained, "split").path / "labels.parquet")
+    for skill, record in trained.report["skills"].items():
+        assert record["refitted"] is True
+        photos = record["winner_photos"]
+        assert photos == record["photos"]["train"] + record["photos"]["validation"]
+        assert record["why"].endswith(
+            f". With its settings it was then fitted again on all {photos} training and validation photos"
+        )
+        held_out = labels[(labels["skill"] == skill) & (labels["split"] == "validation")]
+        features = load_features(store, embed.report, held_out["photo_id"].tolist(), 0)
+        for name, candidate in record["candidates"].items():
+            head = load_head(trained.path / skill / f"{name}.safetensors")
+            if name == record["winner"]:
+                assert head.temperature == record["temperature"] != 1
+                continue
+            assert head.temperature == 1
+            answers = [record["labels"][index] for index in head.logits(features).argmax(1)]
+            assert balanced_accuracy_score(held_out["label"], answers) == pytest.approx(
+                candidate["validation_balanced_accuracy"]
+            )
+
+
+def test_without_validation_photos_nothing_is_refitted(tmp_path, draw_chain):
+    fleet, embed = draw_chain(tmp_path, candidates=("linear",), unlabelled=("size", "validation"))
+    trained = train(fleet, embed)
+    record = trained.report["skills"]["size"]
+    assert (record["refitted"], record["temperature"], record["winner_photos"]) == (False, 1, 81)
+    assert record["why"].endswith("there are no validation photos to compare by")
+    assert load_head(trained.path / "size" / "linear.safetensors").temperature == 1
+    assert trained.report["skills"]["color"]["refitted"]
+    evaluated = evaluate(fleet, trained.key).report["skills"]["size"]
+    assert evaluated["ece_before"] == evaluated["ece_after"]
 
 
 def test_photos_without_a_skill_take_no_part_in_it(drawn):
@@ -100,6 +141,21 @@ def test_the_head_that_is_kept_gives_the_predictions_that_were_judged(drawn):
     assert_allclose(head.probabilities(features), np.stack(table["probabilities"]), atol=1e-6)
     assert head.temperature == evaluated.report["skills"]["color"]["temperature"]
     assert head.backbone_digest == "b" * 64
+
+
+def test_evaluate_fits_nothing_but_hands_on_the_head_of_train(drawn):
+    fleet, trained, evaluated = drawn
+    store = open_store(fleet.spec.store)
+    for skill, record in evaluated.report["skills"].items():
+        table = pd.read_parquet(evaluated.path / skill / "predictions.parquet")
+        head = load_head(trained.path / skill / f"{record['winner']}.safetensors")
+        handed_on = evaluated.path / skill / "head.safetensors"
+        assert digest_file(handed_on) == digest_file(trained.path / skill / f"{record['winner']}.safetensors")
+        features = load_features(store, ancestor(store, trained, "embed").report, table["photo_id"].tolist(), 0)
+        answers = np.array([record["labels"].index(label) for label in table["label"]])
+        for temperature, error in ((1.0, record["ece_before"]), (head.temperature, record["ece_after"])):
+            probabilities = softmax(head.logits(features), temperature)
+            assert error == pytest.approx(reliability(probabilities, answers, 15).expected_error)
 
 
 def test_only_test_photos_are_judged(drawn):

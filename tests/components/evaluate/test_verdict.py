@@ -14,7 +14,7 @@ def measured(value=0.9, low=0.87, high=0.93, *, error=0.03, confusion=((9, 1), (
         confusion=np.array(confusion),
         balanced_accuracy=Interval(value, low, high),
         expected_calibration_error=error,
-        training_photos={"a": 50, "b": 20},
+        learnt_photos={"a": 50, "b": 20},
         validation_photos=40,
     )
 

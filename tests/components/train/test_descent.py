@@ -33,7 +33,8 @@ def drawn():
 
 def fitted(drawn, loss, **changes):
     points, answers, weights = drawn
-    problems = {"points": points, "answers": answers, "weights": weights, "labels": LABELS, "penalties": PENALTIES}
+    problems = {"points": points, "answers": answers, "weights": weights, "labels": LABELS}
+    problems |= {"penalties": (PENALTIES,) * len(changes.get("labels", LABELS))}
     return fit_linear(Problems(**{**problems, **changes}), loss, max_iterations=300, tolerance=1e-6)
 
 
@@ -73,6 +74,15 @@ def test_a_skill_is_fitted_as_if_it_were_alone(drawn):
     together = fitted(drawn, cross_entropy)[1]
     alone = fitted(drawn, cross_entropy, answers=answers[:, 1:2], weights=weights[:, 1:2], labels=LABELS[1:2])[0]
     for one, other in zip(together, alone, strict=True):
+        assert_allclose(points @ one.weight.T, points @ other.weight.T, atol=0.01)
+
+
+def test_every_skill_has_penalties_of_its_own(drawn):
+    points, *_ = drawn
+    grid = fitted(drawn, cross_entropy)
+    own = fitted(drawn, cross_entropy, penalties=(PENALTIES[:1], PENALTIES[1:], ()))
+    assert [len(row) for row in own] == [1, 1, 0]
+    for one, other in zip((own[0][0], own[1][0]), (grid[0][0], grid[1][1]), strict=True):
         assert_allclose(points @ one.weight.T, points @ other.weight.T, atol=0.01)
 
 
