@@ -9,8 +9,14 @@ from typing import Any
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
-from coachworks.runs import Run, read_errors
+from coachworks.runs import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run, read_errors
 from coachworks.store import Store
+
+_NOT_REACHED = {
+    RUNNING: "the run is under way",
+    INTERRUPTED: "not reached; `coachworks run` continues where the run was interrupted",
+    FAILED: "not reached; mend what the step that failed says, and `coachworks run` continues",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +102,7 @@ def summarise(store: Store, run: Run) -> Summary:
             paths["bento"] = str(package.report["bento"])
     named = {row.skill for row in rows}
     rows += [
-        SkillRow(skill=name, status="unknown", next="the run did not get there: see the errors")
+        SkillRow(skill=name, status="unknown", next=_NOT_REACHED.get(run.state, ""))
         for lane in run.lanes
         for name in lane
         if name not in named
@@ -108,7 +114,7 @@ def summarise(store: Store, run: Run) -> Summary:
         run=run.id,
         state=run.state,
         seconds=None if run.ended_at is None else round(run.ended_at - run.started_at, 1),
-        passed=run.state == "succeeded" and all(row.status == "passed" for row in rows),
+        passed=run.state == SUCCEEDED and all(row.status == "passed" for row in rows),
         unchanged=bool(results) and all(_older(result, run) for result in results),
         skills=tuple(rows),
         errors=errors,

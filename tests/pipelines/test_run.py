@@ -142,7 +142,9 @@ def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) ->
     os.killpg(process.pid, signal.SIGKILL)
     os.killpg(record["pid"], signal.SIGKILL)
     process.communicate()
-    assert json.loads(run_coachworks("status", "--json", cwd=toys.folder).stdout)["state"] == "interrupted"
+    told = json.loads(run_coachworks("status", "--json", cwd=toys.folder).stdout)
+    assert told["state"] == "interrupted"
+    assert "`coachworks run` continues" in told["skills"][0]["next"]
     done = run_coachworks("run", "--json", cwd=toys.folder)
     table = json.loads(done.stdout)
     assert rows(table)["colour"]["status"] == "passed"
@@ -150,3 +152,15 @@ def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) ->
     for step in ("ingest", "split", "validate", "augment"):
         assert f"✓ {step}" in done.stderr
         assert "reused" in next(line for line in done.stderr.splitlines() if f"✓ {step}" in line)
+
+
+def test_a_step_that_fails_says_why_in_its_own_words(tmp_path, run_coachworks) -> None:
+    fleet = "apiVersion: coachworks.dev/v1\nkind: Fleet\nmetadata: {name: lost}\nspec:\n"
+    fleet += "  sources: [{photos: ./nowhere}]\n  skills: {colour: {labels: [red, blue]}}\n"
+    (tmp_path / "fleet.yaml").write_text(fleet)
+    done = run_coachworks("run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ingest failed: " in done.stdout
+    assert "nowhere" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "KFP log" in done.stdout
