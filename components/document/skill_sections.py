@@ -64,7 +64,7 @@ def purpose(record: SkillRecord) -> Section:
             Paragraph(f"Confusing {listed(groups)} is a sensible mistake: the client accepts it more readily.")
         )
     tier = (
-        "Critical. Every warning stops it, no gate may be relaxed, and a person approves each new version."
+        "Critical. Every warning about it stops it, and no gate may be weaker than the fleet's own."
         if record.tier == "critical"
         else "Standard. Warnings are reported, and do not stop it."
     )

@@ -233,8 +233,6 @@ def next_step(record: SkillRecord) -> str:
         ways = dict.fromkeys(sentence(words(f, "way_out")) for f in failed_findings(record) if words(f, "way_out"))
         return " ".join(list(ways)[:3]) or "Correct the data that the reason names, then run the pipeline again."
     if state is Status.WAITING:
-        if record.tier == "critical":
-            return "Let the person in charge look at this document, then approve the new version."
         return "Compare the versions in MLflow; promote the new one if it should be served."
     if state is Status.UNKNOWN:
         return "Run the pipeline to its end for this skill."
