@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from coachworks.results import ancestor, latest, load
+from coachworks.steps import CHAIN
 from coachworks.store import FolderStore
 from serving.bundle import load_bundle
 from serving.predictor import Predictor
@@ -97,6 +98,17 @@ def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys
     assert "Nothing has changed" in again.stderr
     assert table["unchanged"] is True
     assert [row["version"] for row in table["skills"]] == [row["version"] for row in before["skills"]]
+
+
+@pytest.mark.parametrize("step", CHAIN)
+def test_a_step_s_command_comes_to_the_very_result_of_the_pipeline_s_component(toys, run_coachworks, step: str) -> None:
+    key = latest(FolderStore(toys.folder / "store"), step)
+    done = run_coachworks(step, "--json", cwd=toys.folder)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["key"] == key
+    assert Path(said["path"]).is_dir()
+    assert "reused" in done.stderr
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(toys, run_coachworks) -> None:
