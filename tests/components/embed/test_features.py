@@ -1,4 +1,3 @@
-import time
 from threading import Thread
 
 import numpy as np
@@ -79,11 +78,11 @@ def test_features_that_are_no_numbers_are_never_cached(store: FolderStore) -> No
         write_shard(store, CLEAN, IDS, ROWS[:9])
 
 
-def test_ten_thousand_photos_load_in_less_than_a_second(store: FolderStore) -> None:
+def test_features_come_in_the_order_asked_from_many_shards(store: FolderStore) -> None:
     rng = np.random.default_rng(0)
-    ids = [digest_bytes(n.to_bytes(4, "big")) for n in range(10_000)]
-    for start in range(0, 10_000, 400):
-        write_shard(store, CLEAN, ids[start : start + 400], rng.random((400, 1280), np.float32))
-    started = time.process_time()  # the machine may be busy with other tests
-    assert load_features(store, {**REPORT, "dimensions": 1280}, ids[::-1], 0).shape == (10_000, 1280)
-    assert time.process_time() - started < 1
+    ids = [digest_bytes(n.to_bytes(4, "big")) for n in range(2_000)]
+    written = [rng.random((400, 1280), np.float32) for _ in range(5)]
+    for number, rows in enumerate(written):
+        write_shard(store, CLEAN, ids[400 * number : 400 * (number + 1)], rows)
+    loaded = load_features(store, {**REPORT, "dimensions": 1280}, ids[::-1], 0)
+    np.testing.assert_array_equal(loaded, np.concatenate(written)[::-1])
