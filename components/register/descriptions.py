@@ -52,7 +52,7 @@ def describe_run(record: SkillRecord) -> str:
             calibration,
             f"Mistakes: {mistakes}",
             "",
-            "Pictures are under *Artifacts*: `pictures/`, and the whole page under `report/`.",
+            "Under *Artifacts*: pictures in `pictures/`, the whole page in `report/`, the augmentation in `training/`.",
         ]
     )
 

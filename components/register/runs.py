@@ -74,7 +74,7 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     client.log_inputs(run_id, [_dataset(record)])
     _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
     with store.scratch() as folder:
-        for name in ("pictures", "report", "test"):
+        for name in ("pictures", "report", "test", "training"):
             (folder / name).mkdir()
         for path, source in _artifacts(record):
             shutil.copyfile(source, folder / path)
@@ -179,4 +179,5 @@ def _artifacts(record: SkillRecord) -> Iterator[tuple[str, Path]]:
     evaluate = record.lineage.evaluate.path
     wanted: list[tuple[str, Path]] = [(f"pictures/{name}", record.folder / name) for name in _PICTURES]
     wanted += [("report/page.html", evaluate / "page.html"), (PREDICTIONS, record.folder / "predictions.parquet")]
+    wanted += [("training/policy.json", record.lineage.result("augment").path / "policy.json")]
     return ((path, source) for path, source in wanted if source.exists())

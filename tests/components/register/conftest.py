@@ -24,6 +24,10 @@ DIMENSIONS = 4
 PHOTOS = 60
 
 
+def _write_policy(folder: Path, policy: dict[str, Any]) -> None:
+    (folder / "policy.json").write_text(json.dumps(policy))
+
+
 @dataclass(frozen=True)
 class Chain:
     """Fabricates evaluations on one store."""
@@ -64,7 +68,8 @@ class Chain:
         ingest = link("ingest", {}, {"photos": PHOTOS})
         split = link("split", {"ingest": ingest}, {"skills": {name: {} for name in names}}, labels)
         validate = link("validate", {"split": split}, {"skills": {}})
-        augment = link("augment", {"validate": validate}, {"views": 2, "policy_digest": "p" * 64})
+        augmented = {"views": 2, "policy_digest": "p" * 64}
+        augment = link("augment", {"validate": validate}, augmented, lambda f: _write_policy(f, augmented))
         embedded: dict[str, Any] = {
             "backbone": "drawn",
             "backbone_digest": backbone,

@@ -90,8 +90,13 @@ def test_a_run_says_from_what_it_was_made(chain, alone, client):
 def test_pictures_and_model_are_artifacts_of_the_run(chain, alone, client):
     register(alone, chain.evaluation(skills=["view"]))
     [run] = runs_of(client, "run")
-    paths = [entry.path for part in ("model", "pictures") for entry in client.list_artifacts(run.info.run_id, part)]
+    paths = [
+        entry.path
+        for part in ("model", "pictures", "training")
+        for entry in client.list_artifacts(run.info.run_id, part)
+    ]
     assert {"model/head.safetensors", "model/manifest.json", "model/MLmodel", "pictures/confusion.png"} <= set(paths)
+    assert "training/policy.json" in paths
     assert not any(path.endswith((".pkl", ".pickle")) for path in paths)
 
 
