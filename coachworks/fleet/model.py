@@ -6,32 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    Strict,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from coachworks.fleet import rules
+from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.parts import Cpu, Fraction, Memory, Name, Number, Part, Text, Whole
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-
-
-def _dns_label(name: str) -> str:
-    if not re.fullmatch(DNS_LABEL.removesuffix("$"), name):
-        raise rules.broken(
-            "a name must be a DNS label: at most 63 lower-case letters, digits and hyphens, beginning and ending with "
-            f"a letter or digit; got {name!r}"
-        )
-    return name
 
 
 def _skill_name(name: str) -> str:
@@ -42,39 +30,27 @@ def _skill_name(name: str) -> str:
     return name
 
 
-def _local_folder(path: str) -> str:
+def _folder_or_bucket(path: str) -> str:
+    if re.fullmatch(r"s3://[a-z0-9][-a-z0-9._]+[a-z0-9](/[^?#]*)?", path):
+        return path
     if "://" in path and not path.startswith("file://"):
-        raise rules.broken(f"must be a local path; got {path!r}. Name a folder or file beside the fleet file.")
+        raise rules.broken(
+            f"must be a local path or s3://bucket/prefix; got {path!r}. Name a folder beside the fleet file or a bucket."
+        )
     return path
 
 
-Name = Annotated[
-    str,
-    AfterValidator(_dns_label),
-    Field(
-        description="A DNS label: lower-case letters, digits and hyphens.",
-        json_schema_extra={"pattern": DNS_LABEL},
-    ),
-]
 SkillName = Annotated[Name, AfterValidator(_skill_name)]
 Candidate = Literal["linear", "mlp", "knn", "svm", "naive-bayes"]
-Text = Annotated[str, Field(min_length=1)]
-Local = Annotated[Text, AfterValidator(_local_folder)]
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Place = Annotated[Text, AfterValidator(_folder_or_bucket)]
 Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, between 0 and 1.")]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class Source(_Part):
+class Source(Part):
     """A place where photos come from."""
 
-    photos: Local = Field(description="Folder of photos, relative to the fleet file.")
-    table: Local | None = Field(
+    photos: Place = Field(description="Folder of photos, relative to the fleet file, or s3://bucket/prefix.")
+    table: Place | None = Field(
         None,
         description="CSV or Parquet: filename, set_id, source, permission, taken_at, one column per skill. "
         "Without one, each sub-folder of `photos` is a label of `skill`.",
@@ -89,7 +65,7 @@ class Source(_Part):
     permission: Text | None = Field(None, description="Licence or written permission, where the table does not say.")
 
 
-class Gates(_Part):
+class Gates(Part):
     """Conditions that must hold. A gate that is not set only warns, or is not checked."""
 
     min_photos_per_label: Whole | None = Field(
@@ -103,18 +79,12 @@ class Gates(_Part):
     )
 
 
-class Serving(_Part):
+class Serving(Part):
     """How a skill is served."""
 
     replicas: Whole = Field(2, ge=1, description="Pods.")
-    cpu: str = Field(
-        "1", pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$", description='CPU request, a Kubernetes quantity: "1" or 500m.'
-    )
-    memory: str = Field(
-        "2Gi",
-        pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$",
-        description="Memory limit, a Kubernetes quantity: 2Gi or 512Mi.",
-    )
+    cpu: Cpu = Field("1", description='CPU request, a Kubernetes quantity: "1" or 500m.')
+    memory: Memory = Field("2Gi", description="Memory limit, a Kubernetes quantity: 2Gi or 512Mi.")
     layout: Literal["shared", "dedicated"] = Field(
         "shared", description="Share pods with other skills, or have its own."
     )
@@ -122,7 +92,7 @@ class Serving(_Part):
     service_name: Name | None = Field(None, description="Name of the skill's Service; default: the skill's name.")
 
 
-class Augment(_Part):
+class Augment(Part):
     """Augmented views of the training photos."""
 
     views: Whole = Field(2, ge=0, le=16, description="Augmented views per training photo, beside the clean one.")
@@ -152,7 +122,7 @@ class Augment(_Part):
         return transforms
 
 
-class Checks(_Part):
+class Checks(Part):
     """Where a photo is poor, and how many exceptions among the data are a matter of course."""
 
     min_sharpness: Number = Field(
@@ -179,7 +149,7 @@ class Checks(_Part):
         return self
 
 
-class Split(_Part):
+class Split(Part):
     """Shares of the sets per split."""
 
     train: Share = 0.7
@@ -194,7 +164,7 @@ class Split(_Part):
         return self
 
 
-class Defaults(_Part):
+class Defaults(Part):
     """Settings of every skill that does not set its own."""
 
     candidates: list[Candidate] = Field(
@@ -204,7 +174,7 @@ class Defaults(_Part):
     serving: Serving = Field(Serving(), description="How skills are served.")
 
 
-class Skill(_Part):
+class Skill(Part):
     """One classifier with a purpose."""
 
     question: Text | None = Field(None, description="What the skill answers, in words.")
@@ -236,16 +206,16 @@ class Skill(_Part):
         return rules.check_similar(similar, info.data["labels"]) if "labels" in info.data else similar
 
 
-class Metadata(_Part):
+class Metadata(Part):
     """What the fleet is called."""
 
     name: Name = Field(description="The fleet's name, a DNS label; its models and releases are called by it.")
 
 
-class Spec(_Part):
+class Spec(Part):
     """What the fleet is made of."""
 
-    store: Local = Field("./store", description="Folder, relative to the fleet file.")
+    store: Place = Field("./store", description="Folder, relative to the fleet file, or s3://bucket/prefix.")
     sources: list[Source] = Field(min_length=1, description="What `ingest` takes in.")
     tracking: Text | None = Field(
         None, description="MLflow tracking server, as https://mlflow.example; null: embedded, SQLite in the store."
@@ -259,6 +229,7 @@ class Spec(_Part):
     split: Split = Field(Split(), description="Shares of the sets per split.")
     checks: Checks = Field(Checks(), description="Where the data are poor, and how much of that is tolerated.")
     lanes: Whole = Field(1, ge=1, description="Groups of skills that are trained side by side.")
+    cluster: Cluster = Field(Cluster(), description="How the pipeline runs on Kubernetes.")
     defaults: Defaults = Field(Defaults(), description="Settings of every skill that does not set its own.")
     skills: dict[SkillName, Skill] = Field(min_length=1, description="The classifiers, by name.")
 
@@ -299,7 +270,7 @@ class Spec(_Part):
         return validated
 
 
-class Fleet(_Part):
+class Fleet(Part):
     """All skills of one project."""
 
     api_version: Literal["coachworks.dev/v1"] = Field(description="Version of this format.")

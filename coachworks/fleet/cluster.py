@@ -1,0 +1,178 @@
+"""The model of `spec.cluster`: how the pipeline's pods are made where it runs on Kubernetes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from coachworks.fleet import rules
+from coachworks.fleet.parts import Cpu, Memory, Name, Part, Text, Whole
+from coachworks.steps import CHAIN
+
+# What pods are commonly told, where a Secret or ConfigMap is named without its keys. All are optional there.
+COMMON_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_CA_BUNDLE",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
+)
+
+ObjectName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+        description="Name of an object in the pipelines' namespace.",
+    ),
+]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Quantities(Part):
+    """Amounts of a pod's resources."""
+
+    cpu: Cpu | None = Field(None, description='A Kubernetes quantity: "1" or 500m.')
+    memory: Memory | None = Field(None, description="A Kubernetes quantity: 2Gi or 512Mi.")
+
+
+class Accelerator(Part):
+    """Accelerators of a pod."""
+
+    type: Text = Field("nvidia.com/gpu", description="The resource that the device plug-in offers.")
+    count: Whole = Field(1, ge=1, description="How many.")
+
+
+class Toleration(Part):
+    """A taint that pods tolerate, as Kubernetes has it."""
+
+    key: Text | None = Field(None, description="Key of the taint; unset with `operator: Exists`: every taint.")
+    operator: Literal["Equal", "Exists"] = Field("Equal", description="How the value is compared.")
+    value: str | None = Field(None, description="Value of the taint.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="Effect of the taint; unset: all of them."
+    )
+    toleration_seconds: Whole | None = Field(None, ge=0, description="How long NoExecute is tolerated.")
+
+
+class Pod(Part):
+    """How a step's pod is made."""
+
+    requests: Quantities = Field(Quantities(), description="What the scheduler reserves.")
+    limits: Quantities = Field(Quantities(), description="What the pod may use at most; threads follow the CPU limit.")
+    node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
+    tolerations: list[Toleration] = Field([], description="Taints that do not keep the pod away.")
+    accelerator: Accelerator | None = Field(None, description="Accelerators, for `embed` and `train`.")
+
+
+class EnvironmentSource(Part):
+    """A Secret or ConfigMap whose entries become environment variables of every step."""
+
+    secret: ObjectName | None = Field(None, description="Name of a Secret.")
+    config_map: ObjectName | None = Field(None, description="Name of a ConfigMap.")
+    keys: list[VariableName] | None = Field(
+        None,
+        min_length=1,
+        description="Entries that must be there, each named like its variable; unset: those of AWS_* and MLFLOW_* "
+        "that are commonly needed, where they are there.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "EnvironmentSource":
+        if (self.secret is None) == (self.config_map is None):
+            raise rules.broken("an entry of `environment` must name either a `secret` or a `configMap`")
+        return self
+
+
+class CertificateAuthority(Part):
+    """The certificates of a private authority, as a ConfigMap or Secret holds them."""
+
+    config_map: ObjectName | None = Field(None, description="Name of a ConfigMap.")
+    secret: ObjectName | None = Field(None, description="Name of a Secret.")
+    key: Text = Field("ca.crt", description="Its entry: PEM, the authorities of all servers that steps speak to.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "CertificateAuthority":
+        if (self.secret is None) == (self.config_map is None):
+            raise rules.broken("`certificateAuthority` must name either a `configMap` or a `secret`")
+        return self
+
+
+class Cluster(Part):
+    """How the pipeline runs on Kubernetes; nothing here is secret, and `coachworks run` passes it over."""
+
+    namespace: Name | None = Field(
+        None, description="Namespace of the runs; unset: that of the client's settings, else `kubeflow`."
+    )
+    service_account: ObjectName | None = Field(None, description="Service account of the pods; unset: KFP's own.")
+    dashboard: Text | None = Field(
+        None, description="Address of the KFP dashboard as people see it, for links from MLflow."
+    )
+    image: Text | None = Field(None, description="Image of the steps; unset: that of `coachworks images`.")
+    image_pull_secrets: list[ObjectName] = Field([], description="Secrets with registry credentials.")
+    environment: list[EnvironmentSource] = Field(
+        [], description="Secrets and ConfigMaps that tell pods of the store, MLflow and credentials."
+    )
+    certificate_authority: CertificateAuthority | None = Field(None, description="A private authority to trust.")
+    schedule: Text | None = Field(
+        None, description="Cron expression of `submit --schedule`, five fields or six with seconds first."
+    )
+    defaults: Pod = Field(Pod(), description="How the pod of every step is made.")
+    steps: dict[str, Pod] = Field(
+        {}, description="How the pod of a step is made, by the step's name; each else that of `defaults`."
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule_has_fields(cls, schedule: str | None) -> str | None:
+        if schedule is not None and len(schedule.split()) not in {5, 6}:
+            raise rules.broken(
+                f'`schedule` must be a cron expression of five or six fields, as "0 2 * * *"; got {schedule!r}'
+            )
+        return schedule
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_exist(cls, steps: dict[str, Pod]) -> dict[str, Pod]:
+        rules.raise_all(
+            "steps",
+            [
+                rules.detail(
+                    f"`steps` must name steps of the pipeline; got {name!r}.{rules.did_you_mean(name, list(CHAIN))}",
+                    (name, "[key]"),
+                    name,
+                )
+                for name in steps
+                if name not in CHAIN
+            ],
+        )
+        return steps
+
+    @field_validator("image")
+    @classmethod
+    def _image_is_pinned(cls, image: str | None) -> str | None:
+        tag = (image or "").rpartition("/")[2].partition(":")[2]
+        if image is not None and "@sha256:" not in image and tag in {"", "latest"}:
+            raise rules.broken(
+                f"`image` must name a tag other than `latest`, or a digest, for results are kept by it; got {image!r}"
+            )
+        return image
+
+    def pod(self, step: str) -> Pod:
+        """How the pod of `step` is made: its own settings, each else that of `defaults`."""
+        own = self.steps.get(step)
+        if own is None:
+            return self.defaults
+        update = {name: getattr(own, name) for name in own.model_fields_set}
+        for name in ("requests", "limits"):
+            if name in update:
+                update[name] = getattr(self.defaults, name).model_copy(
+                    update=update[name].model_dump(exclude_unset=True)
+                )
+        return self.defaults.model_copy(update=update)
