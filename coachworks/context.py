@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coachworks.errors import CoachworksError
+from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT, Progress, StoreProgress
+from coachworks.runs import adopt_run
 from coachworks.store import Store
 
 RUN_VARIABLE = "COACHWORKS_RUN"
@@ -36,22 +38,22 @@ ALONE = Context()
 
 @contextmanager
 def step_context(
-    store: Store, step: str, *, lane: str = "", environ: Mapping[str, str] = os.environ
+    store: Store, step: str, fleet: Fleet, *, lane: str = "", environ: Mapping[str, str] = os.environ
 ) -> Iterator[Context]:
     """The context of a step that runs as a pipeline task, read from the environment once.
 
     A failure is recorded in the run (`runs/<run>/errors/<step>.json`), so that people see the step's own
     message instead of a traceback in a pod's log; then it is raised again.
     """
-    run = environ.get(RUN_VARIABLE)
-    if not run:
+    run_id = environ.get(RUN_VARIABLE)
+    if not run_id:
         yield ALONE
         return
     name = f"{step}.{lane}" if lane else step
-    record = json.loads(store.read(f"runs/{run}/run.json"))
-    progress = StoreProgress(store, f"runs/{run}/progress/{name}.json", step=step, lane=lane)
+    run = adopt_run(store, run_id, fleet)
+    progress = StoreProgress(store, f"runs/{run_id}/progress/{name}.json", step=step, lane=lane)
     try:
-        yield Context(progress=progress, run=run, refresh=frozenset(record.get("refresh", ())))
+        yield Context(progress=progress, run=run_id, refresh=frozenset(run.refresh))
     except BaseException as err:
         failure = {
             "step": step,
@@ -60,7 +62,7 @@ def step_context(
             "message": str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}",
             "traceback": traceback.format_exc(),
         }
-        store.write(f"runs/{run}/errors/{name}.json", json.dumps(failure).encode())
+        store.write(f"runs/{run_id}/errors/{name}.json", json.dumps(failure).encode())
         progress.close("failed")
         raise
     progress.close("done")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import time
 import uuid
 from collections.abc import Sequence
@@ -10,9 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coachworks.errors import NotFoundError
+from coachworks.fleet.model import Fleet
 from coachworks.store import Store, process_alive
 
-RUNNING, SUCCEEDED, FAILED, INTERRUPTED = "running", "succeeded", "failed", "interrupted"
+RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
+INTERRUPTED, CANCELLED = "interrupted", "cancelled"
+LATEST = "latest/run"  # leads to the newest run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +24,16 @@ class Run:
     """One run of the pipeline: `runs/<id>/run.json`, with `progress/`, `errors/` and KFP's log beside it.
 
     Attributes:
-        id: Sorts by time: `20260102-030405-1a2b3c`.
+        id: `20260102-030405-1a2b3c`; on a cluster the id that Kubeflow Pipelines gave.
         fleet: The fleet, as JSON.
         lanes: The skills, lane by lane.
         refresh: Steps done afresh.
-        state: `running`, `succeeded`, `failed` or `interrupted`.
+        state: `running`, `succeeded`, `failed`, `interrupted` or `cancelled`.
         started_at: Seconds since the epoch.
         ended_at: Likewise, or None while it runs.
         document: Key of the result of the last step, when it got there.
-        pid: Process that runs it, on the machine that wrote the record.
+        pid: Process that runs it; None on a cluster.
+        host: Name of the machine of that process.
     """
 
     id: str
@@ -40,10 +45,20 @@ class Run:
     ended_at: float | None = None
     document: str | None = None
     pid: int | None = None
+    host: str | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether it runs on a cluster."""
+        return self.pid is None
 
     def save(self, store: Store) -> None:
         """Publish the record."""
-        store.write(f"runs/{self.id}/run.json", json.dumps(asdict(self), indent=1).encode())
+        store.write(_key(self.id), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The record, as JSON."""
+        return json.dumps(asdict(self), indent=1).encode()
 
     def ended(self, store: Store, state: str, document: str | None = None) -> "Run":
         """The same run, over; the record says so."""
@@ -53,11 +68,46 @@ class Run:
 
 
 def start_run(store: Store, fleet: str, lanes: list[list[str]], refresh: Sequence[str] = ()) -> Run:
-    """A new run, recorded before anything is done."""
+    """A new run on this machine, recorded before anything is done."""
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-    run = Run(id=name, fleet=fleet, lanes=lanes, refresh=list(refresh), started_at=time.time(), pid=os.getpid())
+    run = Run(
+        id=name,
+        fleet=fleet,
+        lanes=lanes,
+        refresh=list(refresh),
+        started_at=time.time(),
+        pid=os.getpid(),
+        host=platform.node(),
+    )
     run.save(store)
+    store.point(LATEST, f"runs/{run.id}")
     return run
+
+
+def record_remote(store: Store, run_id: str, fleet: str, lanes: list[list[str]], refresh: Sequence[str] = ()) -> Run:
+    """Record a run that Kubeflow Pipelines has started, under its id there."""
+    run = Run(id=run_id, fleet=fleet, lanes=lanes, refresh=list(refresh), started_at=time.time())
+    run.save(store)
+    store.point(LATEST, f"runs/{run.id}")
+    return run
+
+
+def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
+    """The record of the run that a step belongs to; of a recurring run nobody has made one yet."""
+    try:
+        return _read(store, run_id)
+    except NotFoundError:
+        run = Run(id=run_id, fleet=fleet.to_json(), lanes=fleet.lanes(), started_at=time.time())
+        if store.create(_key(run_id), run.to_bytes()):
+            store.point(LATEST, f"runs/{run_id}")
+        return _read(store, run_id)
+
+
+def finish_remote(store: Store, run_id: str, document: str) -> None:
+    """The last step of a run on a cluster is done: the record says so. Of a local run its own process says it."""
+    run = _read(store, run_id)
+    if run.remote:
+        run.ended(store, SUCCEEDED, document)
 
 
 def load_run(store: Store, run_id: str) -> Run:
@@ -66,8 +116,9 @@ def load_run(store: Store, run_id: str) -> Run:
     Raises:
         NotFoundError: there is no such run.
     """
-    run = Run(**json.loads(store.read(f"runs/{run_id}/run.json")))
-    if run.state == RUNNING and run.pid is not None and not process_alive(run.pid):
+    run = _read(store, run_id)
+    ours = run.host in {None, platform.node()}
+    if run.state == RUNNING and run.pid is not None and ours and not process_alive(run.pid):
         return replace(run, state=INTERRUPTED)
     return run
 
@@ -78,10 +129,18 @@ def latest_run(store: Store) -> Run:
     Raises:
         NotFoundError: nothing has run on this store.
     """
-    names = sorted({key.split("/")[1] for key in store.list("runs") if key.endswith("/run.json")})
-    if not names:
-        raise NotFoundError(f"nothing has run on {store.uri} yet. Run `coachworks run` first.")
-    return load_run(store, names[-1])
+    try:
+        return load_run(store, store.pointed(LATEST).rpartition("/")[2])
+    except NotFoundError as err:
+        raise NotFoundError(f"nothing has run on {store.uri} yet. Run `coachworks run` first.") from err
+
+
+def _key(run_id: str) -> str:
+    return f"runs/{run_id}/run.json"
+
+
+def _read(store: Store, run_id: str) -> Run:
+    return Run(**json.loads(store.read(_key(run_id))))
 
 
 def read_progress(store: Store, run_id: str) -> list[dict[str, Any]]:
@@ -89,9 +148,25 @@ def read_progress(store: Store, run_id: str) -> list[dict[str, Any]]:
     return sorted(_read_all(store, f"runs/{run_id}/progress"), key=lambda state: float(state["started_at"]))
 
 
+def record_result(store: Store, run_id: str, step: str, lane: str, key: str) -> None:
+    """A step of a run has come to the result `key`."""
+    name = f"{step}.{lane}" if lane else step
+    store.write(f"runs/{run_id}/results/{name}.json", json.dumps({"step": step, "lane": lane, "key": key}).encode())
+
+
+def read_results(store: Store, run_id: str) -> list[dict[str, str]]:
+    """What the run's steps came to: `{"step", "lane", "key"}` each; those that KFP's cache answered for are not there."""
+    return _read_all(store, f"runs/{run_id}/results")
+
+
 def read_errors(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """What made steps of the run fail: `{"step", "lane", "type", "message", "traceback"}` each."""
-    return _read_all(store, f"runs/{run_id}/errors")
+    """What made steps of the run fail: `{"step", "lane", "type", "message", "traceback"}` each.
+
+    What a second attempt mended is left out.
+    """
+    mended = {(state["step"], state["lane"]) for state in read_progress(store, run_id) if state["state"] == "done"}
+    errors = _read_all(store, f"runs/{run_id}/errors")
+    return [error for error in errors if (error["step"], error["lane"]) not in mended]
 
 
 def _read_all(store: Store, prefix: str) -> list[dict[str, Any]]:

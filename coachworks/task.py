@@ -6,7 +6,8 @@ from typing import Any
 from coachworks.context import step_context
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
-from coachworks.steps import Step
+from coachworks.runs import finish_remote, record_result
+from coachworks.steps import CHAIN, Step
 from coachworks.store import open_store
 
 
@@ -22,6 +23,11 @@ def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Result:
     step: Step = importlib.import_module(f"components.{name}").STEP
     located = Fleet.from_json(fleet)
     lane = str(inputs[-1][0]) if step.per_lane else ""
-    with step_context(open_store(located.spec.store), name, lane=lane) as context:
+    store = open_store(located.spec.store)
+    with step_context(store, name, located, lane=lane) as context:
         result: Result = step.function()(located, *inputs, config=step.config(**settings), context=context)
+    if context.run is not None:
+        record_result(store, context.run, name, lane, result.key)
+        if name == list(CHAIN)[-1]:
+            finish_remote(store, context.run, result.key)
     return result

@@ -1,6 +1,7 @@
 """The pipeline: from a fleet file and its sources to registered, packaged and documented skills."""
 
-from typing import List  # noqa: UP035 — KFP reads the annotation and knows no built-in generics here
+from collections.abc import Callable
+from typing import Any, List  # noqa: UP035 — KFP reads the annotation and knows no built-in generics here
 
 from kfp import dsl
 
@@ -15,36 +16,63 @@ from components.split.component import split
 from components.train.component import train
 from components.validate.component import validate
 
-
-@dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
-def lanes_pipeline(fleet: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
-    """The loop over lanes; a pipeline of its own because outputs of tasks outside a loop do not survive inside it."""
-    with dsl.ParallelFor(lanes, name="lane") as lane:
-        trained = train(fleet=fleet, embed=embedded, skills=lane)
-        evaluated = evaluate(fleet=fleet, train=trained.outputs["Output"], skills=lane)
-        registered = register(fleet=fleet, evaluate=evaluated.outputs["Output"], skills=lane)
-        registered.set_caching_options(enable_caching=False)
-    return dsl.Collected(registered.outputs["Output"])
+Place = Callable[[dsl.PipelineTask, str], None]
 
 
-@dsl.pipeline(name="coachworks-fleet", display_name="Fleet of image classifiers", description=__doc__)
-def fleet_pipeline(fleet: str, lanes: List[List[str]]) -> str:  # noqa: UP006
-    """Compose the steps.
+def anywhere(task: dsl.PipelineTask, step: str) -> None:
+    """The placement of a task on this machine: there is nothing to say."""
+
+
+def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
+    """The pipeline, the same on this machine and on a cluster.
 
     Args:
-        fleet: The fleet, as JSON.
-        lanes: Names of the skills to train, one list per lane.
+        place: Says of each task, a step's, how its pod is made.
+        name: The pipeline's name.
 
     Returns:
-        Key of the result of `document`; all others are found through it.
+        KFP's pipeline, to be called with `fleet`, `lanes` and `ingested`, or compiled.
     """
-    ingested = ingest(fleet=fleet)
-    ingested.set_caching_options(enable_caching=False)
-    splitted = split(fleet=fleet, ingest=ingested.output)
-    validated = validate(fleet=fleet, split=splitted.output)
-    augmented = augment(fleet=fleet, validate=validated.outputs["Output"])
-    embedded = embed(fleet=fleet, augment=augmented.outputs["Output"])
-    registered = lanes_pipeline(fleet=fleet, embedded=embedded.output, lanes=lanes)
-    packaged = package(fleet=fleet, register=registered.output)
-    documented = document(fleet=fleet, package=packaged.output)
-    return documented.outputs["Output"]
+
+    @dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
+    def lanes_pipeline(fleet: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
+        """The loop over lanes; a pipeline of its own: outputs of tasks outside a loop do not survive inside it."""
+        with dsl.ParallelFor(lanes, name="lane") as lane:
+            trained = train(fleet=fleet, embed=embedded, skills=lane)
+            evaluated = evaluate(fleet=fleet, train=trained.outputs["Output"], skills=lane)
+            registered = register(fleet=fleet, evaluate=evaluated.outputs["Output"], skills=lane)
+            registered.set_caching_options(enable_caching=False)
+        for task, step in ((trained, "train"), (evaluated, "evaluate"), (registered, "register")):
+            place(task, step)
+        return dsl.Collected(registered.outputs["Output"])
+
+    @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__)
+    def fleet_pipeline(fleet: str, lanes: List[List[str]], ingested: str = "") -> str:  # noqa: UP006
+        """Compose the steps.
+
+        Args:
+            fleet: The fleet, as JSON.
+            lanes: Names of the skills to train, one list per lane.
+            ingested: Key of a result of `ingest` that is there already; empty: ingest the fleet's sources.
+
+        Returns:
+            Key of the result of `document`; all others are found through it.
+        """
+        taken = ingest(fleet=fleet, ingested=ingested)
+        taken.set_caching_options(enable_caching=False)
+        divided = split(fleet=fleet, ingest=taken.outputs["Output"])
+        validated = validate(fleet=fleet, split=divided.outputs["Output"])
+        augmented = augment(fleet=fleet, validate=validated.outputs["Output"])
+        embedded = embed(fleet=fleet, augment=augmented.outputs["Output"])
+        registered = lanes_pipeline(fleet=fleet, embedded=embedded.outputs["Output"], lanes=lanes)
+        registered.set_display_name("lanes of skills")
+        packaged = package(fleet=fleet, register=registered.output)
+        documented = document(fleet=fleet, package=packaged.outputs["Output"])
+        for task, step in (
+            *((taken, "ingest"), (divided, "split"), (validated, "validate"), (augmented, "augment")),
+            *((embedded, "embed"), (packaged, "package"), (documented, "document")),
+        ):
+            place(task, step)
+        return documented.outputs["Output"]
+
+    return fleet_pipeline

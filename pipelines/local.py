@@ -6,20 +6,20 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from filelock import FileLock
 
 from coachworks.context import RUN_VARIABLE
 from coachworks.runs import FAILED, SUCCEEDED, Run, load_run
 from coachworks.settings import child_environment
-from coachworks.store import FolderStore
+from coachworks.store import FolderStore, Store, machine_folder, open_store
 
 
-def spawn(store: FolderStore, run: Run) -> subprocess.Popen[bytes]:
-    """Start `run` in a child process; its output goes to `kfp.log` beside the run's record."""
+def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
+    """Start `run` in a child process; its output goes to `kfp.log` in the run's folder on this machine."""
     command = [sys.executable, "-m", "pipelines.local", store.uri, run.id]
-    log = store.root / "runs" / run.id / "kfp.log"
+    log = machine_folder(store) / "runs" / run.id / "kfp.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         return subprocess.Popen(  # noqa: S603 — our own module
             command,
@@ -31,12 +31,14 @@ def spawn(store: FolderStore, run: Run) -> subprocess.Popen[bytes]:
         )
 
 
-def run_lock(store: FolderStore) -> FileLock:
-    """The lock that the process of a local run holds: one run at a time on a store, whoever started it."""
-    return FileLock(store.root / "run.lock", timeout=0)
+def run_lock(store: Store) -> FileLock:
+    """The lock that the process of a local run holds: one run at a time on a store from this machine."""
+    folder = machine_folder(store)
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "run.lock", timeout=0)
 
 
-def execute(store: FolderStore, run: Run) -> str:
+def execute(store: Store, run: Run) -> str:
     """Execute the compiled pipeline's components one after another, each in a process of its own.
 
     Returns:
@@ -44,26 +46,27 @@ def execute(store: FolderStore, run: Run) -> str:
     """
     from kfp import local
 
-    from pipelines.fleet import fleet_pipeline
+    from pipelines.fleet import compose
 
     warnings.filterwarnings("ignore", message=".*custom or non-Python base image.*")
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(store.root / "runs" / run.id / "kfp"),
+        pipeline_root=str(machine_folder(store) / "runs" / run.id / "kfp"),
         enable_caching=False,  # results are kept by their content, which kfp.local's cache does not look at
     )
-    task = fleet_pipeline(fleet=run.fleet, lanes=run.lanes)
+    task = compose()(fleet=run.fleet, lanes=run.lanes)
     return str(task.outputs["Output"])
 
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m pipelines.local STORE RUN`: what `spawn` starts."""
     uri, run_id = arguments
-    store = FolderStore(Path(uri))
+    store = open_store(uri)
     with run_lock(store):
         run = replace(load_run(store, run_id), pid=os.getpid())
         run.save(store)
-        store.sweep()
+        if isinstance(store, FolderStore):
+            store.sweep()
         try:
             key = execute(store, run)
         except Exception:

@@ -1,6 +1,6 @@
 """What came out of a run, skill by skill: the one table that `run`, `status` and programs read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +9,13 @@ from typing import Any
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
-from coachworks.runs import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run, read_errors
-from coachworks.store import Store
+from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run, read_errors
+from coachworks.store import Store, machine_folder
 
 _NOT_REACHED = {
     RUNNING: "the run is under way",
     INTERRUPTED: "not reached; `coachworks run` continues where the run was interrupted",
+    CANCELLED: "not reached; `coachworks submit` continues where the run was cancelled",
     FAILED: "not reached; mend what the step that failed says, and `coachworks run` continues",
 }
 
@@ -73,13 +74,20 @@ class Summary:
     paths: Mapping[str, str]
 
 
-def summarise(store: Store, run: Run) -> Summary:
-    """The outcome of `run`, from the reports of its steps."""
+def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None = None) -> Summary:
+    """The outcome of `run`, from the reports of its steps.
+
+    Args:
+        store: Where they are.
+        run: The run.
+        errors: What made steps fail, where more is known than the steps themselves said.
+    """
     fleet = Fleet.from_json(run.fleet)
-    errors = tuple({k: e[k] for k in ("step", "lane", "type", "message")} for e in read_errors(store, run.id))
+    told = read_errors(store, run.id) if errors is None else errors
+    errors = tuple({k: e[k] for k in ("step", "lane", "type", "message")} for e in told)
     rows: list[SkillRow] = []
     results: list[Result] = []
-    paths: dict[str, str] = {"log": f"{store.uri}/runs/{run.id}/kfp.log"}
+    paths: dict[str, str] = {} if run.remote else {"log": f"{machine_folder(store)}/runs/{run.id}/kfp.log"}
     if run.document is not None:
         document = load(store, "document", run.document)
         package = ancestor(store, document, "package")

@@ -10,38 +10,49 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from coachworks.runs import read_progress
-from coachworks.store import Store
-
-_POLL_S = 0.25
+States = Callable[[], list[dict[str, Any]]]
 _PLAIN_EVERY_S = 10.0  # where there is no terminal, long work says so this often
 
 
-def follow(store: Store, run_id: str, running: Callable[[], bool], console: Console) -> None:
-    """Show the run's steps until `running()` is false.
+def follow(states: States, running: Callable[[], bool], console: Console, *, every_s: float = 0.25) -> None:
+    """Show a run's steps until `running()` is false.
 
     On a terminal the lines are live; elsewhere a line is printed when a step begins and ends, and now and then
     while it works.
+
+    Args:
+        states: The steps' states, as `coachworks.runs.read_progress` gives them.
+        running: Whether the run goes on.
+        console: Where to.
+        every_s: How often to look.
     """
     if console.is_terminal:
         with Live(console=console, refresh_per_second=8) as live:
             while running():
-                live.update(_lines(read_progress(store, run_id)))
-                time.sleep(_POLL_S)
-            live.update(_lines(read_progress(store, run_id)))
+                live.update(_lines(states()))
+                time.sleep(every_s)
+            live.update(_lines(states()))
         return
     plain = _Plain(console)
     while running():
-        plain.update(read_progress(store, run_id))
-        time.sleep(_POLL_S)
-    plain.update(read_progress(store, run_id))
+        plain.update(states())
+        time.sleep(every_s)
+    plain.update(states())
+
+
+_MARKS = {
+    "done": Text("✓", "green"),
+    "cached": Text("✓", "green dim"),
+    "failed": Text("✗", "red"),
+    "waiting": Text("…", "dim"),
+}
 
 
 def _lines(states: list[dict[str, Any]]) -> Group:
     lines: list[Table | Text] = []
     for state in states:
         grid = Table.grid(padding=(0, 1))
-        mark = {"done": Text("✓", "green"), "failed": Text("✗", "red")}.get(state["state"], Text("▸", "cyan"))
+        mark = _MARKS.get(state["state"], Text("▸", "cyan"))
         task = state["task"]
         if state["state"] == "running" and task and task["total"]:
             bar = ProgressBar(total=task["total"], completed=task["done"], width=28)
@@ -63,7 +74,7 @@ def _note(state: Mapping[str, Any]) -> str:
 
 
 def _seconds(state: Mapping[str, Any]) -> str:
-    end = time.time() if state["state"] == "running" else state["updated_at"]
+    end = time.time() if state["state"] in {"running", "waiting"} else state["updated_at"]
     return f"{end - state['started_at']:6.1f} s"
 
 
@@ -91,10 +102,10 @@ class _Plain:
             if self._seen.get(title) != state["state"]:
                 self._seen[title] = state["state"]
                 self._spoken_at[title] = now
-                if state["state"] == "running":
-                    self._print(f"▸ {title}")
+                if state["state"] in {"running", "waiting"}:
+                    self._print(f"{_MARKS.get(state['state'], '▸')} {title}")
                 else:
-                    mark = "✓" if state["state"] == "done" else "✗"
+                    mark = _MARKS[state["state"]]
                     self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
             elif self._is_long(state) and now - self._spoken_at[title] >= _PLAIN_EVERY_S:
                 self._spoken_at[title] = now

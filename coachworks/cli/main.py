@@ -22,6 +22,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("coachworks.cli.status:status", "Show how the latest run went, skill by skill."),
         "mlflow": ("coachworks.cli.mlflow:mlflow", "Open MLflow on the fleet's tracking store."),
     },
+    "Cluster": {
+        "submit": ("coachworks.cli.submit:submit", "Run the whole pipeline on Kubeflow Pipelines."),
+        "runs": ("coachworks.cli.runs:runs", "List the fleet's runs on the cluster."),
+        "cancel": ("coachworks.cli.runs:cancel", "End a run on the cluster, or a schedule."),
+    },
     "Answer": {
         "predict": ("coachworks.cli.predict:predict", "Answer about photos, with the packaged models or a server."),
         "serve": ("coachworks.cli.serve:serve", "Serve the packaged models over HTTP."),

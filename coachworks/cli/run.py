@@ -72,13 +72,13 @@ def run_fleet(
 
     from coachworks.cli.follow import follow
     from coachworks.errors import CoachworksError
-    from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, start_run
-    from coachworks.store import FolderStore
+    from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, read_progress, start_run
+    from coachworks.store import FolderStore, open_store
     from pipelines.local import run_lock, spawn
     from pipelines.summary import summarise
 
-    store = FolderStore(Path(fleet.spec.store))
-    store.root.mkdir(parents=True, exist_ok=True)
+    store = open_store(fleet.spec.store)
+    every_s = 0.25 if isinstance(store, FolderStore) else 2.0
     try:
         run_lock(store).acquire().lock.release()
     except Timeout as err:
@@ -89,7 +89,7 @@ def run_fleet(
     console.print(f"Fleet [bold]{fleet.name}[/bold], run {record.id}", highlight=False)
     process = spawn(store, record)
     try:
-        follow(store, record.id, lambda: process.poll() is None, console)
+        follow(lambda: read_progress(store, record.id), lambda: process.poll() is None, console, every_s=every_s)
         process.wait()
     except KeyboardInterrupt:
         os.killpg(process.pid, signal.SIGTERM)

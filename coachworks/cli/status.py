@@ -11,13 +11,15 @@ from coachworks.cli.options import fleet_option, json_option
 @fleet_option
 @json_option
 @click.option("--run", "run_id", metavar="ID", help="Another run than the latest.")
-def status(file: Path, as_json: bool, run_id: str | None) -> None:
+@click.option("--wait", is_flag=True, help="Follow a run on the cluster to its end.")
+def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     """Show the table of the latest run again: photos, winner, accuracy, gate, what to do next.
 
     \b
     Examples:
       coachworks status
       coachworks status --json
+      coachworks status --wait
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
@@ -27,9 +29,20 @@ def status(file: Path, as_json: bool, run_id: str | None) -> None:
     from coachworks.store import open_store
     from pipelines.summary import summarise
 
-    store = open_store(read_fleet(file).spec.store)
+    fleet = read_fleet(file)
+    store = open_store(fleet.spec.store)
     record = load_run(store, run_id) if run_id else latest_run(store)
     console = Console(stderr=True)
+    if record.remote and record.state == "running":
+        from coachworks.cli.submit import watch
+        from pipelines.following import Watch
+        from pipelines.kubeflow import open_kubeflow
+
+        kubeflow = open_kubeflow(fleet.spec.cluster)
+        if wait:
+            watch(kubeflow, store, fleet, record.id, console, as_json=as_json)
+            return
+        record = Watch(kubeflow, store, record.id).settled(record)
     console.print(f"Run {record.id}: {record.state}", highlight=False)
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":

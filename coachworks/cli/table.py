@@ -48,7 +48,7 @@ def show(summary: "Summary", console: Console) -> None:
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
         console.print(f"{title:<14} {short_path(path)}", highlight=False, soft_wrap=True)
-    if summary.state in {"failed", "interrupted"}:
+    if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
         console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
 
 

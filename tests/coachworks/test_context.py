@@ -1,22 +1,48 @@
 import json
 import os
+from contextlib import nullcontext
 
 import pytest
 
 from coachworks.context import ALONE, RUN_VARIABLE, step_context
 from coachworks.errors import DataError
-from coachworks.runs import INTERRUPTED, RUNNING, latest_run, load_run, read_errors, read_progress, start_run
+from coachworks.fleet.model import Fleet
+from coachworks.runs import (
+    INTERRUPTED,
+    RUNNING,
+    SUCCEEDED,
+    finish_remote,
+    latest_run,
+    load_run,
+    read_errors,
+    read_progress,
+    record_remote,
+    start_run,
+)
 from coachworks.store import FolderStore
+
+FLEET = Fleet.model_validate(
+    {
+        "apiVersion": "coachworks.dev/v1",
+        "kind": "Fleet",
+        "metadata": {"name": "cars"},
+        "spec": {
+            "sources": [{"photos": "photos"}],
+            "lanes": 2,
+            "skills": {name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")},
+        },
+    }
+)
 
 
 def test_outside_a_run_a_step_reports_to_nobody(store: FolderStore) -> None:
-    with step_context(store, "split", environ={}) as context:
+    with step_context(store, "split", FLEET, environ={}) as context:
         assert context is ALONE
 
 
 def test_a_step_of_a_run_publishes_its_progress(store: FolderStore) -> None:
     run = start_run(store, "{}", [["a"]], refresh=["train"])
-    with step_context(store, "train", lane="a", environ={RUN_VARIABLE: run.id}) as context:
+    with step_context(store, "train", FLEET, lane="a", environ={RUN_VARIABLE: run.id}) as context:
         assert context.refresh == {"train"}
         with context.progress.task("fit", total=4, unit="skills") as task:
             task.advance(3)
@@ -31,7 +57,7 @@ def test_a_failing_step_leaves_its_own_message_in_the_run(store: FolderStore) ->
     run = start_run(store, "{}", [["a"]])
     with (
         pytest.raises(DataError),
-        step_context(store, "split", environ={RUN_VARIABLE: run.id}),
+        step_context(store, "split", FLEET, environ={RUN_VARIABLE: run.id}),
     ):
         raise DataError("no photo has a label")
     (error,) = read_errors(store, run.id)
@@ -47,3 +73,44 @@ def test_a_run_whose_process_is_gone_was_interrupted(store: FolderStore) -> None
     store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
     assert latest_run(store).state == INTERRUPTED
     assert os.getpid() == run.pid
+
+
+def test_the_first_step_of_a_recurring_run_makes_the_record_that_nobody_has_made(store: FolderStore) -> None:
+    with step_context(store, "ingest", FLEET, environ={RUN_VARIABLE: "5f0c"}) as context:
+        assert context.run == "5f0c"
+    run = latest_run(store)
+    assert (run.id, run.lanes, run.remote, run.state) == ("5f0c", [["a", "c"], ["b"]], True, RUNNING)
+
+
+def test_a_run_that_was_submitted_keeps_the_record_of_the_submission(store: FolderStore) -> None:
+    record_remote(store, "5f0c", FLEET.to_json(), [["a"]], refresh=["train"])
+    with step_context(store, "train", FLEET, lane="a", environ={RUN_VARIABLE: "5f0c"}) as context:
+        assert context.refresh == {"train"}
+    assert load_run(store, "5f0c").lanes == [["a"]]
+
+
+def test_a_failure_that_the_second_attempt_mended_is_not_told(store: FolderStore) -> None:
+    for failing in (True, False):
+        with (
+            pytest.raises(DataError) if failing else nullcontext(),
+            step_context(store, "embed", FLEET, environ={RUN_VARIABLE: "5f0c"}),
+        ):
+            if failing:
+                raise DataError("the node is gone")
+    assert read_errors(store, "5f0c") == []
+
+
+def test_the_last_step_ends_a_run_on_a_cluster_and_leaves_a_local_one_to_its_process(store: FolderStore) -> None:
+    local = start_run(store, "{}", [["a"]])
+    record_remote(store, "5f0c", "{}", [["a"]])
+    for run_id in ("5f0c", local.id):
+        finish_remote(store, run_id, "d0c")
+    assert (load_run(store, "5f0c").state, load_run(store, "5f0c").document) == (SUCCEEDED, "d0c")
+    assert load_run(store, local.id).state == RUNNING
+
+
+def test_a_run_of_another_machine_is_not_taken_for_interrupted(store: FolderStore) -> None:
+    run = start_run(store, "{}", [["a"]])
+    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another"}
+    store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
+    assert load_run(store, run.id).state == RUNNING

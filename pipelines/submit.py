@@ -1,0 +1,147 @@
+"""Send the pipeline to a cluster: what must hold before, what is uploaded, what is started."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from coachworks.context import Context
+from coachworks.errors import InvalidConfigError
+from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.model import BACKBONES, Fleet
+from coachworks.progress import Progress
+from coachworks.runs import record_remote
+from coachworks.steps import CHAIN
+from coachworks.store import Store
+from pipelines.compiled import compile_pipeline, pipeline_name, version_name
+from pipelines.kubeflow import Kubeflow, RemoteRun, Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What is sent.
+
+    Attributes:
+        fleet: The fleet, located.
+        lanes: The skills, lane by lane.
+        refresh: Steps to do afresh.
+        ingested: Key of the result of ingest that was made here; empty where pods ingest.
+    """
+
+    fleet: Fleet
+    lanes: list[list[str]]
+    refresh: Sequence[str] = ()
+    ingested: str = ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The pipeline's parameters."""
+        return {"fleet": for_pods(self.fleet).to_json(), "lanes": self.lanes, "ingested": self.ingested}
+
+
+def for_pods(fleet: Fleet) -> Fleet:
+    """The fleet as steps get it: how pods are made stays out, or a new memory limit would spoil every cached step."""
+    cluster = Cluster() if fleet.spec.cluster.dashboard is None else Cluster(dashboard=fleet.spec.cluster.dashboard)
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"cluster": cluster})})
+
+
+def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
+    """Refuse a fleet that pods could not work on.
+
+    Args:
+        fleet: The fleet, located.
+        recurring: Whether it shall run on a schedule, with nobody there to take in photos from this machine.
+
+    Raises:
+        InvalidConfigError: says which setting, and the way out.
+    """
+    from components.ingest.reach import local_sources
+
+    spec = fleet.spec
+    if not spec.store.startswith("s3://"):
+        raise InvalidConfigError(
+            f"`spec.store` must be s3://bucket/prefix for a cluster: pods cannot reach the folder {spec.store!r}. "
+            "Name a bucket, or run on this machine with `coachworks run`."
+        )
+    if spec.tracking is None or not spec.tracking.startswith(("http://", "https://")):
+        raise InvalidConfigError(
+            f"`spec.tracking` must be the address of an MLflow server for a cluster; got {spec.tracking!r}. "
+            "`helm install` of charts/platform brings one; name it as https://mlflow.example."
+        )
+    if spec.backbone not in BACKBONES and not spec.backbone.startswith("hub:"):
+        raise InvalidConfigError(
+            f"`spec.backbone` must be one of {', '.join(BACKBONES)} or hub:owner/name for a cluster: pods cannot reach "
+            f"the folder {spec.backbone!r}."
+        )
+    local = local_sources(fleet) if recurring else []
+    if local:
+        folders = ", ".join(source.photos for source in local)
+        raise InvalidConfigError(
+            f"a recurring run needs sources that pods can reach; these are on this machine: {folders}. Copy them to a "
+            "bucket and name them as s3://bucket/prefix."
+        )
+
+
+def ingest_here(fleet: Fleet, progress: Progress) -> str:
+    """Take in photos that only this machine can reach: into the store, with progress.
+
+    Returns:
+        Key of the result of ingest; empty where pods can reach every source.
+    """
+    from components.ingest.reach import local_sources
+    from components.ingest.step import ingest
+
+    if not local_sources(fleet):
+        return ""
+    return ingest(fleet, context=Context(progress=progress)).key
+
+
+def upload(kubeflow: Kubeflow, submission: Submission) -> tuple[tuple[str, str], str]:
+    """Upload the compiled pipeline as a version named by its content, unless that is there.
+
+    Returns:
+        The ids of the pipeline and its version, and the version's name.
+    """
+    fleet = submission.fleet
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        compile_pipeline(package, fleet, cached=not submission.refresh)
+        version = version_name(package)
+        ids = kubeflow.upload(package, pipeline_name(fleet), version, f"The pipeline of the fleet {fleet.name}.")
+    return ids, version
+
+
+def start(kubeflow: Kubeflow, store: Store, submission: Submission) -> RemoteRun:
+    """Start a run in the experiment of the fleet and record it in the store."""
+    fleet = submission.fleet
+    ids, version = upload(kubeflow, submission)
+    run = kubeflow.start(
+        kubeflow.experiment(fleet.name),
+        f"{fleet.name} {version[:6]} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}",
+        ids,
+        submission.parameters,
+        fleet.spec.cluster.service_account,
+    )
+    record_remote(store, run.id, submission.parameters["fleet"], submission.lanes, submission.refresh)
+    return run
+
+
+def schedule(kubeflow: Kubeflow, submission: Submission, cron: str) -> Schedule:
+    """Let the pipeline run by itself, in place of the fleet's earlier schedule."""
+    fleet = submission.fleet
+    ids, _ = upload(kubeflow, submission)
+    return kubeflow.schedule(
+        kubeflow.experiment(fleet.name),
+        f"{fleet.name} on schedule",
+        ids,
+        submission.parameters,
+        fleet.spec.cluster.service_account,
+        cron,
+    )
+
+
+def steps_from(step: str | None) -> list[str]:
+    """The steps from `step` on, to be done afresh; none for None."""
+    return list(CHAIN)[list(CHAIN).index(step) :] if step else []

@@ -1,0 +1,146 @@
+"""How pods are made, as the compiled pipeline says it: a golden file, and what must not slip."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coachworks.fleet.model import Fleet
+from pipelines.compiled import compile_pipeline, compiled_documents, read_documents, version_name
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "cluster-pipeline.json"
+CLUSTER: dict[str, Any] = {
+    "image": "registry.example/coachworks/steps:1",
+    "imagePullSecrets": ["registry"],
+    "environment": [{"secret": "coachworks"}, {"configMap": "addresses", "keys": ["MLFLOW_TRACKING_URI"]}],
+    "certificateAuthority": {"configMap": "company-ca"},
+    "defaults": {
+        "requests": {"cpu": "100m", "memory": "768Mi"},
+        "limits": {"memory": "2Gi"},
+        "nodeSelector": {"pool": "general"},
+        "accelerator": {"type": "nvidia.com/gpu", "count": 1},
+    },
+    "steps": {
+        "embed": {
+            "requests": {"cpu": "2"},
+            "limits": {"cpu": "4"},
+            "nodeSelector": {"pool": "gpu"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+            "accelerator": {"type": "nvidia.com/gpu", "count": 2},
+        }
+    },
+}
+
+
+def fleet_with(cluster: dict[str, Any], name: str = "cars") -> Fleet:
+    return Fleet.model_validate(
+        {
+            "apiVersion": "coachworks.dev/v1",
+            "kind": "Fleet",
+            "metadata": {"name": name},
+            "spec": {
+                "store": "s3://bucket/cars",
+                "tracking": "https://mlflow.example",
+                "sources": [{"photos": "s3://bucket/photos", "skill": "wheel"}],
+                "skills": {"wheel": {"labels": ["yes", "no"]}},
+                "cluster": cluster,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[dict[str, Any]]:
+    return compiled_documents(fleet_with(CLUSTER))
+
+
+def executors(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = documents[0]["deploymentSpec"]["executors"]
+    return found
+
+
+def pods(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return found
+
+
+def test_the_pipeline_compiled_for_a_cluster_equals_its_golden_file(
+    documents: list[dict[str, Any]], golden: Callable[[Path, str], None]
+) -> None:
+    stable = json.loads(json.dumps(documents))
+    stable[0].pop("sdkVersion")
+    for executor in executors(stable).values():
+        executor["container"].pop("command")
+        executor["container"].pop("args")
+    golden(GOLDEN, json.dumps(stable, indent=1, sort_keys=True) + "\n")
+
+
+def test_every_step_runs_in_the_image_with_the_run_id_and_the_environment(documents: list[dict[str, Any]]) -> None:
+    assert len(executors(documents)) == 10
+    for name, executor in executors(documents).items():
+        assert executor["container"]["image"] == CLUSTER["image"]
+        pod = pods(documents)[name]
+        assert pod["fieldPathAsEnv"] == [{"name": "COACHWORKS_RUN", "fieldPath": "metadata.labels['pipeline/runid']"}]
+        assert {entry["secretName"] for entry in pod["secretAsEnv"]} == {"coachworks"}
+        assert pod["secretAsEnv"][0]["optional"] is True
+        assert pod["configMapAsEnv"][0].get("optional", False) is False  # keys that are named must be there
+
+
+def test_resources_are_constants_also_inside_the_loop(documents: list[dict[str, Any]]) -> None:
+    text = json.dumps(executors(documents))
+    assert "pipelinechannel" not in text
+    resources = {name: executor["container"]["resources"] for name, executor in executors(documents).items()}
+    assert resources["exec-train"]["resourceCpuRequest"] == "100m"
+    assert resources["exec-embed"]["resourceCpuRequest"] == "2"
+    assert resources["exec-embed"]["resourceMemoryRequest"] == "768Mi"  # what a step does not set is the default's
+
+
+def test_only_embed_and_train_get_accelerators(documents: list[dict[str, Any]]) -> None:
+    counts = {
+        name: executor["container"]["resources"].get("accelerator", {}).get("resourceCount")
+        for name, executor in executors(documents).items()
+    }
+    assert {name: count for name, count in counts.items() if count} == {"exec-embed": "2", "exec-train": "1"}
+
+
+def test_a_step_that_ends_with_an_error_is_retried_once(documents: list[dict[str, Any]]) -> None:
+    tasks = dict(documents[0]["root"]["dag"]["tasks"])
+    for component in documents[0]["components"].values():
+        tasks |= component.get("dag", {}).get("tasks", {})
+    retries = {name: task["retryPolicy"]["maxRetryCount"] for name, task in tasks.items() if "retryPolicy" in task}
+    assert len(retries) == 10
+    assert set(retries.values()) == {1}
+
+
+def test_a_private_authority_is_mounted_and_named_to_every_client(documents: list[dict[str, Any]]) -> None:
+    for name, executor in executors(documents).items():
+        assert pods(documents)[name]["configMapAsVolume"][0]["mountPath"] == "/etc/coachworks/ca"
+        told = {entry["name"]: entry["value"] for entry in executor["container"]["env"]}
+        assert {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"} <= told.keys()
+        assert set(told.values()) == {"/etc/coachworks/ca/ca.crt"}
+
+
+def test_a_version_is_named_by_what_it_says(tmp_path: Path) -> None:
+    names = []
+    for index, cluster in enumerate((CLUSTER, CLUSTER, CLUSTER | {"image": "registry.example/coachworks/steps:2"})):
+        target = tmp_path / f"{index}.yaml"
+        compile_pipeline(target, fleet_with(cluster))
+        names.append(version_name(target))
+    assert names[0] == names[1] != names[2]
+
+
+def test_steps_to_be_done_afresh_are_compiled_without_the_cache(tmp_path: Path) -> None:
+    target = tmp_path / "pipeline.yaml"
+    compile_pipeline(target, fleet_with(CLUSTER), cached=False)
+    (pipeline, _) = read_documents(target)
+    assert pipeline["root"]["dag"]["tasks"]["split"].get("cachingOptions", {}).get("enableCache") is not True
+
+
+def test_the_compiled_pipeline_holds_nothing_of_the_environment_it_was_compiled_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "do-not-tell")
+    assert "do-not-tell" not in json.dumps(compiled_documents(fleet_with(CLUSTER)))
