@@ -1,0 +1,51 @@
+"""The cluster that tests marked `cluster` run on, the images in it, and a namespace for each part."""
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from components import images
+from lab import Lab, is_up, read_environment
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The cluster with Kubeflow Pipelines; stopped afterwards if it was started here."""
+    scripts = os.environ.get("COACHWORKS_LAB")
+    if not scripts:
+        pytest.skip("no cluster: COACHWORKS_LAB is not set")
+    was_up = is_up()
+    told = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=True, timeout=600)
+    try:
+        yield Lab(Path(scripts), read_environment(told.stdout))
+    finally:
+        if not was_up:
+            subprocess.run([f"{scripts}/down"], check=True, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def session_name() -> str:
+    """A name of this session's own, for whatever must not meet that of another."""
+    return f"cw-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="session")
+def image(lab: Lab) -> Callable[[str], str]:
+    """Build a target of the Dockerfile and load it into the cluster, once; its name."""
+    built: set[str] = set()
+
+    def build(target: str) -> str:
+        name = images.tag(target)
+        if target not in built:
+            command = [f"{lab.scripts}/build-image", name, "-f", "Dockerfile", "--target", target, "."]
+            subprocess.run(command, cwd=REPOSITORY, env=lab.client, check=True, timeout=1200)
+            built.add(target)
+        return name
+
+    return build

@@ -1,0 +1,120 @@
+"""A real cluster for tests: its commands and addresses, as the scripts that `COACHWORKS_LAB` names give them."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+PIPELINES = "kubeflow"  # the namespace of Kubeflow Pipelines and its runs
+S3_KEY, S3_SECRET, S3_REGION = "minio", "minio123", "minio"  # of the S3 server that the lab brings
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running cluster.
+
+    Attributes:
+        scripts: The folder of the lab's scripts.
+        environ: What `up` tells: KUBECONFIG, PATH, KFP_ENDPOINT, KFP_UI.
+    """
+
+    scripts: Path
+    environ: dict[str, str] = field(repr=False)
+
+    @property
+    def node(self) -> str:
+        """The node's address, which pods reach too."""
+        return str(urlsplit(self.environ["KFP_ENDPOINT"]).hostname)
+
+    @property
+    def s3(self) -> str:
+        """The S3 server, as this machine and pods reach it."""
+        return f"http://{self.node}:19000"
+
+    @property
+    def client(self) -> dict[str, str]:
+        """The environment of a person who works with the cluster."""
+        return {
+            **os.environ,
+            **self.environ,
+            "KF_PIPELINES_ENDPOINT": self.environ["KFP_ENDPOINT"],
+            "KF_PIPELINES_UI_ENDPOINT": self.environ.get("KFP_UI", self.environ["KFP_ENDPOINT"]),
+            "AWS_ACCESS_KEY_ID": S3_KEY,
+            "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+            "AWS_REGION": S3_REGION,
+            "AWS_ENDPOINT_URL": self.s3,
+        }
+
+    def call(self, *command: str, text: str | None = None, timeout: float = 300, check: bool = True) -> str:
+        """Run a command with the cluster's environment; its standard output."""
+        done = subprocess.run(
+            command, env=self.client, input=text, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        assert not check or done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
+        return self.call("kubectl", *arguments, text=text, check=check)
+
+    def get(self, *arguments: str) -> Any:
+        """What `kubectl get … -o json` says."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def coachworks(
+        self, *arguments: str | Path, cwd: Path, environ: dict[str, str] | None = None, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """The command, as a person calls it on a machine that knows the cluster."""
+        command = [sys.executable, "-m", "coachworks.cli.main", *map(str, arguments)]
+        return subprocess.run(
+            command,
+            env=self.client | (environ or {}),
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            check=False,
+            timeout=timeout,
+        )
+
+
+def read_environment(text: str) -> dict[str, str]:
+    """The variables that `up` prints as shell settings."""
+    told = {}
+    for line in text.splitlines():
+        for word in shlex.split(line.removeprefix("export ")):
+            name, _, value = word.partition("=")
+            told[name] = value.replace("$PATH", os.environ["PATH"])
+    return told
+
+
+def is_up() -> bool:
+    """Whether a cluster of the lab runs already: then it is not ours to stop."""
+    return any(b"kube-apiserver" in _command(process) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        return b""
+
+
+def until(what: str, ask: Callable[[], T | None], *, within_s: float, every_s: float = 1.0) -> T:
+    """What `ask` returns once it is true."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        found = ask()
+        if found:
+            return found
+        time.sleep(every_s)
+    raise AssertionError(f"{what}: not within {within_s:.0f} s")
