@@ -21,10 +21,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data lint format types contracts docs check lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-cluster lint format types contracts docs check lock golden bench clean
 
 help:  ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Set up the virtual environment, if it is not
 
@@ -40,6 +40,9 @@ test-all: $(READY)  ## The default tests and the slow ones
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
+
+test-cluster: $(READY)  ## The tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that bring one up
+	@$(BIN)/python -m pytest -q -m cluster -rs
 
 lint: $(READY)  ## ruff, formatting included
 	@$(BIN)/ruff check .
