@@ -6,7 +6,14 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def augment(fleet: str, validate: str, page: dsl.Output[dsl.HTML], sheet_photos: int = 12, sheet_views: int = 5) -> str:
+def augment(
+    fleet: str,
+    validate: str,
+    metrics: dsl.Output[dsl.Metrics],
+    page: dsl.Output[dsl.HTML],
+    sheet_photos: int = 12,
+    sheet_views: int = 5,
+) -> str:
     """Settle the augmentation policy and draw a contact sheet of its views.
 
     Args:
@@ -14,15 +21,16 @@ def augment(fleet: str, validate: str, page: dsl.Output[dsl.HTML], sheet_photos:
         validate: Key of the result of validate.
         sheet_photos: Photos on the contact sheet, in [1, 100].
         sheet_views: Views per photo on the contact sheet, in [1, 16].
+        metrics: Views and transforms.
         page: The contact sheet.
 
     Returns:
         Key of the result.
     """
-    import shutil
-
     from coachworks.task import run_task
+    from components.dashboard import show_numbers, show_page
 
     result = run_task("augment", fleet, validate, sheet_photos=sheet_photos, sheet_views=sheet_views)
-    shutil.copyfile(result.path / "contact-sheet.html", page.path)
+    show_numbers(result, metrics)
+    show_page(result, "contact-sheet.html", page, "Contact sheet of augmented views")
     return result.key

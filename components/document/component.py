@@ -9,6 +9,7 @@ from components import images
 def document(
     fleet: str,
     package: str,
+    metrics: dsl.Output[dsl.Metrics],
     summary: dsl.Output[dsl.Markdown],
     pdf_engine: str = "auto",
     examples: int = 6,
@@ -18,17 +19,17 @@ def document(
     Args:
         fleet: The fleet, as JSON.
         package: Key of the result of package.
-        summary: The table of all skills, for the dashboard.
+        metrics: Skills by status.
+        summary: The table of all skills, and where everything lies.
         pdf_engine: What makes the PDF: auto, pdflatex or typst.
         examples: Photos answered right, and as many answered wrong, shown per skill.
 
     Returns:
         Key of the result.
     """
-    import shutil
-
     from coachworks.task import run_task
+    from components.document.dashboard import show
 
     result = run_task("document", fleet, package, pdf_engine=pdf_engine, examples=examples)
-    shutil.copyfile(result.path / result.report["summary"], summary.path)
+    show(fleet, result, metrics, summary)
     return result.key

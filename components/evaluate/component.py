@@ -12,28 +12,27 @@ def evaluate(
     skills: list[str],
     metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
+    confusion: dsl.Output[dsl.ClassificationMetrics],
     replicates: int = 2000,
     confidence: float = 0.95,
     pictures: int = 12,
 ) -> str:
-    """Judge the winners of a lane on the test photos.
+    """Judge the winners of a lane on the test photos; what comes back is the key of the result.
 
     Args:
         fleet: The fleet, as JSON.
         train: Key of the result of train.
         skills: The lane's skills.
-        metrics: Balanced accuracy of each skill.
-        page: Every skill with its numbers and pictures.
+        metrics: The telling numbers of each skill.
+        page: Every skill's confusion matrix, the worst first.
+        confusion: That of the worst skill, as KFP draws it.
         replicates: Bootstrap replicates that the confidence intervals rest on.
         confidence: Confidence of the intervals, in (0, 1).
         pictures: Most photos on a contact sheet.
-
-    Returns:
-        Key of the result.
     """
     from coachworks.task import run_task
     from components.evaluate.dashboard import show
 
     result = run_task("evaluate", fleet, train, skills, replicates=replicates, confidence=confidence, pictures=pictures)
-    show(result, metrics, page)
+    show(fleet, result, metrics, page, confusion)
     return result.key

@@ -1,28 +1,49 @@
-"""What the pipeline's dashboard shows of evaluate."""
+"""What the pipelines' dashboard shows of evaluate."""
 
-import shutil
+from pathlib import Path
 from typing import Any, Protocol
 
+from coachworks.fleet.model import Fleet
 from coachworks.results import Result
+from components.dashboard import Artifact, entitle, show_numbers, subject
+from components.evaluate.matrices import render, worst_first
 
 
-class Metrics(Protocol):
-    """KFP's artifact for numbers."""
+class Matrix(Artifact, Protocol):
+    """KFP's artifact for a confusion matrix."""
 
-    def log_metric(self, metric: str, value: float) -> None:
-        """Show `value` under the name `metric`."""
-
-
-class Page(Protocol):
-    """KFP's artifact for a page: a file that the dashboard shows."""
-
-    path: str
+    def log_confusion_matrix(self, categories: list[str], matrix: list[list[int]]) -> None:
+        """Show photos by true label (rows) and answer (columns)."""
 
 
-def show(result: Result, metrics: Metrics, page: Page) -> None:
-    """Hand the balanced accuracy of every skill that was judged, and the page, to the dashboard."""
+def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusion: Matrix) -> None:
+    """Hand a lane's numbers, all its confusion matrices and, by KFP's own means, the worst skill's to the dashboard.
+
+    Args:
+        fleet: The fleet, as JSON.
+        result: What evaluate made.
+        metrics: Takes the numbers.
+        page: Takes the page with the matrices of all skills.
+        confusion: Takes the matrix of the skill with the lowest balanced accuracy; stays empty where none was judged.
+    """
+    located = Fleet.from_json(fleet)
     skills: dict[str, Any] = result.report["skills"]
-    for name, skill in skills.items():
-        if skill["winner"]:
-            metrics.log_metric(f"{name} balanced accuracy", skill["balanced_accuracy"]["value"])
-    shutil.copyfile(result.path / "page.html", page.path)
+    show_numbers(result, metrics)
+    html = render(
+        skills,
+        fleet=located.name,
+        confidence=float(result.inputs["confidence"]),
+        folder=result.path,
+        place=f"{located.spec.store}/results/evaluate/{result.key}/page.html",
+    )
+    entitle(page, f"Confusion matrices, {subject(result)}")
+    Path(page.path).write_text(html, "utf-8")
+    worst = next(iter(worst_first(skills)), None)
+    if worst is None:
+        entitle(confusion, "No skill of the lane was judged")
+        return
+    judged = skills[worst]
+    entitle(
+        confusion, f"Worst skill of the lane: {worst}, balanced accuracy {judged['balanced_accuracy']['value']:.3f}"
+    )
+    confusion.log_confusion_matrix(list(judged["labels"]), [list(row) for row in judged["confusion"]])

@@ -6,17 +6,21 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def package(fleet: str, register: list[str], build_bento: bool = True) -> str:
+def package(fleet: str, register: list[str], metrics: dsl.Output[dsl.Metrics], build_bento: bool = True) -> str:
     """Put the champions into one bento.
 
     Args:
         fleet: The fleet, as JSON.
         register: Keys of the results of register, one per lane.
+        metrics: Skills in the bundle and left out, and its size.
         build_bento: Build the bento; without it there is only the bundle.
 
     Returns:
         Key of the result.
     """
     from coachworks.task import run_task
+    from components.dashboard import show_numbers
 
-    return run_task("package", fleet, register, build_bento=build_bento).key
+    result = run_task("package", fleet, register, build_bento=build_bento)
+    show_numbers(result, metrics)
+    return result.key

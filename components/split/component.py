@@ -6,16 +6,20 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def split(fleet: str, ingest: str) -> str:
+def split(fleet: str, ingest: str, metrics: dsl.Output[dsl.Metrics]) -> str:
     """Give each set of photos to train, validation or test.
 
     Args:
         fleet: The fleet, as JSON.
         ingest: Key of the result of ingest.
+        metrics: Photos and sets of each split.
 
     Returns:
         Key of the result.
     """
     from coachworks.task import run_task
+    from components.dashboard import show_numbers
 
-    return run_task("split", fleet, ingest).key
+    result = run_task("split", fleet, ingest)
+    show_numbers(result, metrics)
+    return result.key

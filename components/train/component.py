@@ -10,6 +10,7 @@ def train(
     fleet: str,
     embed: str,
     skills: list[str],
+    metrics: dsl.Output[dsl.Metrics],
     class_weights: str = "balanced",
     components: int = 512,
     seed: int = 0,
@@ -20,6 +21,7 @@ def train(
         fleet: The fleet, as JSON.
         embed: Key of the result of embed.
         skills: The lane's skills.
+        metrics: Balanced accuracy of each winner on the validation photos, and times.
         class_weights: How rare labels are made to count: `balanced` or `none`.
         components: Most principal components that the candidates see.
         seed: Seed of everything drawn at random.
@@ -28,5 +30,8 @@ def train(
         Key of the result.
     """
     from coachworks.task import run_task
+    from components.dashboard import show_numbers
 
-    return run_task("train", fleet, embed, skills, class_weights=class_weights, components=components, seed=seed).key
+    result = run_task("train", fleet, embed, skills, class_weights=class_weights, components=components, seed=seed)
+    show_numbers(result, metrics)
+    return result.key

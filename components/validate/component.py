@@ -9,6 +9,7 @@ from components import images
 def validate(
     fleet: str,
     split: str,
+    metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
     near_duplicate_distance: int = 8,
     near_duplicate_similarity: float = 0.9,
@@ -20,21 +21,20 @@ def validate(
         split: Key of the result of split.
         near_duplicate_distance: Most bits in which the perceptual hashes of two photos that look alike differ, 0 to 16.
         near_duplicate_similarity: Least correlation of two such photos without their light and shade, in (0, 1].
+        metrics: Skills that may train and findings, in numbers.
         page: What was found, with pictures.
 
     Returns:
         Key of the result.
     """
-    import shutil
-
     from coachworks.task import run_task
+    from components.dashboard import show_numbers, show_page
 
-    result = run_task(
-        "validate",
-        fleet,
-        split,
-        near_duplicate_distance=near_duplicate_distance,
-        near_duplicate_similarity=near_duplicate_similarity,
-    )
-    shutil.copyfile(result.path / "page.html", page.path)
+    near = {
+        "near_duplicate_distance": near_duplicate_distance,
+        "near_duplicate_similarity": near_duplicate_similarity,
+    }
+    result = run_task("validate", fleet, split, **near)
+    show_numbers(result, metrics)
+    show_page(result, "page.html", page, "Validation of photos and labels")
     return result.key

@@ -211,7 +211,10 @@ def fabricate(
         register = step(
             "register",
             {"evaluate": evaluate.key},
-            {"tracking": "embedded", "skills": {s: _registered(states[s], s in challengers) for s in lane}},
+            {
+                "tracking": "embedded",
+                "skills": {s: _registered(states[s], s in challengers) | {"model": f"{name}.{s}"} for s in lane},
+            },
         )
         registered.append(register.key)
     served = [s for s in skills if states[s] == "passed"]
@@ -418,7 +421,14 @@ def _evaluated(predictions: pd.DataFrame, spec: dict, status: str) -> dict:
 
 def _registered(status: str, challenger: bool) -> dict:
     if status != "passed":
-        return {"status": "not-registered", "reason": "it passed no gate", "version": None, "run_id": None}
+        return {
+            "status": "not-registered",
+            "reason": "it passed no gate",
+            "version": None,
+            "run_id": None,
+            "experiment_id": None,
+            "champion_version": None,
+        }
     return {
         "status": "challenger" if challenger else "champion",
         "reason": "version 3 is better on the same test photos" if challenger else "it is better than version 2",

@@ -3,9 +3,9 @@
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from kfp import dsl
 
 from coachworks.context import Context
 from coachworks.errors import InvalidConfigError, NotFoundError
@@ -252,10 +252,42 @@ def test_a_setting_that_breaks_its_rule_is_refused(setting, message):
         DocumentConfig(**setting)
 
 
-def test_the_component_hands_the_table_to_the_dashboard(showroom, tmp_path):
+@pytest.fixture(scope="module")
+def summary(showroom, tmp_path_factory):
     from components.document.component import document as component
 
-    summary = SimpleNamespace(path=str(tmp_path / "summary.md"))
-    key = component.python_func(showroom.fleet.to_json(), showroom.package, summary, pdf_engine="typst")
-    assert key == document(showroom.fleet, showroom.package, config=TYPST).key
-    assert "| Skill |" in (tmp_path / "summary.md").read_text("utf-8")
+    metrics, summary = dsl.Metrics(), dsl.Markdown()
+    summary.path = str(tmp_path_factory.mktemp("dashboard") / "summary.md")
+    key = component.python_func(showroom.fleet.to_json(), showroom.package, metrics, summary, pdf_engine="typst")
+    return key, metrics, summary, Path(summary.path).read_text("utf-8")
+
+
+def test_the_component_hands_the_table_to_the_dashboard(showroom, summary):
+    key, metrics, artifact, text = summary
+    result = document(showroom.fleet, showroom.package, config=TYPST)
+    assert key == result.key
+    assert (result.path / "summary.md").read_text("utf-8").strip() in text
+    assert artifact.metadata["display_name"] == "Summary of showroom"
+    assert metrics.metadata["documents"] == len(result.report["documents"])
+
+
+def test_the_dashboard_says_where_everything_lies(showroom, summary):
+    key, _, _, text = summary
+    store = showroom.store.uri
+    assert f"`{store}/results/document/{key}/index.html`" in text
+    assert f"`{store}/results/validate/{showroom.results['validate'].key}/page.html`" in text
+    assert text.count("/page.html`") == 3  # validation, and the evaluation of each lane
+    assert "`coachworks mlflow` shows them" in text
+
+
+def test_the_dashboard_links_to_a_tracking_server(showroom, tmp_path, monkeypatch):
+    from components.document.dashboard import show
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org/")
+    result = document(showroom.fleet, showroom.package, config=TYPST)
+    artifact = dsl.Markdown()
+    artifact.path = str(tmp_path / "summary.md")
+    show(showroom.fleet.to_json(), result, dsl.Metrics(), artifact)
+    text = (tmp_path / "summary.md").read_text("utf-8")
+    assert "(https://mlflow.example.org/#/models/showroom.body-type?" in text
+    assert "(https://mlflow.example.org/#/experiments/1/runs?" in text

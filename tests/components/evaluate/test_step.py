@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from coachworks.store import open_store
 from components.embed.features import load_features
 from components.evaluate.calibration import reliability
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.dashboard import show
 from components.evaluate.step import evaluate
 from components.train.heads import load_head, softmax
 from components.train.step import train
@@ -287,15 +285,6 @@ def test_a_result_that_is_not_there_is_named(tmp_path, draw_chain):
         train(fleet, "none")
     with pytest.raises(NotFoundError, match="no result of the step 'train' under 'none'"):
         evaluate(fleet, "none")
-
-
-def test_the_dashboard_gets_the_numbers_and_the_page(drawn, tmp_path):
-    _, _, evaluated = drawn
-    logged = {}
-    metrics = SimpleNamespace(log_metric=lambda name, value: logged.update({name: value}))
-    show(evaluated, metrics, SimpleNamespace(path=str(tmp_path / "page.html")))
-    assert set(logged) == {"color balanced accuracy", "size balanced accuracy"}
-    assert (tmp_path / "page.html").read_bytes() == (evaluated.path / "page.html").read_bytes()
 
 
 def test_the_number_of_pictures_is_kept_to(drawn):

@@ -1,0 +1,69 @@
+"""What the pipelines' dashboard shows of document: the table of all skills, and the ways to everything else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coachworks.fleet.model import Fleet
+from coachworks.results import Result, ancestor, load
+from coachworks.store import Store, open_store
+from coachworks.tracking import experiment_page, model_page, tracking_of
+from components.dashboard import Artifact, entitle, show_numbers
+
+Report = Mapping[str, Any]
+
+
+def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact) -> None:
+    """Hand the numbers of the documents and the fleet's summary to the dashboard.
+
+    Args:
+        fleet: The fleet, as JSON.
+        result: What document made.
+        metrics: Takes the numbers.
+        summary: Takes the summary: the table, links to MLflow, addresses of documents and pages.
+    """
+    located = Fleet.from_json(fleet)
+    store = open_store(located.spec.store)
+    show_numbers(result, metrics)
+    entitle(summary, f"Summary of {located.name}")
+    table = (result.path / result.report["summary"]).read_text("utf-8")
+    package = ancestor(store, result, "package")
+    registered = [load(store, "register", key) for key in package.inputs["register"]]
+    sections = [table.strip(), *_recorded(located, registered), *_places(store, result, package, registered)]
+    Path(summary.path).write_text("\n\n".join(sections) + "\n", "utf-8")
+
+
+def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
+    """Where MLflow has the skills."""
+    yield "## In MLflow"
+    tracking = tracking_of(fleet)
+    if tracking.database is not None:
+        yield "Runs and models are recorded beside the store's objects: `coachworks mlflow` shows them."
+        return
+    rows = ["| Skill | Model | Runs | Serving | Last result |", "| --- | --- | --- | --- | --- |"]
+    skills: dict[str, Report] = {
+        name: skill for result in registered for name, skill in result.report["skills"].items()
+    }
+    for name in (name for name in fleet.spec.skills if name in skills):
+        skill = skills[name]
+        version, experiment = skill["champion_version"], skill["experiment_id"]
+        model = f"[{skill['model']}]({tracking.uri}{model_page(skill['model'])})" if version else "–"
+        runs = f"[all runs]({tracking.uri}{experiment_page(experiment)})" if experiment else "–"
+        serving = f"version {version}" if version else "–"
+        rows.append(f"| {name} | {model} | {runs} | {serving} | {skill['status']} |")
+    yield "\n".join(rows)
+
+
+def _places(store: Store, result: Result, package: Result, registered: Sequence[Result]) -> Iterator[str]:
+    """Where the documents and pages lie in the store."""
+    validate, augment = (ancestor(store, result, step) for step in ("validate", "augment"))
+    files = [
+        ("Documents, HTML and PDF", result, "index.html"),
+        ("Validation", validate, "page.html"),
+        ("Contact sheet", augment, "contact-sheet.html"),
+        *(("Evaluation", ancestor(store, lane, "evaluate"), "page.html") for lane in registered),
+    ]
+    yield "## In the store"
+    yield "\n".join(f"* {name}: `{store.uri}/results/{found.step}/{found.key}/{file}`" for name, found, file in files)
+    if package.report["bento"]:
+        yield f"The bento is `{package.report['bento']}`."
