@@ -289,5 +289,5 @@ def test_the_dashboard_links_to_a_tracking_server(showroom, tmp_path, monkeypatc
     artifact.path = str(tmp_path / "summary.md")
     show(showroom.fleet.to_json(), result, dsl.Metrics(), artifact)
     text = (tmp_path / "summary.md").read_text("utf-8")
-    assert "(https://mlflow.example.org/#/models/showroom.body-type?" in text
+    assert "(https://mlflow.example.org/#/models/showroom.colour?" in text
     assert "(https://mlflow.example.org/#/experiments/1/runs?" in text
