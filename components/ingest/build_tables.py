@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import unicodedata
 import uuid
 from collections import Counter
@@ -17,7 +16,7 @@ from coachworks.digests import canonical_json
 from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
-from components.ingest.folder_walk import printable, unreadable
+from components.ingest.found import Found, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
 from components.ingest.report import Aside, IngestReport, Rejection, Remark
 from components.ingest.source_files import Item
@@ -33,7 +32,7 @@ class Entry:
 
     Attributes:
         facts: What its bytes tell.
-        path: Where the first of its files lies.
+        found: The first of its files.
         filename: Its name in the catalogue.
         source: As the first file's row or source says; the same for the rest, whose gaps further files fill.
         permission: Licence or permission.
@@ -45,7 +44,7 @@ class Entry:
     """
 
     facts: Facts
-    path: Path
+    found: Found
     filename: str
     source: str
     permission: str | None = None
@@ -120,7 +119,7 @@ class Gathering:
         elif not isinstance(outcome, Facts):
             self.rejections.append(Rejection(name, item.source, outcome.reason, outcome.message))
         elif (entry := self.entries.get(outcome.photo_id)) is None:
-            entry = Entry(outcome, item.found.path, self._unique(name, item.origin), item.source)
+            entry = Entry(outcome, item.found, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
             entry.learn(item, self._spelt(item))
         else:
@@ -128,7 +127,7 @@ class Gathering:
 
     def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
         entry.learn(item, self._spelt(item))
-        if os.path.realpath(entry.path) == os.path.realpath(item.found.path):
+        if entry.found.true_place() == item.found.true_place():
             return  # one file that two sources name: nothing is set aside
         message = f"it has the same bytes as {entry.filename}"
         self.rejections.append(

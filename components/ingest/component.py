@@ -6,16 +6,17 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def ingest(fleet: str, workers: int = 0) -> str:
+def ingest(fleet: str, ingested: str = "", workers: int = 0) -> str:
     """Take in the photos and tables that the fleet file names.
 
     Args:
         fleet: The fleet, as JSON.
-        workers: Threads that read and decode photos; 0 takes one per core.
+        ingested: Key of a result of ingest that was made elsewhere; it is taken as it is, and no source is looked at.
+        workers: Threads that read and decode photos; 0 takes one per core, four where photos come from a bucket.
 
     Returns:
         Key of the result.
     """
     from coachworks.task import run_task
 
-    return run_task("ingest", fleet, workers=workers).key
+    return run_task("ingest", fleet, ingested=ingested, workers=workers).key

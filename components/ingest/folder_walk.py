@@ -4,28 +4,22 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from coachworks.errors import InvalidConfigError, NotFoundError
+from components.ingest.found import Found, is_passed_over, printable, unreadable
 from components.ingest.report import Aside, Rejection
-
-_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
-_DOCUMENT_SUFFIXES = {
-    *(".csv", ".tsv", ".parquet", ".feather", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml", ".ini"),
-    *(".txt", ".md", ".rst", ".log", ".html", ".htm", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt"),
-    *(".py", ".ipynb", ".sh", ".sha256", ".md5", ".bib", ".zip", ".gz", ".tar", ".tgz", ".7z", ".rar"),
-}
-_DOCUMENT_NAMES = {"license", "licence", "readme", "copying", "notice", "authors", "changelog", "makefile", "contents"}
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file in a source's folder.
+class FoundFile:
+    """A file in a source's folder; see `Found`.
 
     Attributes:
         path: Where it lies; perhaps through symbolic links.
-        name: Relative to the source's folder, POSIX, as the file system spells it (`os.fsdecode`).
+        name: Relative to the source's folder.
         size: Bytes.
-        mtime_ns: When it was last changed, nanoseconds since the epoch: tells a changed file, nothing else.
+        mtime_ns: When it was last changed, nanoseconds since the epoch.
     """
 
     path: Path
@@ -33,28 +27,49 @@ class Found:
     size: int
     mtime_ns: int
 
+    @property
+    def place(self) -> str:
+        """Its path."""
+        return str(self.path)
 
-def printable(name: str) -> str:
-    r"""`name` as text that can be written: bytes of a file name that are not UTF-8 become `\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    @property
+    def version(self) -> str:
+        """When it was last changed."""
+        return str(self.mtime_ns)
+
+    def true_place(self) -> str:
+        """Its path with symbolic links resolved."""
+        return os.path.realpath(self.path)
+
+    def readable(self) -> bool:
+        """Whether its permissions let us."""
+        return os.access(self.path, os.R_OK)
+
+    def read(self, most: int) -> bytes:
+        """Its first bytes, at most `most` of them."""
+        with self.path.open("rb") as file:
+            return file.read(most)
 
 
-def is_document(name: str) -> bool:
-    """Whether a file is plainly no photo, such as a table, a licence or an archive."""
-    path = PurePosixPath(name.lower())
-    return path.suffix in _DOCUMENT_SUFFIXES or path.stem in _DOCUMENT_NAMES
-
-
-def walk(folder: Path, source: str, *, leave_out: Path | None = None) -> Iterator[Found | Rejection]:
-    """The files under `folder`, sorted by name within each folder; hidden files and litter are passed over.
+def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> Iterator[Found | Rejection]:
+    """The files under the folder `photos`, sorted by name within each folder; hidden files and litter are passed over.
 
     Symbolic links are followed, each real folder once, so that a loop ends.
 
     Args:
-        folder: The source's folder; it must exist.
+        photos: The source's folder.
         source: The source's name, for rejections.
         leave_out: A folder not to enter: the store, which may lie among the photos.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        InvalidConfigError: it is no folder.
     """
+    folder = Path(photos)
+    if not folder.exists():
+        raise NotFoundError(f"photos {photos!r} does not exist. Correct `photos` of this source.")
+    if not folder.is_dir():
+        raise InvalidConfigError(f"photos must be a folder; got {photos!r}, a file")
     entered = {_identity(path.stat()) for path in (folder, leave_out) if path is not None and path.is_dir()}
     open_folders = [_listing(folder, "", source)]  # a stack, not recursion: folders may be nested deeper than Python
     while open_folders:
@@ -65,7 +80,7 @@ def walk(folder: Path, source: str, *, leave_out: Path | None = None) -> Iterato
         if name is None:
             open_folders.pop()
             continue
-        if name.startswith(".") or name.lower() in _LITTER:
+        if is_passed_over(name):
             continue
         path, relative = inside / name, prefix + name
         try:
@@ -74,7 +89,7 @@ def walk(folder: Path, source: str, *, leave_out: Path | None = None) -> Iterato
             yield unreadable(relative, source, err)
             continue
         if stat.S_ISREG(status.st_mode):
-            yield Found(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
+            yield FoundFile(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
         elif not stat.S_ISDIR(status.st_mode):
             yield Rejection(printable(relative), source, Aside.UNREADABLE, "it is no regular file")
         elif _identity(status) not in entered:
@@ -92,8 +107,3 @@ def _listing(folder: Path, prefix: str, source: str) -> tuple[Path, str, Iterato
         return folder, prefix, iter(sorted(os.listdir(folder))), []  # noqa: PTH208 — names only, no paths
     except OSError as err:
         return folder, prefix, iter(()), [unreadable(prefix or ".", source, err)]
-
-
-def unreadable(name: str, source: str, err: OSError) -> Rejection:
-    """The rejection of a file or folder that the system does not let us read."""
-    return Rejection(printable(name), source, Aside.UNREADABLE, f"it cannot be read: {err.strerror or err}")

@@ -1,24 +1,24 @@
 """Which file a table's row speaks of, however the name is spelt."""
 
-import os
 import posixpath
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 
-from components.ingest.folder_walk import printable
+from components.ingest.found import printable
+from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
 
 
 class NameMatch:
     """Finds the files of one source by the names that a table gives them.
 
-    Names are relative to the folder of photos, or else to the folder of the table. Backslashes stand for slashes, and
-    the two ways in which Unicode writes an accented letter are the same name.
+    Names are relative to the folder of photos, or else to the folder of the table, or they are whole paths or
+    addresses. Backslashes stand for slashes, and the two ways in which Unicode writes an accented letter are the same
+    name.
     """
 
-    def __init__(self, folder: Path, table: Path, names: Iterable[str]) -> None:
-        self._folder, self._table_folder = folder, table.parent
+    def __init__(self, photos: str, table: str, names: Iterable[str]) -> None:
+        self._folder, self._table_folder = as_path(photos), posixpath.dirname(as_path(table))
         self._names: dict[str, str] = {}
         for name in names:
             for spelling in (name, printable(name), _composed(name)):
@@ -29,8 +29,8 @@ class NameMatch:
         outside = True
         for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
             for base in (self._folder, self._table_folder):
-                path = posixpath.normpath(posixpath.join(base.as_posix(), spelling))
-                relative = os.path.relpath(path, self._folder)
+                path = posixpath.normpath(posixpath.join(base, as_path(spelling) if in_bucket(spelling) else spelling))
+                relative = posixpath.relpath(path, self._folder)
                 if relative == ".." or relative.startswith("../"):
                     continue
                 outside = False

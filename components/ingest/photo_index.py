@@ -1,6 +1,6 @@
 """What ingest knows about files and photos it has seen, kept in the store so that nothing is read or measured twice.
 
-`index/files/<version>/*.json` says what each file is, by path, size and time of change; `index/photos/*.json` says
+`index/files/<version>/*.json` says what each file is, by place, size and version; `index/photos/*.json` says
 when each photo came in. Both grow by small parts, published whole as work goes on: a run that is killed resumes from
 the last.
 """
@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,11 @@ from coachworks import photos
 from coachworks.digests import digest_sources
 from coachworks.store import Store
 from components.ingest import quality_measures
-from components.ingest.folder_walk import Found
+from components.ingest.found import Found
 
 _PART_ENTRIES = 500
 _PART_SECONDS = 2.0
+_READERS = 8  # parts are small: what they cost in a bucket is waiting
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ class PhotoIndex:
         # Files judged by other code are judged anew; when photos came in stays known.
         version = digest_sources([Path(str(module.__file__)) for module in (photos, quality_measures)])[:16]
         self._files_prefix = f"index/files/{version}"
-        self._verdicts: dict[tuple[str, int, int], Verdict] = {}
+        self._verdicts: dict[tuple[str, int, str], Verdict] = {}
         self._facts: dict[str, Facts] = {}
         self._arrivals: dict[str, str] = {}
+        self._stored: set[str] | None = None
         self._pending: list[dict[str, Any]] = []
         self._pending_arrivals: dict[str, str] = {}
         self._flushed_at = time.monotonic()
@@ -85,27 +88,34 @@ class PhotoIndex:
                 self._arrivals[photo_id] = min(at, self._arrivals.get(photo_id, at))
 
     def _parts(self, prefix: str) -> Iterator[Any]:
-        for key in self._store.list(prefix):
-            yield from json.loads(self._store.read(key))
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="index") as pool:
+            for part in pool.map(self._store.read, self._store.list(prefix)):
+                yield from json.loads(part)
 
     def _remember(self, entry: dict[str, Any]) -> None:
         facts = entry.get("facts")
         verdict: Verdict = Facts(**facts) if facts else Refusal(**entry["refusal"])
         if isinstance(verdict, Facts):
             self._facts[verdict.photo_id] = verdict
-        self._verdicts[entry["path"], entry["size"], entry["mtime_ns"]] = verdict
+        self._verdicts[entry["place"], entry["size"], entry["version"]] = verdict
 
     def verdict(self, found: Found) -> Verdict | None:
         """What the file is, if it is unchanged since it was read and its photo still lies in the store."""
         verdict = self._verdicts.get(_file_key(found))
-        if isinstance(verdict, Facts) and not self._store.exists(verdict.uri):
+        if isinstance(verdict, Facts) and not self._is_stored(verdict):
             return None
         return verdict
 
     def facts(self, photo_id: str) -> Facts | None:
         """What is known of a photo, if it lies in the store."""
         facts = self._facts.get(photo_id)
-        return facts if facts is not None and self._store.exists(facts.uri) else None
+        return facts if facts is not None and self._is_stored(facts) else None
+
+    def _is_stored(self, facts: Facts) -> bool:
+        # Listed once: to ask for each photo of a hundred thousand takes minutes where the store is a bucket.
+        if self._stored is None:
+            self._stored = set(self._store.list("photos"))
+        return facts.uri in self._stored
 
     def arrived_at(self, photo_id: str) -> datetime:
         """When the photo was first taken in, UTC without zone."""
@@ -118,13 +128,15 @@ class PhotoIndex:
 
     def add(self, found: Found, verdict: Verdict) -> None:
         """Note what a file is; published with the next part."""
-        path, size, mtime_ns = _file_key(found)
+        place, size, version = _file_key(found)
         kind = "facts" if isinstance(verdict, Facts) else "refusal"
-        entry = {"path": path, "size": size, "mtime_ns": mtime_ns, kind: asdict(verdict)}
+        entry = {"place": place, "size": size, "version": version, kind: asdict(verdict)}
         self._remember(entry)
         self._pending.append(entry)
         if isinstance(verdict, Facts):
             self._note_arrival(verdict.photo_id)
+            if self._stored is not None:
+                self._stored.add(verdict.uri)
         if len(self._pending) >= _PART_ENTRIES or time.monotonic() - self._flushed_at > _PART_SECONDS:
             self.flush()
 
@@ -143,5 +155,5 @@ class PhotoIndex:
         self._store.write(f"{prefix}/{uuid.uuid4().hex}.json", json.dumps(entries, separators=(",", ":")).encode())
 
 
-def _file_key(found: Found) -> tuple[str, int, int]:
-    return str(found.path), found.size, found.mtime_ns
+def _file_key(found: Found) -> tuple[str, int, str]:
+    return found.place, found.size, found.version

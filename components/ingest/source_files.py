@@ -1,14 +1,14 @@
 """A source's files with what is said about each: by its table, or by the sub-folder it lies in."""
 
-import os
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet, Source
-from components.ingest.folder_walk import Found, is_document, printable, walk
+from components.ingest.found import Found, is_document, printable
 from components.ingest.name_match import NameMatch
+from components.ingest.places import as_path, read_table_file, true_path, walk
 from components.ingest.report import Aside, Rejection, Remark
 from components.ingest.source_table import Row, merge_rows, read_source_table
 
@@ -50,31 +50,27 @@ class SourceFiles:
 
 
 def source_name(source: Source) -> str:
-    """The source's name: as the fleet file says, or its folder's."""
-    return source.source or Path(os.path.normpath(source.photos)).name
+    """The source's name: as the fleet file says, or that of its folder or bucket."""
+    return source.source or posixpath.basename(posixpath.normpath(as_path(source.photos)))
 
 
-def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> SourceFiles:
+def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
     """The files of `source`; no photo is read yet.
 
     Args:
         source: A source of the located fleet.
         fleet: The fleet: its skills are the columns that hold labels.
-        store_folder: Where the store lies, if it is a folder: not to be entered should it lie among the photos.
+        store: Address of the store: not to be entered should it lie among the photos.
 
     Raises:
-        NotFoundError: the folder or the table does not exist.
-        InvalidConfigError: `photos` is no folder.
+        NotFoundError: the folder, bucket or table does not exist.
+        InvalidConfigError: `photos` is no folder, or may not be listed.
         DataError: the table cannot be used.
     """
-    folder, name = Path(source.photos), source_name(source)
-    if not folder.exists():
-        raise NotFoundError(f"photos {source.photos!r} does not exist. Correct `photos` of this source.")
-    if not folder.is_dir():
-        raise InvalidConfigError(f"photos must be a folder; got {source.photos!r}, a file")
+    name = source_name(source)
     result = SourceFiles()
     found: dict[str, Found] = {}
-    for entry in walk(folder, name, leave_out=store_folder):
+    for entry in walk(source.photos, name, store=store):
         if isinstance(entry, Rejection):
             result.rejections.append(entry)
         else:
@@ -83,11 +79,11 @@ def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> Sour
     if source.table is None:
         rows = _rows_of_folders(source, found)
     else:
-        table = Path(source.table).resolve()
+        table = true_path(source.table)
         rows = _rows_of_table(source, fleet, found, result)
     for file_name, file in found.items():
         row = rows.get(file_name)
-        if row is None and (is_document(file_name) or file.path.resolve() == table):
+        if row is None and (is_document(file_name) or file.true_place() == table):
             result.ignored += 1
             continue
         row = row or Row(line=0, filename=file_name)
@@ -105,18 +101,19 @@ def read_source(source: Source, fleet: Fleet, store_folder: Path | None) -> Sour
 
 def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result: SourceFiles) -> dict[str, Row]:
     """Row per file that the table names; rows that fit no file are set aside."""
-    path, name = Path(str(source.table)), source_name(source)
-    table = read_source_table(path, fleet.spec.skills)
+    address, name = str(source.table), source_name(source)
+    table_name = posixpath.basename(as_path(address))
+    table = read_source_table(table_name, read_table_file(address), fleet.spec.skills)
     result.remarks += [Remark(file, name, message) for file, message in table.remarks]
-    result.rejections += [Rejection(path.name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
-    match = NameMatch(Path(source.photos), path, found)
+    result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
+    match = NameMatch(source.photos, address, found)
     unreadable = {rejection.file for rejection in result.rejections}
     rows: dict[str, Row] = {}
     for row in table.rows:
         target = match.find(row.filename)
         if isinstance(target, Aside):
             if row.filename not in unreadable:
-                where = f"line {row.line} of {path.name} names it, but"
+                where = f"line {row.line} of {table_name} names it, but"
                 message = {
                     Aside.MISSING: f"{where} there is no such photo",
                     Aside.OUTSIDE: f"{where} it is outside of the folder of photos",
@@ -127,7 +124,7 @@ def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result
         merged = row if known is None else merge_rows(known, row)
         if merged is None:
             raise DataError(
-                f"table {path.name}: a file must be listed once, or with equal values; "
+                f"table {table_name}: a file must be listed once, or with equal values; "
                 f"got {printable(target)!r} (lines {known.line if known else row.line} and {row.line})"
             )
         rows[target] = merged

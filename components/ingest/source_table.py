@@ -6,10 +6,10 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import DataError
 from coachworks.fleet.survey import slug
 from coachworks.photos import exif_date
 from coachworks.tables import CATALOGUE, SPLITS
@@ -66,23 +66,21 @@ class SourceTable:
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_source_table(path: Path, skills: Collection[str]) -> SourceTable:
-    """The rows of the table `path`.
+def read_source_table(name: str, data: bytes, skills: Collection[str]) -> SourceTable:
+    """The rows of the table called `name`.
 
     Args:
-        path: CSV (comma, semicolon or tab; UTF-8, or UTF-16 with a byte-order mark) or Parquet.
+        name: Its file name; it says whether it is Parquet.
+        data: CSV (comma, semicolon or tab; UTF-8, or UTF-16 with a byte-order mark) or Parquet.
         skills: Names of the skills: columns that hold labels.
 
     Raises:
-        NotFoundError: there is no such table.
         DataError: it cannot be read, has no filename column, demands an unknown split, or contradicts itself.
     """
-    if not path.is_file():
-        raise NotFoundError(f"table {str(path)!r} does not exist. Correct `table` of this source in the fleet file.")
     table = SourceTable()
-    parquet = path.suffix.lower() in {".parquet", ".pq"}
-    columns, lines = _read_parquet(path) if parquet else _read_csv(path, table)
-    roles = _roles(path, columns, skills, table)
+    parquet = PurePosixPath(name).suffix.lower() in {".parquet", ".pq"}
+    columns, lines = _read_parquet(name, data) if parquet else _read_csv(name, data, table)
+    roles = _roles(name, columns, skills, table)
     problems: dict[str, list[str]] = {}
     rows: dict[str, Row] = {}
     for line, cells in lines:
@@ -98,7 +96,7 @@ def read_source_table(path: Path, skills: Collection[str]) -> SourceTable:
         else:
             rows[row.filename] = merged
     if problems:
-        raise DataError(f"table {path.name}: " + "; ".join(_told(rule, cases) for rule, cases in problems.items()))
+        raise DataError(f"table {name}: " + "; ".join(_told(rule, cases) for rule, cases in problems.items()))
     table.rows = list(rows.values())
     return table
 
@@ -108,26 +106,25 @@ def _told(rule: str, cases: list[str]) -> str:
     return f"{rule}; got {', '.join(cases[:_SHOWN])}{more}"
 
 
-def _read_parquet(path: Path) -> tuple[list[str], list[tuple[int, Cells]]]:
+def _read_parquet(name: str, data: bytes) -> tuple[list[str], list[tuple[int, Cells]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as err:
-        raise DataError(f"table {path.name} cannot be read as Parquet: {err}") from err
+        raise DataError(f"table {name} cannot be read as Parquet: {err}") from err
     return list(table.column_names), list(enumerate(table.to_pylist(), start=2))
 
 
-def _read_csv(path: Path, table: SourceTable) -> tuple[list[str], list[tuple[int, Cells]]]:
-    data = path.read_bytes()
+def _read_csv(name: str, data: bytes, table: SourceTable) -> tuple[list[str], list[tuple[int, Cells]]]:
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as err:
         line = data[: err.start].count(b"\n") + 1
         raise DataError(
-            f"table {path.name} must be UTF-8; line {line} holds the byte {data[err.start]:#04x}. "
+            f"table {name} must be UTF-8; line {line} holds the byte {data[err.start]:#04x}. "
             "Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
         ) from err
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
@@ -145,7 +142,7 @@ def _read_csv(path: Path, table: SourceTable) -> tuple[list[str], list[tuple[int
             else:
                 lines.append((line, dict(zip(columns, cells, strict=False))))
     except csv.Error as err:
-        raise DataError(f"table {path.name}, line {reader.line_num}: it cannot be read as CSV: {err}") from err
+        raise DataError(f"table {name}, line {reader.line_num}: it cannot be read as CSV: {err}") from err
     return columns, lines
 
 
@@ -159,16 +156,18 @@ def _delimiter(text: str) -> str:
     return ","
 
 
-def _roles(path: Path, columns: list[str], skills: Collection[str], table: SourceTable) -> dict[str, tuple[str, str]]:
+def _roles(
+    table_name: str, columns: list[str], skills: Collection[str], table: SourceTable
+) -> dict[str, tuple[str, str]]:
     """Column -> (role, name), the role being filename, known, skill or attribute; ignored columns are left out."""
     lower = [column.strip().lower() for column in columns]
     doubled = sorted({column for column in lower if column and lower.count(column) > 1})
     if doubled:
-        raise DataError(f"table {path.name} must name each column once; got twice: {', '.join(doubled)}")
+        raise DataError(f"table {table_name} must name each column once; got twice: {', '.join(doubled)}")
     filename = next((name for name in FILENAME_COLUMNS if name in lower), None)
     if filename is None:
         raise DataError(
-            f"table {path.name} must have a column {' or '.join(FILENAME_COLUMNS)}; its columns are "
+            f"table {table_name} must have a column {' or '.join(FILENAME_COLUMNS)}; its columns are "
             f"{', '.join(columns) or 'none'}. Name the column of file names `filename`."
         )
     roles: dict[str, tuple[str, str]] = {}
@@ -182,13 +181,13 @@ def _roles(path: Path, columns: list[str], skills: Collection[str], table: Sourc
         elif skill in skills:
             if skill in answered:
                 raise DataError(
-                    f"table {path.name} must have one column for the skill {skill!r}; "
+                    f"table {table_name} must have one column for the skill {skill!r}; "
                     f"got {answered[skill]!r} and {column!r}"
                 )
             answered[skill] = column
             roles[column] = ("skill", skill)
         elif low in _COMPUTED:
-            table.remarks.append((path.name, f"the column {column!r} is ignored: ingest computes it"))
+            table.remarks.append((table_name, f"the column {column!r} is ignored: ingest computes it"))
         elif low:
             roles[column] = ("attribute", column.strip())
     return roles

@@ -1,14 +1,14 @@
 """Ingest as a library function."""
 
-import os
+from dataclasses import replace
 from pathlib import Path
 
 from coachworks.context import ALONE, Context
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result, latest, load, produce
+from coachworks.results import NotDoneError, Result, latest, load, point_to, produce
 from coachworks.steps import code_digest
-from coachworks.store import FolderStore, Store, open_store
+from coachworks.store import Store, open_store
 from components.ingest.build_tables import Gathering
 from components.ingest.config import IngestConfig
 from components.ingest.photo_index import PhotoIndex
@@ -29,13 +29,15 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
         context: Where progress goes.
 
     Raises:
-        NotFoundError: a folder or table does not exist.
-        InvalidConfigError: `photos` of a source is no folder.
+        NotFoundError: a folder, bucket or table does not exist; or the result that `ingested` names.
+        InvalidConfigError: `photos` of a source is no folder, or may not be listed.
         DataError: a table cannot be used, or there is no usable photo at all.
         NotDoneError: a dry run found a file that has not been read yet, or a table that has changed.
     """
     config = config or IngestConfig()
     store = open_store(fleet.spec.store)
+    if config.ingested:
+        return _made_elsewhere(store, config.ingested, context)
     index = PhotoIndex(store)
     gathering = _gather(fleet, store, index, config, context)
 
@@ -48,19 +50,30 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
     return produce(store, "ingest", inputs, build, context=context, code=code_digest(__file__))
 
 
+def _made_elsewhere(store: Store, key: str, context: Context) -> Result:
+    try:
+        result = load(store, "ingest", key)
+    except NotFoundError as err:
+        raise NotFoundError(
+            f"ingested must be the key of a result of ingest in the store; got {key!r}, which is not in {store.uri}. "
+            "Run `coachworks ingest --json` where the photos are, with this store, and pass on the key that it prints."
+        ) from err
+    if not context.dry:
+        point_to(store, "ingest", key)
+    context.progress.note("taken as it was made elsewhere")
+    return replace(result, reused=True)
+
+
 def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig, context: Context) -> Gathering:
     gathering = Gathering(fleet)
-    store_folder = store.root if isinstance(store, FolderStore) else None
     items: list[Item] = []
     for source in fleet.spec.sources:
-        files = read_source(source, fleet, store_folder)
+        files = read_source(source, fleet, store.uri)
         items += files.items
         gathering.rejections += files.rejections
         gathering.remarks += files.remarks
         gathering.ignored += files.ignored
-    if context.dry and any(index.verdict(item.found) is None and os.access(item.found.path, os.R_OK) for item in items):
-        raise NotDoneError("ingest")
-    if context.dry and (new := sum(index.verdict(item.found) is None for item in items)):
+    if context.dry and (new := sum(index.verdict(item.found) is None and item.found.readable() for item in items)):
         raise NotDoneError("ingest", f"{new} files are new or have changed")
     outcomes = take_in([item.found for item in items], store, index, workers=config.workers, progress=context.progress)
     for item, (_, outcome) in zip(items, outcomes, strict=True):

@@ -12,11 +12,13 @@ from coachworks.errors import PhotoError
 from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file
 from coachworks.progress import Progress
 from coachworks.store import Store
-from components.ingest.folder_walk import Found
+from components.ingest.found import Found
 from components.ingest.photo_index import Facts, PhotoIndex, Refusal, Verdict
+from components.ingest.places import in_bucket
 from components.ingest.quality_measures import MEASURED_PX, measure
 
 T = TypeVar("T")
+_PER_CORE = 4  # threads where files lie in a bucket, since they mostly wait
 Outcome = Verdict | OSError
 
 
@@ -31,10 +33,10 @@ def take_in(
         files: What to take in.
         store: Where photos go.
         index: What is known already; it learns what is new.
-        workers: Threads; 0 takes one per core.
+        workers: Threads; 0 takes one per core, four where files lie in a bucket.
         progress: Hears of each file.
     """
-    workers = workers or usable_cores()
+    workers = workers or usable_cores() * (_PER_CORE if any(in_bucket(found.place) for found in files) else 1)
     with (
         progress.task("ingest", total=len(files), unit="photos") as task,
         ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
@@ -68,11 +70,10 @@ def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
 
 def _judge(found: Found, store: Store, index: PhotoIndex) -> Outcome:
     try:
-        with found.path.open("rb") as file:
-            if found.size > MAX_BYTES:
-                refusal = refuse_large_file(found.size, file.read(64))
-                return Refusal(refusal.reason, str(refusal))
-            data = file.read(MAX_BYTES + 1)  # one more: a file that is growing is refused as too large
+        if found.size > MAX_BYTES:
+            refusal = refuse_large_file(found.size, found.read(64))
+            return Refusal(refusal.reason, str(refusal))
+        data = found.read(MAX_BYTES + 1)  # one more: a file that is growing is refused as too large
     except OSError as err:
         return err
     photo_id = digest_bytes(data)

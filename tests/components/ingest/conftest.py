@@ -1,7 +1,9 @@
 """Drawn photos, fleets over them, and the tables that come out."""
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,3 +97,90 @@ def taken_in(
         return read
 
     return run
+
+
+class Bucket:
+    """A bucket of a local S3 server, which counts requests and answers some of them with errors when told to."""
+
+    def __init__(self, name: str, server: "S3Server") -> None:
+        import boto3
+
+        self.name, self.server = name, server
+        self.client = boto3.client("s3")
+        self.client.create_bucket(Bucket=name)
+
+    def fill(self, folder: Path, prefix: str = "") -> None:
+        """Put a folder's files under `prefix`."""
+        for path in folder.rglob("*"):
+            if path.is_file():
+                self.put(prefix + path.relative_to(folder).as_posix(), path.read_bytes())
+
+    def put(self, key: str, data: bytes) -> None:
+        """Put one object."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=data)
+
+    def reads(self) -> list[str]:
+        """Keys read since the last call."""
+        start = f"/{self.name}/"
+        keys = [path.removeprefix(start) for method, path in self.server.seen if method == "GET" and start in path]
+        self.server.seen.clear()
+        return sorted(key for key in keys if key)
+
+
+class S3Server:
+    """An S3 server in this process."""
+
+    def __init__(self) -> None:
+        from moto.server import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        self.seen: list[tuple[str, str]] = []
+        self.refuse: dict[tuple[str, str], list[str]] = {}  # (method, path) -> error codes to answer with, one each
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        request = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.seen.append(request)
+        codes = self.refuse.get(request)
+        if codes:
+            code = codes.pop(0)
+            status = {"AccessDenied": "403", "InvalidObjectState": "403", "NoSuchKey": "404"}.get(code, "503")
+            start_response(f"{status} no", [("Content-Type", "application/xml")])
+            return [f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()]
+        return self._app(environ, start_response)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket; the environment leads S3 clients to its server."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3_server.refuse.clear()
+    made = Bucket(f"bucket-{uuid.uuid4().hex[:12]}", s3_server)
+    s3_server.seen.clear()
+    return made
