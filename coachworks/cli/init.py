@@ -15,8 +15,24 @@ from coachworks.cli.options import fleet_option
     type=click.Path(path_type=Path),
     help="CSV or Parquet with the labels; else one in PHOTOS or beside it, else its sub-folders.",
 )
+@click.option("--name", help="Name of the fleet.  [default: that of the folder]")
+@click.option("--store", default="./store", show_default=True, help="Folder, or s3://bucket/prefix.")
+@click.option("--tracking", metavar="URL", help="Address of an MLflow server; without one it is embedded.")
+@click.option(
+    "--environment", metavar="NAME", help="For a cluster: the Secret and the ConfigMap that tell pods what they need."
+)
 @click.option("--force", is_flag=True, help="Overwrite the fleet file if there is one.")
-def init(photos: Path, file: Path, table: Path | None, *, force: bool) -> None:
+def init(
+    photos: Path,
+    file: Path,
+    table: Path | None,
+    name: str | None,
+    store: str,
+    tracking: str | None,
+    environment: str | None,
+    *,
+    force: bool,
+) -> None:
     """Write a commented fleet.yaml for the folder PHOTOS.
 
     The labels come from a table with a column `filename` (or `path`, or `file`) and a column per skill, in PHOTOS
@@ -27,9 +43,10 @@ def init(photos: Path, file: Path, table: Path | None, *, force: bool) -> None:
       coachworks init ./photos                        write ./fleet.yaml
       coachworks init ./photos --table labels.csv     go by this table
       coachworks init ./photos -f cars/fleet.yaml     write it elsewhere
+      coachworks init ./photos --store s3://bucket/cars --tracking https://mlflow.example --environment cars
     """  # noqa: D301 — \b is click's mark for "keep these lines"
     from coachworks.errors import InvalidConfigError
-    from coachworks.fleet.starter import starter
+    from coachworks.fleet.starter import Surroundings, starter
     from coachworks.fleet.survey import survey
 
     if file.exists() and not force:
@@ -37,7 +54,8 @@ def init(photos: Path, file: Path, table: Path | None, *, force: bool) -> None:
             f"{file} is there already. Write another with `-f FILE`, or overwrite it with `--force`."
         )
     found = survey(photos, table=table)
-    text = starter(found, file.parent)
+    surroundings = Surroundings(name=name, store=store, tracking=tracking, environment=environment)
+    text = starter(found, file.parent, surroundings)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")

@@ -35,7 +35,8 @@ def _folder_or_bucket(path: str) -> str:
         return path
     if "://" in path and not path.startswith("file://"):
         raise rules.broken(
-            f"must be a local path or s3://bucket/prefix; got {path!r}. Name a folder beside the fleet file or a bucket."
+            f"must be a local path or s3://bucket/prefix; got {path!r}. Name a folder beside the fleet file, or one "
+            "in a bucket."
         )
     return path
 

@@ -1,6 +1,7 @@
 """The starter: a commented `fleet.yaml` for a folder of photos, valid as it stands."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.errors import DataError
@@ -12,13 +13,33 @@ _FEW = 10  # a label with fewer photos has perhaps one to be tested on
 _PLAIN = re.compile(r"[A-Za-z0-9./_][A-Za-z0-9 ./_+-]*")
 
 
-def starter(found: Survey, folder: Path) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where the fleet lives, as far as a person has said so.
+
+    Attributes:
+        name: The fleet's name; None: that of the photos' folder.
+        store: Folder or bucket.
+        tracking: Address of an MLflow server, or None.
+        environment: Name of the Secret and the ConfigMap that pods are told by, or None.
+    """
+
+    name: str | None = None
+    store: str = "./store"
+    tracking: str | None = None
+    environment: str | None = None
+
+
+HERE = Surroundings()
+
+
+def starter(found: Survey, folder: Path, surroundings: Surroundings = HERE) -> str:
     """The text of a fleet file in `folder` for what a survey found.
 
     Raises:
         DataError: what was found makes no valid fleet; the message says why.
     """
-    text = "\n".join(_lines(found, folder.absolute())) + "\n"
+    text = "\n".join(_lines(found, folder.absolute(), surroundings)) + "\n"
     _, problems = examine(text)
     if problems:
         reasons = "; ".join(problem.message for problem in problems)
@@ -26,17 +47,18 @@ def starter(found: Survey, folder: Path) -> str:
     return text
 
 
-def _lines(found: Survey, folder: Path) -> list[str]:
+def _lines(found: Survey, folder: Path, surroundings: Surroundings) -> list[str]:
     return [
         "# What this fleet answers about photos, and from which photos it learns.",
         "# `coachworks check` checks this file, `coachworks run` makes the models, `coachworks predict` asks them.",
         "apiVersion: coachworks.dev/v1",
         "kind: Fleet",
         "metadata:",
-        f"  name: {scalar(fleet_name(found.photos))}",
+        f"  name: {scalar(surroundings.name or fleet_name(found.photos))}",
         "spec:",
-        "  store: ./store  # everything that is made goes here; delete it and it is made again",
+        f"  store: {scalar(surroundings.store)}  # everything that is made goes here; delete it and it is made again",
         *_sources(found, folder),
+        *_places(surroundings),
         "  backbone: efficientnet-lite0  # comes with the installation; -lite1 and -lite2 see more and take longer",
         "  augment:",
         "    views: 2  # changed copies of each training photo (crops, light, blur); more take longer",
@@ -51,6 +73,24 @@ def _lines(found: Survey, folder: Path) -> list[str]:
         "  skills:",
         *(line for skill in found.skills for line in _skill(skill, labels_by_table=found.table is not None)),
     ]
+
+
+def _places(surroundings: Surroundings) -> list[str]:
+    lines = []
+    if surroundings.tracking is not None:
+        lines.append(f"  tracking: {scalar(surroundings.tracking)}  # MLflow, as people reach it")
+    if surroundings.environment is not None:
+        name = scalar(surroundings.environment)
+        lines += [
+            "  cluster:  # how the pipeline's pods are made; nothing here is secret",
+            "    environment:  # what tells pods of the store, MLflow and credentials",
+            f"      - secret: {name}",
+            f"      - configMap: {name}",
+            "    # schedule: 0 2 * * *  # for `coachworks submit --schedule`",
+            "    defaults:",
+            "      requests: {cpu: 500m, memory: 1Gi}  # of every step; `steps` says otherwise of one",
+        ]
+    return lines
 
 
 def _sources(found: Survey, folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.reader import examine
-from coachworks.fleet.starter import scalar, starter
+from coachworks.fleet.starter import Surroundings, scalar, starter
 from coachworks.fleet.survey import survey
 
 
@@ -194,3 +194,18 @@ def test_real_photos_make_a_valid_fleet(data_folder, tmp_path, folder, skills):
     assert problems == []
     assert fleet is not None
     assert {name: len(skill.labels) for name, skill in fleet.spec.skills.items()} == skills
+
+
+def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_what_tells_pods(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for label in ("cat", "dog"):
+        (photos / label).mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(photos / label / "1.jpg")
+    surroundings = Surroundings(
+        name="pets", store="s3://bucket/pets", tracking="https://mlflow.example", environment="pets"
+    )
+    fleet, problems = examine(starter(survey(photos), tmp_path, surroundings))
+    assert problems == []
+    assert fleet is not None
+    assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")
+    assert [source.secret or source.config_map for source in fleet.spec.cluster.environment] == ["pets", "pets"]

@@ -1,0 +1,126 @@
+"""What is refused before anything is sent, and with which way out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coachworks.errors import InvalidConfigError, TransientError
+from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.model import Fleet
+from pipelines.kubeflow import open_kubeflow
+from pipelines.submit import Submission, for_pods, refuse_unfit
+
+CLOSED = "http://127.0.0.1:9"
+
+
+def fleet_of(**spec: object) -> Fleet:
+    fitting = {
+        "store": "s3://bucket/cars",
+        "tracking": "https://mlflow.example",
+        "sources": [{"photos": "s3://bucket/photos", "skill": "wheel"}],
+        "skills": {"wheel": {"labels": ["yes", "no"]}},
+    }
+    return Fleet.model_validate(
+        {
+            "apiVersion": "coachworks.dev/v1",
+            "kind": "Fleet",
+            "metadata": {"name": "cars"},
+            "spec": fitting | spec,
+        }
+    )
+
+
+def test_a_fleet_that_pods_can_work_on_is_not_refused() -> None:
+    refuse_unfit(fleet_of(), recurring=True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"store": "/home/me/store"}, r"`spec.store` must be s3://bucket/prefix .*'/home/me/store'.*coachworks run"),
+        ({"tracking": None}, r"`spec.tracking` must be the address of an MLflow server .*None.*charts/platform"),
+        ({"tracking": "sqlite:///mlflow.db"}, r"`spec.tracking` must be the address"),
+        ({"backbone": "/models/mine"}, r"`spec.backbone` must be one of efficientnet-lite0.*'/models/mine'"),
+    ],
+)
+def test_what_pods_cannot_reach_is_refused_with_the_way_out(spec: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
+        refuse_unfit(fleet_of(**spec), recurring=False)
+
+
+def test_photos_on_this_machine_are_fine_once_and_refused_on_a_schedule() -> None:
+    fleet = fleet_of(sources=[{"photos": "/home/me/photos", "skill": "wheel"}])
+    refuse_unfit(fleet, recurring=False)
+    with pytest.raises(InvalidConfigError, match=r"/home/me/photos.*s3://bucket/prefix"):
+        refuse_unfit(fleet, recurring=True)
+
+
+def test_how_pods_are_made_does_not_reach_the_steps_and_spoils_no_cache() -> None:
+    cluster = {"dashboard": "https://kubeflow.example", "defaults": {"requests": {"memory": "768Mi"}}}
+    small, large = fleet_of(cluster=cluster), fleet_of(cluster=cluster | {"defaults": {"requests": {"memory": "2Gi"}}})
+    assert for_pods(small).to_json() == for_pods(large).to_json()
+    assert for_pods(small).spec.cluster.dashboard == "https://kubeflow.example"
+
+
+def test_the_parameters_hold_the_fleet_its_lanes_and_what_was_ingested() -> None:
+    fleet = fleet_of()
+    parameters = Submission(fleet=fleet, lanes=fleet.lanes(), ingested="3f").parameters
+    assert Fleet.from_json(parameters["fleet"]) == fleet
+    assert (parameters["lanes"], parameters["ingested"]) == ([["wheel"]], "3f")
+
+
+def test_a_cluster_that_does_not_answer_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", CLOSED)
+    with pytest.raises(TransientError, match=r"127.0.0.1:9 does not answer.*KF_PIPELINES_ENDPOINT.*port-forward"):
+        open_kubeflow(Cluster())
+
+
+def test_no_cluster_at_all_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises((InvalidConfigError, TransientError), match="KF_PIPELINES_ENDPOINT"):
+        open_kubeflow(Cluster())
+
+
+def write(folder: Path, fleet: Fleet) -> Path:
+    from ruamel.yaml import YAML
+
+    file = folder / "fleet.yaml"
+    with file.open("w") as stream:
+        YAML().dump(json.loads(fleet.model_dump_json(by_alias=True, exclude_unset=True)), stream)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--schedule"], "spec.cluster.schedule"),
+        (["--only", "weel"], "Did you mean"),
+        (["--from", "trane"], "trane"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(tmp_path: Path, arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "coachworks.cli.main", "submit", "-f", str(write(tmp_path, fleet_of()))]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_runs_and_cancel_say_where_they_looked_when_nobody_answers(tmp_path: Path) -> None:
+    import os
+
+    file = write(tmp_path, fleet_of())
+    for arguments in (["runs"], ["cancel", "3f"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "coachworks.cli.main", *arguments, "-f", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"KF_PIPELINES_ENDPOINT": CLOSED},
+        )
+        assert done.returncode == 1
+        assert "127.0.0.1:9 does not answer" in done.stderr

@@ -1,0 +1,155 @@
+"""The demo's fleet on a cluster: its photos in a bucket, its settings in a Secret and a ConfigMap."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from coachworks.showroom.showroom import draw_showroom
+from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, Lab
+
+CARS, MORE_CARS = 40, 6
+
+
+def bucket_client(lab: Lab) -> Any:
+    """A client of the cluster's S3 server."""
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=lab.s3,
+        aws_access_key_id=S3_KEY,
+        aws_secret_access_key=S3_SECRET,
+        region_name=S3_REGION,
+    )
+
+
+@dataclass(frozen=True)
+class ClusterFleet:
+    """A fleet that is ready to be submitted.
+
+    Attributes:
+        lab: The cluster.
+        name: Name of the fleet, its bucket, its Secret and its ConfigMap.
+        folder: Where `fleet.yaml` and the photos lie on this machine.
+        tracking: Address of MLflow as this machine sees it.
+        credentials: User name and password of MLflow.
+    """
+
+    lab: Lab
+    name: str
+    folder: Path
+    tracking: str
+    credentials: tuple[str, str]
+
+    @property
+    def file(self) -> Path:
+        """The fleet file for the cluster."""
+        return self.folder / "cluster.yaml"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a person's shell has, beside the cluster's addresses."""
+        return {
+            "MLFLOW_TRACKING_URI": self.tracking,
+            "MLFLOW_TRACKING_USERNAME": self.credentials[0],
+            "MLFLOW_TRACKING_PASSWORD": self.credentials[1],
+            "COACHWORKS_CACHE": str(self.folder / "cache"),
+        }
+
+    def tell_pods(self, *, s3: str, tracking: str) -> None:
+        """Write the Secret and the ConfigMap that the fleet file names."""
+        metadata = {"name": self.name, "namespace": PIPELINES}
+        self.lab.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": metadata,
+                "stringData": {
+                    "AWS_ACCESS_KEY_ID": S3_KEY,
+                    "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+                    "MLFLOW_TRACKING_USERNAME": self.credentials[0],
+                    "MLFLOW_TRACKING_PASSWORD": self.credentials[1],
+                },
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": metadata,
+                "data": {"AWS_REGION": S3_REGION, "AWS_ENDPOINT_URL": s3, "MLFLOW_TRACKING_URI": tracking},
+            },
+        )
+
+    def coachworks(self, command: str, *arguments: str | Path, timeout: float = 600) -> Any:
+        """A command on this fleet."""
+        return self.lab.coachworks(
+            command, "-f", self.file, *arguments, cwd=self.folder, environ=self.environ, timeout=timeout
+        )
+
+    def upload_photos(self) -> None:
+        """Put the photos and their table into the bucket."""
+        client = bucket_client(self.lab)
+        for photo in sorted((self.folder / "photos").iterdir()):
+            client.upload_file(str(photo), self.name, f"incoming/photos/{photo.name}")
+        client.upload_file(str(self.folder / "photos.csv"), self.name, "incoming/photos.csv")
+
+    def add_photos(self) -> int:
+        """More cars, in the bucket only; how many photos."""
+        more = self.folder / "more"
+        draw_showroom(more, cars=MORE_CARS, seed=7)
+        client, rows = bucket_client(self.lab), list(csv.DictReader((self.folder / "photos.csv").open()))
+        added = 0
+        for row in csv.DictReader((more / "photos.csv").open()):
+            path = more / "photos" / row["filename"]
+            row["filename"] = f"more-{row['filename']}"
+            client.upload_file(str(path), self.name, f"incoming/photos/{row['filename']}")
+            rows.append(row)
+            added += 1
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        client.put_object(Bucket=self.name, Key="incoming/photos.csv", Body=text.getvalue().encode())
+        return added
+
+    def remove(self) -> None:
+        """Remove what stands in the pipelines' namespace and the bucket."""
+        self.lab.kubectl("-n", PIPELINES, "delete", "secret,configmap", self.name, "--ignore-not-found")
+        client = bucket_client(self.lab)
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                client.delete_object(Bucket=self.name, Key=entry["Key"])
+        client.delete_bucket(Bucket=self.name)
+
+
+def make_fleet(
+    lab: Lab, name: str, folder: Path, image: str, tracking: str, credentials: tuple[str, str]
+) -> ClusterFleet:
+    """Draw the demo's photos, put them into a bucket, write `fleet.yaml` (this machine) and `cluster.yaml`."""
+    made = ClusterFleet(lab, name, folder, tracking, credentials)
+    draw_showroom(folder, cars=CARS)
+    bucket_client(lab).create_bucket(Bucket=name)
+    made.upload_photos()
+    yaml = YAML()
+    fleet = yaml.load((folder / "fleet.yaml").read_text("utf-8"))
+    fleet["metadata"]["name"] = name
+    fleet["spec"]["lanes"] = 2
+    fleet["spec"]["augment"] = {"views": 1}
+    yaml.dump(fleet, folder / "fleet.yaml")
+    fleet["spec"]["store"] = f"s3://{name}/store"
+    fleet["spec"]["tracking"] = tracking
+    for source in fleet["spec"]["sources"]:
+        source["photos"] = f"s3://{name}/incoming/photos"
+        source["table"] = f"s3://{name}/incoming/photos.csv"
+    fleet["spec"]["cluster"] = {
+        "image": image,
+        "dashboard": lab.environ.get("KFP_UI", lab.environ["KFP_ENDPOINT"]),
+        "environment": [{"secret": name}, {"configMap": name}],
+        "defaults": {"requests": {"cpu": "100m", "memory": "768Mi"}},
+    }
+    yaml.dump(fleet, made.file)
+    return made
