@@ -4,12 +4,42 @@ import math
 import os
 from pathlib import Path
 
+_CGROUP = Path("/sys/fs/cgroup")
+# What numerical libraries read when they are imported: left alone, they count the node's processors, not the pod's.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-def usable_cores(*, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+
+def usable_cores(*, cgroup: Path = _CGROUP) -> int:
     """Processor cores at this process's disposal: its affinity and, in a container, its CPU limit; at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _affinity()
+    limit = _cpu_limit(cgroup)
+    return cores if limit is None else max(1, min(cores, math.ceil(limit)))
+
+
+def thread_limits(*, cgroup: Path = _CGROUP) -> dict[str, str]:
+    """Environment variables that hold numerical libraries to the CPU limit; none where nothing limits this process."""
+    cores = usable_cores(cgroup=cgroup)
+    return dict.fromkeys(_THREADS, str(cores)) if cores < _affinity() else {}
+
+
+def _affinity() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_limit(cgroup: Path) -> float | None:
+    """The container's CPU limit in cores: from `cpu.max` (cgroup v2) or the CFS quota (v1); None: there is none."""
     try:
         quota, period = (cgroup / "cpu.max").read_text("ascii").split()
     except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
+        return _cpu_limit_v1(cgroup)
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _cpu_limit_v1(cgroup: Path) -> float | None:
+    for folder in (cgroup / "cpu", cgroup / "cpu,cpuacct"):
+        try:
+            quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text("ascii")) for name in ("quota", "period"))
+        except (OSError, ValueError):
+            continue
+        return quota / period if quota > 0 and period > 0 else None
+    return None

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from coachworks.cores import thread_limits
+
 # Telemetry off, network look-ups off, chatter off. A user's own setting wins.
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -21,11 +23,11 @@ QUIET = {
 
 
 def apply_quiet_settings() -> None:
-    """Set `QUIET` in this process, before any of the libraries is imported."""
-    for name, value in QUIET.items():
+    """Set `QUIET` and the thread limits in this process, before any of the libraries is imported."""
+    for name, value in (QUIET | thread_limits()).items():
         os.environ.setdefault(name, value)
 
 
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a child process: ours, with `QUIET` filled in and Python's output unbuffered."""
-    return {**QUIET, "PYTHONUNBUFFERED": "1", **environ}
+    """The environment for a child process: ours, `QUIET` and the thread limits filled in, its output unbuffered."""
+    return {**QUIET, **thread_limits(), "PYTHONUNBUFFERED": "1", **environ}

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from coachworks.context import Context
-from coachworks.cores import usable_cores
 from coachworks.errors import DataError, InvalidConfigError, TransientError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
@@ -255,10 +254,3 @@ def test_a_missing_backbone_stops_the_step_before_any_work(store, upstream) -> N
 def test_settings_out_of_range_are_refused(setting: str, value: int) -> None:
     with pytest.raises(InvalidConfigError, match=f"{setting} must be an integer in"):
         EmbedConfig(**{setting: value})
-
-
-@pytest.mark.parametrize(("limit", "expected"), [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1)])
-def test_a_container_s_cpu_limit_is_obeyed(tmp_path: Path, limit: str, expected: int | None) -> None:
-    (tmp_path / "cpu.max").write_text(limit)
-    every = usable_cores(cgroup=tmp_path / "none")
-    assert usable_cores(cgroup=tmp_path) == min(every, expected or every)
