@@ -1,8 +1,9 @@
 """The model of `spec.cluster`: how the pipeline's pods are made where it runs on Kubernetes."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from coachworks.fleet import rules
 from coachworks.fleet.parts import Cpu, Memory, Name, Part, Text, Whole
@@ -25,14 +26,56 @@ COMMON_KEYS = (
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 )
 
+# The steps that can use an accelerator.
+ACCELERATED = ("embed", "train")
+
+_OBJECT = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _object_name(name: str) -> str:
+    if not re.fullmatch(_OBJECT, name):
+        raise rules.broken(
+            "the name of a Kubernetes object must be lower-case letters, digits, hyphens and dots, beginning and "
+            f"ending with a letter or digit; got {name!r}"
+        )
+    return name
+
+
+def _variable_name(name: str) -> str:
+    if not re.fullmatch(_VARIABLE, name):
+        raise rules.broken(
+            "an entry must be named like an environment variable: letters, digits and underscores, beginning with no "
+            f"digit; got {name!r}. Rename it in the Secret or ConfigMap."
+        )
+    return name
+
+
 ObjectName = Annotated[
     str,
+    AfterValidator(_object_name),
     Field(
-        pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
         description="Name of an object in the pipelines' namespace.",
+        json_schema_extra={"pattern": _OBJECT},
     ),
 ]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+VariableName = Annotated[
+    str,
+    AfterValidator(_variable_name),
+    Field(description="Name of an environment variable.", json_schema_extra={"pattern": _VARIABLE}),
+]
+
+
+def amount(quantity: str) -> float:
+    """What a Kubernetes quantity amounts to, in cores or bytes.
+
+    >>> amount("500m"), amount("2Gi")
+    (0.5, 2147483648.0)
+    """
+    number = quantity.rstrip("mKMGTki")
+    return float(number) * _UNITS[quantity.removeprefix(number)]
 
 
 class Quantities(Part):
@@ -59,6 +102,16 @@ class Toleration(Part):
         None, description="Effect of the taint; unset: all of them."
     )
     toleration_seconds: Whole | None = Field(None, ge=0, description="How long NoExecute is tolerated.")
+
+    @model_validator(mode="after")
+    def _as_kubernetes_takes_it(self) -> "Toleration":
+        if self.operator == "Exists" and self.value is not None:
+            raise rules.broken("a toleration with `operator: Exists` must have no `value`. Remove it.")
+        if self.operator == "Equal" and self.key is None:
+            raise rules.broken("a toleration must have a `key`, unless it says `operator: Exists`")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            raise rules.broken("a toleration with `tolerationSeconds` must say `effect: NoExecute`")
+        return self
 
 
 class Pod(Part):
@@ -120,6 +173,11 @@ class Cluster(Part):
         [], description="Secrets and ConfigMaps that tell pods of the store, MLflow and credentials."
     )
     certificate_authority: CertificateAuthority | None = Field(None, description="A private authority to trust.")
+    cache_salt: Text | None = Field(
+        None,
+        description="Another one makes KFP forget what its cache knows; unset: the store's own, so that a new store "
+        "begins anew.",
+    )
     schedule: Text | None = Field(
         None, description="Cron expression of `submit --schedule`, five fields or six with seconds first."
     )
@@ -163,6 +221,47 @@ class Cluster(Part):
                 f"`image` must name a tag other than `latest`, or a digest, for results are kept by it; got {image!r}"
             )
         return image
+
+    @model_validator(mode="after")
+    def _requests_fit_limits(self) -> "Cluster":
+        pods: dict[rules.Location, Pod] = {("defaults",): self.defaults}
+        pods |= {("steps", step): self.pod(step) for step in self.steps}
+        details = []
+        reported = set()
+        for location, pod in pods.items():
+            for name in ("cpu", "memory"):
+                request, limit = getattr(pod.requests, name), getattr(pod.limits, name)
+                if request is None or limit is None or amount(request) <= amount(limit) or (request, limit) in reported:
+                    continue
+                reported.add((request, limit))
+                message = f"a request must not be more than the limit; got {request!r} and {limit!r} of {name}"
+                details.append(rules.detail(f"{message}. Raise the limit.", (*location, "requests", name), request))
+        rules.raise_all("cluster", details)
+        return self
+
+    @field_validator("steps")
+    @classmethod
+    def _accelerators_are_of_use(cls, steps: dict[str, Pod]) -> dict[str, Pod]:
+        rules.raise_all(
+            "steps",
+            [
+                rules.detail(
+                    f"an `accelerator` is of use to {' and '.join(ACCELERATED)} only; got one for {name!r}. Remove it.",
+                    (name, "accelerator"),
+                    name,
+                )
+                for name, pod in steps.items()
+                if name not in ACCELERATED and pod.accelerator is not None
+            ],
+        )
+        return steps
+
+    @field_validator("dashboard")
+    @classmethod
+    def _dashboard_is_an_address(cls, dashboard: str | None) -> str | None:
+        if dashboard is not None and not dashboard.startswith(("http://", "https://")):
+            raise rules.broken(f"`dashboard` must be an address, as https://kubeflow.example; got {dashboard!r}")
+        return dashboard
 
     def pod(self, step: str) -> Pod:
         """How the pod of `step` is made: its own settings, each else that of `defaults`."""

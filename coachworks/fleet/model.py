@@ -1,6 +1,5 @@
 """The model of `fleet.yaml`: every setting, its default, its rule."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,8 +30,8 @@ def _skill_name(name: str) -> str:
 
 
 def _folder_or_bucket(path: str) -> str:
-    if re.fullmatch(r"s3://[a-z0-9][-a-z0-9._]+[a-z0-9](/[^?#]*)?", path):
-        return path
+    if path.startswith("s3://"):
+        return rules.check_bucket_address(path)
     if "://" in path and not path.startswith("file://"):
         raise rules.broken(
             f"must be a local path or s3://bucket/prefix; got {path!r}. Name a folder beside the fleet file, or one "
@@ -53,15 +52,15 @@ class Source(Part):
     photos: Place = Field(description="Folder of photos, relative to the fleet file, or s3://bucket/prefix.")
     table: Place | None = Field(
         None,
-        description="CSV or Parquet: filename, set_id, source, permission, taken_at, one column per skill. "
-        "Without one, each sub-folder of `photos` is a label of `skill`.",
+        description="CSV or Parquet, a file or s3://bucket/key: filename, set_id, source, permission, taken_at, one "
+        "column per skill. Without one, each sub-folder of `photos` is a label of `skill`.",
     )
     skill: Text | None = Field(
         None,
         description="Without a table: the skill that the sub-folders' names answer. A fleet's only skill is implied.",
     )
     source: Text | None = Field(
-        None, description="Name of the source, where the table does not say; default: the folder's name."
+        None, description="Name of the source, where the table does not say; default: the folder's or bucket's name."
     )
     permission: Text | None = Field(None, description="Licence or written permission, where the table does not say.")
 
@@ -309,10 +308,10 @@ class Fleet(Part):
         return [names[index::count] for index in range(count)]
 
     def located(self, folder: Path) -> "Fleet":
-        """The same fleet with its paths made absolute, `folder` being that of the fleet file."""
+        """The same fleet with its paths made absolute, `folder` being that of the fleet file; buckets stay."""
 
         def absolute(path: str) -> str:
-            return path if "://" in path else str((folder / path).absolute())
+            return path if path.startswith("s3://") else str((folder / path.removeprefix("file://")).absolute())
 
         sources = [
             source.model_copy(

@@ -1,6 +1,7 @@
 """Rules that one value of the fleet file alone cannot break: labels against labels, skills against skills."""
 
 import difflib
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -137,13 +138,33 @@ def check_similar(similar: list[list[str]], labels: Sequence[str]) -> list[list[
     return similar
 
 
+def check_bucket_address(address: str) -> str:
+    """`address`, if it is `s3://bucket` or `s3://bucket/prefix`.
+
+    Raises:
+        PydanticCustomError: it is not.
+    """
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not re.fullmatch(r"[a-z0-9][-a-z0-9._]{1,61}[a-z0-9]", bucket):
+        raise broken(
+            "an address of a bucket must be s3://bucket/prefix, the bucket named by 3 to 63 lower-case letters, "
+            f"digits, dots and hyphens; got {address!r}"
+        )
+    if re.search(r"[?#]", key) or not {"", ".", ".."}.isdisjoint(key.removesuffix("/").split("/") if key else ()):
+        raise broken(
+            "a prefix in a bucket must be made of names with single slashes between them, without ? and #; "
+            f"got {address!r}"
+        )
+    return address
+
+
 def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
     """What the parts of `spec`, as yet unvalidated, get wrong together."""
     skills = spec.get("skills")
     if not isinstance(skills, Mapping) or not all(isinstance(name, str) for name in skills):
         return []
     names = cast("list[str]", list(skills))
-    return [*_sources(spec, names), *_services(spec, names), *_relaxed_gates(spec, names)]
+    return [*_sources(spec, names), *_sources_in_store(spec), *_services(spec, names), *_relaxed_gates(spec, names)]
 
 
 def imply_skill(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -179,6 +200,24 @@ def _sources(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDe
                 ("sources", index, "skill"),
                 skill,
             )
+
+
+def _sources_in_store(spec: Mapping[str, Any]) -> Iterable[InitErrorDetails]:
+    sources, store = spec.get("sources"), spec.get("store", "./store")
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        photos = _get(source, "photos")
+        if isinstance(photos, str) and isinstance(store, str) and _is_inside(photos, store):
+            yield detail(
+                f"`photos` must not lie in the store, which keeps photos in its own way; got {photos!r} in {store!r}. "
+                "Give the store a folder or prefix of its own, beside that of the photos.",
+                ("sources", index, "photos"),
+                photos,
+            )
+
+
+def _is_inside(inner: str, outer: str) -> bool:
+    inner, outer = posixpath.normpath(inner), posixpath.normpath(outer)
+    return inner == outer or inner.startswith(f"{outer}/")
 
 
 def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:

@@ -96,4 +96,4 @@ def _entries(count: int) -> str:
 
 
 def _lower(sentence: str) -> str:
-    return sentence if sentence[:2].isupper() else sentence[:1].lower() + sentence[1:]
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]

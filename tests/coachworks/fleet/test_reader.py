@@ -22,6 +22,18 @@ def test_a_valid_file_becomes_a_fleet_with_absolute_paths(tmp_path, valid):
     assert fleet.serving("image-quality").port == 9722
 
 
+def test_addresses_of_buckets_stay_as_they_are_and_those_of_files_become_paths(tmp_path, valid):
+    text = valid.replace("photos: ./photos, table: ./photos.csv", "photos: s3://cars/photos/, table: s3://cars/p.csv")
+    text = text.replace(
+        "  sources:\n", "  store: s3://cars/store\n  sources:\n    - {photos: file:///mnt/a, table: t.csv}\n"
+    )
+    (tmp_path / "fleet.yaml").write_text(text)
+    spec = read_fleet(tmp_path / "fleet.yaml").spec
+    assert spec.store == "s3://cars/store"
+    assert [source.photos for source in spec.sources] == ["/mnt/a", "s3://cars/photos/"]
+    assert [source.table for source in spec.sources] == [str(tmp_path / "t.csv"), "s3://cars/p.csv"]
+
+
 def test_the_example_of_the_documentation_is_valid(problems_of):
     page = (Path(__file__).parents[3] / "docs/reference/fleet-file.md").read_text()
     example = re.search(r"```yaml\n(apiVersion.*?)```", page, re.DOTALL)
@@ -218,6 +230,29 @@ BREAKS = {
         "`skill` must be one of the fleet's; got 'imagequality'. Did you mean `image-quality`?",
     ),
     "a source on the web": ("./photos,", "https://example.com/photos,", 7, 16, "must be a local path"),
+    "a bucket that cannot be": (
+        "./photos,",
+        "s3://My_Photos/cars,",
+        7,
+        16,
+        "named by 3 to 63 lower-case letters, digits, dots and hyphens; got 's3://My_Photos/cars'",
+    ),
+    "a prefix with a hole": ("./photos.csv", "s3://photos//a.csv", 7, 33, "names with single slashes between them"),
+    "a prefix that climbs": ("./photos,", "s3://photos/../b,", 7, 16, "names with single slashes between them"),
+    "photos in the store": (
+        "./photos,",
+        "./store/photos,",
+        7,
+        16,
+        "`photos` must not lie in the store, .*; got './store/photos' in './store'. Give the store a folder or prefix",
+    ),
+    "photos in a store that is a whole bucket": (
+        "  sources:\n    - {photos: ./photos",
+        "  store: s3://cars\n  sources:\n    - {photos: s3://cars/photos",
+        8,
+        16,
+        "`photos` must not lie in the store, .*; got 's3://cars/photos' in 's3://cars'",
+    ),
     "a service called like another skill": (
         "serviceName: ai-image-quality",
         "serviceName: image-content",
