@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def check(file: Path) -> None:
     """Check the fleet file: all errors at once, each with its line, the rule and the way out.
 
-    Exit status 0: the file is valid; 2: it is not. Photos and tables are looked for, not read.
+    Exit status 0: the file is valid; 2: it is not. Photos and tables on this machine are looked for, not read; nothing
+    is asked over the network.
 
     \b
     Examples:
@@ -70,14 +71,34 @@ def _summary(fleet: "Fleet") -> list[str]:
         lines.append(f"  {name:<{width}}  {_count(len(skill.labels), 'label')}{critical}")
     lines.append(_count(len(fleet.spec.sources), "source"))
     for source in fleet.spec.sources:
-        lines.append(f"  {_found(Path(source.photos), folder=True)}")
+        lines.append(f"  {_found(source.photos, folder=True)}")
         if source.table is not None:
-            lines.append(f"  {_found(Path(source.table), folder=False)}")
-    lines.append("valid. Next: coachworks run")
+            lines.append(f"  {_found(source.table, folder=False)}")
+    lines += _not_asked(fleet)
+    lines.append(f"valid. Next: coachworks {'submit' if _fit_for_a_cluster(fleet) else 'run'}")
     return lines
 
 
-def _found(path: Path, *, folder: bool) -> str:
+def _not_asked(fleet: "Fleet") -> list[str]:
+    """What only the network could tell."""
+    spec = fleet.spec
+    addresses = [spec.store, *(place for source in spec.sources for place in (source.photos, source.table) if place)]
+    buckets = dict.fromkeys(address.split("/")[2] for address in addresses if address.startswith("s3://"))
+    others = [f"bucket {bucket}" for bucket in buckets]
+    others += [f"MLflow at {spec.tracking}"] if spec.tracking else []
+    others += ["hub of models"] if spec.backbone.startswith("hub:") else []
+    others += ["cluster"] if "cluster" in spec.model_fields_set else []
+    return [f"not asked: {', '.join(others)}. `coachworks doctor` asks."] if others else []
+
+
+def _fit_for_a_cluster(fleet: "Fleet") -> bool:
+    return fleet.spec.store.startswith("s3://") and bool(fleet.spec.tracking)
+
+
+def _found(place: str, *, folder: bool) -> str:
+    if place.startswith("s3://"):
+        return f"bucket   {place}"
+    path = Path(place)
     there = path.is_dir() if folder else path.is_file()
     return f"{'found  ' if there else 'missing'}  {path}"
 

@@ -1,5 +1,6 @@
 """`coachworks init` and `coachworks check`, as people call them."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from coachworks.cli.check import check
 from coachworks.cli.init import init
-from coachworks.errors import InvalidConfigError
+from coachworks.errors import InvalidConfigError, NotFoundError
 
 
 @pytest.fixture
@@ -77,6 +78,33 @@ def test_check_says_which_photos_are_not_there(here):
     checked = run(check)
     assert checked.exit_code == 0
     assert f"missing  {here / 'pets'}" in checked.output
+
+
+def test_check_asks_no_bucket_and_no_server_and_says_so(here, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError(f"connected to {arguments}")
+
+    run(init, "pets", "--store", "s3://team/pets", "--tracking", "https://mlflow.example", "--environment", "pets")
+    path = here / "fleet.yaml"
+    path.write_text(path.read_text().replace("photos: ./pets", "photos: s3://other/pets"))
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    checked = run(check)
+    assert checked.exit_code == 0
+    assert "bucket   s3://other/pets" in checked.output
+    assert "not asked: bucket team, bucket other, MLflow at https://mlflow.example, cluster." in checked.output
+    assert checked.output.endswith("valid. Next: coachworks submit\n")
+
+
+def test_check_of_a_fleet_on_this_machine_asks_all_there_is(here):
+    run(init, "pets")
+    checked = run(check)
+    assert "not asked" not in checked.output
+    assert checked.output.endswith("valid. Next: coachworks run\n")
+
+
+def test_init_wants_a_folder_and_says_what_to_do_with_a_bucket(here):
+    with pytest.raises(NotFoundError, match=r"got a bucket, s3://team/pets. Copy .* then name the bucket in `photos`"):
+        run(init, "s3://team/pets")
 
 
 @pytest.mark.parametrize("command", [check, init])
