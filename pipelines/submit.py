@@ -1,6 +1,7 @@
 """Send the pipeline to a cluster: what must hold before, what is uploaded, what is started."""
 
 import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from coachworks.store import Store
 from pipelines.compiled import compile_pipeline, pipeline_name, version_name
 from pipelines.kubeflow import Kubeflow, RemoteRun, Schedule
 
+_IDENTITY = "identity"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
@@ -28,23 +31,36 @@ class Submission:
         lanes: The skills, lane by lane.
         refresh: Steps to do afresh.
         ingested: Key of the result of ingest that was made here; empty where pods ingest.
+        salt: What KFP's cache is kept apart by.
     """
 
     fleet: Fleet
     lanes: list[list[str]]
     refresh: Sequence[str] = ()
     ingested: str = ""
+    salt: str = ""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The pipeline's parameters."""
-        return {"fleet": for_pods(self.fleet).to_json(), "lanes": self.lanes, "ingested": self.ingested}
+        return {"fleet": for_pods(self.fleet, self.salt).to_json(), "lanes": self.lanes, "ingested": self.ingested}
 
 
-def for_pods(fleet: Fleet) -> Fleet:
-    """The fleet as steps get it: how pods are made stays out, or a new memory limit would spoil every cached step."""
-    cluster = Cluster() if fleet.spec.cluster.dashboard is None else Cluster(dashboard=fleet.spec.cluster.dashboard)
+def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
+    """The fleet as steps get it.
+
+    How pods are made stays out, or a new memory limit would spoil every cached step. What keeps KFP's cache apart
+    goes in: the cache outlives a store that was emptied, and would answer with keys of results that are gone.
+    """
+    told = fleet.spec.cluster.model_dump(include={"dashboard", "cache_salt"}, exclude_unset=True)
+    cluster = Cluster(**({"cache_salt": salt} if salt else {}) | told)
     return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"cluster": cluster})})
+
+
+def store_identity(store: Store) -> str:
+    """A name that the store was given when it was first submitted from: another store, another name."""
+    store.create(_IDENTITY, uuid.uuid4().hex.encode())
+    return store.read(_IDENTITY).decode()
 
 
 def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:

@@ -54,7 +54,7 @@ def submit(
     from coachworks.fleet.reader import read_fleet
     from coachworks.store import open_store
     from pipelines.kubeflow import open_kubeflow
-    from pipelines.submit import Submission, refuse_unfit, steps_from
+    from pipelines.submit import Submission, refuse_unfit, steps_from, store_identity
 
     fleet = read_fleet(file)
     skills = known_skills(fleet, only)
@@ -66,11 +66,14 @@ def submit(
     refuse_unfit(fleet, recurring=recurring)
     console = Console(stderr=True)
     kubeflow = open_kubeflow(fleet.spec.cluster)
-    submission = Submission(fleet=fleet, lanes=fleet.lanes(skills), refresh=steps_from(from_step))
+    store = open_store(fleet.spec.store)
+    submission = Submission(
+        fleet=fleet, lanes=fleet.lanes(skills), refresh=steps_from(from_step), salt=store_identity(store)
+    )
     if recurring:
         _schedule(kubeflow, submission, str(cron), console, as_json=as_json)
         return
-    _start(kubeflow, open_store(fleet.spec.store), submission, console, wait=wait, as_json=as_json)
+    _start(kubeflow, store, submission, console, wait=wait, as_json=as_json)
 
 
 def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console: "Console", *, as_json: bool) -> None:

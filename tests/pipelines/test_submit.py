@@ -10,8 +10,9 @@ import pytest
 from coachworks.errors import InvalidConfigError, TransientError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
+from coachworks.store import FolderStore
 from pipelines.kubeflow import open_kubeflow
-from pipelines.submit import Submission, for_pods, refuse_unfit
+from pipelines.submit import Submission, for_pods, refuse_unfit, store_identity
 
 CLOSED = "http://127.0.0.1:9"
 
@@ -63,6 +64,16 @@ def test_how_pods_are_made_does_not_reach_the_steps_and_spoils_no_cache() -> Non
     small, large = fleet_of(cluster=cluster), fleet_of(cluster=cluster | {"defaults": {"requests": {"memory": "2Gi"}}})
     assert for_pods(small).to_json() == for_pods(large).to_json()
     assert for_pods(small).spec.cluster.dashboard == "https://kubeflow.example"
+
+
+def test_another_store_is_another_cache(tmp_path: Path) -> None:
+    stores = [FolderStore(tmp_path / name) for name in ("one", "two")]
+    salts = [store_identity(store) for store in (*stores, stores[0])]
+    assert salts[0] == salts[2] != salts[1]
+    fleet = fleet_of()
+    assert for_pods(fleet, salts[0]).to_json() != for_pods(fleet, salts[1]).to_json()
+    chosen = fleet_of(cluster={"cacheSalt": "mine"})
+    assert for_pods(chosen, salts[0]).to_json() == for_pods(chosen, salts[1]).to_json()
 
 
 def test_the_parameters_hold_the_fleet_its_lanes_and_what_was_ingested() -> None:
