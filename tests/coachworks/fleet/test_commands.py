@@ -103,7 +103,7 @@ def test_check_of_a_fleet_on_this_machine_asks_all_there_is(here):
 
 
 def test_init_wants_a_folder_and_says_what_to_do_with_a_bucket(here):
-    with pytest.raises(NotFoundError, match=r"got a bucket, s3://team/pets. Copy .* then name the bucket in `photos`"):
+    with pytest.raises(NotFoundError, match=r"got a bucket, s3://team/pets. Copy .* then put the bucket in `photos`"):
         run(init, "s3://team/pets")
 
 
