@@ -112,7 +112,7 @@ def _photo_names(photos: Path) -> set[str]:
     if photos.parts[:1] == ("s3:",):
         raise NotFoundError(
             f"PHOTOS must be a folder on this machine; got a bucket, s3://{'/'.join(photos.parts[1:])}. Copy the table "
-            "and some photos of every label to a folder, write the fleet file for it, and then put the bucket in `photos`."
+            "and some photos of every label to a folder, write the fleet file for it, then put the bucket in `photos`."
         )
     if not photos.is_dir():
         what = "it is a file" if photos.exists() else "there is no such folder"
