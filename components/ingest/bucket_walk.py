@@ -1,14 +1,15 @@
 """What lies under a source's prefix in a bucket: the objects that may be photos, in the order that a folder has."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from coachworks.errors import InvalidConfigError, NotFoundError
+from coachworks.s3 import error_code, open_s3, patient
 from components.ingest.found import Found, is_passed_over, printable
 from components.ingest.report import Aside, Rejection
 
-T = TypeVar("T")
 PAGE_KEYS = 1000  # what S3 lists at a time
 _GONE = "it is gone"
 # What may be wrong with one object while all others are fine.
@@ -68,11 +69,11 @@ class FoundObject:
 
         def fetch() -> bytes:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.key, IfMatch=self.etag, **wanted)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 data: bytes = body.read(most) if wanted else body.read()
             return data
 
-        return _excusing(fetch)
+        return _excusing(fetch, self.place)
 
 
 def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> Iterator[Found | Rejection]:
@@ -90,9 +91,7 @@ def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> It
     bucket, prefix = split_address(photos)
     prefix = f"{prefix}/" if prefix else ""
     store_bucket, store_prefix = split_address(leave_out) if leave_out else ("", "")
-    left_out = f"{store_prefix}/" if store_bucket == bucket and f"{store_prefix}/".startswith(prefix) else None
-    from coachworks.s3 import open_s3
-
+    left_out = f"{store_prefix}/" if store_bucket == bucket and store_prefix else None
     client = open_s3()
     listed = list(_list(client, bucket, prefix, photos))
     if not listed:
@@ -118,17 +117,15 @@ def read_object(address: str) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    from coachworks.s3 import open_s3
-
     bucket, key = split_address(address)
     client = open_s3()
 
     def fetch() -> bytes:
-        with client.get_object(Bucket=bucket, Key=key)["Body"] as body:
+        with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
             data: bytes = body.read()
         return data
 
-    return _excusing(fetch)
+    return _excusing(fetch, address)
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -156,19 +153,17 @@ def _list(client: Any, bucket: str, prefix: str, photos: str) -> Iterator[dict[s
 def _page(client: Any, photos: str, **request: Any) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
-    from coachworks.s3 import patient
-
     def ask() -> dict[str, Any] | str:
         try:
             page: dict[str, Any] = client.list_objects_v2(**request)
         except ClientError as err:
-            code = _code(err)
+            code = error_code(err)
             if code not in {"NoSuchBucket", "AccessDenied"}:
                 raise
             return code
         return page
 
-    page = patient(ask)
+    page = patient(ask, place=photos)
     if page == "NoSuchBucket":
         raise NotFoundError(
             f"photos {photos!r} does not exist: there is no bucket {request['Bucket']!r}. "
@@ -190,27 +185,21 @@ def _nothing_there(client: Any, bucket: str, prefix: str, photos: str) -> Except
     return NotFoundError(f"photos {photos!r} does not exist: nothing lies there. Correct `photos` of this source.")
 
 
-def _excusing(fetch: Callable[[], bytes]) -> bytes:
+def _excusing(fetch: Callable[[], bytes], place: str) -> bytes:
     """What `fetch` gives, tried patiently; OSError where only this object cannot be read."""
     from botocore.exceptions import ClientError
-
-    from coachworks.s3 import patient
 
     def ask() -> bytes | OSError:
         try:
             return fetch()
         except ClientError as err:
-            message = _SET_ASIDE.get(_code(err))
+            message = _SET_ASIDE.get(error_code(err))
             if message is None:
                 raise
             kind = FileNotFoundError if message == _GONE else OSError
-            return kind(f"{message} ({_code(err)})")
+            return kind(f"{message} ({error_code(err)})")
 
-    answer = patient(ask)
+    answer = patient(ask, place=place)
     if isinstance(answer, OSError):
         raise answer
     return answer
-
-
-def _code(err: Any) -> str:
-    return str(err.response.get("Error", {}).get("Code", ""))

@@ -127,6 +127,9 @@ class Bucket:
         return sorted(key for key in keys if key)
 
 
+BROKEN_OFF = "broken off"
+
+
 class S3Server:
     """An S3 server in this process."""
 
@@ -135,7 +138,7 @@ class S3Server:
         from werkzeug.serving import make_server
 
         self.seen: list[tuple[str, str]] = []
-        self.refuse: dict[tuple[str, str], list[str]] = {}  # (method, path) -> error codes to answer with, one each
+        self.refuse: dict[tuple[str, str], list[str]] = {}  # (method, path) -> codes of errors, one for each request
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -151,6 +154,9 @@ class S3Server:
         codes = self.refuse.get(request)
         if codes:
             code = codes.pop(0)
+            if code == BROKEN_OFF:
+                start_response("200 OK", [("Content-Length", "100000"), ("ETag", '"x"')])
+                return [b"\xff\xd8\xff"]
             status = {"AccessDenied": "403", "InvalidObjectState": "403", "NoSuchKey": "404"}.get(code, "503")
             start_response(f"{status} no", [("Content-Type", "application/xml")])
             return [f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()]

@@ -177,7 +177,7 @@ def test_an_object_that_was_replaced_since_it_was_listed_waits_for_the_next_run(
 
 def test_a_server_that_stumbles_is_asked_again(draw, bucket, taken_in):
     bucket.put("photos/a.jpg", draw("a.jpg").read_bytes())
-    bucket.server.refuse["GET", f"/{bucket.name}/photos/a.jpg"] = ["SlowDown", "InternalError"]
+    bucket.server.refuse["GET", f"/{bucket.name}/photos/a.jpg"] = ["SlowDown", "InternalError", "broken off"]
     bucket.server.refuse["GET", f"/{bucket.name}"] = ["ServiceUnavailable"]
     read = taken_in({"photos": f"s3://{bucket.name}/photos"})
     assert (read.report["photos"], read.rejected) == (1, [])
