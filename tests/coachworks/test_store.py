@@ -73,7 +73,7 @@ def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kep
 
 
 def test_other_schemes_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfigError, match=r"store must be a folder; got 'gs://bucket'.*\./store"):
+    with pytest.raises(InvalidConfigError, match=r"store must be a folder or s3://bucket/prefix; got 'gs://bucket'.*\./store"):
         open_store("gs://bucket")
     assert open_store(str(tmp_path)).uri == str(tmp_path)
     assert Path(open_store("relative").uri).is_absolute()

@@ -1,0 +1,30 @@
+"""The object store: photos, features, results and models under POSIX keys, each published whole or not at all."""
+
+from pathlib import Path
+
+from coachworks.errors import InvalidConfigError
+from coachworks.store.bucket import S3Store
+from coachworks.store.folder import FolderStore
+from coachworks.store.local_cache import machine_folder
+from coachworks.store.protocol import Store
+from coachworks.store.scratch import process_alive
+
+__all__ = ["FolderStore", "S3Store", "Store", "machine_folder", "open_store", "process_alive"]
+
+
+def open_store(uri: str) -> Store:
+    """The store that `uri` names: a folder, or `s3://bucket/prefix`.
+
+    Raises:
+        InvalidConfigError: the scheme is not supported.
+    """
+    if uri.startswith("s3://"):
+        from coachworks.s3 import open_s3
+
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        return S3Store(open_s3, bucket, prefix.strip("/"))
+    if "://" in uri and not uri.startswith("file://"):
+        raise InvalidConfigError(
+            f"store must be a folder or s3://bucket/prefix; got {uri!r}. Name a local folder, such as ./store."
+        )
+    return FolderStore(Path(uri.removeprefix("file://")).absolute())

@@ -1,0 +1,43 @@
+"""What belongs to a store but to this machine only: locks, logs, and copies of what a bucket holds."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from coachworks.digests import digest_bytes
+from coachworks.store.folder import FolderStore
+from coachworks.store.protocol import Store
+
+CACHE_VARIABLE = "COACHWORKS_CACHE"
+
+
+def machine_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Path:
+    """This machine's folder for `store`: the store itself where it is a folder, else one in the user's cache.
+
+    `COACHWORKS_CACHE` moves the cache; else it is `coachworks` under `XDG_CACHE_HOME` or `~/.cache`, and where that
+    cannot be written, as in a pod, under the folder of temporary files.
+    """
+    if isinstance(store, FolderStore):
+        return store.root
+    return cache_folder(store.uri, environ)
+
+
+def cache_folder(uri: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The cache's folder for the store at `uri`."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", uri.removeprefix("s3://").lower()).strip("-.")[:60]
+    return _root(environ) / "stores" / f"{name}-{digest_bytes(uri.encode())[:8]}"
+
+
+def _root(environ: Mapping[str, str]) -> Path:
+    if environ.get(CACHE_VARIABLE):
+        return Path(environ[CACHE_VARIABLE]).expanduser().absolute()
+    try:
+        base = Path(environ["XDG_CACHE_HOME"]) if environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
+        (base / "coachworks").mkdir(parents=True, exist_ok=True)
+        if os.access(base / "coachworks", os.W_OK):
+            return base / "coachworks"
+    except (OSError, RuntimeError):  # no home at all, or a read-only one
+        pass
+    return Path(tempfile.gettempdir()) / f"coachworks-{os.getuid()}"

@@ -1,0 +1,87 @@
+"""What a store is, to everything that uses one."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from coachworks.errors import InvalidConfigError
+
+
+class Store(Protocol):
+    """Where everything lives. Keys are POSIX paths such as `photos/3f/3f2a….jpg`.
+
+    Writing is atomic: a reader sees the old object, the new one, or none; never half.
+    """
+
+    @property
+    def remote(self) -> bool:
+        """Whether every call is a round trip to a server."""
+
+    @property
+    def uri(self) -> str:
+        """Address of the store, as the fleet file names it."""
+
+    def exists(self, key: str) -> bool:
+        """Whether an object, a published tree, or a file of one stands under `key`."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The object's bytes, or `length` of them from `start` on.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    def write(self, key: str, data: bytes) -> None:
+        """Publish `data` under `key`, replacing what was there."""
+
+    def write_file(self, key: str, source: Path) -> None:
+        """Publish a copy of the file `source` under `key`, replacing what was there."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Publish `data` under `key` unless something stands there.
+
+        Returns:
+            Whether what stands there now is `data`, which also holds after an attempt whose reply was lost.
+        """
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys of all objects under the folder `prefix`, sorted."""
+
+    def fetch(self, key: str) -> Path:
+        """A local path to read the object, the tree, or the part of a tree `key` from; never write to it.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+
+    def publish(self, folder: Path, key: str) -> None:
+        """Publish a scratch folder as the tree `key`; if the tree is there already, the first one stays.
+
+        The folder itself may be gone afterwards. Trees never change.
+        """
+
+    def point(self, name: str, key: str) -> None:
+        """Let `name` lead to the tree `key`, in one step; it may have led elsewhere before."""
+
+    def pointed(self, name: str) -> str:
+        """The key that `name` leads to.
+
+        Raises:
+            NotFoundError: `name` leads nowhere.
+        """
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A temporary folder, gone afterwards, from which `publish` is cheap: `with store.scratch() as folder:`."""
+
+
+def key_parts(key: str) -> list[str]:
+    """The parts of a key.
+
+    Raises:
+        InvalidConfigError: it is none.
+    """
+    parts = key.split("/")
+    if not key or any(part in {"", ".", ".."} for part in parts):
+        raise InvalidConfigError(f"key must be a relative POSIX path without '..'; got {key!r}")
+    return parts
