@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from components.register.lineage import SkillRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # Tags by which runs and versions are found again.
 EVALUATE = "coachworks.evaluate"  # key of the evaluation that a run or version stands for
@@ -48,12 +49,15 @@ class Observed:
         run_id: The finished run of this evaluation.
         versions: All versions, oldest first.
         aliases: alias -> version.
+        strays: How many more runs and versions of this evaluation there are than the valid ones: begun and left, or
+            made by two registrations at once.
     """
 
     experiment_id: str | None = None
     run_id: str | None = None
     versions: tuple[Version, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    strays: int = 0
 
     def version(self, number: str | None) -> Version | None:
         """The version with that number."""
@@ -70,12 +74,19 @@ class Observed:
         return self.version(self.aliases.get(CHALLENGER))
 
     def of(self, record: SkillRecord) -> Version | None:
-        """The version of this evaluation, else the newest with the very same head."""
-        for tag, value in ((EVALUATE, record.lineage.evaluate.key), (HEAD, record.head_digest)):
-            found = [version for version in self.versions if version.tags.get(tag) == value]
-            if found:
-                return found[-1]
-        return None
+        """The version of this evaluation, else the newest with the very same head.
+
+        Two registrations at once may have made two versions of one evaluation: the lower number is the valid one,
+        for the registry gives numbers in order.
+        """
+        own = of_evaluation(self.versions, record)
+        same = [version for version in self.versions if version.tags.get(HEAD) == record.head_digest]
+        return own[0] if own else same[-1] if same else None
+
+
+def of_evaluation(versions: Iterable[Version], record: SkillRecord) -> list[Version]:
+    """The versions that were made of this very evaluation, in their order."""
+    return [version for version in versions if version.tags.get(EVALUATE) == record.lineage.evaluate.key]
 
 
 def settled(record: SkillRecord, seen: Observed) -> bool:
@@ -84,9 +95,11 @@ def settled(record: SkillRecord, seen: Observed) -> bool:
     if status == "dropped":
         return True
     if status == "failed":
-        return seen.run_id is not None
+        return seen.run_id is not None and not seen.strays
     champion, own = seen.champion, seen.of(record)
-    return champion is not None and (unchanged(record, champion) or (own is not None and JUDGED in own.tags))
+    if champion is not None and unchanged(record, champion):
+        return True
+    return champion is not None and own is not None and JUDGED in own.tags and not seen.strays
 
 
 def unchanged(record: SkillRecord, champion: Version) -> bool:
@@ -97,23 +110,44 @@ def unchanged(record: SkillRecord, champion: Version) -> bool:
 def ask(client: "MlflowClient", record: SkillRecord) -> Observed:
     """What the registry holds for a skill, through MLflow's client."""
     experiment = client.get_experiment_by_name(record.experiment)
-    run_id = None
-    if experiment is not None and experiment.lifecycle_stage == "active":
-        runs = client.search_runs(
-            [experiment.experiment_id],
-            f"tags.`{EVALUATE}` = '{record.lineage.evaluate.key}' and tags.`{KIND}` = '{RUN}' "
-            "and attributes.status = 'FINISHED'",
-            max_results=1,
-        )
-        run_id = runs[0].info.run_id if runs else None
     registered = client.search_registered_models(f"name = '{record.model}'", max_results=1)
-    found = client.search_model_versions(f"name = '{record.model}'") if registered else []
-    versions = (
+    versions = list_versions(client, record) if registered else ()
+    aliases = {alias: str(number) for alias, number in dict(registered[0].aliases).items()} if registered else {}
+    if experiment is None or experiment.lifecycle_stage != "active":
+        return Observed(experiment.experiment_id if experiment else None, None, versions, aliases)
+    own = of_evaluation(versions, record)
+    runs = list_runs(client, experiment.experiment_id, record)
+    valid = valid_run(runs, own[0].run_id if own else None)
+    run_id = valid.info.run_id if valid is not None and valid.info.status == "FINISHED" else None
+    strays = sum(run is not valid for run in runs) + len(own[1:])
+    return Observed(experiment.experiment_id, run_id, versions, aliases, strays)
+
+
+def list_versions(client: "MlflowClient", record: SkillRecord) -> tuple[Version, ...]:
+    """All versions of the skill's model, oldest first."""
+    found = client.search_model_versions(f"name = '{record.model}'")
+    return tuple(
         Version(str(version.version), dict(version.tags), version.run_id)
         for version in sorted(found, key=lambda version: int(version.version))
     )
-    aliases = {alias: str(number) for alias, number in dict(registered[0].aliases).items()} if registered else {}
-    return Observed(experiment.experiment_id if experiment else None, run_id, tuple(versions), aliases)
+
+
+def list_runs(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> list["Run"]:
+    """The runs of this evaluation, finished or not, without the candidates nested in them."""
+    return list(
+        client.search_runs(
+            [experiment_id], f"tags.`{EVALUATE}` = '{record.lineage.evaluate.key}' and tags.`{KIND}` = '{RUN}'"
+        )
+    )
+
+
+def valid_run(runs: Iterable["Run"], preferred: str | None = None) -> "Run | None":
+    """Which of several equal runs everybody takes: the one of the version, else a finished one, else the lowest id."""
+    return min(
+        runs,
+        key=lambda run: (run.info.run_id != preferred, run.info.status != "FINISHED", run.info.run_id),
+        default=None,
+    )
 
 
 def peek(tracking: Tracking, record: SkillRecord) -> Observed | None:

@@ -2,20 +2,22 @@
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.store import Store
-from coachworks.tracking import VIEW, Tracking
+from coachworks.tracking import VIEW, Tracking, patiently
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
-from components.register.observed import CANDIDATE, EVALUATE, KIND, RUN
+from components.register.observed import CANDIDATE, EVALUATE, KIND, RUN, list_runs, valid_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import DatasetInput, Run
 
 _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
@@ -52,41 +54,96 @@ def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillR
 
 
 def record_run(client: "MlflowClient", store: Store, experiment_id: str, record: SkillRecord) -> str:
-    """Record the evaluation as a run with its candidates nested in it; what a killed attempt left is removed first.
+    """Record the evaluation as a run with its candidates nested in it.
 
-    The run becomes FINISHED last: a finished run is a whole one.
+    What an attempt left that was killed, or whose reply was lost, is completed: all that is recorded follows from the
+    evaluation, so recording it again changes nothing. The run becomes FINISHED last: a finished run is a whole one.
 
     Returns:
         Id of the run.
     """
-    _remove_unfinished(client, experiment_id, record)
-    evaluated = record.evaluated
+    run_id = patiently(client, lambda: _ensure_run(client, experiment_id, record))
+    for candidate in record.trained["candidates"]:
+        nested = patiently(client, partial(_ensure_candidate, client, experiment_id, run_id, record, candidate))
+        _log_candidate(client, nested, record, candidate)
+    client.log_inputs(run_id, [_dataset(record)])
     at = record.evaluated_at_ms
-    run = client.create_run(
+    _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
+    with store.scratch() as folder:
+        _gather(record, run_id, folder)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            client.log_artifact(run_id, str(file), file.parent.relative_to(folder).as_posix())
+    client.set_terminated(run_id, "FINISHED", end_time=at)
+    return run_id
+
+
+def _ensure_run(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> str:
+    """Id of the run of this evaluation: one that is there, else a new one."""
+    found = []
+    for run in list_runs(client, experiment_id, record):
+        if run.info.status == "FINISHED" or run.data.tags.get("code") == record.provenance["code"]:
+            found.append(run)
+        else:  # begun by another release, which may have recorded other things
+            _delete(client, experiment_id, run.info.run_id)
+    valid = valid_run(found)
+    if valid is not None:
+        return str(valid.info.run_id)
+    made = client.create_run(
         experiment_id,
         start_time=record.training_started_at_ms,
         run_name=run_name(record),
         tags=_tags(record, RUN, descriptions.describe_run(record)),
     )
-    run_id = str(run.info.run_id)
-    for candidate in record.trained["candidates"]:
-        _record_candidate(client, experiment_id, run_id, record, candidate)
-    client.log_inputs(run_id, [_dataset(record)])
-    _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
-    with store.scratch() as folder:
-        for name in ("pictures", "report", "test", "training"):
-            (folder / name).mkdir()
-        for path, source in _artifacts(record):
-            shutil.copyfile(source, folder / path)
-        (folder / "report" / "candidates.json").write_text(
-            json.dumps(record.trained, indent=1, ensure_ascii=False), "utf-8"
-        )
-        if evaluated["status"] == "passed":
-            (folder / FOLDER).mkdir()
-            write_model_folder(record, run_id, folder / FOLDER)
-        client.log_artifacts(run_id, str(folder))
-    client.set_terminated(run_id, "FINISHED", end_time=at)
-    return run_id
+    valid = valid_run([*list_runs(client, experiment_id, record), made])
+    return str((valid or made).info.run_id)
+
+
+def _ensure_candidate(
+    client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
+) -> str:
+    """Id of the run of a candidate: one that is there, else a new one."""
+    valid = valid_run(_nested(client, experiment_id, parent).get(candidate, ()))
+    if valid is not None:
+        return str(valid.info.run_id)
+    tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
+    won = candidate == record.trained["winner"]
+    made = client.create_run(
+        experiment_id,
+        start_time=record.training_started_at_ms,
+        run_name=candidate,
+        tags={**tags, _PARENT: parent, "selected": "yes" if won else "no"},
+    )
+    return str(made.info.run_id)
+
+
+def remove_strays(client: "MlflowClient", experiment_id: str, record: SkillRecord, run_id: str) -> None:
+    """Leave one run of this evaluation, `run_id`, one run of each candidate in it, and one version.
+
+    Two registrations at once, or a lost reply that came to be carried out late, may have made more of them.
+    """
+    for run in list_runs(client, experiment_id, record):
+        if run.info.run_id != run_id:
+            _delete(client, experiment_id, run.info.run_id)
+    for runs in _nested(client, experiment_id, run_id).values():
+        valid = valid_run(runs)
+        for run in runs:
+            if run is not valid:
+                client.delete_run(run.info.run_id)
+
+
+def _nested(client: "MlflowClient", experiment_id: str, parent: str) -> dict[str, list["Run"]]:
+    """Candidate -> its runs nested in `parent`."""
+    found = defaultdict(list)
+    for run in client.search_runs([experiment_id], f"tags.`{_PARENT}` = '{parent}'"):
+        found[str(run.info.run_name)].append(run)
+    return found
+
+
+def _delete(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
+    for runs in _nested(client, experiment_id, run_id).values():
+        for nested in runs:
+            client.delete_run(nested.info.run_id)
+    client.delete_run(run_id)
 
 
 def run_name(record: SkillRecord) -> str:
@@ -100,38 +157,16 @@ def log_comparison(client: "MlflowClient", run_id: str, metrics: Mapping[str, fl
     _log(client, run_id, {f"test_vs_champion/{name}": round(value, 4) for name, value in metrics.items()}, {}, at_ms)
 
 
-def _remove_unfinished(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> None:
-    for run in client.search_runs(
-        [experiment_id],
-        f"tags.`{EVALUATE}` = '{record.lineage.evaluate.key}' and tags.`{KIND}` = '{RUN}' "
-        "and attributes.status != 'FINISHED'",
-    ):
-        for nested in client.search_runs([experiment_id], f"tags.`{_PARENT}` = '{run.info.run_id}'"):
-            client.delete_run(nested.info.run_id)
-        client.delete_run(run.info.run_id)
-
-
-def _record_candidate(
-    client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
-) -> None:
-    started = record.training_started_at_ms
-    won = candidate == record.trained["winner"]
-    tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
-    run = client.create_run(
-        experiment_id,
-        start_time=started,
-        run_name=candidate,
-        tags={**tags, _PARENT: parent, "selected": "yes" if won else "no"},
-    )
+def _log_candidate(client: "MlflowClient", run_id: str, record: SkillRecord, candidate: str) -> None:
     _log(
         client,
-        run.info.run_id,
+        run_id,
         measures.candidate_metrics(record, candidate),
         measures.candidate_params(record, candidate),
         record.evaluated_at_ms,
     )
     seconds = record.trained["candidates"][candidate]["seconds"] or 0
-    client.set_terminated(run.info.run_id, "FINISHED", end_time=started + int(seconds * 1000))
+    client.set_terminated(run_id, "FINISHED", end_time=record.training_started_at_ms + int(seconds * 1000))
 
 
 def _log(
@@ -172,6 +207,19 @@ def _dataset(record: SkillRecord) -> "DatasetInput":
         ),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
+
+
+def _gather(record: SkillRecord, run_id: str, folder: Path) -> None:
+    """Copy what becomes the run's artifacts."""
+    for name in ("pictures", "report", "test", "training"):
+        (folder / name).mkdir()
+    for path, source in _artifacts(record):
+        shutil.copyfile(source, folder / path)
+    told = json.dumps(record.trained, indent=1, ensure_ascii=False)
+    (folder / "report" / "candidates.json").write_text(told, "utf-8")
+    if record.evaluated["status"] == "passed":
+        (folder / FOLDER).mkdir()
+        write_model_folder(record, run_id, folder / FOLDER)
 
 
 def _artifacts(record: SkillRecord) -> Iterator[tuple[str, Path]]:

@@ -1,6 +1,7 @@
 """The step register, as a library function."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from coachworks.context import ALONE, Context
@@ -8,11 +9,11 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, load, produce
 from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
-from coachworks.tracking import Tracking, open_client, tracking_of, translated
+from coachworks.tracking import Tracking, open_client, patiently, tracking_of, translated
 from components.register.config import RegisterConfig
 from components.register.head_store import keep_head
 from components.register.lineage import Lineage, SkillRecord
-from components.register.observed import Observed, ask, peek, settled, unchanged
+from components.register.observed import EVALUATE, Observed, ask, peek, settled, unchanged
 from components.register.report import RegisterReport
 from components.register.standing import standing
 
@@ -31,8 +32,8 @@ def register(
     """Record every candidate in MLflow, register the winners, let a better challenger take over.
 
     What the registry holds afterwards is part of the result's key, beside the evaluation: the step looks at the
-    outside, and a champion that somebody moved by hand makes another result. Where nothing is left to do, MLflow is
-    not even imported.
+    outside, and a champion that somebody moved by hand makes another result; the server's address is not, since it
+    may have several. Where nothing is left to do, an embedded MLflow is not even imported.
 
     Args:
         fleet: The fleet, located.
@@ -45,7 +46,7 @@ def register(
         The result; its report is a `RegisterReport`.
 
     Raises:
-        TransientError: the tracking server does not answer; what is done is kept.
+        TransientError: the tracking server stays away longer than patience lasts; what is done is kept.
         InvalidConfigError: the tracking address, the credentials or the database cannot be used.
     """
     config = config or RegisterConfig()
@@ -61,9 +62,9 @@ def register(
     inputs = {
         "evaluate": evaluate,
         "fleet": fleet.name,
-        "tracking": tracking.name,
         "registry": {
-            name: [found.version, found.champion_version, found.head_digest] for name, found in standings.items()
+            name: [found.version, found.champion_version, found.head_digest, found.experiment_id, found.run_id]
+            for name, found in standings.items()
         },
     }
     return produce(
@@ -91,18 +92,25 @@ def _bring_about(
     tracking: Tracking, store: Store, records: Sequence[SkillRecord], config: RegisterConfig, context: Context
 ) -> dict[str, Observed]:
     """Do what is left to do, and return what the registry holds afterwards."""
-    client = open_client(tracking)
+    client = open_client(tracking, context.progress)
     found = {}
-    with translated(tracking), context.progress.task("register", total=len(records), unit="skills") as task:
+    with context.progress.task("register", total=len(records), unit="skills") as task:
         for record in records:
-            with tracking.exclusive():  # per skill, so that lanes take turns
-                seen = ask(client, record)
-                if not settled(record, seen):
-                    _register(client, tracking, store, record, seen, config)
-                    seen = ask(client, record)
-            found[record.name] = seen
+            found[record.name] = patiently(client, partial(_settle, client, tracking, store, record, config))
             task.advance()
     return found
+
+
+def _settle(
+    client: "MlflowClient", tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
+) -> Observed:
+    """Bring about what one skill lacks; each time it is called it asks first, so it may be called again."""
+    with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
+        seen = ask(client, record)
+        if not settled(record, seen):
+            _register(client, tracking, store, record, seen, config)
+            seen = ask(client, record)
+        return seen
 
 
 def _register(
@@ -113,10 +121,10 @@ def _register(
     seen: Observed,
     config: RegisterConfig,
 ) -> None:
-    from components.register.runs import ensure_experiment, record_run
+    from components.register.runs import ensure_experiment, record_run, remove_strays
     from components.register.versions import ensure_version, judge
 
-    passed = record.evaluated["status"] == "passed"
+    passed, key = record.evaluated["status"] == "passed", record.lineage.evaluate.key
     if passed:
         keep_head(store, record)
     if passed and seen.champion is not None and unchanged(record, seen.champion):
@@ -126,3 +134,5 @@ def _register(
     if passed:
         own = ensure_version(client, record, seen, run_id)
         judge(client, store, record, seen, own, config)
+        run_id = own.run_id if own.run_id and own.tags.get(EVALUATE) == key else run_id
+    remove_strays(client, experiment_id, record, run_id)

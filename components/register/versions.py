@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from coachworks.store import Store
-from coachworks.tracking import CHALLENGER, CHAMPION
+from coachworks.tracking import CHALLENGER, CHAMPION, OvertakenError, patiently
 from components.register import descriptions
 from components.register.champion_answers import champion_answers
 from components.register.comparison import Comparison, compare
@@ -31,6 +31,8 @@ from components.register.observed import (
     REASON,
     Observed,
     Version,
+    list_versions,
+    of_evaluation,
 )
 from components.register.runs import log_comparison
 
@@ -49,22 +51,39 @@ def ensure_version(client: "MlflowClient", record: SkillRecord, seen: Observed, 
             raise
     client.update_registered_model(record.model, descriptions.describe_model(record))
     own = seen.of(record)
-    if own is not None:
-        return own
-    tags = {
-        **record.provenance,
-        EVALUATE: record.lineage.evaluate.key,
-        HEAD: record.head_digest,
-        BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
-    }
-    created = client.create_model_version(
-        record.model,
-        source=f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}",
-        run_id=run_id,
-        tags=tags,
-        description=descriptions.describe_version(record, None, "Not yet compared with the champion."),
-    )
-    return Version(str(created.version), tags, run_id)
+    return own if own is not None and not seen.strays else patiently(client, lambda: _one(client, record, run_id))
+
+
+def _one(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
+    """The one version of this evaluation; somebody else, or a request whose reply was lost, may have made it already."""
+    if not of_evaluation(list_versions(client, record), record):
+        client.create_model_version(
+            record.model,
+            source=f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}",
+            run_id=run_id,
+            tags={
+                **record.provenance,
+                EVALUATE: record.lineage.evaluate.key,
+                HEAD: record.head_digest,
+                BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
+            },
+            description=descriptions.describe_version(record, None, "Not yet compared with the champion."),
+        )
+    valid, *more = of_evaluation(list_versions(client, record), record)
+    for version in more:
+        _drop(client, record, version)
+    return valid
+
+
+def _drop(client: "MlflowClient", record: SkillRecord, version: Version) -> None:
+    """Delete a second version of one evaluation, unless somebody else did."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_model_version(record.model, version.number)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def judge(
@@ -87,7 +106,7 @@ def judge(
     """
     champion = seen.champion
     if champion is None:
-        _promote(client, record, own, None, "The first version to pass its gates.")
+        _promote(client, record, own, None, "The first version to pass its gates.", None)
     elif champion.number == own.number:  # killed after the promotion
         _finish(client, record, own, CHAMPION)
     else:
@@ -96,7 +115,7 @@ def judge(
         if comparison is not None:
             _record_comparison(client, record, own, comparison)
         if comparison is not None and wins(comparison, config):
-            _promote(client, record, own, comparison, f"Took over from version {champion.number}.")
+            _promote(client, record, own, comparison, f"Took over from version {champion.number}.", champion)
             return
         note = obstacle or (
             f"Version {champion.number} stays the champion: to take over, a challenger must be better in "
@@ -154,8 +173,19 @@ def _record_comparison(client: "MlflowClient", record: SkillRecord, own: Version
 
 
 def _promote(
-    client: "MlflowClient", record: SkillRecord, own: Version, comparison: Comparison | None, note: str
+    client: "MlflowClient",
+    record: SkillRecord,
+    own: Version,
+    comparison: Comparison | None,
+    note: str,
+    beaten: Version | None,
 ) -> None:
+    served = client.get_registered_model(record.model).aliases.get(CHAMPION)
+    if served is not None and str(served) not in {own.number, beaten and beaten.number}:
+        raise OvertakenError(
+            f"version {served} of {record.model!r} became the champion while version {own.number} was being judged. "
+            "Run again: it is compared with that one."
+        )
     client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
     client.set_model_version_tag(record.model, own.number, REASON, note)
     client.set_registered_model_alias(record.model, CHAMPION, own.number)

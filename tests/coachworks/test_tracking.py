@@ -5,11 +5,13 @@ import sqlite3
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.fleet.model import Fleet
+from coachworks.progress import SILENT
 from coachworks.tracking import (
     Tracking,
     comparison_page,
@@ -37,7 +39,7 @@ def fleet_with(store, tracking=None):
 def answering(monkeypatch):
     """A server that answers every request with one status; gives its address."""
     servers = []
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "0")
 
     def start(status, body):
         class Handler(BaseHTTPRequestHandler):
@@ -61,21 +63,40 @@ def answering(monkeypatch):
         server.server_close()
 
 
-def ask(address):
+def ask(address, progress=SILENT):
     tracking = Tracking(uri=address)
-    client = open_client(tracking)
+    client = open_client(tracking, progress)
     with translated(tracking):
         client.get_experiment_by_name("showroom/view")
 
 
-def test_the_fleet_file_decides_then_the_environment_then_the_store(store):
-    environ = {"MLFLOW_TRACKING_URI": "http://from-the-environment:5000/"}
-    assert tracking_of(fleet_with(store, "https://mlflow.example"), environ).uri == "https://mlflow.example"
-    assert tracking_of(fleet_with(store), environ).uri == "http://from-the-environment:5000"
+def test_the_environment_decides_then_the_fleet_file_then_the_store(store):
+    environ = {"MLFLOW_TRACKING_URI": "http://mlflow.platform.svc:5000/"}
+    both = tracking_of(fleet_with(store, "https://mlflow.example/"), environ)
+    assert both.uri == "http://mlflow.platform.svc:5000"
+    assert both.public == both.name == "https://mlflow.example"
+    from_here = tracking_of(fleet_with(store, "https://mlflow.example"), {})
+    assert (from_here.uri, from_here.public) == ("https://mlflow.example", "https://mlflow.example")
+    assert tracking_of(fleet_with(store), environ).public == "http://mlflow.platform.svc:5000"
     embedded = tracking_of(fleet_with(store), {})
     assert embedded.database == store.root / "mlflow" / "mlflow.db"
     assert embedded.name == "embedded"
     assert embedded.artifact_location("showroom/view").endswith("/mlflow/artifacts/showroom/view")
+
+
+def test_a_bucket_has_no_room_for_an_embedded_store():
+    fleet = fleet_with(SimpleNamespace(uri="s3://cars/fleet"))
+    with pytest.raises(InvalidConfigError, match=r"'s3://cars/fleet' is no folder.*set spec\.tracking to the address"):
+        tracking_of(fleet, {})
+    assert tracking_of(fleet, {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}).uri == "http://mlflow:5000"
+
+
+def test_credentials_in_an_address_are_refused_and_not_repeated(store):
+    secret = "https://anna:tell-nobody@mlflow.example"
+    for fleet, environ in ((fleet_with(store), {"MLFLOW_TRACKING_URI": secret}), (fleet_with(store, secret), {})):
+        with pytest.raises(InvalidConfigError, match=r"must not hold a user name.*MLFLOW_TRACKING_USERNAME") as caught:
+            tracking_of(fleet, environ)
+        assert "tell-nobody" not in str(caught.value)
 
 
 def test_an_sqlite_file_may_be_named(store, tmp_path):
@@ -106,10 +127,22 @@ def test_a_store_with_blanks_in_its_path_works(tmp_path):
     assert not (folder / "mlruns").exists()
 
 
-def test_a_server_that_is_not_there_is_noticed_after_a_bounded_number_of_attempts(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    with pytest.raises(TransientError, match=r"tracking server http://127\.0\.0\.1:9 does not answer\. Check the addr"):
-        ask("http://127.0.0.1:9")
+def test_a_server_that_is_not_there_is_waited_for_as_long_as_patience_lasts_and_people_are_told(monkeypatch):
+    monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "1")
+    told = []
+    progress = SimpleNamespace(note=told.append)
+    with pytest.raises(
+        TransientError, match=r"http://127\.0\.0\.1:9 does not answer \(Connection refused\)\. Check the"
+    ):
+        ask("http://127.0.0.1:9", progress)
+    assert told == ["waiting up to 1 s: the tracking server http://127.0.0.1:9 does not answer (Connection refused)"]
+
+
+@pytest.mark.parametrize("patience", ["soon", "-1", "nan", "1e9"])
+def test_patience_is_a_number_of_seconds(monkeypatch, patience):
+    monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", patience)
+    with pytest.raises(InvalidConfigError, match=r"COACHWORKS_TRACKING_PATIENCE_S must be a number of seconds in \[0"):
+        open_client(Tracking(uri="http://127.0.0.1:9"))
 
 
 def test_a_server_that_asks_who_we_are_names_the_variables(answering):
