@@ -6,14 +6,15 @@
 #   deployer   helm and the command
 #
 # A target's dependencies come before the code, so that a change of code rebuilds in seconds. What is installed is
-# pinned by requirements.lock. Nothing here needs BuildKit: buildah and older dockers build it too.
+# pinned by requirements.lock. Nothing here needs BuildKit: buildah and older dockers build it too, and such as build all
+# stages up to the target find them in the order of what they ask for.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 ARG HELM_IMAGE=docker.io/alpine/helm:3.17.3
 
 # ---- What each target installs, as pyproject.toml says it.
 FROM ${PYTHON_IMAGE} AS requirements
 WORKDIR /requirements
-COPY pyproject.toml ./
+COPY pyproject.toml requirements.lock ./
 RUN for target in "serving serving s3" "steps serving s3 steps" "platform platform s3" "deployer s3"; do \
       set -- $target && name=$1 && shift && python3 -c "import sys, tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
@@ -25,8 +26,7 @@ print(*(line for line in project['dependencies'] + extras if not line.startswith
 # ---- What all of them share: a user, an empty virtual environment, settings.
 FROM ${PYTHON_IMAGE} AS base
 RUN useradd --uid 10001 --user-group --home-dir /tmp --no-create-home --shell /usr/sbin/nologin coachworks \
- && python3 -m venv --without-pip /opt/venv \
- && mkdir /opt/coachworks
+ && python3 -m venv --without-pip /opt/venv
 # The root file system may be read-only: all that is written goes under /tmp, which is then a volume.
 ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -52,68 +52,118 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
     MPLBACKEND=Agg \
     OMP_WAIT_POLICY=PASSIVE
 WORKDIR /opt/coachworks
-# pip's own settings reach it as build arguments; they do not stay in the image.
-ARG PIP_INDEX_URL
-ARG PIP_EXTRA_INDEX_URL
-ARG PIP_TRUSTED_HOST
+LABEL org.opencontainers.image.licenses="Apache-2.0"
 
-# ---- serving
+# ---- The code, as in a checkout: what it is called and depends on, then itself, compiled.
+FROM base AS code
+ARG PIP_INDEX_URL
+COPY LICENSE pyproject.toml ./
+# Empty stand-ins, since a build asks for all that a wheel carries.
+RUN mkdir charts && touch README.md .dockerignore Dockerfile requirements.lock \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --editable . \
+ && rm -r charts README.md .dockerignore
+COPY Dockerfile requirements.lock ./
+COPY coachworks coachworks
+COPY components components
+COPY pipelines pipelines
+COPY serving serving
+COPY validation validation
+RUN python -m compileall -q --invalidation-mode unchecked-hash coachworks components pipelines serving validation
+
+# ---- serving: no torch, no MLflow. It answers with the bento that is mounted at /bento.
 FROM base AS serving-dependencies
 ARG PIP_INDEX_URL
-ARG PIP_EXTRA_INDEX_URL
-ARG PIP_TRUSTED_HOST
-COPY requirements.lock /opt/coachworks/
-COPY --from=requirements /requirements/serving.txt /tmp/serving.txt
+COPY --from=requirements /requirements/serving.txt /requirements/requirements.lock /requirements/
 RUN pip --python /opt/venv/bin/python install --no-cache-dir \
-      --constraint requirements.lock --requirement /tmp/serving.txt
+      --constraint /requirements/requirements.lock --requirement /requirements/serving.txt
 
 FROM serving-dependencies AS serving
-COPY LICENSE Dockerfile pyproject.toml /opt/coachworks/
-RUN touch README.md && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --editable .
-COPY coachworks coachworks
-COPY components components
-COPY pipelines pipelines
-COPY serving serving
-COPY validation validation
-RUN python -m compileall -q coachworks components pipelines serving validation
-ARG VERSION=""
-ARG REVISION=""
+COPY --from=code /opt /opt
+ARG VERSION
+ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="coachworks/serving" \
       org.opencontainers.image.description="Answers about photos" \
-      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 USER 10001:10001
 EXPOSE 3000
-CMD ["coachworks", "--help"]
+CMD ["bentoml", "serve", "/bento", "--host", "0.0.0.0", "--port", "3000"]
 
-# ---- steps: serving's layers, and more
+# ---- steps: the layers of serving, and what training and everything around it needs
 FROM serving-dependencies AS steps-dependencies
 ARG PIP_INDEX_URL
-ARG PIP_EXTRA_INDEX_URL
-ARG PIP_TRUSTED_HOST
-# Where torch's CPU build is. Another of its indexes, or none (`--build-arg TORCH_INDEX=`), gives a CUDA build, whose
-# nvidia packages the lock does not pin: torch pins them itself.
+# Where torch's CPU build is. Another of its indexes, or none (`--build-arg TORCH_INDEX=`), gives a CUDA build; the lock
+# leaves the nvidia packages that come with it to torch, which pins most of them itself.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY --from=requirements /requirements/steps.txt /tmp/steps.txt
+COPY --from=requirements /requirements/steps.txt /requirements/requirements.lock /requirements/
 RUN pip --python /opt/venv/bin/python install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-      --constraint requirements.lock --requirement /tmp/steps.txt
+      --constraint /requirements/requirements.lock --requirement /requirements/steps.txt
 
 FROM steps-dependencies AS steps
-COPY LICENSE Dockerfile pyproject.toml /opt/coachworks/
-RUN touch README.md && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --editable .
-COPY coachworks coachworks
-COPY components components
-COPY pipelines pipelines
-COPY serving serving
-COPY validation validation
-RUN python -m compileall -q coachworks components pipelines serving validation
-ARG VERSION=""
-ARG REVISION=""
+COPY --from=code /opt /opt
+ARG VERSION
+ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="coachworks/steps" \
       org.opencontainers.image.description="Runs the steps of the pipeline" \
-      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+USER 10001:10001
+CMD ["coachworks", "--help"]
+
+# ---- platform
+FROM base AS platform-dependencies
+# pg_dump refuses servers newer than itself: Debian 12 has version 15, Debian 13 (`--build-arg PYTHON_IMAGE=`) 17.
+# The server's programs come along, so that the chart's own PostgreSQL needs no other image and always fits pg_dump;
+# without its package's perl, certificates and LLVM.
+RUN apt-get update \
+ && server=$(apt-cache depends postgresql | awk '$1 == "Depends:" && $2 ~ /^postgresql-[0-9]+$/ {print $2}') \
+ && apt-get install --yes --no-install-recommends postgresql-client \
+      $(apt-cache depends "$server" | awk '$1 == "Depends:" && $2 ~ /^lib/ && $2 !~ /^libllvm/ {print $2}') \
+ && cd /tmp && apt-get download "$server" && dpkg-deb --extract "$server"_*.deb / && rm "$server"_*.deb \
+ && rm -rf /usr/lib/postgresql/*/lib/bitcode /usr/lib/postgresql/*/lib/llvmjit* \
+ && rm -rf /var/lib/apt/lists/*
+ARG PIP_INDEX_URL
+COPY --from=requirements /requirements/platform.txt /requirements/requirements.lock /requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir \
+      --constraint /requirements/requirements.lock --requirement /requirements/platform.txt
+
+FROM platform-dependencies AS platform
+COPY --from=code /opt /opt
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.title="coachworks/platform" \
+      org.opencontainers.image.description="MLflow's server, and backups of its database" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+USER 10001:10001
+CMD ["coachworks", "--help"]
+
+# ---- deployer
+FROM ${HELM_IMAGE} AS helm
+
+FROM base AS deployer-dependencies
+COPY --from=helm /usr/bin/helm /usr/local/bin/helm
+ARG PIP_INDEX_URL
+COPY --from=requirements /requirements/deployer.txt /requirements/requirements.lock /requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir \
+      --constraint /requirements/requirements.lock --requirement /requirements/deployer.txt
+
+FROM deployer-dependencies AS deployer
+COPY --from=code /opt /opt
+COPY charts charts
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.title="coachworks/deployer" \
+      org.opencontainers.image.description="helm and the command" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 USER 10001:10001
 CMD ["coachworks", "--help"]

@@ -67,6 +67,7 @@ def write_context(folder: Path) -> None:
         target = folder / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.path, target)
+    (folder / "charts").mkdir(exist_ok=True)
 
 
 def _code() -> Iterator[_File]:
