@@ -5,7 +5,9 @@ clients try once; `patient` repeats what failed for now, and translates what wil
 """
 
 import os
+import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,6 +65,32 @@ class Patience:
     total_s: float = 150.0
 
 
+class _Pace:
+    """A pause before every call, for as long as the server says that it is asked too much.
+
+    Each such answer doubles the pause, each other one takes a fifth of it away. botocore's own limiter (`adaptive`)
+    recovers by the clock instead: where one answer in twenty says SlowDown, it ends at one call in two seconds.
+    """
+
+    least_s, most_s = 0.05, 2.0
+
+    def __init__(self) -> None:
+        self._pause_s = 0.0
+
+    def keep(self) -> None:
+        """Pause."""
+        if self._pause_s:
+            time.sleep(random.uniform(0, 2 * self._pause_s))  # noqa: S311 — nothing secret
+
+    def learn(self, *, throttled: bool) -> None:
+        """An answer has come."""
+        if throttled:
+            self._pause_s = min(self.most_s, max(self.least_s, 2 * self._pause_s))
+        else:
+            self._pause_s = 0.8 * self._pause_s if self._pause_s > self.least_s / 10 else 0.0
+
+
+_pace = _Pace()
 PATIENT = Patience()  # about a minute where a server refuses at once
 BRIEF = Patience(attempts=2, total_s=3.0)  # for what the next attempt replaces anyway
 _LEAST_ATTEMPTS = 8
@@ -95,7 +123,7 @@ def _make_client() -> Any:
         connect_timeout=_CONNECT_S,
         read_timeout=_READ_S,
         max_pool_connections=_CONNECTIONS,
-        retries={"mode": "adaptive", "total_max_attempts": 1},  # its limiter slows down; `patient` repeats
+        retries={"mode": "standard", "total_max_attempts": 1},  # `patient` repeats, without a quota
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra="coachworks",
@@ -137,23 +165,36 @@ def patient(call: Callable[[], T], *, place: str = "", patience: Patience = PATI
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
     from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+    from urllib3.exceptions import HTTPError
 
     slow = wait_random_exponential(multiplier=patience.first_s * 4, max=patience.longest_s * 2, min=0)
     usual = wait_random_exponential(multiplier=patience.first_s, max=patience.longest_s, min=0)
 
     def wait(state: RetryCallState) -> float:
         failed = state.outcome.exception() if state.outcome else None
-        return (slow if isinstance(failed, ClientError) and error_code(failed) in _THROTTLED else usual)(state)
+        return (slow if failed is not None and _is_throttled(failed) else usual)(state)
 
     def stop(state: RetryCallState) -> bool:
         done = state.attempt_number
         late = (state.seconds_since_start or 0.0) >= patience.total_s
         return done >= patience.attempts or (late and done >= min(_LEAST_ATTEMPTS, patience.attempts))
 
+    failures = (BotoCoreError, ClientError, ResponseParserError, HTTPError, ConnectionError, TimeoutError)
     try:
-        return Retrying(stop=stop, wait=wait, retry=retry_if_exception(_may_pass), reraise=True)(call)
-    except (BotoCoreError, ClientError, ResponseParserError, ConnectionError, TimeoutError) as err:
+        return Retrying(stop=stop, wait=wait, retry=retry_if_exception(_may_pass), reraise=True)(_paced, call)
+    except failures as err:
         raise _translation(err, place) from err
+
+
+def _paced(call: Callable[[], T]) -> T:
+    _pace.keep()
+    try:
+        answer = call()
+    except Exception as err:
+        _pace.learn(throttled=_is_throttled(err))
+        raise
+    _pace.learn(throttled=False)
+    return answer
 
 
 def error_code(err: Any) -> str:
@@ -161,10 +202,17 @@ def error_code(err: Any) -> str:
     return str(err.response.get("Error", {}).get("Code", ""))
 
 
+def _is_throttled(err: BaseException) -> bool:
+    from botocore.exceptions import ClientError
+
+    return isinstance(err, ClientError) and error_code(err) in _THROTTLED
+
+
 def _may_pass(err: BaseException) -> bool:
     """Whether the same may go well the next time."""
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
     if isinstance(err, exceptions.ClientError):
         status = err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -180,8 +228,11 @@ def _may_pass(err: BaseException) -> bool:
         exceptions.FlexibleChecksumError,
         exceptions.CredentialRetrievalError,
         ResponseParserError,
+        HTTPError,  # where a body is read from the connection itself, as in `with answer["Body"] as body:`
+        ConnectionError,
+        TimeoutError,
     )
-    return isinstance(err, (*passing, ConnectionError, TimeoutError))
+    return isinstance(err, passing)
 
 
 def _translation(err: Any, place: str) -> CoachworksError:

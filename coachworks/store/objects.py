@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,7 +62,7 @@ class Objects:
 
         def ask() -> bytes | None:
             answer = self._call("get_object", key, **wanted)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 data: bytes = body.read()
             said = answer["Metadata"].get(SHA256)
             if said and "Range" not in wanted and digest_bytes(data) != said:
