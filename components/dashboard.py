@@ -55,7 +55,7 @@ def subject(result: Result) -> str:
 
 def numbers(result: Result) -> dict[str, float]:
     """The telling numbers of a step's result by name; all are finite."""
-    facts = {"seconds: result made in": result.duration_s, "reused": float(result.reused)}
+    facts = {"seconds": result.duration_s, "reused": float(result.reused)}
     facts |= {name: value for name, value in _FACTS[result.step](result.report) if value is not None}
     return {name: round(float(value), _DIGITS) for name, value in facts.items() if math.isfinite(value)}
 
@@ -64,8 +64,6 @@ def _ingest(report: Report) -> Facts:
     yield "photos", report["photos"]
     yield "photos: new", report["new_photos"]
     yield "photos: unlabelled", report["unlabelled"]
-    for source, photos in report["sources"].items():
-        yield f"photos: from {source}", photos
     yield "sets", report["sets"]
     yield "files: duplicates", report["duplicates"]
     yield "files: no photos", report["ignored"]
@@ -79,8 +77,7 @@ def _split(report: Report) -> Facts:
     for name in ("photos", "sets"):
         for split, count in report[name].items():
             yield f"{name}: {split}", count
-    yield "sets: split known from before", report["remembered"]
-    yield "sets: split demanded by a table", report["demanded"]
+    yield "sets: known from before", report["remembered"]
     yield "conflicts", len(report["conflicts"])
 
 
@@ -90,7 +87,6 @@ def _validate(report: Report) -> Facts:
     yield "photos: pairs of near duplicates", report["near_duplicates"]
     yield "skills: may train", sum(verdict["passed"] for verdict in verdicts)
     yield "skills: stopped", sum(not verdict["passed"] for verdict in verdicts)
-    yield "skills: with warnings", sum(bool(verdict["warnings"]) for verdict in verdicts)
     severities = Counter(str(finding["severity"]) for finding in report["findings"])
     for severity in sorted({"failure", "warning", "info", *severities}):
         yield f"findings: {severity}", severities[severity]

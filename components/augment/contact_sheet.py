@@ -27,7 +27,7 @@ _PAGE = """<!doctype html>
  table { border-collapse: collapse; } th { text-align: left; font-weight: 600; padding: .3rem .4rem; }
  td { padding: .3rem .4rem; vertical-align: top; } img { display: block; border-radius: 4px; }
  figcaption, code { font-size: .8rem; } figure { margin: 0; } figcaption { color: #5b6b7b; overflow-wrap: anywhere; }
- code { background: #f1f4f7; border-radius: 3px; padding: .1rem .3rem; }
+ code { background: #f1f4f7; border-radius: 3px; padding: .1rem .3rem; overflow-wrap: anywhere; }
  .scroll { overflow-x: auto; } li { margin: .15rem 0; }
 </style>
 </head>

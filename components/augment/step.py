@@ -111,8 +111,9 @@ def _write_sheet(folder: Path, rows: "list[Row]", fleet: Fleet, policy: Policy) 
 
     (folder / "contact-sheet.jpg").write_bytes(draw_sheet(rows))
     summary = (
-        f"Every training photo is learnt from as it is and in {policy.views} views. Look whether each label still "
-        "holds in every view: a flip, say, turns left into right. Validation and test photos are never varied."
+        f"Every training photo is learnt from as it is and in {policy.views} view{'' if policy.views == 1 else 's'}. "
+        "Look whether each label still holds in every view: a flip, say, turns left into right. Validation and test "
+        "photos are never varied."
     )
     lines = [
         f"{name}: {canonical_json(arguments or {})}" for item in policy.declared for name, arguments in item.items()

@@ -11,6 +11,7 @@ def document(
     package: str,
     metrics: dsl.Output[dsl.Metrics],
     summary: dsl.Output[dsl.Markdown],
+    matrices: dsl.Output[dsl.HTML],
     pdf_engine: str = "auto",
     examples: int = 6,
 ) -> str:
@@ -21,6 +22,7 @@ def document(
         package: Key of the result of package.
         metrics: Skills by status.
         summary: The table of all skills, and where everything lies.
+        matrices: The confusion matrices of all skills, the worst first.
         pdf_engine: What makes the PDF: auto, pdflatex or typst.
         examples: Photos answered right, and as many answered wrong, shown per skill.
 
@@ -31,5 +33,5 @@ def document(
     from components.document.dashboard import show
 
     result = run_task("document", fleet, package, pdf_engine=pdf_engine, examples=examples)
-    show(fleet, result, metrics, summary)
+    show(fleet, result, metrics, summary, matrices)
     return result.key

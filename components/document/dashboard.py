@@ -9,28 +9,41 @@ from coachworks.results import Result, ancestor, load
 from coachworks.store import Store, open_store
 from coachworks.tracking import experiment_page, model_page, tracking_of
 from components.dashboard import Artifact, entitle, show_numbers
+from components.evaluate.dashboard import matrices_page
 
 Report = Mapping[str, Any]
 
 
-def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact) -> None:
-    """Hand the numbers of the documents and the fleet's summary to the dashboard.
+def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matrices: Artifact) -> None:
+    """Hand the numbers of the documents, the fleet's summary and all its confusion matrices to the dashboard.
 
     Args:
         fleet: The fleet, as JSON.
         result: What document made.
         metrics: Takes the numbers.
         summary: Takes the summary: the table, links to MLflow, addresses of documents and pages.
+        matrices: Takes the confusion matrices of all lanes: the dashboard shows a loop's artifacts of one lane only.
     """
     located = Fleet.from_json(fleet)
     store = open_store(located.spec.store)
-    show_numbers(result, metrics)
-    entitle(summary, f"Summary of {located.name}")
-    table = (result.path / result.report["summary"]).read_text("utf-8")
+    table = (result.path / result.report["summary"]).read_text("utf-8").strip()
     package = ancestor(store, result, "package")
     registered = [load(store, "register", key) for key in package.inputs["register"]]
-    sections = [table.strip(), *_recorded(located, registered), *_places(store, result, package, registered)]
-    Path(summary.path).write_text("\n\n".join(sections) + "\n", "utf-8")
+    evaluated = [ancestor(store, lane, "evaluate") for lane in registered]
+    show_numbers(result, metrics)
+    sections = [table, *_recorded(located, registered), *_places(store, result, package, evaluated)]
+    entitle(summary, f"Summary of {located.name}")
+    Path(summary.path).write_text(_spaced("\n\n".join(sections)) + "\n", "utf-8")
+    entitle(matrices, f"Confusion matrices of {located.name}, all lanes")
+    Path(matrices.path).write_text(matrices_page(located, evaluated), "utf-8")
+
+
+def _spaced(markdown: str) -> str:
+    """The same, the cells of its tables apart: the dashboard sets them without a gap."""
+    return "\n".join(
+        line.replace(" | ", "&nbsp;&nbsp; | ") if line.startswith("| ") and not line.startswith("| ---") else line
+        for line in markdown.splitlines()
+    )
 
 
 def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
@@ -47,21 +60,21 @@ def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
     for name in (name for name in fleet.spec.skills if name in skills):
         skill = skills[name]
         version, experiment = skill["champion_version"], skill["experiment_id"]
-        model = f"[{skill['model']}]({tracking.uri}{model_page(skill['model'])})" if version else "–"
-        runs = f"[all runs]({tracking.uri}{experiment_page(experiment)})" if experiment else "–"
+        model = f"[{skill['model']}]({tracking.public}{model_page(skill['model'])})" if version else "–"
+        runs = f"[all runs]({tracking.public}{experiment_page(experiment)})" if experiment else "–"
         serving = f"version {version}" if version else "–"
         rows.append(f"| {name} | {model} | {runs} | {serving} | {skill['status']} |")
     yield "\n".join(rows)
 
 
-def _places(store: Store, result: Result, package: Result, registered: Sequence[Result]) -> Iterator[str]:
+def _places(store: Store, result: Result, package: Result, evaluated: Sequence[Result]) -> Iterator[str]:
     """Where the documents and pages lie in the store."""
     validate, augment = (ancestor(store, result, step) for step in ("validate", "augment"))
     files = [
         ("Documents, HTML and PDF", result, "index.html"),
         ("Validation", validate, "page.html"),
         ("Contact sheet", augment, "contact-sheet.html"),
-        *(("Evaluation", ancestor(store, lane, "evaluate"), "page.html") for lane in registered),
+        *(("Evaluation", lane, "page.html") for lane in evaluated),
     ]
     yield "## In the store"
     yield "\n".join(f"* {name}: `{store.uri}/results/{found.step}/{found.key}/{file}`" for name, found, file in files)

@@ -1,5 +1,6 @@
 """What the pipelines' dashboard shows of evaluate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,15 +30,8 @@ def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusio
     located = Fleet.from_json(fleet)
     skills: dict[str, Any] = result.report["skills"]
     show_numbers(result, metrics)
-    html = render(
-        skills,
-        fleet=located.name,
-        confidence=float(result.inputs["confidence"]),
-        folder=result.path,
-        place=f"{located.spec.store}/results/evaluate/{result.key}/page.html",
-    )
     entitle(page, f"Confusion matrices, {subject(result)}")
-    Path(page.path).write_text(html, "utf-8")
+    Path(page.path).write_text(matrices_page(located, [result]), "utf-8")
     worst = next(iter(worst_first(skills)), None)
     if worst is None:
         entitle(confusion, "No skill of the lane was judged")
@@ -47,3 +41,19 @@ def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusio
         confusion, f"Worst skill of the lane: {worst}, balanced accuracy {judged['balanced_accuracy']['value']:.3f}"
     )
     confusion.log_confusion_matrix(list(judged["labels"]), [list(row) for row in judged["confusion"]])
+
+
+def matrices_page(fleet: Fleet, lanes: Sequence[Result]) -> str:
+    """One page with the confusion matrices of all skills of some lanes, the worst first.
+
+    Args:
+        fleet: The fleet.
+        lanes: What evaluate made of each lane, at least one.
+    """
+    return render(
+        {name: skill for lane in lanes for name, skill in lane.report["skills"].items()},
+        fleet=fleet.name,
+        confidence=float(lanes[0].inputs["confidence"]),
+        sheets={sheet.parent.name: sheet for lane in lanes for sheet in lane.path.glob("*/mistakes.jpg")},
+        places=[f"{fleet.spec.store}/results/evaluate/{lane.key}/page.html" for lane in lanes],
+    )

@@ -1,6 +1,6 @@
-"""The dashboard's page of a lane: how every skill came out, the worst first, each with its confusion matrix.
+"""The dashboard's page of skills: how every one came out, the worst first, each with its confusion matrix.
 
-It draws the matrices as tables, so that a lane of many skills stays a light page; the result's own `page.html` has
+It draws the matrices as tables, so that many skills stay a light page; the result's own `page.html` has
 the charts and the right answers too.
 """
 
@@ -70,15 +70,17 @@ def worst_first(skills: Mapping[str, Report]) -> list[str]:
     return sorted(judged, key=lambda name: (skills[name]["balanced_accuracy"]["value"], name))
 
 
-def render(skills: Mapping[str, Report], *, fleet: str, confidence: float, folder: Path, place: str) -> str:
+def render(
+    skills: Mapping[str, Report], *, fleet: str, confidence: float, sheets: Mapping[str, Path], places: Sequence[str]
+) -> str:
     """The page as HTML that needs nothing else.
 
     Args:
         skills: Evaluate's report, by skill.
         fleet: Name of the fleet.
         confidence: Confidence of the intervals.
-        folder: The result's files, for the sheets of mistakes.
-        place: Where the result's own page lies, for people.
+        sheets: Sheets of mistakes, by skill.
+        places: Where evaluate's own pages lie, for people.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -87,22 +89,21 @@ def render(skills: Mapping[str, Report], *, fleet: str, confidence: float, folde
     template = environment.from_string(_TEMPLATE.read_text("utf-8"))
     return template.render(
         fleet=fleet,
-        panels=list(_panels(skills, folder)),
+        panels=list(_panels(skills, sheets)),
         dropped={name: skill for name, skill in skills.items() if not skill["winner"]},
         confidence=confidence,
-        place=place,
+        places=places,
     )
 
 
-def _panels(skills: Mapping[str, Report], folder: Path) -> Iterator[Panel]:
+def _panels(skills: Mapping[str, Report], sheets: Mapping[str, Path]) -> Iterator[Panel]:
     room = _PICTURES_BYTES
     for rank, name in enumerate(worst_first(skills)):
         skill = skills[name]
-        sheet = folder / name / "mistakes.jpg"
         mistakes = None
-        if skill["mistakes"] and sheet.is_file() and sheet.stat().st_size <= room:
-            room -= sheet.stat().st_size
-            mistakes = f"data:image/jpeg;base64,{base64.b64encode(sheet.read_bytes()).decode()}"
+        if skill["mistakes"] and name in sheets and (size := sheets[name].stat().st_size) <= room:
+            room -= size
+            mistakes = f"data:image/jpeg;base64,{base64.b64encode(sheets[name].read_bytes()).decode()}"
         yield Panel(
             name=name,
             anchor=f"skill-{rank}",

@@ -6,11 +6,12 @@ from components import images
 
 
 @dsl.component(base_image=images.STEPS, install_kfp_package=False)
-def ingest(fleet: str, ingested: str = "", workers: int = 0) -> str:
+def ingest(fleet: str, metrics: dsl.Output[dsl.Metrics], ingested: str = "", workers: int = 0) -> str:
     """Take in the photos and tables that the fleet file names.
 
     Args:
         fleet: The fleet, as JSON.
+        metrics: Photos taken in and set aside.
         ingested: Key of a result of ingest that was made elsewhere; it is taken as it is, and no source is looked at.
         workers: Threads that read and decode photos; 0 takes one per core, four where photos come from a bucket.
 
@@ -18,5 +19,8 @@ def ingest(fleet: str, ingested: str = "", workers: int = 0) -> str:
         Key of the result.
     """
     from coachworks.task import run_task
+    from components.dashboard import show_numbers
 
-    return run_task("ingest", fleet, ingested=ingested, workers=workers).key
+    result = run_task("ingest", fleet, ingested=ingested, workers=workers)
+    show_numbers(result, metrics)
+    return result.key

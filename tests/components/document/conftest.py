@@ -204,7 +204,7 @@ def fabricate(
 
         evaluate = step(
             "evaluate",
-            {"train": train.key},
+            {"train": train.key, "confidence": 0.95},
             {"skills": {s: _evaluated(predictions[s], skills[s], states[s]) for s in lane}},
             evaluated,
         )
@@ -389,6 +389,7 @@ def _evaluated(predictions: pd.DataFrame, spec: dict, status: str) -> dict:
         "status": status,
         "reason": "balanced accuracy is below its gate" if status == "failed" else None,
         "winner": "linear",
+        "warnings": [],
         "photos": len(predictions),
         "sets": predictions["set_id"].nunique(),
         "labels": labels,

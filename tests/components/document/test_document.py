@@ -256,9 +256,11 @@ def test_a_setting_that_breaks_its_rule_is_refused(setting, message):
 def summary(showroom, tmp_path_factory):
     from components.document.component import document as component
 
-    metrics, summary = dsl.Metrics(), dsl.Markdown()
-    summary.path = str(tmp_path_factory.mktemp("dashboard") / "summary.md")
-    key = component.python_func(showroom.fleet.to_json(), showroom.package, metrics, summary, pdf_engine="typst")
+    folder = tmp_path_factory.mktemp("dashboard")
+    metrics, summary, matrices = dsl.Metrics(), dsl.Markdown(), dsl.HTML()
+    summary.path, matrices.path = str(folder / "summary.md"), str(folder / "matrices.html")
+    artifacts = (metrics, summary, matrices)
+    key = component.python_func(showroom.fleet.to_json(), showroom.package, *artifacts, pdf_engine="typst")
     return key, metrics, summary, Path(summary.path).read_text("utf-8")
 
 
@@ -266,9 +268,18 @@ def test_the_component_hands_the_table_to_the_dashboard(showroom, summary):
     key, metrics, artifact, text = summary
     result = document(showroom.fleet, showroom.package, config=TYPST)
     assert key == result.key
-    assert (result.path / "summary.md").read_text("utf-8").strip() in text
+    assert (result.path / "summary.md").read_text("utf-8").strip() in text.replace("&nbsp;", "")
     assert artifact.metadata["display_name"] == "Summary of showroom"
     assert metrics.metadata["documents"] == len(result.report["documents"])
+
+
+def test_the_dashboard_gets_the_matrices_of_all_lanes_on_one_page(showroom, summary):
+    _, _, artifact, _ = summary
+    html = (Path(artifact.path).parent / "matrices.html").read_text("utf-8")
+    judged = set(showroom.fleet.spec.skills) - {"body-type"}
+    assert set(re.findall("<h2>(.*?)</h2>", html)) == judged
+    assert "<td>body-type<" in html
+    assert html.count("/page.html</code>") == len(showroom.fleet.lanes())
 
 
 def test_the_dashboard_says_where_everything_lies(showroom, summary):
@@ -285,9 +296,9 @@ def test_the_dashboard_links_to_a_tracking_server(showroom, tmp_path, monkeypatc
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org/")
     result = document(showroom.fleet, showroom.package, config=TYPST)
-    artifact = dsl.Markdown()
-    artifact.path = str(tmp_path / "summary.md")
-    show(showroom.fleet.to_json(), result, dsl.Metrics(), artifact)
+    summary, matrices = dsl.Markdown(), dsl.HTML()
+    summary.path, matrices.path = str(tmp_path / "summary.md"), str(tmp_path / "matrices.html")
+    show(showroom.fleet.to_json(), result, dsl.Metrics(), summary, matrices)
     text = (tmp_path / "summary.md").read_text("utf-8")
     assert "(https://mlflow.example.org/#/models/showroom.colour?" in text
     assert "(https://mlflow.example.org/#/experiments/1/runs?" in text
