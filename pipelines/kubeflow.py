@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ class RemoteTask:
         error: What Kubernetes says went wrong; empty where nothing did.
         id: Id of the task.
         parent: Id of the task that it is part of, or None.
+        children: What the workflow calls what comes after it: for a step its pod.
     """
 
     name: str
@@ -46,6 +48,7 @@ class RemoteTask:
     error: str
     id: str
     parent: str | None
+    children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,59 @@ class Kubeflow:
         """
         with _translated(self.host):
             self._client._healthz_api.healthz_service_get_healthz(_request_timeout=10)
+
+    @property
+    def namespace(self) -> str | None:
+        """Namespace of the runs, or None where the server has but one."""
+        return self._namespace
+
+    def version(self) -> str:
+        """What its server calls its release; empty where it does not say."""
+        with _translated(self.host):
+            answer = self._client._healthz_api.healthz_service_get_healthz(_preload_content=False, _request_timeout=10)
+            told = str(json.loads(answer.data).get("tag_name") or "")
+        return "" if told == "unknown" else told
+
+    def look(self) -> None:
+        """List what is there, to see whether that is permitted.
+
+        Raises:
+            InvalidConfigError: it is not.
+        """
+        with _translated(self.host):
+            self._client.list_experiments(page_size=1, namespace=self._namespace)
+
+    def start_unnamed(
+        self, experiment_id: str, name: str, package: Path, parameters: Mapping[str, Any], service_account: str | None
+    ) -> RemoteRun:
+        """Start a run of a compiled pipeline that is not kept among the pipelines."""
+        with _translated(self.host):
+            started = self._client.create_run_from_pipeline_package(
+                str(package), dict(parameters), name, experiment_id=experiment_id, service_account=service_account
+            )
+        return _run(started.run_info)
+
+    def log(self, run_id: str, pod: str) -> str:
+        """What a pod of a run has printed."""
+        client = self._client._run_api.api_client
+        with _translated(self.host):
+            answer = client.call_api(
+                "/apis/v1alpha1/runs/{run}/nodes/{node}/log",
+                "GET",
+                path_params={"run": run_id, "node": pod},
+                auth_settings=["Bearer"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=30,
+            )
+        return bytes(answer.data).decode("utf-8", "replace")
+
+    def forget(self, run_id: str, experiment_id: str) -> None:
+        """Remove a run with all its pods, and its experiment where that holds nothing else."""
+        with _translated(self.host):
+            self._client.delete_run(run_id)
+            if not self._client.list_runs(experiment_id=experiment_id, page_size=1, namespace=self._namespace).runs:
+                self._client.delete_experiment(experiment_id)
 
     def upload(self, package: Path, name: str, version: str, description: str) -> tuple[str, str]:
         """The ids of a pipeline and of its version called `version`; uploaded where they are not there yet.
@@ -282,8 +338,6 @@ def _translated(host: str) -> Iterator[None]:
 
 
 def _translation(where: str, err: Any) -> CoachworksError:
-    import json
-
     try:
         message = str(json.loads(err.body)["message"])
     except (TypeError, ValueError, KeyError):
@@ -327,6 +381,7 @@ def _task(found: Any) -> RemoteTask:
         error=str(found.error.message) if found.error and found.error.message else "",
         id=str(found.task_id),
         parent=found.parent_task_id or None,
+        children=tuple(child.pod_name for child in found.child_tasks or () if child.pod_name),
     )
 
 

@@ -26,6 +26,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "submit": ("coachworks.cli.submit:submit", "Run the whole pipeline on Kubeflow Pipelines."),
         "runs": ("coachworks.cli.runs:runs", "List the fleet's runs on the cluster."),
         "cancel": ("coachworks.cli.runs:cancel", "End a run on the cluster, or a schedule."),
+        "doctor": (
+            "coachworks.cli.doctor:doctor",
+            "Look at what a run on the cluster needs, from here and from a pod.",
+        ),
     },
     "Answer": {
         "predict": ("coachworks.cli.predict:predict", "Answer about photos, with the packaged models or a server."),

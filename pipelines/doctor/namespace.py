@@ -1,0 +1,273 @@
+"""What Kubernetes itself says of the pipelines' namespace, where the kubeconfig lets us look."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coachworks.fleet.cluster import PLAIN_KEYS, SECRET_KEYS, Cluster, EnvironmentSource
+from coachworks.probe.findings import Checks, Finding, Verdict, found, skipped
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+NAMESPACE, RIGHTS = "namespace", "rights"
+_TIMEOUT_S = 10
+_FORBIDDEN, _MISSING = 403, 404
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_REGISTRY_TYPES = {"kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"}
+# What tells why a pod does not do its work; (verb, resource, subresource).
+_LOOKING = (("list", "pods", ""), ("get", "pods", "log"), ("list", "events", ""))
+# Waiting for these ends only when somebody changes something.
+_LASTING = {"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
+_WAITING = {*_LASTING, "ErrImagePull", "CreateContainerError", "RunContainerError"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Why a pod does not start.
+
+    Attributes:
+        reason: What Kubernetes calls it: `ImagePullBackOff`, `Unschedulable`, `FailedMount`.
+        message: What it says.
+        lasting: Whether waiting is in vain.
+    """
+
+    reason: str
+    message: str
+    lasting: bool
+
+
+class Namespace:
+    """A namespace of the cluster that the kubeconfig names."""
+
+    def __init__(self, client: "ApiClient", name: str) -> None:
+        from kubernetes import client as kubernetes
+
+        self.name = name
+        self._core = kubernetes.CoreV1Api(client)
+        self._authorization = kubernetes.AuthorizationV1Api(client)
+
+    def check(self, cluster: Cluster) -> list[Finding]:
+        """Look at the namespace, at what `spec.cluster` names in it, and at what we may do there."""
+        checks = Checks()
+        with checks.about(NAMESPACE):
+            checks.add(self._look_at(NAMESPACE, "namespace", self.name, self._core.read_namespace, self.name))
+        if checks.broken:
+            return checks.findings
+        for source in cluster.environment:
+            self._check_source(checks, source, cluster.variables(source))
+        authority = cluster.certificate_authority
+        if authority is not None:
+            kind, name = ("Secret", authority.secret) if authority.secret else ("ConfigMap", str(authority.config_map))
+            self._check_certificates(checks, kind, str(name), authority.key)
+        for name in cluster.image_pull_secrets:
+            self._check_registry(checks, name)
+        if cluster.service_account is not None:
+            read, name = self._core.read_namespaced_service_account, cluster.service_account
+            with checks.about(what := f"service account {name}"):
+                checks.add(self._look_at(what, "service account", name, read, name, self.name))
+        with checks.about(RIGHTS):
+            checks.add(self._check_rights())
+        return checks.findings
+
+    def _look_at(self, what: str, kind: str, name: str, read: Any, *arguments: str) -> Finding:
+        """Whether an object is there."""
+        self_made = self._read(read, *arguments)
+        if isinstance(self_made, int):
+            return _not_seen(what, kind, name, self.name, self_made)
+        return found(what, name if what == NAMESPACE else "there")
+
+    @staticmethod
+    def _read(read: Any, *arguments: str) -> Any:
+        """The object, or the status by which Kubernetes refuses it: 403 or 404."""
+        from kubernetes.client import ApiException
+
+        try:
+            return read(*arguments, _request_timeout=_TIMEOUT_S)
+        except ApiException as err:
+            if err.status in {_FORBIDDEN, _MISSING}:
+                return int(err.status)
+            raise
+
+    def _entries(self, kind: str, name: str) -> Mapping[str, bytes] | int:
+        secret = kind == "Secret"
+        read = self._core.read_namespaced_secret if secret else self._core.read_namespaced_config_map
+        seen = self._read(read, name, self.name)
+        if isinstance(seen, int):
+            return seen
+        return {key: _decoded(value) if secret else value.encode() for key, value in (seen.data or {}).items()}
+
+    def _check_source(self, checks: Checks, source: EnvironmentSource, variables: tuple[str, ...]) -> None:
+        kind, name = ("Secret", source.secret) if source.secret else ("ConfigMap", source.config_map)
+        what = f"{kind} {name}"
+        with checks.about(what):
+            entries = self._entries(kind, str(name))
+            if isinstance(entries, int):
+                checks.add(_not_seen(what, kind, str(name), self.name, entries))
+            else:
+                checks.add(_judge_entries(what, source, variables, entries))
+
+    def _check_certificates(self, checks: Checks, kind: str, name: str, key: str) -> None:
+        what = f"certificates in {kind} {name}"
+        with checks.about(what):
+            entries = self._entries(kind, name)
+            if isinstance(entries, int):
+                checks.add(_not_seen(what, kind, name, self.name, entries))
+            elif _BEGIN not in entries.get(key, b""):
+                said = "no certificates" if key in entries else f"no {key}"
+                way_out = f"put the authority's certificates, as PEM, into the entry {key!r} of the {kind} {name!r}."
+                checks.add(found(what, said, way_out))
+            else:
+                checks.add(found(what, "there"))
+
+    def _check_registry(self, checks: Checks, name: str) -> None:
+        what = f"image pull secret {name}"
+        with checks.about(what):
+            seen = self._read(self._core.read_namespaced_secret, name, self.name)
+            if isinstance(seen, int):
+                checks.add(_not_seen(what, "Secret", name, self.name, seen))
+            elif seen.type not in _REGISTRY_TYPES:
+                way_out = f"make it anew with `kubectl -n {self.name} create secret docker-registry {name} …`."
+                checks.add(found(what, f"of type {seen.type}", way_out))
+            else:
+                checks.add(found(what, "there"))
+
+    def _check_rights(self) -> Finding:
+        from kubernetes import client as kubernetes
+
+        denied = []
+        for verb, resource, subresource in _LOOKING:
+            attributes = kubernetes.V1ResourceAttributes(
+                namespace=self.name, verb=verb, resource=resource, subresource=subresource or None
+            )
+            review = kubernetes.V1SelfSubjectAccessReview(
+                spec=kubernetes.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+            )
+            answer = self._authorization.create_self_subject_access_review(review, _request_timeout=_TIMEOUT_S)
+            if not answer.status.allowed:
+                denied.append(f"{verb} {resource}{'/' if subresource else ''}{subresource}")
+        if denied:
+            return found(
+                RIGHTS,
+                f"not: {', '.join(denied)}",
+                f"without the right to {', '.join(denied)} in the namespace {self.name} nobody can see why a pod "
+                "fails: ask its administrator for it.",
+                Verdict.WARNING,
+            )
+        return found(RIGHTS, "may look at pods")
+
+    def trouble(self, run_id: str) -> Trouble | None:
+        """Why a pod of a run does not start, or None where none has trouble or nobody may look."""
+        for pod in self._pods(run_id):
+            statuses = [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]
+            for status in statuses:
+                waiting = status.state.waiting if status.state else None
+                if waiting is not None and waiting.reason in _WAITING:
+                    return Trouble(
+                        reason=waiting.reason, message=waiting.message or "", lasting=waiting.reason in _LASTING
+                    )
+            for condition in pod.status.conditions or ():
+                if condition.type == "PodScheduled" and condition.status == "False":
+                    return Trouble(
+                        reason=condition.reason or "Unschedulable", message=condition.message or "", lasting=False
+                    )
+            if pod.status.phase == "Pending" and (told := self._warning(pod.metadata.name)):
+                return told
+        return None
+
+    def _warning(self, pod: str) -> Trouble | None:
+        """What hinders a pod that has its node but no containers yet: a volume that cannot be mounted."""
+        seen = self._read(self._list_events, pod)
+        events = [] if isinstance(seen, int) else [event for event in seen.items if event.type == "Warning"]
+        for event in reversed(events):
+            if event.reason in {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"}:
+                return Trouble(reason=event.reason, message=event.message or "", lasting=False)
+        return None
+
+    def _list_events(self, pod: str, **options: Any) -> Any:
+        return self._core.list_namespaced_event(self.name, field_selector=f"involvedObject.name={pod}", **options)
+
+    def _list_pods(self, run_id: str, **options: Any) -> Any:
+        return self._core.list_namespaced_pod(self.name, label_selector=f"pipeline/runid={run_id}", **options)
+
+    def _pods(self, run_id: str) -> list[Any]:
+        seen = self._read(self._list_pods, run_id)
+        return [] if isinstance(seen, int) else list(seen.items)
+
+    def logs(self, run_id: str) -> str:
+        """What the pods of a run have printed, as far as we may see it."""
+        logs = []
+        for pod in self._pods(run_id):
+            seen = self._read(self._read_log, pod.metadata.name)
+            logs.append(seen if isinstance(seen, str) else "")
+        return "\n".join(logs)
+
+    def _read_log(self, pod: str, **options: Any) -> Any:
+        return self._core.read_namespaced_pod_log(pod, self.name, container="main", **options)
+
+
+def open_namespace(name: str) -> Namespace | None:
+    """The namespace `name` of the cluster that the kubeconfig names; None where there is no kubeconfig."""
+    from kubernetes import client, config
+
+    settings = client.Configuration()
+    try:
+        config.load_kube_config(client_configuration=settings)
+    except (config.ConfigException, OSError):
+        try:
+            config.load_incluster_config(client_configuration=settings)
+        except config.ConfigException:
+            return None
+    settings.retries = 0
+    return Namespace(client.ApiClient(settings), name)
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value)
+    except binascii.Error:
+        return b""
+
+
+def _not_seen(what: str, kind: str, name: str, namespace: str, status: int) -> Finding:
+    if status == _FORBIDDEN:
+        return skipped(what, "we may not look")
+    if what == NAMESPACE:
+        way_out = f"the cluster of the kubeconfig has no namespace {name!r}: correct `spec.cluster.namespace`, or let "
+        return found(what, "not there", f"{way_out}KUBECONFIG name the cluster of Kubeflow Pipelines.")
+    return found(
+        what,
+        "not there",
+        f"create the {kind} {name!r} in the namespace {namespace!r}, or correct its name in `spec.cluster`.",
+    )
+
+
+def _judge_entries(
+    what: str, source: EnvironmentSource, variables: tuple[str, ...], entries: Mapping[str, bytes]
+) -> Finding:
+    """Whether an object of `spec.cluster.environment` holds what pods need; its values are never told."""
+    wanted = [key for key in variables if source.keys is not None or key in entries]
+    if lacking := ", ".join(key for key in wanted if key not in entries):
+        return found(what, f"no {lacking}", f"add {lacking} to the {what}, or take it out of `keys` in `spec.cluster`.")
+    if not wanted:
+        looked_for = ", ".join(variables)
+        way_out = f"name its entries like the variables ({looked_for}), or list them as `keys` in `spec.cluster`."
+        return found(what, "nothing of use", way_out)
+    if spoiled := ", ".join(key for key in wanted if not entries[key] or entries[key] != entries[key].strip()):
+        return found(
+            what,
+            f"blanks in {spoiled}",
+            f"the values of {spoiled} are empty, or begin or end with a blank or a new line: write them anew, with "
+            "`printf %s` or `kubectl create … --from-literal`.",
+        )
+    if passed_over := ", ".join(key for key in SECRET_KEYS + PLAIN_KEYS if key in entries and key not in variables):
+        return found(
+            what,
+            f"{passed_over} passed over",
+            f"pods are not given {passed_over}: credentials are taken from a Secret, addresses from a ConfigMap. List "
+            "what to take as `keys` in `spec.cluster.environment`.",
+            Verdict.WARNING,
+        )
+    return found(what, f"has {', '.join(wanted)}")

@@ -1,0 +1,195 @@
+"""What a pod can reach: one pod of the steps' image, placed like a step, that makes the very checks of this machine."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from coachworks.errors import CoachworksError
+from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.model import Fleet
+from coachworks.probe.bucket import Corner
+from coachworks.probe.findings import Finding, found
+from coachworks.probe.report import from_log, read_report
+from coachworks.probe.visit import REPORT
+from pipelines.doctor.namespace import Namespace, Trouble
+from pipelines.kubeflow import Kubeflow, RemoteRun
+from pipelines.submit import for_pods
+
+if TYPE_CHECKING:
+    from pipelines.fleet import Place
+
+POD = "pod"
+_TASK = "doctor"
+_EVERY_S = 2.0
+_IMAGE_TROUBLE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+
+
+def compose(place: "Place") -> Any:
+    """The doctor's pipeline: one task."""
+    from kfp import dsl
+
+    @dsl.component(base_image="steps", install_kfp_package=False)
+    def doctor(fleet: str, name: str, alone: bool) -> None:
+        """Look at the store and the tracking server from within a pod."""
+        from coachworks.probe import visit
+
+        visit(fleet, name, alone=alone)
+
+    @dsl.pipeline(name="coachworks-doctor", display_name="Doctor", description="What a pod can reach.")
+    def doctor_pipeline(fleet: str, name: str, alone: bool) -> None:
+        """Compose the one task."""
+        task = doctor(fleet=fleet, name=name, alone=alone)
+        place(task, _TASK)
+        task.set_caching_options(enable_caching=False)
+        task.set_retry(num_retries=0)
+
+    return doctor_pipeline
+
+
+class Visit:
+    """A doctor's pod on its way, to be used as a context manager: afterwards its run is gone.
+
+    Args:
+        kubeflow: Where it runs.
+        namespace: What Kubernetes says of it; None where nobody may look.
+        fleet: The fleet, located.
+        name: Name of the visit: a folder of the store under `doctor/`.
+        alone: Whether this machine could leave nothing there.
+    """
+
+    def __init__(
+        self, kubeflow: Kubeflow, namespace: Namespace | None, fleet: Fleet, name: str, *, alone: bool
+    ) -> None:
+        self._kubeflow, self._namespace, self._fleet, self._name, self._alone = kubeflow, namespace, fleet, name, alone
+        self._corner = Corner.of(fleet.spec.store, name)
+        self._experiment = ""
+        self._run: RemoteRun | None = None
+
+    def __enter__(self) -> Self:
+        from kfp import compiler
+
+        from components import images
+        from pipelines.placement import placement
+
+        cluster = self._fleet.spec.cluster
+        self.image = cluster.image or images.STEPS
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(folder) / "doctor.yaml"
+            pipeline = compose(placement(cluster, self.image, cached=False))
+            compiler.Compiler().compile(pipeline, str(package))
+            self._experiment = self._kubeflow.experiment(f"{self._fleet.name}-doctor")
+            parameters = {"fleet": for_pods(self._fleet).to_json(), "name": self._name, "alone": self._alone}
+            self._run = self._kubeflow.start_unnamed(
+                self._experiment, f"doctor {self._name}", package, parameters, cluster.service_account
+            )
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._run is not None:
+            self._kubeflow.forget(self._run.id, self._experiment)
+
+    def wait(self, timeout_s: float, tell: Callable[[str], None]) -> list[Finding]:
+        """What the pod found; or why it could not.
+
+        Args:
+            timeout_s: How long to wait for it.
+            tell: Is told what is being waited for.
+        """
+        assert self._run is not None  # noqa: S101 — __enter__ started it
+        started = time.monotonic()
+        trouble: Trouble | None = None
+        while True:
+            if (findings := self._left()) is not None:
+                return [self._came(started), *findings]
+            run = self._kubeflow.run(self._run.id)
+            if run.ended:
+                printed = self._printed(run)
+                findings = from_log(printed)
+                return [self._silent(run, printed)] if findings is None else [self._came(started), *findings]
+            trouble = self._namespace.trouble(run.id) if self._namespace else None
+            if trouble is not None and trouble.lasting:
+                return [self._hindered(trouble)]
+            if time.monotonic() - started > timeout_s:
+                return [self._late(run, trouble, timeout_s)]
+            tell(f"waiting for a pod: {f'{trouble.reason}: {trouble.message}' if trouble else _state(run)}")
+            time.sleep(_EVERY_S)
+
+    def _left(self) -> list[Finding] | None:
+        """What the pod left in the store, where this machine reaches the same one."""
+        if self._alone:
+            return None
+        try:
+            return read_report(self._corner.get(REPORT))
+        except CoachworksError:
+            return None
+
+    def _printed(self, run: RemoteRun) -> str:
+        """What the pod printed: as Kubeflow Pipelines has it, else as Kubernetes has it."""
+        for task in run.tasks:
+            for node in task.children if task.name == _TASK else ():
+                workflow, _, number = node.rpartition("-")
+                for pod in (f"{workflow}-system-container-impl-{number}", node):
+                    with contextlib.suppress(CoachworksError):
+                        return self._kubeflow.log(run.id, pod)
+        return self._namespace.logs(run.id) if self._namespace else ""
+
+    def _came(self, started: float) -> Finding:
+        return found(POD, f"{self.image}, in {time.monotonic() - started:.0f} s")
+
+    def _hindered(self, trouble: Trouble) -> Finding:
+        said, cluster = f"{trouble.reason}: {trouble.message}", self._fleet.spec.cluster
+        if trouble.reason in _IMAGE_TROUBLE:
+            return found(POD, "no image", f"{said}. {_get_image(self.image, cluster)}")
+        return found(POD, "does not start", f"{said}. Mend what it names, in `spec.cluster` or in the namespace.")
+
+    def _late(self, run: RemoteRun, trouble: Trouble | None, timeout_s: float) -> Finding:
+        if trouble is not None:
+            if trouble.reason == "Unschedulable":
+                way_out = "No node has room or fits: lower `requests`, or correct `nodeSelector` and `tolerations`, "
+                told = f"{trouble.message}. {way_out}in `spec.cluster.defaults`; --timeout waits for longer."
+                return found(POD, "no node", told)
+            return self._hindered(trouble)
+        if _state(run) == "running":
+            return found(POD, "not done", f"it runs, but has not come to an end in {timeout_s:.0f} s: --timeout waits.")
+        command = f"kubectl -n {self._kubeflow.namespace or 'kubeflow'} get events --field-selector type=Warning"
+        return found(
+            POD,
+            "does not start",
+            f"the pod has not started in {timeout_s:.0f} s, and Kubeflow Pipelines does not say why: its image "
+            f"{self.image} cannot be pulled, a Secret or ConfigMap lacks, or no node has room. `{command}` tells.",
+        )
+
+    def _silent(self, run: RemoteRun, printed: str) -> Finding:
+        told = next((task.error for task in run.tasks if task.error), run.error)
+        last = _last_lines(printed)
+        said = "; ".join(text for text in (told, f"it printed: {last}" if last else "") if text)
+        return found(
+            POD,
+            f"{run.state.lower()}, nothing found",
+            f"the pod ended without a finding{f' ({said})' if said else ''}. Is its image {self.image} of this very "
+            "version? `coachworks images` tells.",
+        )
+
+
+def _state(run: RemoteRun) -> str:
+    """How the doctor's own pod is, as far as Kubeflow Pipelines tells."""
+    states = {task.name: task.state for task in run.tasks}
+    return states.get("executor", states.get(_TASK, "PENDING")).lower()
+
+
+def _get_image(image: str, cluster: Cluster) -> str:
+    if cluster.image is None:
+        return (
+            f"Build {image} with the commands of `coachworks images`, push it where nodes can pull from, and name it "
+            "as `spec.cluster.image`."
+        )
+    secrets = "" if cluster.image_pull_secrets else ", and a registry with a lock in `spec.cluster.imagePullSecrets`"
+    return f"Push {image} there, or correct `spec.cluster.image`{secrets}."
+
+
+def _last_lines(log: str, count: int = 3) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return " / ".join(lines[-count:])
