@@ -9,8 +9,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +43,44 @@ class Result:
     Attributes:
         step: Name of the step.
         key: Digest of the step's code and inputs, 32 hexadecimal digits.
-        path: Local folder to read the files from.
         inputs: What the key was made of; upstream results under their step's name.
         report: What the step reports, as JSON values.
         created_at: When it was made, ISO 8601, UTC.
         duration_s: How long that took.
         reused: Whether it was there before this call.
+        store: Where its files are.
     """
 
     step: str
     key: str
-    path: Path
     inputs: Mapping[str, Any]
     report: Mapping[str, Any]
     created_at: str
     duration_s: float
     reused: bool = False
+    store: Store = field(kw_only=True, repr=False, compare=False)
+
+    @cached_property
+    def path(self) -> Path:
+        """Local folder to read all its files from; those in a bucket are fetched when this is asked for first."""
+        return self.store.fetch(self._tree)
+
+    @property
+    def place(self) -> str:
+        """Where people find its files: a path, or an address in a bucket."""
+        return self.store.address(self._tree)
+
+    def file(self, name: str) -> Path:
+        """Local path of one file or sub-folder, without the others.
+
+        Raises:
+            NotFoundError: the result has none.
+        """
+        return self.store.fetch(f"{self._tree}/{name}")
+
+    @property
+    def _tree(self) -> str:
+        return f"results/{self.step}/{self.key}"
 
 
 def produce(
@@ -85,7 +108,7 @@ def produce(
     if refresh:
         key = digest_json({"key": key, "run": context.run})[:32]
         target = f"results/{step}/{key}"
-    if store.exists(f"{target}/{REPORT}"):
+    if store.exists(target):
         if not context.dry:
             point_to(store, step, key)
         context.progress.note("unchanged, result reused")
@@ -116,20 +139,19 @@ def load(store: Store, step: str, key: str) -> Result:
         NotFoundError: there is none.
     """
     try:
-        path = store.fetch(f"results/{step}/{key}")
-        document = json.loads((path / REPORT).read_text("utf-8"))
-    except (NotFoundError, FileNotFoundError) as err:
+        document = json.loads(store.read(f"results/{step}/{key}/{REPORT}"))
+    except NotFoundError as err:
         raise NotFoundError(
             f"no result of the step {step!r} under {key!r} in {store.uri}. Run `coachworks {step}` first."
         ) from err
     return Result(
         step=step,
         key=key,
-        path=path,
         inputs=document["inputs"],
         report=document["report"],
         created_at=document["created_at"],
         duration_s=document["duration_s"],
+        store=store,
     )
 
 

@@ -181,9 +181,10 @@ def patient(call: Callable[[], T], *, place: str = "", patience: Patience = PATI
 
     failures = (BotoCoreError, ClientError, ResponseParserError, HTTPError, ConnectionError, TimeoutError)
     try:
-        return Retrying(stop=stop, wait=wait, retry=retry_if_exception(_may_pass), reraise=True)(_paced, call)
+        answer: T = Retrying(stop=stop, wait=wait, retry=retry_if_exception(_may_pass), reraise=True)(_paced, call)
     except failures as err:
         raise _translation(err, place) from err
+    return answer
 
 
 def _paced(call: Callable[[], T]) -> T:

@@ -36,7 +36,7 @@ def show_page(result: Result, file: str, artifact: Artifact, name: str) -> None:
     import shutil
 
     entitle(artifact, name)
-    shutil.copyfile(result.path / file, artifact.path)
+    shutil.copyfile(result.file(file), artifact.path)
 
 
 def entitle(artifact: Artifact, name: str) -> None:

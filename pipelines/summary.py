@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from coachworks.errors import NotFoundError
@@ -99,12 +98,12 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
             train = ancestor(store, evaluate, "train")
             results += [evaluate, train]
             rows.extend(_rows(train, evaluate, result))
-            paths["evaluation"] = str(_place(store, evaluate) / "page.html")
+            paths["evaluation"] = f"{_place(store, evaluate)}/page.html"
         by_step = {result.step: _place(store, result) for result in results}
         paths |= {
-            "document": str(by_step["document"] / "index.html"),
-            "validation": str(by_step["validate"] / "page.html"),
-            "contact_sheet": str(by_step["augment"] / "contact-sheet.html"),
+            "document": f"{by_step['document']}/index.html",
+            "validation": f"{by_step['validate']}/page.html",
+            "contact_sheet": f"{by_step['augment']}/contact-sheet.html",
         }
         if package.report.get("bento"):
             paths["bento"] = str(package.report["bento"])
@@ -130,14 +129,18 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
     )
 
 
-def _place(store: Store, result: Result) -> Path:
-    """Where the result's files lie, by the short name `latest/<step>` while that leads there."""
+def _place(store: Store, result: Result) -> str:
+    """Where the result's files lie; in a folder by the short name `latest/<step>`, while that leads there."""
+    if not store.remote and _is_latest(store, result):
+        return store.address(f"latest/{result.step}")
+    return result.place
+
+
+def _is_latest(store: Store, result: Result) -> bool:
     try:
-        if store.pointed(f"latest/{result.step}").endswith(f"/{result.key}"):
-            return result.path.parent.parent.parent / "latest" / result.step
+        return store.pointed(f"latest/{result.step}").endswith(f"/{result.key}")
     except NotFoundError:
-        pass
-    return result.path
+        return False
 
 
 def _older(result: Result, run: Run) -> bool:

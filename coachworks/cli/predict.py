@@ -98,7 +98,7 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
     from serving.refusals import UnknownSkillError, refusal_of
 
     _, result = latest_package(file)
-    bundle = load_bundle(result.path / "bundle")
+    bundle = load_bundle(result.file("bundle"))
     try:
         names = bundle.pick(skills or None)
     except UnknownSkillError as err:

@@ -94,8 +94,8 @@ def _bento_key(result: "Result", file: Path) -> str:
     import json
 
     try:
-        path: str = json.loads((result.path / "bento.json").read_text("utf-8"))["path"]
-    except FileNotFoundError as err:
+        path: str = json.loads(result.file("bento.json").read_text("utf-8"))["path"]
+    except NotFoundError as err:
         raise NotFoundError(
             f"the latest package has a bundle but no bento. Build one: `coachworks package -f {file} --build-bento`."
         ) from err

@@ -109,14 +109,12 @@ def run_step(step: Step, file: Path, as_json: bool, values: dict[str, Any]) -> N
     with TerminalProgress(console) as progress:
         result = step.function()(*positional, config=config, context=Context(progress=progress), **keyword)
     if as_json:
-        click.echo(
-            json.dumps({"step": step.name, "key": result.key, "path": str(result.path), "report": result.report})
-        )
+        click.echo(json.dumps({"step": step.name, "key": result.key, "path": result.place, "report": result.report}))
         return
     click.echo(f"{step.name}: {'unchanged' if result.reused else f'done in {result.duration_s:.1f} s'}")
     for name, value in _facts(result.report):
         click.echo(f"  {name:<22} {value}")
-    click.echo(f"  {'files':<22} {result.path}")
+    click.echo(f"  {'files':<22} {result.place}")
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -49,6 +49,12 @@ class S3Store:
     def _cache(self) -> Path:
         return cache_folder(self._uri)
 
+    def address(self, key: str) -> str:
+        """Its address; that of a tree, or of a file in one, leads to where the files really are."""
+        key_parts(key)
+        tree = self._tree(key)
+        return self._objects.place(key if tree is None else tree.place(key[len(tree.key) + 1 :])).rstrip("/")
+
     def exists(self, key: str) -> bool:
         """Whether an object, a published tree, or a file of one stands under `key`."""
         key_parts(key)

@@ -27,6 +27,10 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return self.root.joinpath(*key_parts(key))
 
+    def address(self, key: str) -> str:
+        """Its path."""
+        return str(self._path(key))
+
     def exists(self, key: str) -> bool:
         """Whether an object or a published tree stands under `key`."""
         return self._path(key).exists()

@@ -22,6 +22,9 @@ class Store(Protocol):
     def uri(self) -> str:
         """Address of the store, as the fleet file names it."""
 
+    def address(self, key: str) -> str:
+        """Where people find the object, the tree or the file of a tree `key`: a path, or what other S3 tools take."""
+
     def exists(self, key: str) -> bool:
         """Whether an object, a published tree, or a file of one stands under `key`."""
 

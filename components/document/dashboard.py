@@ -7,7 +7,7 @@ from typing import Any
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
 from coachworks.store import Store, open_store
-from coachworks.tracking import experiment_page, model_page, tracking_of
+from coachworks.tracking import experiment_page, model_page, tracking_of, version_page
 from components.dashboard import Artifact, entitle, show_numbers
 from components.evaluate.dashboard import matrices_page
 
@@ -62,7 +62,7 @@ def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
         version, experiment = skill["champion_version"], skill["experiment_id"]
         model = f"[{skill['model']}]({tracking.public}{model_page(skill['model'])})" if version else "–"
         runs = f"[all runs]({tracking.public}{experiment_page(experiment)})" if experiment else "–"
-        serving = f"version {version}" if version else "–"
+        serving = f"[version {version}]({tracking.public}{version_page(skill['model'], version)})" if version else "–"
         rows.append(f"| {name} | {model} | {runs} | {serving} | {skill['status']} |")
     yield "\n".join(rows)
 
@@ -77,6 +77,6 @@ def _places(store: Store, result: Result, package: Result, evaluated: Sequence[R
         *(("Evaluation", lane, "page.html") for lane in evaluated),
     ]
     yield "## In the store"
-    yield "\n".join(f"* {name}: `{store.uri}/results/{found.step}/{found.key}/{file}`" for name, found, file in files)
+    yield "\n".join(f"* {name}: `{found.place}/{file}`" for name, found, file in files)
     if package.report["bento"]:
         yield f"The bento is `{package.report['bento']}`."

@@ -55,5 +55,5 @@ def matrices_page(fleet: Fleet, lanes: Sequence[Result]) -> str:
         fleet=fleet.name,
         confidence=float(lanes[0].inputs["confidence"]),
         sheets={sheet.parent.name: sheet for lane in lanes for sheet in lane.path.glob("*/mistakes.jpg")},
-        places=[f"{fleet.spec.store}/results/evaluate/{lane.key}/page.html" for lane in lanes],
+        places=[f"{lane.place}/page.html" for lane in lanes],
     )

@@ -91,7 +91,7 @@ def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
     """
     version = bento_version(manifest)
     bento = Bento(tag=f"{manifest.fleet}:{version}", path=f"bentos/{manifest.fleet}/{version}")
-    if store.exists(f"{bento.path}/bento.yaml"):
+    if store.exists(bento.path):
         return bento
     with store.scratch() as scratch:
         context, home = scratch / "context", scratch / "home"

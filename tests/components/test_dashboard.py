@@ -10,6 +10,7 @@ from kfp import dsl
 import components
 from coachworks.results import Result
 from coachworks.steps import discover
+from coachworks.store import FolderStore
 from components.dashboard import numbers, show_numbers, show_page, subject
 
 STEPS = [step.name for step in discover(components)]
@@ -114,7 +115,7 @@ def result_of(step, tmp_path, report=None, **changes):
     values = {
         "step": step,
         "key": "a" * 32,
-        "path": tmp_path,
+        "store": FolderStore(tmp_path / "store"),
         "inputs": {},
         "report": report or REPORTS[step],
         "created_at": "2026-01-01T00:00:00+00:00",
@@ -164,9 +165,10 @@ def test_a_long_lane_is_named_by_its_first_skills(tmp_path):
 
 
 def test_a_page_is_handed_over_as_it_is(tmp_path):
-    (tmp_path / "page.html").write_text("<p>ü</p>", "utf-8")
+    result = result_of("validate", tmp_path)
+    result.store.write(f"results/validate/{result.key}/page.html", "<p>ü</p>".encode())
     page = dsl.HTML(uri=str(tmp_path / "artifact"))
     page.path = str(tmp_path / "artifact")
-    show_page(result_of("validate", tmp_path), "page.html", page, "Validation")
+    show_page(result, "page.html", page, "Validation")
     assert (tmp_path / "artifact").read_text("utf-8") == "<p>ü</p>"
     assert page.metadata["display_name"] == "Validation"
