@@ -48,7 +48,7 @@ def mlflow(file: Path, host: str, port: int) -> None:
     fleet = read_fleet(file)
     tracking = tracking_of(fleet)
     if tracking.database is None:
-        click.echo(f"The fleet {fleet.name!r} records to {tracking.uri}: open that address in a browser.")
+        click.echo(f"The fleet {fleet.name!r} records to {tracking.public}: open that address in a browser.")
         return
     if not tracking.database.exists():
         click.echo("Nothing is recorded yet: `coachworks run` fills these pages.", err=True)

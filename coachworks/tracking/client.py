@@ -82,6 +82,8 @@ class _PatientClient:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
+        if not callable(method):
+            return method
 
         def once(*args: object, **kwargs: object) -> Any:
             try:

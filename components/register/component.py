@@ -10,31 +10,28 @@ def register(
     fleet: str,
     evaluate: str,
     skills: list[str],
+    metrics: dsl.Output[dsl.Metrics],
+    links: dsl.Output[dsl.Markdown],
     min_probability_better: float = 0.9,
     resamples: int = 2000,
     seed: int = 0,
 ) -> str:
-    """Record every candidate in MLflow, register the winners, let a better challenger take over.
+    """Record candidates in MLflow, register winners; a better challenger takes over. Returns the key of the result.
 
     Args:
         fleet: The fleet, as JSON.
         evaluate: Key of the result of evaluate.
         skills: The lane's skills.
+        metrics: Skills by status, and the version that each serves.
+        links: Where each skill stands, with links to MLflow.
         min_probability_better: Share of the resamples in which a challenger must beat the champion, in [0.5, 1].
         resamples: Resamples of the test sets for that comparison.
         seed: Seed of the resamples.
-
-    Returns:
-        Key of the result.
     """
     from coachworks.task import run_task
+    from components.register.dashboard import show
 
-    return run_task(
-        "register",
-        fleet,
-        evaluate,
-        skills,
-        min_probability_better=min_probability_better,
-        resamples=resamples,
-        seed=seed,
-    ).key
+    settings = {"min_probability_better": min_probability_better, "resamples": resamples, "seed": seed}
+    result = run_task("register", fleet, evaluate, skills, **settings)
+    show(fleet, result, metrics, links)
+    return result.key

@@ -53,6 +53,7 @@ def describe_run(record: SkillRecord) -> str:
             f"Mistakes: {mistakes}",
             "",
             "Under *Artifacts*: pictures in `pictures/`, the whole page in `report/`, the augmentation in `training/`.",
+            *(f"\n{link}" for link in _way_back(record)),
         ]
     )
 
@@ -88,7 +89,13 @@ def describe_version(record: SkillRecord, comparison: Comparison | None, note: s
     compared = [f"Compared: {comparison.sentence()}; {comparison.basis}."] if comparison else []
     photos = record.trained.get("winner_photos") or record.trained["photos"].get("train", 0)
     backbone = record.backbone.get("backbone")
-    return "\n\n".join([accuracy, note, *compared, f"Trained on {photos} photos, features of {backbone}."])
+    made = f"Trained on {photos} photos, features of {backbone}."
+    return "\n\n".join([accuracy, note, *compared, made, *_way_back(record)])
+
+
+def _way_back(record: SkillRecord) -> list[str]:
+    page = record.lineage.pipeline_page
+    return [f"Made by [this run of the pipeline]({page})."] if page else []
 
 
 def _purpose(record: SkillRecord) -> list[str]:

@@ -1,5 +1,6 @@
 """Where a skill's evaluation comes from: the results before it, gathered for the record."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from coachworks.fleet.model import Fleet, Skill
 from coachworks.results import Result, ancestor
 from coachworks.store import Store
 
+PIPELINE_RUN = "coachworks.pipeline_run"  # tag of a run or version: the page of the pipeline run it comes from
+_RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs of one machine have names
 _STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
 
 
@@ -45,6 +48,14 @@ class Lineage:
             current = ancestor(self.store, current, step)
             found[step] = current
         return found
+
+    @property
+    def pipeline_page(self) -> str | None:
+        """Page of the pipeline run in the dashboard of Kubeflow Pipelines, where the fleet file tells its address."""
+        dashboard = self.fleet.spec.cluster.dashboard
+        if dashboard is None or self.run is None or not _RUN_OF_KFP.fullmatch(self.run):
+            return None
+        return f"{dashboard.rstrip('/')}/#/runs/details/{self.run}"
 
     @cached_property
     def commit(self) -> str | None:
@@ -156,6 +167,12 @@ class SkillRecord:
             "commit": lineage.commit or "",
         }
         return {name: value for name, value in facts.items() if value}
+
+    @property
+    def way_back(self) -> dict[str, str]:
+        """Tags that lead from MLflow to the pipeline run."""
+        page = self.lineage.pipeline_page
+        return {PIPELINE_RUN: page} if page else {}
 
 
 def _ms(moment: str) -> int:

@@ -18,6 +18,7 @@ class Registration:
         version: This evaluation's version.
         run_id: Its run in MLflow.
         experiment_id: The skill's experiment in MLflow.
+        compared_run_id: The run of the version that it was compared with; None where there was none.
         champion_version: The version to serve.
         champion_metric: Balanced accuracy of the champion on the test photos it was compared on.
         challenger_metric: That of the challenger, on the same photos; None where nothing was compared.
@@ -31,6 +32,7 @@ class Registration:
     version: str | None = None
     run_id: str | None = None
     experiment_id: str | None = None
+    compared_run_id: str | None = None
     champion_version: str | None = None
     champion_metric: float | None = None
     challenger_metric: float | None = None
@@ -43,7 +45,7 @@ class RegisterReport:
     """Where the lane's skills stand.
 
     Attributes:
-        tracking: `embedded`, or the address of the tracking server.
+        tracking: `embedded`, or the address of the tracking server, as people open it.
         skills: Each skill's place in the registry.
     """
 

@@ -183,6 +183,7 @@ def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
     commit = record.lineage.commit
     return {
         **record.provenance,
+        **record.way_back,
         EVALUATE: record.lineage.evaluate.key,
         KIND: kind,
         _NOTE: note,

@@ -36,6 +36,7 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
         )
     own = champion if unchanged(record, champion) else seen.of(record) or champion
     comparison = _comparison(own)
+    beaten = seen.version(comparison.champion_version) if comparison else None
     status, reason = _status(record, champion, own, comparison)
     champion_metric, challenger_metric = _metrics(champion, own, comparison)
     return Registration(
@@ -45,6 +46,7 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
         version=own.number,
         run_id=own.run_id,
         experiment_id=seen.experiment_id,
+        compared_run_id=beaten.run_id if beaten is not None and beaten.number != own.number else None,
         champion_version=champion.number,
         champion_metric=champion_metric,
         challenger_metric=challenger_metric,

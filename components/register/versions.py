@@ -55,7 +55,7 @@ def ensure_version(client: "MlflowClient", record: SkillRecord, seen: Observed, 
 
 
 def _one(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
-    """The one version of this evaluation; somebody else, or a request whose reply was lost, may have made it already."""
+    """The one version of this evaluation; somebody else, or a request whose reply was lost, may have made it."""
     if not of_evaluation(list_versions(client, record), record):
         client.create_model_version(
             record.model,
@@ -63,6 +63,7 @@ def _one(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
             run_id=run_id,
             tags={
                 **record.provenance,
+                **record.way_back,
                 EVALUATE: record.lineage.evaluate.key,
                 HEAD: record.head_digest,
                 BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
