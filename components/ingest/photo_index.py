@@ -77,7 +77,8 @@ class PhotoIndex:
         self._verdicts: dict[tuple[str, int, str], Verdict] = {}
         self._facts: dict[str, Facts] = {}
         self._arrivals: dict[str, str] = {}
-        self._stored: set[str] | None = None
+        # Listed once: to ask for each of a hundred thousand photos takes minutes where the store is a bucket.
+        self._stored = set(store.list("photos"))
         self._pending: list[dict[str, Any]] = []
         self._pending_arrivals: dict[str, str] = {}
         self._flushed_at = time.monotonic()
@@ -102,20 +103,18 @@ class PhotoIndex:
     def verdict(self, found: Found) -> Verdict | None:
         """What the file is, if it is unchanged since it was read and its photo still lies in the store."""
         verdict = self._verdicts.get(_file_key(found))
-        if isinstance(verdict, Facts) and not self._is_stored(verdict):
+        if isinstance(verdict, Facts) and not self.is_stored(verdict.uri):
             return None
         return verdict
 
     def facts(self, photo_id: str) -> Facts | None:
         """What is known of a photo, if it lies in the store."""
         facts = self._facts.get(photo_id)
-        return facts if facts is not None and self._is_stored(facts) else None
+        return facts if facts is not None and self.is_stored(facts.uri) else None
 
-    def _is_stored(self, facts: Facts) -> bool:
-        # Listed once: to ask for each photo of a hundred thousand takes minutes where the store is a bucket.
-        if self._stored is None:
-            self._stored = set(self._store.list("photos"))
-        return facts.uri in self._stored
+    def is_stored(self, uri: str) -> bool:
+        """Whether the photo lay in the store when this index was read, or was added since."""
+        return uri in self._stored
 
     def arrived_at(self, photo_id: str) -> datetime:
         """When the photo was first taken in, UTC without zone."""
@@ -135,8 +134,7 @@ class PhotoIndex:
         self._pending.append(entry)
         if isinstance(verdict, Facts):
             self._note_arrival(verdict.photo_id)
-            if self._stored is not None:
-                self._stored.add(verdict.uri)
+            self._stored.add(verdict.uri)
         if len(self._pending) >= _PART_ENTRIES or time.monotonic() - self._flushed_at > _PART_SECONDS:
             self.flush()
 

@@ -85,8 +85,8 @@ def _judge(found: Found, store: Store, index: PhotoIndex) -> Outcome:
     except PhotoError as err:
         return Refusal(err.reason, str(err))
     uri = photo_key(photo_id, photo.extension)
-    if not store.exists(uri):
-        store.write(uri, data)
+    if not index.is_stored(uri):
+        store.create(uri, data)
     return Facts(
         photo_id=photo_id,
         uri=uri,

@@ -19,7 +19,7 @@ from components.ingest.step import ingest
 PHOTOS = 40
 
 # Ingests; kills itself just before or just after the n-th time that something is published under a key. All that the
-# store publishes goes through `Path.replace` (objects) and `Path.rename` (results).
+# store publishes goes through `os.link` (photos), `Path.replace` (other objects) and `Path.rename` (results).
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -45,7 +45,7 @@ def deadly(publish):
         return published
     return publish_or_die
 
-Path.replace, Path.rename = deadly(Path.replace), deadly(Path.rename)
+Path.replace, Path.rename, os.link = deadly(Path.replace), deadly(Path.rename), deadly(os.link)
 ingest(Fleet.from_json(fleet))
 """
 
