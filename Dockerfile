@@ -58,10 +58,10 @@ LABEL org.opencontainers.image.licenses="Apache-2.0"
 FROM base AS code
 ARG PIP_INDEX_URL
 COPY LICENSE pyproject.toml ./
-# Empty stand-ins, since a build asks for all that a wheel carries.
+# Empty stand-ins, since a build asks for all that a wheel carries; an image has the files themselves.
 RUN mkdir charts && touch README.md .dockerignore Dockerfile requirements.lock \
  && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --editable . \
- && rm -r charts README.md .dockerignore
+ && rm -r charts README.md .dockerignore /opt/venv/lib/python3*/site-packages/coachworks
 COPY Dockerfile requirements.lock ./
 COPY coachworks coachworks
 COPY components components
