@@ -11,9 +11,14 @@ from coachworks.results import Result, latest, load
 from coachworks.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, Run, read_errors, read_progress, read_results
 from coachworks.steps import CHAIN
 from coachworks.store import Store
+from pipelines.doctor.namespace import Namespace, open_namespace
 from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask
 
 _STATES = {"SUCCEEDED": "done", "SKIPPED": "cached", "FAILED": "failed", "CANCELED": "failed"}
+_NO_REASON = (
+    "Kubeflow Pipelines gives no reason. Its page of the run may show one, and so may `kubectl get workflows` in the "
+    "pipelines' namespace."
+)
 _PATIENCE_S = 300.0  # how long KFP may be silent before a follower gives up
 _OVER = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELED": CANCELLED, "SKIPPED": SUCCEEDED}
 
@@ -30,7 +35,7 @@ def states(store: Store, run: RemoteRun) -> list[dict[str, Any]]:
         task = over.get(state["step"])
         if state["state"] == "running" and task is not None and not state["lane"]:  # killed before it could say so
             state["state"] = _STATES[task.state]
-    silent = [_silent(task) for task in run.tasks if task.name in CHAIN and task.name not in known]
+    silent = [_silent(task) for task in run.tasks if task.name in CHAIN and task.name not in known and task.state]
     return sorted([*spoken, *silent], key=lambda state: float(state["started_at"]))
 
 
@@ -93,17 +98,22 @@ def _upstream(result: Result) -> list[str]:
     return sorted(keys) if isinstance(keys, list) else [keys]
 
 
-def failures(store: Store, remote: RemoteRun) -> list[Mapping[str, Any]]:
-    """Why the run failed: the steps' own words, else what Kubernetes says of pods that never spoke."""
-    spoken: list[Mapping[str, Any]] = list(read_errors(store, remote.id))
+def failures(store: Store, remote: RemoteRun, namespace: Namespace | None = None) -> list[Mapping[str, Any]]:
+    """Why the run failed: the steps' own words, else what Kubernetes says of pods that never spoke.
+
+    Args:
+        store: Where steps leave their words.
+        remote: The run.
+        namespace: The namespace of its pods, where we may look.
+    """
+    spoken = read_errors(store, remote.id)
     if spoken or remote.state != "FAILED":
-        return spoken
-    told = [task for task in remote.tasks if task.state == "FAILED" and task.error]
-    found = [
-        {"step": task.name, "lane": "", "type": "PodFailed", "message": task.error}
-        for task in sorted(told, key=lambda task: task.name not in CHAIN)
-    ]
-    return found[:1] or [{"step": "pipeline", "lane": "", "type": "RunFailed", "message": remote.error or "no reason"}]
+        return list(spoken)
+    failed = sorted((task for task in remote.tasks if task.state == "FAILED"), key=lambda task: task.name not in CHAIN)
+    step = next((task.name for task in failed if task.name in CHAIN), "pipeline")
+    told = next((task.error for task in failed if task.error), "") or remote.error
+    told = told or (namespace.complaint(remote.id) if namespace else "") or _NO_REASON
+    return [{"step": step, "lane": "", "type": "PodFailed", "message": told}]
 
 
 class Watch:
@@ -118,6 +128,7 @@ class Watch:
     def __init__(self, kubeflow: Kubeflow, store: Store, run_id: str) -> None:
         self._kubeflow, self._store, self._run_id = kubeflow, store, run_id
         self._seen = kubeflow.run(run_id)
+        self._namespace = open_namespace(kubeflow.namespace or "kubeflow")
         self._states: list[dict[str, Any]] = []
         self._silent_since: float | None = None
 
@@ -140,6 +151,9 @@ class Watch:
         """Its steps, as `states` gives them."""
         with contextlib.suppress(TransientError):
             self._states = states(self._store, self._seen)
+        waiting = [state for state in self._states if state["state"] == "waiting"]
+        if waiting and (hindrance := self._hindrance()):
+            waiting[-1]["notes"] = [hindrance]
         return self._states
 
     def settled(self, run: Run) -> Run:
@@ -148,4 +162,11 @@ class Watch:
 
     def failures(self) -> list[Mapping[str, Any]]:
         """Why it failed."""
-        return failures(self._store, self._seen)
+        return failures(self._store, self._seen, self._namespace)
+
+    def _hindrance(self) -> str:
+        """Why a pod of the run does not start, where Kubernetes lets us see it."""
+        if self._namespace is None:
+            return ""
+        trouble = self._namespace.trouble(self._run_id)
+        return f"{trouble.reason}: {trouble.message}" if trouble else ""

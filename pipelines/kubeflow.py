@@ -32,7 +32,8 @@ class RemoteTask:
 
     Attributes:
         name: The step, or `for-loop…`, `lanes`: what KFP made of the composition.
-        state: `PENDING`, `RUNNING`, `SUCCEEDED`, `SKIPPED` (its result was cached), `FAILED`, `CANCELED`.
+        state: `PENDING`, `RUNNING`, `SUCCEEDED`, `SKIPPED` (its result was cached), `FAILED`, `CANCELED`; empty while
+            its turn has not come.
         started_at: When, or None.
         ended_at: When, or None.
         error: What Kubernetes says went wrong; empty where nothing did.
@@ -375,7 +376,7 @@ def _run(found: Any) -> RemoteRun:
 def _task(found: Any) -> RemoteTask:
     return RemoteTask(
         name=str(found.display_name),
-        state=str(found.state or "PENDING"),
+        state=str(found.state or ""),
         started_at=found.start_time,
         ended_at=found.end_time if found.end_time and found.end_time.year > 1970 else None,
         error=str(found.error.message) if found.error and found.error.message else "",

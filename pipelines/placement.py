@@ -1,17 +1,16 @@
 """How each step's pod is made: what the fleet file says under `spec.cluster`, in KFP's terms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from coachworks.context import RUN_VARIABLE
-from coachworks.fleet.cluster import COMMON_KEYS, Cluster, EnvironmentSource, Pod, Quantities
+from coachworks.fleet.cluster import ACCELERATED, Cluster, EnvironmentSource, Pod, Quantities
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
 
     from pipelines.fleet import Place
 
-ACCELERATED = {"embed", "train"}  # the steps that can use an accelerator
 RUN_LABEL = "metadata.labels['pipeline/runid']"  # KFP labels every pod with the id of its run
 CERTIFICATES = "/etc/coachworks/ca"
 # Who reads where the certificates of a private authority are.
@@ -41,17 +40,17 @@ def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
         if cluster.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
         for source in cluster.environment:
-            _take_environment(task, source)
+            _take_environment(task, source, cluster.variables(source))
         _trust(task, cluster)
         _size(task, cluster.pod(step), accelerated=step in ACCELERATED)
 
     return place
 
 
-def _take_environment(task: "PipelineTask", source: EnvironmentSource) -> None:
+def _take_environment(task: "PipelineTask", source: EnvironmentSource, variables: Sequence[str]) -> None:
     from kfp import kubernetes
 
-    keys = {name: name for name in source.keys or COMMON_KEYS}
+    keys = {name: name for name in variables}
     optional = source.keys is None
     if source.secret is not None:
         kubernetes.use_secret_as_env(task, source.secret, keys, optional=optional)

@@ -10,19 +10,21 @@ from coachworks.fleet.parts import Cpu, Memory, Name, Part, Text, Whole
 from coachworks.steps import CHAIN
 
 # What pods are commonly told, where a Secret or ConfigMap is named without its keys. All are optional there.
-COMMON_KEYS = (
+SECRET_KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+PLAIN_KEYS = (
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_CA_BUNDLE",
     "MLFLOW_TRACKING_URI",
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 )
 
@@ -133,7 +135,8 @@ class EnvironmentSource(Part):
         None,
         min_length=1,
         description="Entries that must be there, each named like its variable; unset: those of AWS_* and MLFLOW_* "
-        "that are commonly needed, where they are there.",
+        "that are commonly needed, where they are there: credentials from a Secret, addresses from a ConfigMap, both "
+        "where only one of them is named.",
     )
 
     @model_validator(mode="after")
@@ -222,6 +225,23 @@ class Cluster(Part):
             )
         return image
 
+    @field_validator("environment")
+    @classmethod
+    def _a_variable_comes_from_one_place(cls, environment: list[EnvironmentSource]) -> list[EnvironmentSource]:
+        named = [key for source in environment for key in source.keys or ()]
+        twice = sorted({key for key in named if named.count(key) > 1})
+        if twice:
+            raise rules.broken(
+                f"a variable must come from one Secret or ConfigMap; {twice[0]!r} is named more than once. Remove one."
+            )
+        for kind, sources in (
+            ("secret", [source for source in environment if source.secret and source.keys is None]),
+            ("configMap", [source for source in environment if source.config_map and source.keys is None]),
+        ):
+            if len(sources) > 1:
+                raise rules.broken(f"only one `{kind}` may be named without its `keys`; got {len(sources)}. Add them.")
+        return environment
+
     @model_validator(mode="after")
     def _requests_fit_limits(self) -> "Cluster":
         pods: dict[rules.Location, Pod] = {("defaults",): self.defaults}
@@ -262,6 +282,19 @@ class Cluster(Part):
         if dashboard is not None and not dashboard.startswith(("http://", "https://")):
             raise rules.broken(f"`dashboard` must be an address, as https://kubeflow.example; got {dashboard!r}")
         return dashboard
+
+    def variables(self, source: EnvironmentSource) -> tuple[str, ...]:
+        """The variables that pods get from one of `environment`, each named like its entry.
+
+        Kubernetes refuses a pod that is told a variable from two places: what one source names, others leave out.
+        """
+        if source.keys is not None:
+            return tuple(source.keys)
+        common = SECRET_KEYS + PLAIN_KEYS
+        if len([other for other in self.environment if other.keys is None]) > 1:
+            common = SECRET_KEYS if source.secret else PLAIN_KEYS
+        named = {key for other in self.environment for key in other.keys or ()}
+        return tuple(key for key in common if key not in named)
 
     def pod(self, step: str) -> Pod:
         """How the pod of `step` is made: its own settings, each else that of `defaults`."""

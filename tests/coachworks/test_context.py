@@ -27,7 +27,7 @@ FLEET = Fleet.model_validate(
         "kind": "Fleet",
         "metadata": {"name": "cars"},
         "spec": {
-            "sources": [{"photos": "photos"}],
+            "sources": [{"photos": "photos", "table": "photos.csv"}],
             "lanes": 2,
             "skills": {name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")},
         },

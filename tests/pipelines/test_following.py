@@ -40,6 +40,7 @@ def test_steps_speak_for_themselves_and_kfp_for_those_that_have_not(store: Folde
         task("split", "SKIPPED", 10),
         task("validate", "RUNNING", 20),
         task("validate-driver", "SUCCEEDED", 18),
+        task("augment", ""),
     )
     seen = {state["step"]: (state["state"], state["notes"]) for state in states(store, run)}
     assert seen == {

@@ -22,7 +22,7 @@ def fleet_of(**spec: object) -> Fleet:
         "store": "s3://bucket/cars",
         "tracking": "https://mlflow.example",
         "sources": [{"photos": "s3://bucket/photos", "skill": "wheel"}],
-        "skills": {"wheel": {"labels": ["yes", "no"]}},
+        "skills": {"wheel": {"labels": ["left", "right"]}},
     }
     return Fleet.model_validate(
         {
