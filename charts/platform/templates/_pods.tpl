@@ -1,0 +1,120 @@
+{{- define "platform.podSecurityContext" -}}
+runAsNonRoot: true
+{{- with .Values.securityContext }}
+{{- if .runAsUser }}
+runAsUser: {{ .runAsUser }}
+{{- end }}
+{{- if .runAsGroup }}
+runAsGroup: {{ .runAsGroup }}
+fsGroup: {{ .runAsGroup }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "platform.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+privileged: false
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "platform.pullSecrets" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where PostgreSQL is, as libpq reads it. */}}
+{{- define "platform.postgresqlEnv" -}}
+- name: PGHOST
+  value: {{ if .Values.postgresql.enabled }}{{ include "platform.fullname" . }}-postgresql{{ else }}{{ .Values.externalPostgresql.host | quote }}{{ end }}
+- name: PGPORT
+  value: {{ ternary 5432 .Values.externalPostgresql.port .Values.postgresql.enabled | toString | quote }}
+- name: PGDATABASE
+  value: {{ ternary "mlflow" .Values.externalPostgresql.database .Values.postgresql.enabled | quote }}
+- name: PGUSER
+  value: {{ ternary "mlflow" .Values.externalPostgresql.username .Values.postgresql.enabled | quote }}
+- name: PGPASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "platform.postgresqlSecret" . }}
+      key: password
+- name: PGSSLMODE
+  value: {{ ternary "disable" .Values.externalPostgresql.sslMode .Values.postgresql.enabled | quote }}
+{{- if and (not .Values.postgresql.enabled) (include "platform.hasAuthority" .) }}
+- name: PGSSLROOTCERT
+  value: /etc/coachworks/authority/ca.crt
+{{- end }}
+{{- end }}
+
+{{/* Where S3 is, as boto3 reads it. */}}
+{{- define "platform.s3Env" -}}
+- name: AWS_REGION
+  value: {{ .Values.s3.region | quote }}
+- name: AWS_DEFAULT_REGION
+  value: {{ .Values.s3.region | quote }}
+{{- with include "platform.s3Endpoint" . }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with include "platform.s3Secret" . }}
+{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "platform.s3Secret" $ }}
+      key: {{ . }}
+{{- end }}
+{{- end }}
+{{- if include "platform.hasAuthority" . }}
+- name: AWS_CA_BUNDLE
+  value: /etc/coachworks/authority/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "platform.backupEnv" -}}
+{{- if .Values.backup.enabled }}
+- name: BACKUP_BUCKET
+  value: {{ default .Values.s3.bucket .Values.backup.bucket | quote }}
+- name: BACKUP_PREFIX
+  value: {{ default (printf "backups/%s/%s" .Release.Namespace .Release.Name) .Values.backup.prefix | quote }}
+- name: BACKUP_KEEP
+  value: {{ .Values.backup.keep | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "platform.hasAuthority" -}}
+{{- with .Values.certificateAuthority }}{{ or .configMap .secret }}{{ end -}}
+{{- end }}
+
+{{- define "platform.authorityMount" -}}
+{{- if include "platform.hasAuthority" . }}
+- name: authority
+  mountPath: /etc/coachworks/authority
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "platform.authorityVolume" -}}
+{{- if include "platform.hasAuthority" . }}
+- name: authority
+  {{- with .Values.certificateAuthority }}
+  {{- if .configMap }}
+  configMap:
+    name: {{ .configMap }}
+  {{- else }}
+  secret:
+    secretName: {{ .secret }}
+  {{- end }}
+    items:
+      - {key: {{ .key | quote }}, path: ca.crt}
+  {{- end }}
+{{- end }}
+{{- end }}
