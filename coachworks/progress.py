@@ -1,15 +1,18 @@
 """Progress of long work: one interface, shown on a terminal or published to the store for whoever follows the run."""
 
 import json
+import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol, TypeVar
 
+from coachworks.errors import CoachworksError
 from coachworks.store import Store
 
 T = TypeVar("T")
 _INTERVAL_S = 0.3  # often enough to look alive, seldom enough to cost nothing
+_REMOTE_INTERVAL_S = 1.0
 
 
 class Task(Protocol):
@@ -64,8 +67,44 @@ class _StoreTask:
         self._owner.publish()
 
 
+class _Courier(threading.Thread):
+    """Delivers in the background, at most once a second, and the last time before `close` returns.
+
+    The work goes on meanwhile, however slow the store is; what cannot be delivered is dropped.
+    """
+
+    def __init__(self, deliver: Callable[[], None]) -> None:
+        super().__init__(name="progress", daemon=True)
+        self._deliver = deliver
+        self._called, self._closing = threading.Event(), threading.Event()
+        self.start()
+
+    def call(self) -> None:
+        """There is something new."""
+        self._called.set()
+
+    def close(self) -> None:
+        """Deliver what is new for the last time."""
+        self._closing.set()
+        self.call()
+        self.join()
+
+    def run(self) -> None:
+        """Deliver until closed."""
+        last = False
+        while not last:
+            self._called.wait()
+            self._called.clear()
+            last = self._closing.is_set()
+            with suppress(CoachworksError):
+                self._deliver()
+            self._closing.wait(_REMOTE_INTERVAL_S)
+
+
 class StoreProgress:
     """Publishes a step's progress as one small JSON object, rewritten at most a few times a second.
+
+    Where the store is remote, that is done in the background, and a failure to do it is nobody's.
 
     The object: `{"step", "lane", "state": "running" | "done" | "failed", "started_at", "updated_at", "notes": [str],
     "task": {"name", "done", "total", "unit", "started_at"} | null}`; times are seconds since the epoch.
@@ -84,6 +123,7 @@ class StoreProgress:
             "task": None,
         }
         self._notes: list[str] = []
+        self._courier = _Courier(self._write) if store.remote else None
         self.publish(force=True)
 
     @contextmanager
@@ -108,12 +148,19 @@ class StoreProgress:
     def close(self, state: str) -> None:
         """The step is over: `done` or `failed`."""
         self._state.update(state=state, task=None)
-        self.publish(force=True)
+        if self._courier is None:
+            self._write()
+        else:
+            self._courier.close()
 
     def publish(self, *, force: bool = False) -> None:
         """Write the state, unless that was done a moment ago."""
-        now = time.monotonic()
-        if force or now - self._written_at >= _INTERVAL_S:
-            self._written_at = now
-            self._state["updated_at"] = time.time()
-            self._store.write(self._key, json.dumps(self._state).encode())
+        if self._courier is not None:
+            self._courier.call()
+        elif force or time.monotonic() - self._written_at >= _INTERVAL_S:
+            self._write()
+
+    def _write(self) -> None:
+        self._written_at = time.monotonic()
+        self._state["updated_at"] = time.time()
+        self._store.write(self._key, json.dumps(self._state).encode())

@@ -94,6 +94,8 @@ def fill_cache(
         batch_size=config.batch_size,
         threads=1 if workers > 1 else cores,
     )
+    if job.onnx is not None:
+        store.fetch(job.onnx)  # once, for all workers of this machine
     chunks = list(_chunks(missing, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
     on_gpu = TorchBackbone(backbone.source, backbone.spec, gpu[0]) if gpu else None
     shards = _Shards(store, _folders(backbone.spec, policy))

@@ -2,11 +2,13 @@
 
 A shard is a safetensors file under `features/<backbone>/clean/` or `features/<backbone>/<policy>-<view>/`, named by
 its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (float32, N × D). The folder says everything
-that a feature depends on but the photo. Shards are published whole; who reads the ids alone reads the index. Two
+that a feature depends on but the photo. Shards are published whole; the ids are read without the features. Two
 writers at once write some rows twice, and nothing else happens.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, NotFoundError
-from coachworks.store import Store
+from coachworks.store import Store, ahead
 
 _IDS, _FEATURES = "photo_ids", "features"
+_LONGEST_HEADER = 1 << 20
 Ids = NDArray[np.uint8]
 
 
@@ -53,15 +56,17 @@ def load_features(
     places: dict[bytes, list[int]] = {}
     for place, photo_id in enumerate(wanted):
         places.setdefault(photo_id, []).append(place)
-    for key in store.list(folder):
+    shards: list[tuple[str, list[tuple[int, list[int]]]]] = []
+    for key, ids in _read_ids(store, folder):
+        rows = [(row, places.pop(photo_id)) for row, photo_id in enumerate(ids) if photo_id in places]
+        if rows:
+            shards.append((key, rows))
         if not places:
             break
-        ids = _read(store, key, _IDS)
-        rows = [(row, places.pop(photo_id)) for row, photo_id in enumerate(_split(ids)) if photo_id in places]
-        if rows:
-            source = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
-            target = [place for _, targets in rows for place in targets]
-            result[target] = _read(store, key, _FEATURES)[source]
+    features = ahead(store, lambda key: _read_features(store, key), [key for key, _ in shards])
+    for (_, rows), rows_of_shard in zip(shards, features, strict=True):
+        source = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
+        result[[place for _, targets in rows for place in targets]] = rows_of_shard[source]
     if places:
         raise NotFoundError(
             f"{len(places)} of {len(set(wanted))} photos have no features in view {view}; the first is "
@@ -72,7 +77,7 @@ def load_features(
 
 def known_photos(store: Store, folder: str) -> set[str]:
     """Ids of the photos that have features in `folder`."""
-    return {photo_id.hex() for key in store.list(folder) for photo_id in _split(_read(store, key, _IDS))}
+    return {photo_id.hex() for _, ids in _read_ids(store, folder) for photo_id in ids}
 
 
 def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: NDArray[np.float32]) -> str:
@@ -100,19 +105,39 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
     return key
 
 
-def _split(ids: Ids) -> list[bytes]:
-    joined = ids.tobytes()
-    return [joined[start : start + 32] for start in range(0, len(joined), 32)]
+def _read_ids(store: Store, folder: str) -> Iterator[tuple[str, list[bytes]]]:
+    """Each shard's key and the ids in it, without its features: in a bucket they are most of the bytes."""
+    keys = list(store.list(folder))
+    yield from zip(keys, ahead(store, lambda key: _ids(store, key), keys), strict=True)
 
 
-def _read(store: Store, key: str, tensor: str) -> NDArray[Any]:
-    from safetensors import SafetensorError, safe_open
+def _ids(store: Store, key: str) -> list[bytes]:
+    with _damage_named(store, key):
+        length = int.from_bytes(store.read(key, 0, 8), "little")
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"its header must have at most {_LONGEST_HEADER} bytes; got {length}")
+        start, end = json.loads(store.read(key, 8, length))[_IDS]["data_offsets"]
+        joined = store.read(key, 8 + length + start, end - start)
+        if len(joined) != end - start:
+            raise ValueError("it is cut off")
+    return [joined[place : place + 32] for place in range(0, len(joined), 32)]
+
+
+def _read_features(store: Store, key: str) -> NDArray[Any]:
+    from safetensors import safe_open
+
+    with _damage_named(store, key), safe_open(store.fetch(key), framework="numpy") as shard:
+        array: NDArray[Any] = shard.get_tensor(_FEATURES)
+    return array
+
+
+@contextmanager
+def _damage_named(store: Store, key: str) -> Iterator[None]:
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(store.fetch(key), framework="numpy") as shard:
-            array: NDArray[Any] = shard.get_tensor(tensor)
-    except SafetensorError as err:
+        yield
+    except (SafetensorError, ValueError, KeyError, TypeError) as err:
         raise DataError(
             f"the feature shard {key!r} of {store.uri} is damaged: {err}. Delete it; its photos are embedded again."
         ) from err
-    return array

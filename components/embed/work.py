@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coachworks.errors import DataError, PhotoError
-from coachworks.store import Store, open_store
+from coachworks.store import Store, ahead, open_store
 from components.augment.policy import Policy, augmenter
 from components.embed.preprocess import decoded, preprocess, resized
 from components.embed.session import open_session, run_session
@@ -64,7 +64,8 @@ class Work:
 
     def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
         """One row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""
-        images = (image for photo in photos for image in self._views(photo))
+        read = ahead(self._store, lambda photo: self._store.read(photo.key), photos)
+        images = (image for photo, data in zip(photos, read, strict=True) for image in self._views(photo, data))
         if self._session is None:
             return np.stack([np.asarray(resized(image, self._spec)) for image in images])
         side = self._spec.input_px
@@ -76,9 +77,9 @@ class Work:
             features.append(run_session(self._session, batch[: len(taken)]))
         return np.concatenate(features)
 
-    def _views(self, photo: Photo) -> Iterator[Image.Image]:
+    def _views(self, photo: Photo, data: bytes) -> Iterator[Image.Image]:
         try:
-            clean = decoded(self._store.read(photo.key), self._spec)
+            clean = decoded(data, self._spec)
         except PhotoError as err:
             raise DataError(
                 f"the photo {photo.key!r} of the store cannot be read any more: {err}. Delete it there and run "
