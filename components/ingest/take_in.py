@@ -1,5 +1,6 @@
 """Files into the store: read, hashed, decoded, measured and published, on all cores, each photo once."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from components.ingest.places import in_bucket
 from components.ingest.quality_measures import MEASURED_PX, measure
 
 T = TypeVar("T")
-_PER_CORE = 4  # threads where files lie in a bucket, since they mostly wait
+_PER_CORE = 4  # threads where files come from a bucket or go to one, since they mostly wait
 Outcome = Verdict | OSError
 
 
@@ -33,15 +34,17 @@ def take_in(
         files: What to take in.
         store: Where photos go.
         index: What is known already; it learns what is new.
-        workers: Threads; 0 takes one per core, four where files lie in a bucket.
+        workers: Threads; 0 takes one per core, four where files come from a bucket or go to one.
         progress: Hears of each file.
     """
-    workers = workers or usable_cores() * (_PER_CORE if any(in_bucket(found.place) for found in files) else 1)
+    remote = store.remote or any(in_bucket(found.place) for found in files)
+    workers = workers or usable_cores() * (_PER_CORE if remote else 1)
+    decoding = threading.BoundedSemaphore(usable_cores())
     with (
         progress.task("ingest", total=len(files), unit="photos") as task,
         ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
     ):
-        jobs = ((found, _known_or(pool, found, store, index)) for found in files)
+        jobs = ((found, index.verdict(found) or pool.submit(_judge, found, store, index, decoding)) for found in files)
         try:
             for found, job in _ahead(jobs, by=2 * workers):
                 outcome = job.result() if isinstance(job, Future) else job
@@ -54,10 +57,6 @@ def take_in(
             index.flush()
 
 
-def _known_or(pool: ThreadPoolExecutor, found: Found, store: Store, index: PhotoIndex) -> Verdict | Future[Outcome]:
-    return index.verdict(found) or pool.submit(_judge, found, store, index)
-
-
 def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
     """`items`, of which the next `by` are always begun: a window that keeps memory flat."""
     begun: deque[T] = deque()
@@ -68,7 +67,7 @@ def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
     yield from begun
 
 
-def _judge(found: Found, store: Store, index: PhotoIndex) -> Outcome:
+def _judge(found: Found, store: Store, index: PhotoIndex, decoding: threading.BoundedSemaphore) -> Outcome:
     try:
         if found.size > MAX_BYTES:
             refusal = refuse_large_file(found.size, found.read(64))
@@ -81,15 +80,20 @@ def _judge(found: Found, store: Store, index: PhotoIndex) -> Outcome:
     if known is not None:
         return known
     try:
-        photo = read_photo(data, at_least_px=MEASURED_PX)
+        with decoding:  # pixels take far more memory than files: no more at a time than there are cores to work on them
+            facts = _look_at(data, photo_id)
     except PhotoError as err:
         return Refusal(err.reason, str(err))
-    uri = photo_key(photo_id, photo.extension)
-    if not index.is_stored(uri):
-        store.create(uri, data)
+    if not index.is_stored(facts.uri):
+        store.create(facts.uri, data)
+    return facts
+
+
+def _look_at(data: bytes, photo_id: str) -> Facts:
+    photo = read_photo(data, at_least_px=MEASURED_PX)
     return Facts(
         photo_id=photo_id,
-        uri=uri,
+        uri=photo_key(photo_id, photo.extension),
         width_px=photo.width_px,
         height_px=photo.height_px,
         format=photo.format,

@@ -139,6 +139,7 @@ class S3Server:
 
         self.seen: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], list[str]] = {}  # (method, path) -> codes of errors, one for each request
+        self.fail_every = 0  # answer every n-th request with an error; 0: none
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -152,6 +153,8 @@ class S3Server:
         request = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.seen.append(request)
         codes = self.refuse.get(request)
+        if self.fail_every and len(self.seen) % self.fail_every == 0:
+            codes = ["SlowDown"]
         if codes:
             code = codes.pop(0)
             if code == BROKEN_OFF:

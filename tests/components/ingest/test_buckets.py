@@ -10,7 +10,9 @@ from coachworks.context import Context
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.photos import MAX_BYTES
 from coachworks.results import NotDoneError
+from coachworks.store import open_store
 from components.ingest import bucket_walk
+from components.ingest.config import IngestConfig
 from components.ingest.reach import local_sources
 from components.ingest.step import ingest
 
@@ -256,3 +258,64 @@ def test_sources_that_pods_cannot_reach_are_those_with_something_on_this_machine
     fleet = make_fleet(*sources)
     spec = fleet.spec.sources
     assert local_sources(fleet) == [spec[0], spec[1], spec[3]]
+
+
+@pytest.fixture
+def fleet_in_bucket(bucket, make_fleet, monkeypatch, tmp_path):
+    """A fleet whose store lies under `store/` in the bucket."""
+    monkeypatch.setenv("COACHWORKS_CACHE", str(tmp_path / "cache"))
+
+    def make(*sources, **options):
+        fleet = make_fleet(*sources, **options)
+        return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"store": f"s3://{bucket.name}/store"})})
+
+    return make
+
+
+def test_a_store_in_a_bucket_holds_what_a_store_in_a_folder_holds(
+    photos, bucket, fleet_in_bucket, make_fleet, tables, store
+):
+    bucket.fill(photos, "photos/")
+    local = ingest(make_fleet())
+    remote = ingest(fleet_in_bucket({"photos": f"s3://{bucket.name}/photos"}))
+    assert remote.key == local.key
+    assert remote.report == local.report
+    ours, theirs = tables(local), tables(remote)
+    for name in ("votes", "labels"):
+        pd.testing.assert_frame_equal(getattr(theirs, name), getattr(ours, name))
+    in_bucket = open_store(f"s3://{bucket.name}/store")
+    assert list(in_bucket.list("photos")) == list(store.list("photos"))
+    assert all(in_bucket.read(key) == store.read(key) for key in store.list("photos"))
+
+
+def test_a_store_under_the_prefix_of_its_source_is_left_out_every_time(draw, bucket, fleet_in_bucket):
+    bucket.put("cat/a.jpg", draw("a.jpg").read_bytes())
+    fleet = fleet_in_bucket({"photos": f"s3://{bucket.name}", "source": "own"})
+    first = ingest(fleet)
+    assert first.report["photos"] == 1
+    assert ingest(fleet).key == first.key
+
+
+def test_the_photos_of_this_machine_go_into_a_bucket_once(draw, bucket, fleet_in_bucket):
+    for i in range(3):
+        draw(f"photos/cat/{i}.jpg", i)
+    first = ingest(fleet_in_bucket())
+    written = [path for method, path in bucket.server.seen if method == "PUT" and "/store/photos/" in path]
+    assert len(written) == 3
+    bucket.server.seen.clear()
+    again = ingest(fleet_in_bucket())
+    assert (again.key, again.reused) == (first.key, True)
+    assert [path for method, path in bucket.server.seen if "/store/photos/" in path] == []
+    taken = ingest(fleet_in_bucket({"photos": "gone"}), config=IngestConfig(ingested=first.key))
+    assert taken.key == first.key
+
+
+def test_one_in_five_answers_an_error_and_still_all_is_taken_in(draw, bucket, fleet_in_bucket):
+    for i in range(20):
+        bucket.put(f"photos/cat/{i}.jpg", draw("x.jpg", i).read_bytes())
+    bucket.server.fail_every = 5
+    try:
+        result = ingest(fleet_in_bucket({"photos": f"s3://{bucket.name}/photos"}))
+    finally:
+        bucket.server.fail_every = 0
+    assert (result.report["photos"], result.report["rejected"]) == (20, {})
