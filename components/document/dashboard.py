@@ -6,7 +6,7 @@ from typing import Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
-from coachworks.store import Store, open_store
+from coachworks.store import Store
 from coachworks.tracking import experiment_page, model_page, tracking_of, version_page
 from components.dashboard import Artifact, entitle, show_numbers
 from components.evaluate.dashboard import matrices_page
@@ -25,8 +25,8 @@ def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matri
         matrices: Takes the confusion matrices of all lanes: the dashboard shows a loop's artifacts of one lane only.
     """
     located = Fleet.from_json(fleet)
-    store = open_store(located.spec.store)
-    table = (result.path / result.report["summary"]).read_text("utf-8").strip()
+    store = result.store
+    table = result.file(result.report["summary"]).read_text("utf-8").strip()
     package = ancestor(store, result, "package")
     registered = [load(store, "register", key) for key in package.inputs["register"]]
     evaluated = [ancestor(store, lane, "evaluate") for lane in registered]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
 from components.dashboard import Artifact, entitle, show_numbers, subject
@@ -50,10 +51,18 @@ def matrices_page(fleet: Fleet, lanes: Sequence[Result]) -> str:
         fleet: The fleet.
         lanes: What evaluate made of each lane, at least one.
     """
+    home = {name: lane for lane in lanes for name in lane.report["skills"]}
+
+    def sheet(skill: str) -> Path | None:
+        try:
+            return home[skill].file(f"{skill}/mistakes.jpg")
+        except NotFoundError:
+            return None
+
     return render(
-        {name: skill for lane in lanes for name, skill in lane.report["skills"].items()},
+        {name: lane.report["skills"][name] for name, lane in home.items()},
         fleet=fleet.name,
         confidence=float(lanes[0].inputs["confidence"]),
-        sheets={sheet.parent.name: sheet for lane in lanes for sheet in lane.path.glob("*/mistakes.jpg")},
+        sheet=sheet,
         places=[f"{lane.place}/page.html" for lane in lanes],
     )

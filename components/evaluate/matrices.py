@@ -5,7 +5,7 @@ the charts and the right answers too.
 """
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,12 @@ def worst_first(skills: Mapping[str, Report]) -> list[str]:
 
 
 def render(
-    skills: Mapping[str, Report], *, fleet: str, confidence: float, sheets: Mapping[str, Path], places: Sequence[str]
+    skills: Mapping[str, Report],
+    *,
+    fleet: str,
+    confidence: float,
+    sheet: Callable[[str], Path | None],
+    places: Sequence[str],
 ) -> str:
     """The page as HTML that needs nothing else.
 
@@ -79,7 +84,7 @@ def render(
         skills: Evaluate's report, by skill.
         fleet: Name of the fleet.
         confidence: Confidence of the intervals.
-        sheets: Sheets of mistakes, by skill.
+        sheet: The sheet of a skill's mistakes; asked for of the worst skills, until the page is heavy enough.
         places: Where evaluate's own pages lie, for people.
     """
     from jinja2 import Environment, StrictUndefined
@@ -89,30 +94,32 @@ def render(
     template = environment.from_string(_TEMPLATE.read_text("utf-8"))
     return template.render(
         fleet=fleet,
-        panels=list(_panels(skills, sheets)),
+        panels=list(_panels(skills, sheet)),
         dropped={name: skill for name, skill in skills.items() if not skill["winner"]},
         confidence=confidence,
         places=places,
     )
 
 
-def _panels(skills: Mapping[str, Report], sheets: Mapping[str, Path]) -> Iterator[Panel]:
+def _panels(skills: Mapping[str, Report], sheet: Callable[[str], Path | None]) -> Iterator[Panel]:
     room = _PICTURES_BYTES
     for rank, name in enumerate(worst_first(skills)):
         skill = skills[name]
-        mistakes = None
-        if skill["mistakes"] and name in sheets and (size := sheets[name].stat().st_size) <= room:
-            room -= size
-            mistakes = f"data:image/jpeg;base64,{base64.b64encode(sheets[name].read_bytes()).decode()}"
+        picture = sheet(name) if skill["mistakes"] and room > 0 else None
+        room -= picture.stat().st_size if picture else 0
         yield Panel(
             name=name,
             anchor=f"skill-{rank}",
             report=skill,
             lines=list(_lines(skill)),
             pairs=_confused(skill),
-            mistakes=mistakes,
+            mistakes=_data_uri(picture) if picture and room >= 0 else None,
             shown=rank < _OPEN or skill["status"] == "failed",
         )
+
+
+def _data_uri(picture: Path) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def _lines(skill: Report) -> Iterator[Line]:

@@ -67,8 +67,11 @@ def dropped():
 
 
 def page_of(skills, folder):
-    sheets = {path.parent.name: path for path in folder.glob("*/mistakes.jpg")}
-    return render(skills, fleet="showroom", confidence=0.95, sheets=sheets, places=["s3://bucket/results/page.html"])
+    def sheet(name):
+        path = folder / name / "mistakes.jpg"
+        return path if path.is_file() else None
+
+    return render(skills, fleet="showroom", confidence=0.95, sheet=sheet, places=["s3://bucket/results/page.html"])
 
 
 def test_the_dashboard_gets_numbers_matrices_and_the_worst_skill(drawn, artifacts, tmp_path):

@@ -1,9 +1,9 @@
 import json
 import re
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from kfp import dsl
 
 import validation
 from coachworks.context import Context
@@ -162,13 +162,17 @@ def test_tables_of_another_shape_stop_every_skill_and_say_so(good_pile, fleet_of
     assert "splits.set_id must be string" in (result.path / "page.html").read_text("utf-8")
 
 
-def test_the_kfp_face_gives_the_key_and_the_page(good_pile, fleet_of, store, tmp_path):
+def test_the_kfp_face_gives_the_key_the_numbers_and_the_page(good_pile, fleet_of, store, tmp_path):
     from components.validate.component import validate as component
 
-    page = SimpleNamespace(path=str(tmp_path / "shown.html"))
-    key = component.python_func(fleet=fleet_of(colour=COLOUR).to_json(), split=good_pile.published(), page=page)
+    metrics, page = dsl.Metrics(), dsl.HTML()
+    page.path = str(tmp_path / "shown.html")
+    fleet = fleet_of(colour=COLOUR).to_json()
+    key = component.python_func(fleet=fleet, split=good_pile.published(), metrics=metrics, page=page)
     assert store.exists(f"results/validate/{key}/report.json")
     assert (tmp_path / "shown.html").read_bytes() == store.read(f"results/validate/{key}/page.html")
+    assert page.metadata["display_name"] == "Validation of photos and labels"
+    assert metrics.metadata["skills: may train"] == 1.0
 
 
 @pytest.mark.parametrize(
