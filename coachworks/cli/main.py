@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "submit": ("coachworks.cli.submit:submit", "Run the whole pipeline on Kubeflow Pipelines."),
         "runs": ("coachworks.cli.runs:runs", "List the fleet's runs on the cluster."),
         "cancel": ("coachworks.cli.runs:cancel", "End a run on the cluster, or a schedule."),
+        "images": ("coachworks.cli.images:images", "Name the container images and print the commands that build them."),
         "doctor": (
             "coachworks.cli.doctor:doctor",
             "Look at what a run on the cluster needs, from here and from a pod.",
