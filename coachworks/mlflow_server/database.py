@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 _LOCK = 0x636F616368  # of everything here that changes the database; any number that nobody else takes
 _NOTES = "coachworks"  # schema of our own notes, its table `restored`; dumps leave it out
+# For psql, in the transaction that restores: note what was asked for.
+NOTE_RESTORED = "DELETE FROM coachworks.restored;\nINSERT INTO coachworks.restored (key) VALUES (:'asked');\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
