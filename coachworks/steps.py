@@ -32,6 +32,7 @@ class Step:
 
     Attributes:
         name: The step's name, also its folder and command.
+        title: What the pipelines' dashboard calls it; of more than 18 characters it shows the first.
         summary: One line for `coachworks --help`.
         config: Frozen dataclass of the step's settings.
         per_lane: Whether it works on a lane of skills (`skills=`); else on the whole fleet.
@@ -39,6 +40,7 @@ class Step:
     """
 
     name: str
+    title: str
     summary: str
     config: type[Any]
     per_lane: bool = False

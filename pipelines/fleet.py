@@ -5,6 +5,8 @@ from typing import Any, List  # noqa: UP035 — KFP reads the annotation and kno
 
 from kfp import dsl
 
+import components
+from coachworks.steps import discover
 from components.augment.component import augment
 from components.document.component import document
 from components.embed.component import embed
@@ -34,6 +36,12 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
         KFP's pipeline, to be called with `fleet`, `lanes` and `ingested`, or compiled.
     """
 
+    def settle(task: dsl.PipelineTask, step: str) -> None:
+        task.set_display_name(titles[step])
+        place(task, step)
+
+    titles = {step.name: step.title for step in discover(components)}
+
     @dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
     def lanes_pipeline(fleet: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
         """The loop over lanes; a pipeline of its own: outputs of tasks outside a loop do not survive inside it."""
@@ -43,7 +51,7 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
             registered = register(fleet=fleet, evaluate=evaluated.outputs["Output"], skills=lane)
             registered.set_caching_options(enable_caching=False)
         for task, step in ((trained, "train"), (evaluated, "evaluate"), (registered, "register")):
-            place(task, step)
+            settle(task, step)
         return dsl.Collected(registered.outputs["Output"])
 
     @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__)
@@ -65,14 +73,14 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
         augmented = augment(fleet=fleet, validate=validated.outputs["Output"])
         embedded = embed(fleet=fleet, augment=augmented.outputs["Output"])
         registered = lanes_pipeline(fleet=fleet, embedded=embedded.outputs["Output"], lanes=lanes)
-        registered.set_display_name("lanes of skills")
+        registered.set_display_name("Lanes of skills")
         packaged = package(fleet=fleet, register=registered.output)
         documented = document(fleet=fleet, package=packaged.outputs["Output"])
         for task, step in (
             *((taken, "ingest"), (divided, "split"), (validated, "validate"), (augmented, "augment")),
             *((embedded, "embed"), (packaged, "package"), (documented, "document")),
         ):
-            place(task, step)
+            settle(task, step)
         return documented.outputs["Output"]
 
     return fleet_pipeline

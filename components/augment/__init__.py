@@ -5,6 +5,7 @@ from components.augment.config import AugmentConfig
 
 STEP = Step(
     name="augment",
+    title="Augment photos",
     summary="Choose the augmentation policy and show what it does.",
     config=AugmentConfig,
 )

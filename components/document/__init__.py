@@ -5,6 +5,7 @@ from components.document.config import DocumentConfig
 
 STEP = Step(
     name="document",
+    title="Write documents",
     summary="Write one page per skill and one for the fleet: HTML, PDF and LaTeX.",
     config=DocumentConfig,
 )

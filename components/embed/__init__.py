@@ -5,6 +5,7 @@ from components.embed.config import EmbedConfig
 
 STEP = Step(
     name="embed",
+    title="Compute features",
     summary="Compute the backbone's features of photos and views.",
     config=EmbedConfig,
 )

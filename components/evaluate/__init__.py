@@ -5,6 +5,7 @@ from components.evaluate.config import EvaluateConfig
 
 STEP = Step(
     name="evaluate",
+    title="Evaluate winners",
     summary="Judge the winner of every skill on the test photos that nothing has seen.",
     config=EvaluateConfig,
     per_lane=True,

@@ -5,6 +5,7 @@ from components.ingest.config import IngestConfig
 
 STEP = Step(
     name="ingest",
+    title="Take in photos",
     summary="Take the sources' photos and tables into the store.",
     config=IngestConfig,
 )

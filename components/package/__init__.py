@@ -5,6 +5,7 @@ from components.package.config import PackageConfig
 
 STEP = Step(
     name="package",
+    title="Package champions",
     summary="Package the champions into one bento.",
     config=PackageConfig,
     joins_lanes=True,

@@ -5,6 +5,7 @@ from components.register.config import RegisterConfig
 
 STEP = Step(
     name="register",
+    title="Register models",
     summary="Register in MLflow what passed its gates.",
     config=RegisterConfig,
     per_lane=True,

@@ -5,6 +5,7 @@ from components.split.config import SplitConfig
 
 STEP = Step(
     name="split",
+    title="Split photos",
     summary="Divide the sets into train, validation and test.",
     config=SplitConfig,
 )

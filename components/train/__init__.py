@@ -5,6 +5,7 @@ from components.train.config import TrainConfig
 
 STEP = Step(
     name="train",
+    title="Train candidates",
     summary="Train the candidates of every skill on the features and pick a winner.",
     config=TrainConfig,
     per_lane=True,

@@ -5,6 +5,7 @@ from components.validate.config import ValidateConfig
 
 STEP = Step(
     name="validate",
+    title="Validate photos",
     summary="Judge the photos and labels: which skills may train, and what is missing.",
     config=ValidateConfig,
 )

@@ -70,6 +70,11 @@ def test_the_kfp_face_stays_thin(step: Step) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
+def test_the_dashboard_can_show_the_whole_title(step: Step) -> None:
+    assert len(step.title) <= 18
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
 def test_settings_refuse_bad_values(step: Step) -> None:
     for field in dataclasses.fields(step.config):
         if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
