@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 
-_SECRET_NAMES = re.compile(r"SECRET|PASSWORD|TOKEN(?!_PATH)|ACCESS_KEY|CREDENTIAL")
+_SECRET_NAMES = re.compile(r"(SECRET|PASSWORD|TOKEN|CREDENTIAL)(?!.*(_PATH|_FILE|_URI|_URL)$)")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
 _HIDDEN = "…"
 _SHORTEST_SECRET = 4  # what is shorter stands in ordinary words too

@@ -24,7 +24,6 @@ ADDRESS, ACCESS, VERSION, RUNS, ARTIFACTS = (
     "MLflow: runs",
     "MLflow: artifacts",
 )
-_ALL = (ACCESS, VERSION, RUNS, ARTIFACTS)
 # No patience: who asks what is reachable wants to know now.
 _HASTE = {PATIENCE_VARIABLE: "0", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -36,14 +35,14 @@ def check_tracking(fleet: Fleet, *, write: bool) -> list[Finding]:
         fleet: The fleet.
         write: Whether to make a run with an artifact, which is removed again: steps need to, submitting does not.
     """
-    checks = Checks()
-    with _hasty(), checks.about(ADDRESS, then=_ALL):
+    checks, then = Checks(), (VERSION, RUNS, ARTIFACTS) if write else (VERSION,)
+    with _hasty(), checks.about(ADDRESS, then=(ACCESS, *then)):
         tracking = tracking_of(fleet)
         if tracking.database is not None:
             checks.add(skipped(ADDRESS, "embedded: no server"))
             return checks.findings
         checks.add(found(ADDRESS, tracking.uri))
-        with checks.about(ACCESS, then=_ALL[1:]), translated(tracking):
+        with checks.about(ACCESS, then=then), translated(tracking):
             client = open_client(tracking)
             client.search_experiments(max_results=1)
             checks.add(found(ACCESS, "answers and lets us in"))
@@ -101,7 +100,7 @@ def _write(checks: Checks, client: "MlflowClient", tracking: Tracking, experimen
             checks.add(found(RUNS, "may be made"))
             try:
                 with checks.about(ARTIFACTS), translated(tracking):
-                    _keep_artifact(client, run)
+                    _keep_artifact(client, run, tracking.uri)
                     checks.add(found(ARTIFACTS, "written and read"))
             finally:
                 client.delete_run(run)
@@ -109,7 +108,7 @@ def _write(checks: Checks, client: "MlflowClient", tracking: Tracking, experimen
             client.delete_experiment(experiment_id)
 
 
-def _keep_artifact(client: "MlflowClient", run: str) -> None:
+def _keep_artifact(client: "MlflowClient", run: str, server: str) -> None:
     """Upload a few bytes as an artifact, read them back and remove them."""
     from mlflow.artifacts import download_artifacts
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -123,14 +122,12 @@ def _keep_artifact(client: "MlflowClient", run: str) -> None:
     data = uuid.uuid4().hex
     client.log_text(run, data, "doctor.txt")
     with tempfile.TemporaryDirectory() as folder:
-        path = download_artifacts(
-            run_id=run, artifact_path="doctor.txt", dst_path=folder, tracking_uri=client.tracking_uri
-        )
+        path = download_artifacts(run_id=run, artifact_path="doctor.txt", dst_path=folder, tracking_uri=server)
         if Path(path).read_text("utf-8") != data:
             raise CoachworksError(
                 "an artifact came back changed. Look at what stands between here and the server: a proxy that rewrites?"
             )
-    kept = get_artifact_repository(where, tracking_uri=client.tracking_uri)
+    kept = get_artifact_repository(where, tracking_uri=server)
     kept.delete_artifacts("doctor.txt")  # type: ignore[no-untyped-call]
 
 

@@ -196,6 +196,28 @@ class Namespace:
         seen = self._read(self._list_pods, run_id)
         return [] if isinstance(seen, int) else list(seen.items)
 
+    def complaint(self, run_id: str) -> str:
+        """What Kubernetes said when it refused a pod of a run, as far as we may see it; KFP does not pass it on."""
+        from kubernetes.client import CustomObjectsApi
+
+        custom = CustomObjectsApi(self._core.api_client)
+
+        def read(**options: Any) -> Any:
+            return custom.list_namespaced_custom_object(
+                "argoproj.io",
+                "v1alpha1",
+                self.name,
+                "workflows",
+                label_selector=f"pipeline/runid={run_id}",
+                **options,
+            )
+
+        seen = self._read(read)
+        workflows = [] if isinstance(seen, int) else seen["items"]
+        nodes = [node for workflow in workflows for node in workflow.get("status", {}).get("nodes", {}).values()]
+        said = [str(node["message"]) for node in nodes if node.get("type") == "Pod" and node.get("message")]
+        return said[0] if said else ""
+
     def logs(self, run_id: str) -> str:
         """What the pods of a run have printed, as far as we may see it."""
         logs = []

@@ -1,6 +1,7 @@
 """What a pod can reach: one pod of the steps' image, placed like a step, that makes the very checks of this machine."""
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 POD = "pod"
 _TASK = "doctor"
 _EVERY_S = 2.0
+# What Argo calls the pod of node 17 of a workflow: workflow-system-container-impl-17, with or without retries.
+_TEMPLATES = ("retry-system-container-impl-", "system-container-impl-", "")
 _IMAGE_TROUBLE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 
 
@@ -103,12 +106,12 @@ class Visit:
         trouble: Trouble | None = None
         while True:
             if (findings := self._left()) is not None:
-                return [self._came(started), *findings]
+                return [*findings, self._came(started)]
             run = self._kubeflow.run(self._run.id)
             if run.ended:
                 printed = self._printed(run)
                 findings = from_log(printed)
-                return [self._silent(run, printed)] if findings is None else [self._came(started), *findings]
+                return [self._silent(run, printed)] if findings is None else [*findings, self._came(started)]
             trouble = self._namespace.trouble(run.id) if self._namespace else None
             if trouble is not None and trouble.lasting:
                 return [self._hindered(trouble)]
@@ -131,9 +134,9 @@ class Visit:
         for task in run.tasks:
             for node in task.children if task.name == _TASK else ():
                 workflow, _, number = node.rpartition("-")
-                for pod in (f"{workflow}-system-container-impl-{number}", node):
+                for template in _TEMPLATES:
                     with contextlib.suppress(CoachworksError):
-                        return self._kubeflow.log(run.id, pod)
+                        return self._kubeflow.log(run.id, f"{workflow}-{template}{number}")
         return self._namespace.logs(run.id) if self._namespace else ""
 
     def _came(self, started: float) -> Finding:
@@ -143,7 +146,7 @@ class Visit:
         said, cluster = f"{trouble.reason}: {trouble.message}", self._fleet.spec.cluster
         if trouble.reason in _IMAGE_TROUBLE:
             return found(POD, "no image", f"{said}. {_get_image(self.image, cluster)}")
-        return found(POD, "does not start", f"{said}. Mend what it names, in `spec.cluster` or in the namespace.")
+        return found(POD, "does not start", f"{said}. {_mend(trouble.message, cluster)}")
 
     def _late(self, run: RemoteRun, trouble: Trouble | None, timeout_s: float) -> Finding:
         if trouble is not None:
@@ -164,6 +167,7 @@ class Visit:
 
     def _silent(self, run: RemoteRun, printed: str) -> Finding:
         told = next((task.error for task in run.tasks if task.error), run.error)
+        told = told or (self._namespace.complaint(run.id) if self._namespace else "")
         last = _last_lines(printed)
         said = "; ".join(text for text in (told, f"it printed: {last}" if last else "") if text)
         return found(
@@ -177,7 +181,7 @@ class Visit:
 def _state(run: RemoteRun) -> str:
     """How the doctor's own pod is, as far as Kubeflow Pipelines tells."""
     states = {task.name: task.state for task in run.tasks}
-    return states.get("executor", states.get(_TASK, "PENDING")).lower()
+    return (states.get("executor") or states.get(_TASK) or "PENDING").lower()
 
 
 def _get_image(image: str, cluster: Cluster) -> str:
@@ -188,6 +192,21 @@ def _get_image(image: str, cluster: Cluster) -> str:
         )
     secrets = "" if cluster.image_pull_secrets else ", and a registry with a lock in `spec.cluster.imagePullSecrets`"
     return f"Push {image} there, or correct `spec.cluster.image`{secrets}."
+
+
+def _mend(message: str, cluster: Cluster) -> str:
+    """The way out of what keeps a container from being made: mostly an entry of a Secret that is not there."""
+    lacking = re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]*/?(\S+)", message)
+    if lacking is None:
+        return "Mend what it names, in `spec.cluster` or in the namespace."
+    key, kind, name = lacking.groups()
+    for source in cluster.environment:
+        if name == (source.secret if kind == "Secret" else source.config_map) and source.keys is None:
+            return (
+                f"This Kubeflow Pipelines does not know entries that may be missing, as {key}: list those that are "
+                f"there as `keys` of the {kind} {name!r} in `spec.cluster.environment`."
+            )
+    return f"Add {key} to the {kind} {name!r}, or take it out of its `keys` in `spec.cluster.environment`."
 
 
 def _last_lines(log: str, count: int = 3) -> str:

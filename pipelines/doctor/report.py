@@ -32,7 +32,8 @@ class Row:
         pod = self.pod.way_out if self.pod else ""
         if here == pod:
             return here
-        return "\n".join(text for text in (here, f"in pods: {pod}" if pod else "") if text)
+        marked = f"in pods: {pod}" if pod and self.here else pod
+        return "\n".join(text for text in (here, marked) if text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,13 @@ class Report:
 
 
 def put_together(here: Sequence[Finding], pod: Sequence[Finding]) -> Report:
-    """The report of what both sides found."""
+    """The report of what both sides found; what only pods look at follows what they looked at before."""
     ours, theirs = {finding.what: finding for finding in here}, {finding.what: finding for finding in pod}
-    return Report(rows=tuple(Row(what=what, here=ours.get(what), pod=theirs.get(what)) for what in {**ours, **theirs}))
+    order, place = list(ours), len(ours)
+    for what in theirs:
+        if what in ours:
+            place = order.index(what) + 1
+        else:
+            order.insert(place, what)
+            place += 1
+    return Report(rows=tuple(Row(what=what, here=ours.get(what), pod=theirs.get(what)) for what in order))
