@@ -290,7 +290,7 @@ class Cluster(Part):
         """
         if source.keys is not None:
             return tuple(source.keys)
-        common = SECRET_KEYS + PLAIN_KEYS
+        common: tuple[str, ...] = SECRET_KEYS + PLAIN_KEYS
         if len([other for other in self.environment if other.keys is None]) > 1:
             common = SECRET_KEYS if source.secret else PLAIN_KEYS
         named = {key for other in self.environment for key in other.keys or ()}
