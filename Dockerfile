@@ -47,6 +47,7 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
     NO_ALBUMENTATIONS_UPDATE=1 \
     GX_ANALYTICS_ENABLED=false \
     DO_NOT_TRACK=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     HF_HUB_DISABLE_TELEMETRY=1 \
     TOKENIZERS_PARALLELISM=false \
     MPLBACKEND=Agg \

@@ -15,6 +15,7 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's own; it is on otherwise, and keeps a database in the cache folder
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "MPLBACKEND": "Agg",
