@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from filelock import FileLock
@@ -84,20 +85,27 @@ class _PatientClient:
         method = getattr(self._client, name)
         if not callable(method):
             return method
+        return partial(self._once if name in _MAKING else self._repeated, method)
 
-        def once(*args: object, **kwargs: object) -> Any:
-            try:
-                return method(*args, **kwargs)
-            except failures() as err:
-                told = translation(err, self._tracking)
-                if isinstance(told, TransientError) and not isinstance(told, OvertakenError):
-                    raise told from err
-                raise
+    def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
+        """Download a run's artifacts; MLflow's own way says of every failure that the path does not exist."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        def repeated(*args: object, **kwargs: object) -> Any:
-            return self.patience.keep(lambda: once(*args, **kwargs))
+        where = self._repeated(self._client.get_run, run_id).info.artifact_uri
+        artifacts = get_artifact_repository(where, tracking_uri=self._tracking.uri)
+        return str(self._repeated(artifacts.download_artifacts, path, folder))
 
-        return once if name in _MAKING else repeated
+    def _repeated(self, method: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+        return self.patience.keep(partial(self._once, method, *args, **kwargs))
+
+    def _once(self, method: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except failures() as err:
+            told = translation(err, self._tracking)
+            if isinstance(told, TransientError) and not isinstance(told, OvertakenError):
+                raise told from err
+            raise
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from coachworks.tracking.address import URI_VARIABLE, Tracking
 from coachworks.tracking.patience import PATIENCE_VARIABLE
 
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "TLS CA certificate bundle", "WRONG_VERSION_NUMBER", "doesn't match")
-_UNANSWERED = ("failed with exception", "failed with timeout exception", "Max retries", "Connection aborted")
+_UNANSWERED = ("failed with exception", "failed with timeout exception", "Connection broken", "Connection aborted")
+# Two clients wrote the same at the same moment, and the server did not sort it out: what is there now, is there.
+_COLLIDED = ("UNIQUE constraint failed", "duplicate key value", "deadlock detected", "could not serialize access")
 _FOR_NOW = frozenset({408, 429, 500, 502, 503, 504})
 _SHORT = 300  # letters of a server's answer that a message repeats
 
@@ -54,11 +56,12 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
             f"the tables of {tracking.uri} belong to another version of MLflow. Make a copy of the file, then run "
             f"`mlflow db upgrade {tracking.uri}`."
         )
-    if status in _FOR_NOW or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
+    collided = code != "RESOURCE_ALREADY_EXISTS" and any(sign in message for sign in _COLLIDED)
+    if collided or status in _FOR_NOW or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
         return TransientError(
             f"the tracking store {tracking.uri} is busy: {_shortened(message)}. Run again: what is done is kept."
         )
-    if code == "RESOURCE_DOES_NOT_EXIST" or "alias" in message:
+    if code == "RESOURCE_DOES_NOT_EXIST" or status == 404 or "alias" in message:
         return NotFoundError(f"the tracking store {tracking.uri} does not have what was asked for: {message}")
     return CoachworksError(f"the tracking store {tracking.uri} refused: {message}")
 
@@ -97,9 +100,9 @@ def _status(err: Exception) -> int:
     response = getattr(err, "response", None)
     if response is not None:
         return int(response.status_code)
-    told = re.search(r"error code (\d{3})\b", str(err))
+    told = re.search(r"error code (\d{3})\b|\b(\d{3}) (?:Client|Server) Error", str(err))
     if told:
-        return int(told.group(1))
+        return int(told.group(1) or told.group(2))
     if getattr(err, "error_code", "INTERNAL_ERROR") == "INTERNAL_ERROR":  # also what a client's own errors are called
         return 0
     return int(err.get_http_status_code()) if hasattr(err, "get_http_status_code") else 0

@@ -142,12 +142,11 @@ def list_runs(client: "MlflowClient", experiment_id: str, record: SkillRecord) -
 
 
 def valid_run(runs: Iterable["Run"], preferred: str | None = None) -> "Run | None":
-    """Which of several equal runs everybody takes: the one of the version, else a finished one, else the lowest id."""
-    return min(
-        runs,
-        key=lambda run: (run.info.run_id != preferred, run.info.status != "FINISHED", run.info.run_id),
-        default=None,
-    )
+    """Which of several equal runs everybody takes: `preferred`, that of the version; else the lowest id.
+
+    Not a finished one: two who finish at the same time would each keep their own and remove the other's.
+    """
+    return min(runs, key=lambda run: (run.info.run_id != preferred, run.info.run_id), default=None)
 
 
 def peek(tracking: Tracking, record: SkillRecord) -> Observed | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.store import Store
-from coachworks.tracking import VIEW, Tracking, patiently
+from coachworks.tracking import VIEW, OvertakenError, Tracking, patiently
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
@@ -116,19 +116,34 @@ def _ensure_candidate(
     return str(made.info.run_id)
 
 
-def remove_strays(client: "MlflowClient", experiment_id: str, record: SkillRecord, run_id: str) -> None:
-    """Leave one run of this evaluation, `run_id`, one run of each candidate in it, and one version.
+def remove_strays(client: "MlflowClient", experiment_id: str, record: SkillRecord, preferred: str | None) -> None:
+    """Leave one run of this evaluation and, in it, one run of each candidate.
 
-    Two registrations at once, or a lost reply that came to be carried out late, may have made more of them.
+    Two registrations at once, or a request that was carried out after its reply was given up, may have made more.
+
+    Args:
+        client: MLflow's client.
+        experiment_id: The skill's experiment.
+        record: The skill.
+        preferred: The run of the version, where there is one.
+
+    Raises:
+        OvertakenError: the run to keep is another one, and not finished.
     """
-    for run in list_runs(client, experiment_id, record):
-        if run.info.run_id != run_id:
-            _delete(client, experiment_id, run.info.run_id)
-    for runs in _nested(client, experiment_id, run_id).values():
-        valid = valid_run(runs)
-        for run in runs:
-            if run is not valid:
+    runs = list_runs(client, experiment_id, record)
+    valid = valid_run(runs, preferred)
+    if valid is None or valid.info.status != "FINISHED":
+        raise OvertakenError(f"somebody else is recording this evaluation of {record.name!r}. Run again in a moment.")
+    for candidate, nested in _nested(client, experiment_id, valid.info.run_id).items():
+        kept = valid_run(nested)
+        if kept is not None and kept.info.status != "FINISHED":
+            _log_candidate(client, kept.info.run_id, record, candidate)
+        for run in nested:
+            if run is not kept:
                 client.delete_run(run.info.run_id)
+    for run in runs:
+        if run is not valid:
+            _delete(client, experiment_id, run.info.run_id)
 
 
 def _nested(client: "MlflowClient", experiment_id: str, parent: str) -> dict[str, list["Run"]]:

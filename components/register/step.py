@@ -13,7 +13,7 @@ from coachworks.tracking import Tracking, open_client, patiently, tracking_of, t
 from components.register.config import RegisterConfig
 from components.register.head_store import keep_head
 from components.register.lineage import Lineage, SkillRecord
-from components.register.observed import EVALUATE, Observed, ask, peek, settled, unchanged
+from components.register.observed import Observed, ask, peek, settled, unchanged
 from components.register.report import RegisterReport
 from components.register.standing import standing
 
@@ -124,15 +124,16 @@ def _register(
     from components.register.runs import ensure_experiment, record_run, remove_strays
     from components.register.versions import ensure_version, judge
 
-    passed, key = record.evaluated["status"] == "passed", record.lineage.evaluate.key
+    passed = record.evaluated["status"] == "passed"
     if passed:
         keep_head(store, record)
     if passed and seen.champion is not None and unchanged(record, seen.champion):
         return
     experiment_id = ensure_experiment(client, tracking, record)
     run_id = seen.run_id or record_run(client, store, experiment_id, record)
-    if passed:
-        own = ensure_version(client, record, seen, run_id)
-        judge(client, store, record, seen, own, config)
-        run_id = own.run_id if own.run_id and own.tags.get(EVALUATE) == key else run_id
-    remove_strays(client, experiment_id, record, run_id)
+    if not passed:
+        remove_strays(client, experiment_id, record, None)
+        return
+    own = ensure_version(client, record, seen, run_id)
+    judge(client, store, record, seen, own, config)
+    remove_strays(client, experiment_id, record, own.run_id)

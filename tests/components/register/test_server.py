@@ -1,55 +1,238 @@
-"""Register against a real tracking server: the same promises as embedded."""
+"""Register against a real tracking server: the same promises as embedded, also where the way to it is unreliable."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import threading
+import uuid
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from faults import LOST, FaultyProxy
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
-from coachworks.tracking import open_client, server_environment, tracking_of
+from coachworks.context import Context
+from coachworks.errors import TransientError
+from coachworks.progress import SILENT
 from components.register.step import register
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+CANDIDATES = ["knn", "linear", "naive-bayes"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, start_mlflow):
+    with start_mlflow(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture
-def remote(fleet, tmp_path):
-    """The fleet, recording to a server that serves artifacts, too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts"), "--workers", "1"]
-    command += ["--port", address.rpartition(":")[2]]
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=server_environment())
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
-                break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    yield fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"tracking": address})})
-    server.terminate()
-    server.wait(30)
+def fleet(fleet):
+    """A fleet under a name of its own, for all tests share one server."""
+    metadata = fleet.metadata.model_copy(update={"name": f"cars-{uuid.uuid4().hex[:8]}"})
+    return fleet.model_copy(update={"metadata": metadata})
 
 
-def test_a_server_is_kept_as_well_as_an_embedded_store(chain, remote, store):
+@pytest.fixture
+def recording_to(fleet):
+    """The fleet with its first skill only, recording to an address."""
+
+    def at(address, skills=("view",)):
+        update = {"tracking": address, "skills": {name: fleet.spec.skills[name] for name in skills}}
+        return fleet.model_copy(update={"spec": fleet.spec.model_copy(update=update)})
+
+    return at
+
+
+class Recorded:
+    """What a server holds of a fleet's skill `view`, deleted things included."""
+
+    def __init__(self, address, fleet):
+        self.client, self.model = MlflowClient(address), f"{fleet.name}.view"
+        experiment = self.client.get_experiment_by_name(f"{fleet.name}/view")
+        self.runs = self.client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)
+        self.versions = self.client.search_model_versions(f"name = '{self.model}'")
+
+    def of(self, kind, stage="active"):
+        return [
+            run for run in self.runs if run.data.tags["coachworks.kind"] == kind and run.info.lifecycle_stage == stage
+        ]
+
+    def is_recorded_once(self):
+        """One finished run, one finished run per candidate in it, one version with all of its files."""
+        [run], candidates, [version] = self.of("run"), self.of("candidate"), self.versions
+        assert sorted(candidate.info.run_name for candidate in candidates) == CANDIDATES
+        assert {candidate.data.tags["mlflow.parentRunId"] for candidate in candidates} == {run.info.run_id}
+        assert {found.info.status for found in (run, *candidates)} == {"FINISHED"}
+        assert version.run_id == run.info.run_id
+        assert len(run.inputs.dataset_inputs) == 1
+        files = {entry.path for entry in self.client.list_artifacts(run.info.run_id, "model")}
+        assert {"model/head.safetensors", "model/MLmodel", "model/manifest.json"} <= files
+        assert str(self.client.get_registered_model(self.model).aliases["champion"]) == version.version
+
+
+def first_of_each(fate):
+    """Every kind of writing request meets `fate` the first time it is made."""
+    seen = Counter()
+
+    def choose(method, path):
+        path = "artifact" if "/mlflow-artifacts/" in path else path.partition("?")[0]
+        seen[method, path] += 1
+        return fate if method in WRITES and seen[method, path] == 1 else None
+
+    return choose
+
+
+def test_a_server_is_kept_as_well_as_an_embedded_store(chain, recording_to, server, store):
+    fleet = recording_to(server, ("view", "light"))
     first = chain.evaluation(noise=0.62)
-    report = register(remote, first).report
-    assert report["tracking"] == tracking_of(remote).uri
+    report = register(fleet, first).report
+    assert report["tracking"] == server
     assert {found["status"] for found in report["skills"].values()} == {"champion"}
-    assert register(remote, first).reused
-    second = register(remote, chain.evaluation(seed=5)).report["skills"]["view"]
+    assert register(fleet, first).reused
+    second = register(fleet, chain.evaluation(seed=5)).report["skills"]["view"]
     assert (second["status"], second["champion_version"]) == ("champion", "2")
-    client = open_client(tracking_of(remote))
-    version = client.get_model_version_by_alias("showroom.view", "champion")
+    recorded = Recorded(server, fleet)
+    version = recorded.client.get_model_version_by_alias(recorded.model, "champion")
     assert version.tags["head_digest"] == second["head_digest"]
-    paths = [entry.path for entry in client.list_artifacts(version.run_id, "model")]
+    assert second["compared_run_id"] == recorded.client.get_model_version(recorded.model, "1").run_id
+    paths = [entry.path for entry in recorded.client.list_artifacts(version.run_id, "model")]
     assert "model/head.safetensors" in paths
-    assert len(client.search_model_versions("name = 'showroom.view'")) == 2
+    assert len(recorded.versions) == 2
     assert not (store.root / "mlflow").exists()
+
+
+def test_the_server_s_address_is_not_part_of_what_was_done(chain, recording_to, server, monkeypatch):
+    evaluation = chain.evaluation(skills=["view"])
+    first = register(recording_to(server), evaluation)
+    with FaultyProxy(server, error_rate=0) as other:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", other.url)
+        again = register(recording_to("https://mlflow.example"), evaluation)
+        assert other.counts["passed"] > 0
+    assert again.reused
+    assert again.key == first.key
+
+
+@pytest.mark.parametrize("moment", ["experiments/get-by-name", "runs/create", "artifacts/", "model-versions/create"])
+def test_a_server_that_goes_away_in_the_middle_is_waited_for(chain, recording_to, server, moment):
+    notes, gone = [], threading.Event()
+    progress = SimpleNamespace(task=SILENT.task, note=notes.append)
+
+    def choose(method, path):
+        if moment in path and not gone.is_set():
+            gone.set()
+            proxy.down = True
+            threading.Timer(2, setattr, (proxy, "down", False)).start()
+            return LOST
+        return None
+
+    with FaultyProxy(server, choose=choose) as proxy:
+        fleet = recording_to(proxy.url)
+        register(fleet, chain.evaluation(skills=["view"]), context=Context(progress=progress))
+        assert proxy.counts["down"] > 0
+    Recorded(server, fleet).is_recorded_once()
+    assert any(f"waiting up to 300 s: the tracking server {proxy.url} does not answer" in note for note in notes)
+    assert any("for the tracking server" in note for note in notes if note.startswith("waited"))
+
+
+def test_replies_that_are_lost_make_nothing_twice(chain, recording_to, server):
+    with FaultyProxy(server, choose=first_of_each(LOST)) as proxy:
+        fleet = recording_to(proxy.url)
+        found = register(fleet, chain.evaluation(skills=["view"])).report["skills"]["view"]
+        assert proxy.counts[LOST] > 8
+    assert (found["status"], found["version"]) == ("champion", "1")
+    recorded = Recorded(server, fleet)
+    recorded.is_recorded_once()
+    assert (recorded.of("run", "deleted"), recorded.of("candidate", "deleted")) == ([], [])
+
+
+def test_even_where_mlflow_s_own_client_repeats_requests_one_of_each_is_left(chain, recording_to, server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    with FaultyProxy(server, choose=first_of_each(LOST)) as proxy:
+        fleet = recording_to(proxy.url)
+        register(fleet, chain.evaluation(skills=["view"]))
+    Recorded(server, fleet).is_recorded_once()
+
+
+def test_a_fifth_of_all_requests_may_fail(chain, recording_to, server):
+    with FaultyProxy(server, error_rate=0.2, seed=3) as proxy:
+        fleet = recording_to(proxy.url)
+        register(fleet, chain.evaluation(skills=["view"]))
+        assert proxy.spoilt > 5
+    Recorded(server, fleet).is_recorded_once()
+
+
+def test_a_champion_s_head_that_only_the_server_has_comes_over_an_unreliable_way(chain, recording_to, server, store):
+    first = register(recording_to(server), chain.evaluation(noise=0.62, skills=["view"])).report["skills"]["view"]
+    (store.root / "heads" / f"{first['head_digest']}.safetensors").unlink()
+    with FaultyProxy(server, error_rate=0.3, seed=1) as proxy:
+        found = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report["skills"]["view"]
+    assert (found["status"], found["version"]) == ("champion", "2")
+
+
+def test_what_an_interrupted_registration_left_is_completed_not_made_again(chain, recording_to, server, monkeypatch):
+    evaluation = chain.evaluation(skills=["view"])
+    uploads, mended = [], threading.Event()
+
+    def choose(method, path):
+        uploads.extend([path] if method == "PUT" else [])
+        return LOST if uploads[3:] and not mended.is_set() else None
+
+    with FaultyProxy(server, choose=choose) as proxy:
+        fleet = recording_to(proxy.url)
+        with monkeypatch.context() as context:
+            context.setenv("COACHWORKS_TRACKING_PATIENCE_S", "0")
+            with pytest.raises(TransientError, match=r"does not answer .*run again: what is done is kept"):
+                register(fleet, evaluation)
+        [begun] = Recorded(server, fleet).of("run")
+        assert begun.info.status == "RUNNING"
+        mended.set()
+        register(fleet, evaluation)
+    recorded = Recorded(server, fleet)
+    recorded.is_recorded_once()
+    assert recorded.of("run")[0].info.run_id == begun.info.run_id
+    assert recorded.of("run", "deleted") == []
+
+
+@pytest.mark.parametrize("together", ["runs/create", "model-versions/create", "runs/log-batch"])
+@pytest.mark.parametrize("status", ["passed", "failed"])
+def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, server, together, status):
+    meet = threading.Barrier(2, timeout=20)
+    evaluation = chain.evaluation(skills=["view"], status=status)
+    found, failed = [], []
+
+    def choose_for(number):
+        waited = []
+
+        def choose(method, path):
+            if together in path and not waited:
+                waited.append(number)
+                try:
+                    meet.wait()
+                except threading.BrokenBarrierError:
+                    return
+            return
+
+        return choose
+
+    def take_part(address):
+        try:
+            found.append(register(recording_to(address), evaluation))
+        except Exception as err:
+            failed.append(err)
+
+    with FaultyProxy(server, choose=choose_for(1)) as one, FaultyProxy(server, choose=choose_for(2)) as two:
+        threads = [threading.Thread(target=take_part, args=(proxy.url,)) for proxy in (one, two)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    recorded = Recorded(server, recording_to(server))
+    if status == "passed":
+        recorded.is_recorded_once()
+        assert {result.key for result in found} == {found[0].key}
+        assert {result.report["skills"]["view"]["version"] for result in found} == {recorded.versions[0].version}
+    else:
+        assert len(recorded.of("run")) == 1
+        assert sorted(candidate.info.run_name for candidate in recorded.of("candidate")) == CANDIDATES
