@@ -11,10 +11,9 @@ from coachworks.errors import CoachworksError, DataError, InvalidConfigError, No
 from coachworks.store import scratch
 from coachworks.store.local_cache import cache_folder
 from coachworks.store.objects import Objects
-from coachworks.store.protocol import key_parts
-from coachworks.store.tree import SUFFIX, Tree, above
+from coachworks.store.protocol import ATTEMPT, LINK, TREE, key_parts, new_key_parts
+from coachworks.store.tree import Tree, above
 
-_LINK = ".link"
 _AT_ONCE = 12
 
 
@@ -33,9 +32,9 @@ class S3Store:
     remote = True
 
     def __init__(self, client: Callable[[], Any], bucket: str, prefix: str = "") -> None:
+        self._uri = f"s3://{bucket}/{prefix}" if prefix else f"s3://{bucket}"
         if not bucket or any(part in {"", ".", ".."} for part in prefix.split("/") if prefix):
-            raise InvalidConfigError(f"store must be s3://bucket/prefix; got {f's3://{bucket}/{prefix}'!r}")
-        self._uri = f"s3://{bucket}/{prefix}".rstrip("/")
+            raise InvalidConfigError(f"store must be s3://bucket/prefix; got {self._uri!r}. Name a bucket.")
         self._objects = Objects(client, bucket, prefix)
         self._trees: dict[str, Tree] = {}  # they never change
         self._plain: set[str] = set()  # folders of single objects: no tree can stand there
@@ -86,17 +85,17 @@ class S3Store:
 
     def write(self, key: str, data: bytes) -> None:
         """Publish `data` under `key`."""
-        self._objects.put(self._writable(key), data)
+        self._objects.put(_new(key), data)
         self._note_plain(key)
 
     def write_file(self, key: str, source: Path) -> None:
         """Publish a copy of `source` under `key`; a large one travels in parts."""
-        self._objects.put_file(self._writable(key), source)
+        self._objects.put_file(_new(key), source)
         self._note_plain(key)
 
     def create(self, key: str, data: bytes) -> bool:
         """Publish `data` under `key` by a conditional write."""
-        ours = self._objects.put(self._writable(key), data, fresh=True)
+        ours = self._objects.put(_new(key), data, fresh=True)
         self._note_plain(key)
         return ours
 
@@ -108,13 +107,13 @@ class S3Store:
         attempts: dict[str, dict[str, list[str]]] = {}
         manifests: set[str] = set()
         for key in self._objects.list(f"{prefix}/"):
-            home, mark, rest = key.partition("/@")
+            home, mark, rest = key.partition(f"/{ATTEMPT}")
             if mark:
                 attempt, _, name = rest.partition("/")
                 attempts.setdefault(home, {}).setdefault(attempt, []).append(name)
-            elif key.endswith(SUFFIX):
-                manifests.add(key.removesuffix(SUFFIX))
-            elif not key.endswith(_LINK):
+            elif key.endswith(TREE):
+                manifests.add(key.removesuffix(TREE))
+            elif not key.endswith(LINK):
                 found.add(key)
         for home in manifests:
             tried = attempts.get(home, {})
@@ -139,14 +138,14 @@ class S3Store:
 
     def publish(self, folder: Path, key: str) -> None:
         """Upload the files of `folder`, then the manifest, if nobody else's is there."""
-        self._writable(key)
+        new_key_parts(key)
         if self._manifest_or_none(key) is not None:
             return
         tree = Tree.of_folder(folder, key, uuid.uuid4().hex)
         self._at_once(
             lambda name: self._objects.put_file(tree.place(name), folder / name, tree.files[name].sha256), tree.files
         )
-        if self._objects.put(f"{key}{SUFFIX}", tree.to_bytes(), fresh=True):
+        if self._objects.put(f"{key}{TREE}", tree.to_bytes(), fresh=True):
             self._trees[key] = tree
             self._keep(folder, tree)
         else:
@@ -156,12 +155,12 @@ class S3Store:
     def point(self, name: str, key: str) -> None:
         """A small object that holds the key."""
         key_parts(key)
-        self._objects.put(f"{self._writable(name)}{_LINK}", key.encode())
+        self._objects.put(f"{_new(name)}{LINK}", key.encode())
 
     def pointed(self, name: str) -> str:
         """The key that the object of `name` holds."""
         key_parts(name)
-        data = self._objects.get(f"{name}{_LINK}")
+        data = self._objects.get(f"{name}{LINK}")
         if data is None:
             raise NotFoundError(f"{name!r} leads nowhere in the store {self.uri}")
         return data.decode()
@@ -173,14 +172,6 @@ class S3Store:
     def sweep(self) -> None:
         """Remove what processes of this machine that are gone left behind."""
         scratch.sweep(self._cache / "tmp")
-
-    def _writable(self, key: str) -> str:
-        parts = key_parts(key)
-        if any(part.startswith("@") for part in parts) or key.endswith((SUFFIX, _LINK)):
-            raise InvalidConfigError(
-                f"key must not end in {SUFFIX} or {_LINK}, nor have a part that begins with @; got {key!r}"
-            )
-        return key
 
     def _note_plain(self, key: str) -> None:
         self._plain.update(above(key))
@@ -201,14 +192,14 @@ class S3Store:
 
     def _manifest_or_none(self, key: str) -> Tree | None:
         if key not in self._trees:
-            data = self._objects.get(f"{key}{SUFFIX}")
+            data = self._objects.get(f"{key}{TREE}")
             if data is None:
                 return None
             try:
                 self._trees[key] = Tree.from_bytes(data)
             except (ValueError, KeyError, TypeError) as err:
                 raise DataError(
-                    f"{self._objects.place(key)}{SUFFIX} must be the manifest of a tree; it cannot be read: {err}. "
+                    f"{self._objects.place(key)}{TREE} must be the manifest of a tree; it cannot be read: {err}. "
                     "Delete it, and the tree is made again."
                 ) from err
             self._plain.update(above(key))
@@ -282,5 +273,9 @@ class S3Store:
     def _lost(self, tree: Tree, name: str) -> DataError:
         return DataError(
             f"{tree.key!r} of the store {self.uri} has lost its file {name!r}. "
-            f"Delete {self._objects.place(tree.key)}{SUFFIX}, and it is made again."
+            f"Delete {self._objects.place(tree.key)}{TREE}, and it is made again."
         )
+
+
+def _new(key: str) -> str:
+    return "/".join(new_key_parts(key))

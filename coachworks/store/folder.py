@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coachworks.errors import NotFoundError
 from coachworks.store import scratch
-from coachworks.store.protocol import key_parts
+from coachworks.store.protocol import key_parts, new_key_parts
 
 
 class FolderStore:
@@ -26,6 +26,11 @@ class FolderStore:
 
     def _path(self, key: str) -> Path:
         return self.root.joinpath(*key_parts(key))
+
+    def _new_path(self, key: str) -> Path:
+        path = self.root.joinpath(*new_key_parts(key))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def address(self, key: str) -> str:
         """Its path."""
@@ -56,8 +61,7 @@ class FolderStore:
 
     def create(self, key: str, data: bytes) -> bool:
         """Publish `data` under `key` by a hard link, which is made only where nothing stands."""
-        target, aside = self._path(key), scratch.aside(self._tmp)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target, aside = self._new_path(key), scratch.aside(self._tmp)
         try:
             _write_through(aside, data)
             os.link(aside, target)
@@ -69,8 +73,7 @@ class FolderStore:
 
     @contextmanager
     def _aside(self, key: str) -> Iterator[Path]:
-        target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._new_path(key)
         aside = scratch.aside(self._tmp)
         try:
             yield aside
@@ -92,8 +95,7 @@ class FolderStore:
 
     def publish(self, folder: Path, key: str) -> None:
         """Rename `folder` to `key`; the first of two racing writers wins."""
-        target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._new_path(key)
         try:
             folder.rename(target)
         except OSError:
@@ -102,8 +104,7 @@ class FolderStore:
 
     def point(self, name: str, key: str) -> None:
         """A relative symbolic link, so that people find the newest of a thing under a short name."""
-        link, target = self._path(name), self._path(key)
-        link.parent.mkdir(parents=True, exist_ok=True)
+        link, target = self._new_path(name), self._path(key)
         aside = scratch.aside(self._tmp)
         aside.symlink_to(os.path.relpath(target, link.parent))
         aside.replace(link)

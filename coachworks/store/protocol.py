@@ -78,8 +78,12 @@ class Store(Protocol):
         """A temporary folder, gone afterwards, from which `publish` is cheap: `with store.scratch() as folder:`."""
 
 
+TREE, LINK = ".tree", ".link"  # what a bucket's manifests and names end with
+ATTEMPT = "@"  # what the folders of a bucket's trees begin with
+
+
 def key_parts(key: str) -> list[str]:
-    """The parts of a key.
+    """The parts of a key to look up.
 
     Raises:
         InvalidConfigError: it is none.
@@ -87,4 +91,18 @@ def key_parts(key: str) -> list[str]:
     parts = key.split("/")
     if not key or any(part in {"", ".", ".."} for part in parts):
         raise InvalidConfigError(f"key must be a relative POSIX path without '..'; got {key!r}")
+    return parts
+
+
+def new_key_parts(key: str) -> list[str]:
+    """The parts of a key to publish something under: what one kind of store takes, all take.
+
+    Raises:
+        InvalidConfigError: it is none, or a bucket could not hold it.
+    """
+    parts = key_parts(key)
+    if key.endswith((TREE, LINK)) or any(part.startswith(ATTEMPT) for part in parts):
+        raise InvalidConfigError(
+            f"key must not end in {TREE} or {LINK}, nor have a part that begins with {ATTEMPT}; got {key!r}"
+        )
     return parts

@@ -1,7 +1,8 @@
 """Trees in a bucket: their files under an attempt's own prefix, and one manifest that makes them visible, whole.
 
 A tree `results/split/3f…` is the object `results/split/3f….tree`, JSON, and the files it names under
-`results/split/3f…/@<attempt>/`. Attempts that lost, or were killed, have files and no manifest: nobody sees them.
+`results/split/3f…/@<attempt>/`. Attempts that lost, or were killed, have files and no manifest: nobody sees them. (An
+object `a` beside `a/b` is more than servers can hold that keep objects as files: hence the manifest's own name.)
 """
 
 import json
@@ -10,8 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from coachworks.digests import digest_file
-
-SUFFIX = ".tree"  # an object `a` would exclude `a/b` where the server keeps objects as files
+from coachworks.store.protocol import ATTEMPT
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Tree:
 
     def place(self, name: str) -> str:
         """Key of the object that holds the file `name`."""
-        return f"{self.key}/@{self.attempt}/{name}"
+        return f"{self.key}/{ATTEMPT}{self.attempt}/{name}"
 
     def part(self, key: str) -> dict[str, TreeFile]:
         """The files that `key`, the tree's own key or one beneath it, stands for."""

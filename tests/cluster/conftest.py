@@ -1,6 +1,5 @@
 """The cluster that tests marked `cluster` run on, the images in it, and a namespace for each part."""
 
-import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components import images
-from lab import Lab, is_up, read_environment
+from lab import Lab, running_lab
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -17,16 +16,8 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The cluster with Kubeflow Pipelines; stopped afterwards if it was started here."""
-    scripts = os.environ.get("COACHWORKS_LAB")
-    if not scripts:
-        pytest.skip("no cluster: COACHWORKS_LAB is not set")
-    was_up = is_up()
-    told = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=True, timeout=600)
-    try:
-        yield Lab(Path(scripts), read_environment(told.stdout))
-    finally:
-        if not was_up:
-            subprocess.run([f"{scripts}/down"], check=True, timeout=120)
+    with running_lab() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -1,99 +1,211 @@
+"""What holds for every store, be it a folder or a bucket."""
+
 import os
-import subprocess
-import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from coachworks.errors import InvalidConfigError, NotFoundError
-from coachworks.store import FolderStore, open_store, process_alive
+from coachworks.store import Store, open_store
 
 
-def test_what_was_written_is_read_back(store: FolderStore) -> None:
-    store.write("a/b.bin", b"one")
-    store.write("a/b.bin", b"two")
-    assert store.read("a/b.bin") == b"two"
-    assert store.exists("a/b.bin")
-    assert list(store.list("a")) == ["a/b.bin"]
-    assert store.fetch("a/b.bin").read_bytes() == b"two"
+def publish(store: Store, key: str, **files: str) -> None:
+    with store.scratch() as folder:
+        for name, text in files.items():
+            path = folder / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        store.publish(folder, key)
 
 
-def test_a_missing_object_says_which_and_where(store: FolderStore) -> None:
+def test_what_was_written_is_read_back(any_store: Store) -> None:
+    any_store.write("a/b.bin", b"one")
+    any_store.write("a/b.bin", b"two")
+    assert any_store.read("a/b.bin") == b"two"
+    assert any_store.exists("a/b.bin")
+    assert list(any_store.list("a")) == ["a/b.bin"]
+    assert any_store.fetch("a/b.bin").read_bytes() == b"two"
+
+
+def test_an_empty_object_is_one(any_store: Store) -> None:
+    any_store.write("empty", b"")
+    assert any_store.exists("empty")
+    assert any_store.read("empty") == any_store.fetch("empty").read_bytes() == b""
+
+
+def test_a_part_of_an_object_is_read_without_the_rest(any_store: Store) -> None:
+    any_store.write("a", bytes(range(100)))
+    assert any_store.read("a", 10, 3) == bytes([10, 11, 12])
+    assert any_store.read("a", 98) == bytes([98, 99])
+    assert any_store.read("a", 98, 50) == bytes([98, 99])
+    assert any_store.read("a", 5, 0) == b""
+
+
+def test_what_is_fetched_is_the_newest(any_store: Store) -> None:
+    any_store.write("a.txt", b"one")
+    assert any_store.fetch("a.txt").read_bytes() == b"one"
+    any_store.write("a.txt", b"two")
+    assert any_store.fetch("a.txt").read_bytes() == b"two"
+    assert any_store.fetch("a.txt").name == "a.txt"
+
+
+def test_a_missing_object_says_which_and_where(any_store: Store) -> None:
     with pytest.raises(NotFoundError, match=r"'no/such' is not in the store"):
-        store.read("no/such")
+        any_store.read("no/such")
     with pytest.raises(NotFoundError, match="no/such"):
-        store.fetch("no/such")
-    assert not store.exists("no/such")
+        any_store.fetch("no/such")
+    assert not any_store.exists("no/such")
+    assert list(any_store.list("no")) == []
 
 
-@pytest.mark.parametrize("key", ["", "../x", "/etc/passwd", "a//b", "a/./b", "a/.."])
-def test_keys_cannot_leave_the_store(store: FolderStore, key: str) -> None:
-    with pytest.raises(InvalidConfigError, match="key must be a relative POSIX path"):
-        store.write(key, b"")
+@pytest.mark.parametrize("key", ["", "../x", "/etc/passwd", "a//b", "a/./b", "a/..", "a/"])
+def test_keys_cannot_leave_the_store(any_store: Store, key: str) -> None:
+    for use in (lambda: any_store.write(key, b""), lambda: any_store.read(key), lambda: any_store.exists(key)):
+        with pytest.raises(InvalidConfigError, match="key must be a relative POSIX path"):
+            use()
 
 
-def test_the_first_of_two_writers_of_a_tree_wins(store: FolderStore) -> None:
+@pytest.mark.parametrize("key", ["results/x.tree", "latest/x.link", "results/@x/y"])
+def test_names_that_a_bucket_needs_for_itself_are_refused_everywhere(any_store: Store, key: str) -> None:
+    with pytest.raises(InvalidConfigError, match=r"key must not end in .*; got"):
+        any_store.write(key, b"")
+    with pytest.raises(InvalidConfigError, match=r"key must not end in .*; got"):
+        publish(any_store, key, a="a")
+
+
+def test_a_file_is_copied_into_the_store(any_store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    any_store.write_file("kept/file", tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"changed")
+    assert any_store.read("kept/file") == b"content"
+
+
+def test_an_object_is_created_once_and_by_one(any_store: Store) -> None:
+    assert any_store.create("runs/1/run.json", b"ours")
+    assert any_store.create("runs/1/run.json", b"ours")  # as after a lost reply
+    assert not any_store.create("runs/1/run.json", b"theirs")
+    assert any_store.read("runs/1/run.json") == b"ours"
+
+
+def test_of_many_that_create_an_object_at_once_one_succeeds(any_store: Store) -> None:
+    barrier = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        barrier.wait()
+        return any_store.create("a/claim", b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(create, range(8)))
+    assert sum(won) == 1
+    assert any_store.read("a/claim") == b"%d" % won.index(True)
+
+
+def test_a_published_tree_is_seen_as_its_files(any_store: Store) -> None:
+    publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
+    assert any_store.exists("results/x/1")
+    assert any_store.exists("results/x/1/skill/head.bin")
+    assert any_store.exists("results/x/1/skill")
+    assert not any_store.exists("results/x/1/other")
+    assert any_store.read("results/x/1/skill/head.bin") == b"weights"
+    files = ["results/x/1/report.json", "results/x/1/skill/head.bin"]
+    assert list(any_store.list("results/x/1")) == files
+    assert list(any_store.list("results")) == files
+    assert list(any_store.list("results/x/1/skill")) == files[1:]
+    with pytest.raises(NotFoundError, match="results/x/1/other"):
+        any_store.read("results/x/1/other")
+
+
+def test_a_tree_is_fetched_whole_or_in_part(any_store: Store) -> None:
+    publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
+    assert any_store.fetch("results/x/1/skill/head.bin").read_bytes() == b"weights"
+    assert (any_store.fetch("results/x/1/skill") / "head.bin").read_bytes() == b"weights"
+    whole = any_store.fetch("results/x/1")
+    assert sorted(path.name for path in whole.rglob("*")) == ["head.bin", "report.json", "skill"]
+    with pytest.raises(NotFoundError, match="results/x/1/other"):
+        any_store.fetch("results/x/1/other")
+
+
+def test_empty_folders_and_programs_stay_what_they_are(any_store: Store) -> None:
+    with any_store.scratch() as folder:
+        (folder / "empty").mkdir()
+        (folder / "run.sh").write_text("#!/bin/sh")
+        (folder / "run.sh").chmod(0o755)
+        any_store.publish(folder, "bentos/x/1")
+    tree = open_store(any_store.uri).fetch("bentos/x/1")
+    assert (tree / "empty").is_dir()
+    assert os.access(tree / "run.sh", os.X_OK)
+
+
+def test_the_first_of_two_writers_of_a_tree_wins(any_store: Store) -> None:
     for text in ("first", "second"):
+        publish(any_store, "results/x/1", **{"report.json": text})
+    assert any_store.read("results/x/1/report.json") == b"first"
+
+
+def test_of_many_that_publish_a_tree_at_once_one_is_seen_whole(any_store: Store) -> None:
+    barrier = threading.Barrier(4)
+
+    def write(number: int) -> None:
+        store = open_store(any_store.uri)
         with store.scratch() as folder:
-            (folder / "report.json").write_text(text)
+            for name in "abc":
+                (folder / name).write_text(str(number))
+            barrier.wait()
             store.publish(folder, "results/x/1")
-    assert store.read("results/x/1/report.json") == b"first"
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len({any_store.read(f"results/x/1/{name}") for name in "abc"}) == 1
+    assert list(any_store.list("results")) == [f"results/x/1/{name}" for name in "abc"]
+    tree = any_store.fetch("results/x/1")
+    assert len({(tree / name).read_text() for name in "abc"}) == 1
 
 
-def test_readers_never_see_half_an_object(store: FolderStore) -> None:
-    store.write("big", b"0" * 500_000)
+def test_readers_never_see_half_an_object(any_store: Store) -> None:
+    any_store.write("big", b"0" * 500_000)
     stop = threading.Event()
     seen: set[tuple[int, int]] = set()
 
     def read() -> None:
         while not stop.is_set():
-            data = store.read("big")
+            data = any_store.read("big")
             seen.add((len(data), len(set(data))))
 
     thread = threading.Thread(target=read)
     thread.start()
-    for digit in b"123456789" * 5:
-        store.write("big", bytes([digit]) * 500_000)
+    for digit in b"123456789" * 2:
+        any_store.write("big", bytes([digit]) * 500_000)
     stop.set()
     thread.join()
     assert seen == {(500_000, 1)}
 
 
-def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kept(store: FolderStore) -> None:
-    code = (
-        "import os, sys, pathlib; from coachworks.store import FolderStore\n"
-        "with FolderStore(pathlib.Path(sys.argv[1])).scratch() as folder: (folder / 'x').touch(); os._exit(9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(store.root)], check=False)
-    with store.scratch() as mine:
-        assert len(list((store.root / "tmp").iterdir())) == 2
-        store.sweep()
-        assert list((store.root / "tmp").iterdir()) == [mine]
+def test_a_name_leads_to_the_newest_and_is_no_object_itself(any_store: Store) -> None:
+    with pytest.raises(NotFoundError, match="'latest/x' leads nowhere"):
+        any_store.pointed("latest/x")
+    for key in ("results/x/1", "results/x/2"):
+        publish(any_store, key, **{"report.json": key})
+        any_store.point("latest/x", key)
+        assert any_store.pointed("latest/x") == key
+    assert list(any_store.list("latest")) == []
+
+
+def test_a_scratch_folder_is_gone_afterwards(any_store: Store) -> None:
+    with any_store.scratch() as folder:
+        (folder / "x").touch()
+    assert not folder.exists()
+    with pytest.raises(RuntimeError), any_store.scratch() as folder:
+        raise RuntimeError
+    assert not folder.exists()
 
 
 def test_other_schemes_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfigError, match=r"store must be a folder or s3://bucket/prefix; got 'gs://bucket'.*\./store"):
+    with pytest.raises(InvalidConfigError, match=r"a folder or s3://bucket/prefix; got 'gs://bucket'.*\./store"):
         open_store("gs://bucket")
+    with pytest.raises(InvalidConfigError, match=r"store must be s3://bucket/prefix; got 's3://'"):
+        open_store("s3://")
     assert open_store(str(tmp_path)).uri == str(tmp_path)
     assert Path(open_store("relative").uri).is_absolute()
-
-
-def test_a_name_leads_to_the_newest_tree_and_moves_in_one_step(store: FolderStore) -> None:
-    with pytest.raises(NotFoundError, match="'latest/x' leads nowhere"):
-        store.pointed("latest/x")
-    for key in ("results/x/1", "results/x/2"):
-        store.write(f"{key}/report.json", key.encode())
-        store.point("latest/x", key)
-        assert store.pointed("latest/x") == key
-        assert store.read("latest/x/report.json") == key.encode()
-
-
-def test_a_process_that_has_ended_is_not_alive_even_before_it_is_reaped() -> None:
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert process_alive(process.pid)
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not process_alive(process.pid)
-    process.communicate()
-    assert not process_alive(process.pid)
+    assert open_store("s3://bucket/some/prefix/").uri == "s3://bucket/some/prefix"

@@ -6,11 +6,14 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+import pytest
 
 T = TypeVar("T")
 PIPELINES = "kubeflow"  # the namespace of Kubeflow Pipelines and its runs
@@ -85,6 +88,21 @@ class Lab:
             check=False,
             timeout=timeout,
         )
+
+
+@contextmanager
+def running_lab() -> Iterator[Lab]:
+    """The cluster with Kubeflow Pipelines; stopped afterwards if it was started here. Skips where there is none."""
+    scripts = os.environ.get("COACHWORKS_LAB")
+    if not scripts:
+        pytest.skip("no cluster: COACHWORKS_LAB is not set")
+    was_up = is_up()
+    told = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=True, timeout=600)
+    try:
+        yield Lab(Path(scripts), read_environment(told.stdout))
+    finally:
+        if not was_up:
+            subprocess.run([f"{scripts}/down"], check=True, timeout=120)
 
 
 def read_environment(text: str) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""What holds for the store in a folder alone."""
+
+import os
+import subprocess
+import sys
+
+from coachworks.store import FolderStore, machine_folder, process_alive
+
+
+def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kept(store: FolderStore) -> None:
+    code = (
+        "import os, sys, pathlib; from coachworks.store import FolderStore\n"
+        "with FolderStore(pathlib.Path(sys.argv[1])).scratch() as folder: (folder / 'x').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store.root)], check=False)
+    with store.scratch() as mine:
+        assert len(list((store.root / "tmp").iterdir())) == 2
+        store.sweep()
+        assert list((store.root / "tmp").iterdir()) == [mine]
+
+
+def test_a_name_is_a_link_that_people_can_follow(store: FolderStore) -> None:
+    for key in ("results/x/1", "results/x/2"):
+        store.write(f"{key}/report.json", key.encode())
+        store.point("latest/x", key)
+        assert (store.root / "latest" / "x" / "report.json").read_text() == key
+
+
+def test_nothing_is_left_beside_what_was_created(store: FolderStore) -> None:
+    store.create("a/b", b"1")
+    store.create("a/b", b"2")
+    assert not list((store.root / "tmp").iterdir())
+
+
+def test_its_machine_s_folder_and_the_addresses_of_its_objects_are_its_own(store: FolderStore) -> None:
+    assert machine_folder(store) == store.root
+    assert store.address("results/x") == str(store.root / "results" / "x")
+
+
+def test_a_process_that_has_ended_is_not_alive_even_before_it_is_reaped() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_alive(process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not process_alive(process.pid)
+    process.communicate()
+    assert not process_alive(process.pid)
