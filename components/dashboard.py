@@ -6,6 +6,7 @@ The dashboard lists numbers by their names' alphabet: what belongs together begi
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from coachworks.results import Result
@@ -13,6 +14,8 @@ from coachworks.results import Result
 DISPLAY_NAME = "display_name"  # where KFP's dashboard looks for it
 _DIGITS = 6  # the dashboard prints all that it is given
 _NAMED = 3  # skills of a lane that its name tells
+# The dashboard shows pages in a frame without an address: there, a link to a part of the page would empty it.
+_WITHIN = '<base href="about:srcdoc">'
 
 Report = Mapping[str, Any]
 Facts = Iterator[tuple[str, float | None]]
@@ -31,12 +34,10 @@ def show_numbers(result: Result, metrics: Artifact) -> None:
     metrics.metadata.update(numbers(result))
 
 
-def show_page(result: Result, file: str, artifact: Artifact, name: str) -> None:
-    """Hand a file of a step's result to the dashboard, under `name`."""
-    import shutil
-
+def show_page(page: str, artifact: Artifact, name: str) -> None:
+    """Hand a page of HTML to the dashboard, under `name`."""
     entitle(artifact, name)
-    shutil.copyfile(result.file(file), artifact.path)
+    Path(artifact.path).write_text(page.replace("<head>", f"<head>{_WITHIN}", 1), "utf-8")
 
 
 def entitle(artifact: Artifact, name: str) -> None:

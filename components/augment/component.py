@@ -32,5 +32,5 @@ def augment(
 
     result = run_task("augment", fleet, validate, sheet_photos=sheet_photos, sheet_views=sheet_views)
     show_numbers(result, metrics)
-    show_page(result, "contact-sheet.html", page, "Contact sheet of augmented views")
+    show_page(result.file("contact-sheet.html").read_text("utf-8"), page, "Contact sheet of augmented views")
     return result.key

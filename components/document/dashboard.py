@@ -8,7 +8,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load
 from coachworks.store import Store
 from coachworks.tracking import experiment_page, model_page, tracking_of, version_page
-from components.dashboard import Artifact, entitle, show_numbers
+from components.dashboard import Artifact, entitle, show_numbers, show_page
 from components.evaluate.dashboard import matrices_page
 
 Report = Mapping[str, Any]
@@ -34,8 +34,7 @@ def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matri
     sections = [table, *_recorded(located, registered), *_places(store, result, package, evaluated)]
     entitle(summary, f"Summary of {located.name}")
     Path(summary.path).write_text(_spaced("\n\n".join(sections)) + "\n", "utf-8")
-    entitle(matrices, f"Confusion matrices of {located.name}, all lanes")
-    Path(matrices.path).write_text(matrices_page(located, evaluated), "utf-8")
+    show_page(matrices_page(located, evaluated), matrices, f"Confusion matrices of {located.name}, all lanes")
 
 
 def _spaced(markdown: str) -> str:

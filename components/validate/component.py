@@ -36,5 +36,5 @@ def validate(
     }
     result = run_task("validate", fleet, split, **near)
     show_numbers(result, metrics)
-    show_page(result, "page.html", page, "Validation of photos and labels")
+    show_page(result.file("page.html").read_text("utf-8"), page, "Validation of photos and labels")
     return result.key
