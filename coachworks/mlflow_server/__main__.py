@@ -24,9 +24,9 @@ def place_of(environ: Mapping[str, str]) -> Place | None:
 
 
 def accounts_of(environ: Mapping[str, str]) -> list[Account]:
-    """The accounts whose passwords Secrets decide: the administrator's, and that of pipelines."""
+    """The accounts whose passwords Secrets decide: the administrator's, and those of pipelines and of Prometheus."""
     found = []
-    for prefix, admin in (("MLFLOW_AUTH_ADMIN", True), ("PIPELINES", False)):
+    for prefix, admin in (("MLFLOW_AUTH_ADMIN", True), ("PIPELINES", False), ("METRICS", False)):
         name, password = environ.get(f"{prefix}_USERNAME"), environ.get(f"{prefix}_PASSWORD")
         if name and password:
             found.append(Account(name=name, password=password, admin=admin))
