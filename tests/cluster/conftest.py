@@ -34,8 +34,10 @@ def image(lab: Lab) -> Callable[[str], str]:
     def build(target: str) -> str:
         name = images.tag(target)
         if target not in built:
-            command = [f"{lab.scripts}/build-image", name, "-f", "Dockerfile", "--target", target, "."]
-            subprocess.run(command, cwd=REPOSITORY, env=lab.client, check=True, timeout=1200)
+            environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
+            subprocess.run(
+                [REPOSITORY / "tests/support/lab-image", name, target], env=environ, check=True, timeout=1200
+            )
             built.add(target)
         return name
 
