@@ -155,7 +155,7 @@ def record_result(store: Store, run_id: str, step: str, lane: str, key: str) -> 
 
 
 def read_results(store: Store, run_id: str) -> list[dict[str, str]]:
-    """What the run's steps came to: `{"step", "lane", "key"}` each; those that KFP's cache answered for are not there."""
+    """What the run's steps came to: `{"step", "lane", "key"}` each; not of those that KFP cached."""
     return _read_all(store, f"runs/{run_id}/results")
 
 

@@ -1,7 +1,9 @@
 """The environment, read in one place: what third parties are told, and what child processes inherit."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from coachworks.cores import thread_limits
 
@@ -27,6 +29,21 @@ def apply_quiet_settings() -> None:
     """Set `QUIET` and the thread limits in this process, before any of the libraries is imported."""
     for name, value in (QUIET | thread_limits()).items():
         os.environ.setdefault(name, value)
+
+
+# Where a pod finds the Secrets and ConfigMaps that tell it of the store, MLflow and credentials: a folder each.
+MOUNTED = Path("/etc/coachworks/environment")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def take_mounted_environment(folder: Path = MOUNTED, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Every entry of the mounted Secrets and ConfigMaps becomes a variable, unless it is set already.
+
+    The first folder by name wins. Entries that are not named like a variable are left alone.
+    """
+    for file in sorted(folder.glob("*/*")):
+        if _VARIABLE.fullmatch(file.name) and file.is_file():
+            environ.setdefault(file.name, file.read_text("utf-8"))
 
 
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

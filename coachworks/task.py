@@ -7,7 +7,7 @@ from coachworks.context import step_context
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
 from coachworks.runs import finish_remote, record_result
-from coachworks.settings import apply_quiet_settings
+from coachworks.settings import apply_quiet_settings, take_mounted_environment
 from coachworks.steps import CHAIN, Step
 from coachworks.store import open_store
 
@@ -21,6 +21,7 @@ def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Result:
         inputs: What the step continues from: the upstream key or keys and, for a step on a lane, its skills.
         settings: The step's settings by name.
     """
+    take_mounted_environment()
     apply_quiet_settings()
     step: Step = importlib.import_module(f"components.{name}").STEP
     located = Fleet.from_json(fleet)

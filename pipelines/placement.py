@@ -1,10 +1,11 @@
 """How each step's pod is made: what the fleet file says under `spec.cluster`, in KFP's terms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coachworks.context import RUN_VARIABLE
 from coachworks.fleet.cluster import ACCELERATED, Cluster, EnvironmentSource, Pod, Quantities
+from coachworks.settings import MOUNTED
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
@@ -39,23 +40,28 @@ def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
         kubernetes.set_image_pull_policy(task, "IfNotPresent")
         if cluster.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-        for source in cluster.environment:
-            _take_environment(task, source, cluster.variables(source))
+        for place, source in enumerate(cluster.environment):
+            _take_environment(task, place, source)
         _trust(task, cluster)
         _size(task, cluster.pod(step), accelerated=step in ACCELERATED)
 
     return place
 
 
-def _take_environment(task: "PipelineTask", source: EnvironmentSource, variables: Sequence[str]) -> None:
+def _take_environment(task: "PipelineTask", place: int, source: EnvironmentSource) -> None:
+    """Entries that are named must be there, and come as variables; else all come as files, which the task reads.
+
+    A variable that may be missing would do for the latter, but older backends take "optional" for "must be there".
+    """
     from kfp import kubernetes
 
-    keys = {name: name for name in variables}
-    optional = source.keys is None
-    if source.secret is not None:
-        kubernetes.use_secret_as_env(task, source.secret, keys, optional=optional)
+    name = str(source.secret or source.config_map)
+    if source.keys is not None:
+        told = kubernetes.use_secret_as_env if source.secret else kubernetes.use_config_map_as_env
+        told(task, name, {key: key for key in source.keys})
     else:
-        kubernetes.use_config_map_as_env(task, str(source.config_map), keys, optional=optional)
+        mounted = kubernetes.use_secret_as_volume if source.secret else kubernetes.use_config_map_as_volume
+        mounted(task, name, mount_path=f"{MOUNTED}/{place}-{name}")
 
 
 def _trust(task: "PipelineTask", cluster: Cluster) -> None:

@@ -18,9 +18,7 @@ from coachworks.cli.options import fleet_option
 @click.option("--name", help="Name of the fleet.  [default: that of the folder]")
 @click.option("--store", default="./store", show_default=True, help="Folder, or s3://bucket/prefix.")
 @click.option("--tracking", metavar="URL", help="Address of an MLflow server; without one it is embedded.")
-@click.option(
-    "--environment", metavar="NAME", help="For a cluster: the Secret and the ConfigMap that tell pods what they need."
-)
+@click.option("--environment", metavar="SECRET", help="For a cluster: the Secret that tells pods what they need.")
 @click.option("--force", is_flag=True, help="Overwrite the fleet file if there is one.")
 def init(
     photos: Path,

@@ -9,25 +9,6 @@ from coachworks.fleet import rules
 from coachworks.fleet.parts import Cpu, Memory, Name, Part, Text, Whole
 from coachworks.steps import CHAIN
 
-# What pods are commonly told, where a Secret or ConfigMap is named without its keys. All are optional there.
-SECRET_KEYS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-)
-PLAIN_KEYS = (
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_CA_BUNDLE",
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_TRACKING_SERVER_CERT_PATH",
-)
-
 # The steps that can use an accelerator.
 ACCELERATED = ("embed", "train")
 
@@ -134,9 +115,7 @@ class EnvironmentSource(Part):
     keys: list[VariableName] | None = Field(
         None,
         min_length=1,
-        description="Entries that must be there, each named like its variable; unset: those of AWS_* and MLFLOW_* "
-        "that are commonly needed, where they are there: credentials from a Secret, addresses from a ConfigMap, both "
-        "where only one of them is named.",
+        description="Entries that must be there, each named like its variable; unset: all that are there.",
     )
 
     @model_validator(mode="after")
@@ -234,13 +213,20 @@ class Cluster(Part):
             raise rules.broken(
                 f"a variable must come from one Secret or ConfigMap; {twice[0]!r} is named more than once. Remove one."
             )
-        for kind, sources in (
-            ("secret", [source for source in environment if source.secret and source.keys is None]),
-            ("configMap", [source for source in environment if source.config_map and source.keys is None]),
-        ):
-            if len(sources) > 1:
-                raise rules.broken(f"only one `{kind}` may be named without its `keys`; got {len(sources)}. Add them.")
         return environment
+
+    @model_validator(mode="after")
+    def _mounted_objects_differ_in_name(self) -> "Cluster":
+        authority = self.certificate_authority
+        mounted = [str(source.secret or source.config_map) for source in self.environment if source.keys is None]
+        mounted += [str(authority.secret or authority.config_map)] if authority else []
+        twice = sorted({name for name in mounted if mounted.count(name) > 1})
+        if twice:
+            raise rules.broken(
+                f"objects that pods mount must differ in name, also a Secret from a ConfigMap; {twice[0]!r} is named "
+                "more than once. Rename one, or list its `keys` under `environment`."
+            )
+        return self
 
     @model_validator(mode="after")
     def _requests_fit_limits(self) -> "Cluster":
@@ -282,19 +268,6 @@ class Cluster(Part):
         if dashboard is not None and not dashboard.startswith(("http://", "https://")):
             raise rules.broken(f"`dashboard` must be an address, as https://kubeflow.example; got {dashboard!r}")
         return dashboard
-
-    def variables(self, source: EnvironmentSource) -> tuple[str, ...]:
-        """The variables that pods get from one of `environment`, each named like its entry.
-
-        Kubernetes refuses a pod that is told a variable from two places: what one source names, others leave out.
-        """
-        if source.keys is not None:
-            return tuple(source.keys)
-        common: tuple[str, ...] = SECRET_KEYS + PLAIN_KEYS
-        if len([other for other in self.environment if other.keys is None]) > 1:
-            common = SECRET_KEYS if source.secret else PLAIN_KEYS
-        named = {key for other in self.environment for key in other.keys or ()}
-        return tuple(key for key in common if key not in named)
 
     def pod(self, step: str) -> Pod:
         """How the pod of `step` is made: its own settings, each else that of `defaults`."""

@@ -21,7 +21,7 @@ class Surroundings:
         name: The fleet's name; None: that of the photos' folder.
         store: Folder or bucket.
         tracking: Address of an MLflow server, or None.
-        environment: Name of the Secret and the ConfigMap that pods are told by, or None.
+        environment: Name of the Secret that pods are told by, or None.
     """
 
     name: str | None = None
@@ -80,12 +80,10 @@ def _places(surroundings: Surroundings) -> list[str]:
     if surroundings.tracking is not None:
         lines.append(f"  tracking: {scalar(surroundings.tracking)}  # MLflow, as people reach it")
     if surroundings.environment is not None:
-        name = scalar(surroundings.environment)
         lines += [
             "  cluster:  # how the pipeline's pods are made; nothing here is secret",
             "    environment:  # what tells pods of the store, MLflow and credentials",
-            f"      - secret: {name}",
-            f"      - configMap: {name}",
+            f"      - secret: {scalar(surroundings.environment)}",
             "    # schedule: 0 2 * * *  # for `coachworks submit --schedule`",
             "    defaults:",
             "      requests: {cpu: 500m, memory: 1Gi}  # of every step; `steps` says otherwise of one",

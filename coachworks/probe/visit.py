@@ -9,7 +9,7 @@ from coachworks.probe.bucket import SAME, Corner, check_same, check_store
 from coachworks.probe.findings import Checks
 from coachworks.probe.report import MARK, write_report
 from coachworks.probe.tracking_server import check_tracking
-from coachworks.settings import apply_quiet_settings
+from coachworks.settings import apply_quiet_settings, take_mounted_environment
 
 logger = logging.getLogger(__name__)
 HERE, POD = "here", "pod"
@@ -24,6 +24,7 @@ def visit(fleet: str, name: str, *, alone: bool) -> None:
         name: Name of this visit: a folder of the store under `doctor/`.
         alone: Whether the other side could leave nothing in the store.
     """
+    take_mounted_environment()
     apply_quiet_settings()
     located = Fleet.from_json(fleet)
     corner = Corner.of(located.spec.store, name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coachworks.fleet.cluster import PLAIN_KEYS, SECRET_KEYS, Cluster, EnvironmentSource
+from coachworks.fleet.cluster import Cluster, EnvironmentSource
 from coachworks.probe.findings import Checks, Finding, Verdict, found, skipped
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ NAMESPACE, RIGHTS = "namespace", "rights"
 _TIMEOUT_S = 10
 _FORBIDDEN, _MISSING = 403, 404
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
+_OF_USE = ("AWS_", "MLFLOW_")  # how variables begin that pods need
 _REGISTRY_TYPES = {"kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"}
 # What tells why a pod does not do its work; (verb, resource, subresource).
 _LOOKING = (("list", "pods", ""), ("get", "pods", "log"), ("list", "events", ""))
@@ -57,7 +58,7 @@ class Namespace:
         if checks.broken:
             return checks.findings
         for source in cluster.environment:
-            self._check_source(checks, source, cluster.variables(source))
+            self._check_source(checks, source)
         authority = cluster.certificate_authority
         if authority is not None:
             kind, name = ("Secret", authority.secret) if authority.secret else ("ConfigMap", str(authority.config_map))
@@ -99,7 +100,7 @@ class Namespace:
             return seen
         return {key: _decoded(value) if secret else value.encode() for key, value in (seen.data or {}).items()}
 
-    def _check_source(self, checks: Checks, source: EnvironmentSource, variables: tuple[str, ...]) -> None:
+    def _check_source(self, checks: Checks, source: EnvironmentSource) -> None:
         kind, name = ("Secret", source.secret) if source.secret else ("ConfigMap", source.config_map)
         what = f"{kind} {name}"
         with checks.about(what):
@@ -107,7 +108,7 @@ class Namespace:
             if isinstance(entries, int):
                 checks.add(_not_seen(what, kind, str(name), self.name, entries))
             else:
-                checks.add(_judge_entries(what, source, variables, entries))
+                checks.add(_judge_entries(what, source, entries))
 
     def _check_certificates(self, checks: Checks, kind: str, name: str, key: str) -> None:
         what = f"certificates in {kind} {name}"
@@ -183,7 +184,8 @@ class Namespace:
         events = [] if isinstance(seen, int) else [event for event in seen.items if event.type == "Warning"]
         for event in reversed(events):
             if event.reason in {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"}:
-                return Trouble(reason=event.reason, message=event.message or "", lasting=False)
+                message = event.message or ""
+                return Trouble(reason=event.reason, message=message, lasting=message.endswith("not found"))
         return None
 
     def _list_events(self, pod: str, **options: Any) -> Any:
@@ -266,16 +268,13 @@ def _not_seen(what: str, kind: str, name: str, namespace: str, status: int) -> F
     )
 
 
-def _judge_entries(
-    what: str, source: EnvironmentSource, variables: tuple[str, ...], entries: Mapping[str, bytes]
-) -> Finding:
+def _judge_entries(what: str, source: EnvironmentSource, entries: Mapping[str, bytes]) -> Finding:
     """Whether an object of `spec.cluster.environment` holds what pods need; its values are never told."""
-    wanted = [key for key in variables if source.keys is not None or key in entries]
+    wanted = source.keys or [key for key in entries if key.startswith(_OF_USE)]
     if lacking := ", ".join(key for key in wanted if key not in entries):
         return found(what, f"no {lacking}", f"add {lacking} to the {what}, or take it out of `keys` in `spec.cluster`.")
     if not wanted:
-        looked_for = ", ".join(variables)
-        way_out = f"name its entries like the variables ({looked_for}), or list them as `keys` in `spec.cluster`."
+        way_out = "name its entries like the variables that pods need: AWS_…, MLFLOW_…"
         return found(what, "nothing of use", way_out)
     if spoiled := ", ".join(key for key in wanted if not entries[key] or entries[key] != entries[key].strip()):
         return found(
@@ -283,13 +282,5 @@ def _judge_entries(
             f"blanks in {spoiled}",
             f"the values of {spoiled} are empty, or begin or end with a blank or a new line: write them anew, with "
             "`printf %s` or `kubectl create … --from-literal`.",
-        )
-    if passed_over := ", ".join(key for key in SECRET_KEYS + PLAIN_KEYS if key in entries and key not in variables):
-        return found(
-            what,
-            f"{passed_over} passed over",
-            f"pods are not given {passed_over}: credentials are taken from a Secret, addresses from a ConfigMap. List "
-            "what to take as `keys` in `spec.cluster.environment`.",
-            Verdict.WARNING,
         )
     return found(what, f"has {', '.join(wanted)}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipelines.fleet import Place
 
 POD = "pod"
-_TASK = "doctor"
+_TASK, _EXECUTOR = "doctor", "executor"  # what KFP calls the task and, beside it, its pod
 _EVERY_S = 2.0
 # What Argo calls the pod of node 17 of a workflow: workflow-system-container-impl-17, with or without retries.
 _TEMPLATES = ("retry-system-container-impl-", "system-container-impl-", "")
@@ -131,12 +131,12 @@ class Visit:
 
     def _printed(self, run: RemoteRun) -> str:
         """What the pod printed: as Kubeflow Pipelines has it, else as Kubernetes has it."""
-        for task in run.tasks:
-            for node in task.children if task.name == _TASK else ():
-                workflow, _, number = node.rpartition("-")
-                for template in _TEMPLATES:
-                    with contextlib.suppress(CoachworksError):
-                        return self._kubeflow.log(run.id, f"{workflow}-{template}{number}")
+        for node in (child for task in run.tasks if task.name in {_TASK, _EXECUTOR} for child in task.children):
+            workflow, _, number = node.rpartition("-")
+            for template in _TEMPLATES:
+                with contextlib.suppress(CoachworksError):
+                    if printed := self._kubeflow.log(run.id, f"{workflow}-{template}{number}"):
+                        return printed
         return self._namespace.logs(run.id) if self._namespace else ""
 
     def _came(self, started: float) -> Finding:
@@ -146,7 +146,7 @@ class Visit:
         said, cluster = f"{trouble.reason}: {trouble.message}", self._fleet.spec.cluster
         if trouble.reason in _IMAGE_TROUBLE:
             return found(POD, "no image", f"{said}. {_get_image(self.image, cluster)}")
-        return found(POD, "does not start", f"{said}. {_mend(trouble.message, cluster)}")
+        return found(POD, "does not start", f"{said}. {_mend(trouble.message)}")
 
     def _late(self, run: RemoteRun, trouble: Trouble | None, timeout_s: float) -> Finding:
         if trouble is not None:
@@ -181,7 +181,7 @@ class Visit:
 def _state(run: RemoteRun) -> str:
     """How the doctor's own pod is, as far as Kubeflow Pipelines tells."""
     states = {task.name: task.state for task in run.tasks}
-    return (states.get("executor") or states.get(_TASK) or "PENDING").lower()
+    return (states.get(_EXECUTOR) or states.get(_TASK) or "PENDING").lower()
 
 
 def _get_image(image: str, cluster: Cluster) -> str:
@@ -194,18 +194,12 @@ def _get_image(image: str, cluster: Cluster) -> str:
     return f"Push {image} there, or correct `spec.cluster.image`{secrets}."
 
 
-def _mend(message: str, cluster: Cluster) -> str:
+def _mend(message: str) -> str:
     """The way out of what keeps a container from being made: mostly an entry of a Secret that is not there."""
     lacking = re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]*/?(\S+)", message)
     if lacking is None:
         return "Mend what it names, in `spec.cluster` or in the namespace."
     key, kind, name = lacking.groups()
-    for source in cluster.environment:
-        if name == (source.secret if kind == "Secret" else source.config_map) and source.keys is None:
-            return (
-                f"This Kubeflow Pipelines does not know entries that may be missing, as {key}: list those that are "
-                f"there as `keys` of the {kind} {name!r} in `spec.cluster.environment`."
-            )
     return f"Add {key} to the {kind} {name!r}, or take it out of its `keys` in `spec.cluster.environment`."
 
 

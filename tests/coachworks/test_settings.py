@@ -1,29 +1,32 @@
-"""What third parties are told before they are imported."""
+"""What a pod is told by mounted Secrets and ConfigMaps."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from coachworks.settings import QUIET, child_environment
-
-SESSION = """
-import onnx, onnxruntime
-from onnx import TensorProto, helper
-ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "ab"]
-graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"])], "g", ends[:1], ends[1:])
-model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)])
-onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-"""
+from coachworks.settings import take_mounted_environment
 
 
-def test_onnx_runtime_gathers_nothing_for_telemetry(tmp_path: Path) -> None:
-    """It would leave an id of the device and a database of events in the cache folder."""
-    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    loud = {name: value for name, value in os.environ.items() if name not in QUIET and name != "CI"}
-    subprocess.run([sys.executable, "-c", SESSION], env=child_environment(loud | home), check=True)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+def test_entries_of_mounted_objects_become_variables_the_first_wins_and_what_is_set_stays(tmp_path: Path) -> None:
+    files = {
+        "0-keys/AWS_ACCESS_KEY_ID": "mine",
+        "0-keys/..data": "not a variable",
+        "1-places/AWS_ACCESS_KEY_ID": "another",
+        "1-places/MLFLOW_TRACKING_URI": "https://mlflow.example",
+        "1-places/AWS_REGION": "eu",
+        "1-places/ca.crt": "not a variable",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    environ = {"AWS_REGION": "set before"}
+    take_mounted_environment(tmp_path, environ)
+    assert environ == {
+        "AWS_ACCESS_KEY_ID": "mine",
+        "MLFLOW_TRACKING_URI": "https://mlflow.example",
+        "AWS_REGION": "set before",
+    }
 
 
-def test_a_user_s_own_setting_wins() -> None:
-    assert child_environment({"MPLBACKEND": "TkAgg"})["MPLBACKEND"] == "TkAgg"
+def test_where_nothing_is_mounted_nothing_is_taken(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    take_mounted_environment(tmp_path / "none", environ)
+    assert environ == {}

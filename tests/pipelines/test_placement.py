@@ -83,23 +83,19 @@ def test_every_step_runs_in_the_image_with_the_run_id_and_the_environment(docume
         assert executor["container"]["image"] == CLUSTER["image"]
         pod = pods(documents)[name]
         assert pod["fieldPathAsEnv"] == [{"name": "COACHWORKS_RUN", "fieldPath": "metadata.labels['pipeline/runid']"}]
-        assert {entry["secretName"] for entry in pod["secretAsEnv"]} == {"coachworks"}
-        assert pod["secretAsEnv"][0]["optional"] is True
         assert pod["configMapAsEnv"][0].get("optional", False) is False  # keys that are named must be there
 
 
-def test_no_variable_is_told_from_two_places_for_kubernetes_refuses_such_pods() -> None:
-    cluster = CLUSTER | {"environment": [{"secret": "coachworks"}, {"configMap": "coachworks"}]}
-    for pod in pods(compiled_documents(fleet_with(cluster))).values():
-        told = [
-            entry["envVar"]
-            for kind, entries in (("secretAsEnv", "keyToEnv"), ("configMapAsEnv", "keyToEnv"))
-            for source in pod[kind]
-            for entry in source[entries]
-        ]
-        assert "AWS_SECRET_ACCESS_KEY" in told
-        assert "AWS_ENDPOINT_URL" in told
-        assert len(told) == len(set(told))
+def test_what_is_named_without_keys_is_mounted_whole_for_older_backends_know_no_optional_variable(
+    documents: list[dict[str, Any]],
+) -> None:
+    for pod in pods(documents).values():
+        (mounted,) = pod["secretAsVolume"]
+        assert (mounted["secretName"], mounted["mountPath"]) == (
+            "coachworks",
+            "/etc/coachworks/environment/0-coachworks",
+        )
+        assert [entry["envVar"] for entry in pod["configMapAsEnv"][0]["keyToEnv"]] == ["MLFLOW_TRACKING_URI"]
 
 
 def test_resources_are_constants_also_inside_the_loop(documents: list[dict[str, Any]]) -> None:

@@ -74,13 +74,13 @@ def readme(chart: Path) -> str:
         f"| `{'.'.join(value.path)}` | `{json.dumps(value.default, ensure_ascii=False)}` | {value.text} |"
         for value in documented(chart)
     ]
+    made = "This page is made from `values.yaml` by `make golden`."
     head = [
         f"# {about['name']}",
         "",
         f"{about['description']}.",
         "",
-        f"Version {about['version']}, for Kubernetes {about['kubeVersion'].removesuffix('-0')}. This page is made from "
-        "`values.yaml` by `make golden`.",
+        f"Version {about['version']}, for Kubernetes {about['kubeVersion'].removesuffix('-0')}. {made}",
         "",
         "## Values",
         "",

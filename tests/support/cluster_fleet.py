@@ -27,6 +27,15 @@ def bucket_client(lab: Lab) -> Any:
     )
 
 
+def empty_bucket(lab: Lab, name: str) -> None:
+    """Remove a bucket and all that is in it."""
+    client = bucket_client(lab)
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for entry in page.get("Contents", ()):
+            client.delete_object(Bucket=name, Key=entry["Key"])
+    client.delete_bucket(Bucket=name)
+
+
 @dataclass(frozen=True)
 class ClusterFleet:
     """A fleet that is ready to be submitted.
@@ -63,6 +72,7 @@ class ClusterFleet:
     def tell_pods(self, *, s3: str, tracking: str) -> None:
         """Write the Secret and the ConfigMap that the fleet file names."""
         metadata = {"name": self.name, "namespace": PIPELINES}
+        addresses = {"name": f"{self.name}-addresses", "namespace": PIPELINES}
         self.lab.apply(
             {
                 "apiVersion": "v1",
@@ -78,7 +88,7 @@ class ClusterFleet:
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": metadata,
+                "metadata": addresses,
                 "data": {"AWS_REGION": S3_REGION, "AWS_ENDPOINT_URL": s3, "MLFLOW_TRACKING_URI": tracking},
             },
         )
@@ -117,13 +127,9 @@ class ClusterFleet:
 
     def remove(self) -> None:
         """Remove what stands in the pipelines' namespace and the bucket."""
-        self.lab.kubectl("-n", PIPELINES, "delete", "secret,configmap", self.name, "--ignore-not-found")
-        client = bucket_client(self.lab)
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        for page in pages:
-            for entry in page.get("Contents", ()):
-                client.delete_object(Bucket=self.name, Key=entry["Key"])
-        client.delete_bucket(Bucket=self.name)
+        objects = (f"secret/{self.name}", f"configmap/{self.name}-addresses")
+        self.lab.kubectl("-n", PIPELINES, "delete", *objects, "--ignore-not-found")
+        empty_bucket(self.lab, self.name)
 
 
 def make_fleet(
@@ -148,7 +154,7 @@ def make_fleet(
     fleet["spec"]["cluster"] = {
         "image": image,
         "dashboard": lab.environ.get("KFP_UI", lab.environ["KFP_ENDPOINT"]),
-        "environment": [{"secret": name}, {"configMap": name}],
+        "environment": [{"secret": name}, {"configMap": f"{name}-addresses"}],
         "defaults": {"requests": {"cpu": "100m", "memory": "768Mi"}},
     }
     yaml.dump(fleet, made.file)

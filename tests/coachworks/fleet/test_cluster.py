@@ -3,11 +3,10 @@
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from coachworks.fleet.cluster import PLAIN_KEYS, SECRET_KEYS, Accelerator, Cluster, Pod, Quantities, Toleration, amount
+from coachworks.fleet.cluster import Accelerator, Cluster, Pod, Quantities, Toleration, amount
 from coachworks.fleet.reader import read_fleet
 from coachworks.steps import CHAIN
 
@@ -124,12 +123,12 @@ BREAKS = {
         5,
         "a variable must come from one Secret or ConfigMap; 'AWS_ACCESS_KEY_ID' is named more than once. Remove one.",
     ),
-    "two of a kind that say nothing of keys": (
+    "two mounted objects of one name": (
         "- {configMap: cars}",
-        "- {configMap: cars}\n      - {configMap: vans}",
-        14,
-        5,
-        "only one `configMap` may be named without its `keys`; got 2. Add them.",
+        "- {configMap: cars}\n      - {secret: cars}",
+        13,
+        3,
+        "objects that pods mount must differ in name, also a Secret from a ConfigMap; 'cars' is named more than once",
     ),
     "an authority that lies nowhere": (
         "{configMap: authority, key",
@@ -221,38 +220,6 @@ def test_a_broken_rule_is_told_at_its_place_with_the_way_out(problems_of, whole,
     (problem,) = problems_of(whole.replace(old, new, 1))
     assert re.search(message, problem.message), problem.message
     assert (problem.line, problem.column) == (line, column)
-
-
-ENVIRONMENTS = st.lists(
-    st.fixed_dictionaries(
-        {"kind": st.sampled_from(["secret", "configMap"])},
-        optional={"keys": st.lists(st.sampled_from([*SECRET_KEYS, *PLAIN_KEYS, "OWN"]), min_size=1, unique=True)},
-    ),
-    max_size=4,
-)
-
-
-@given(environment=ENVIRONMENTS)
-def test_pods_are_told_each_variable_once_and_what_is_named_comes_from_where_it_is_named(environment):
-    entries = [
-        {entry["kind"]: f"object-{index}", **({"keys": entry["keys"]} if "keys" in entry else {})}
-        for index, entry in enumerate(environment)
-    ]
-    try:
-        cluster = Cluster.model_validate({"environment": entries})
-    except ValidationError:
-        assume(False)
-    told = [name for source in cluster.environment for name in cluster.variables(source)]
-    assert len(told) == len(set(told))
-    for source in cluster.environment:
-        assert set(source.keys or ()) <= set(cluster.variables(source))
-
-
-def test_where_a_secret_and_a_config_map_are_named_credentials_come_from_the_secret():
-    both = Cluster.model_validate({"environment": [{"secret": "a"}, {"configMap": "a"}]})
-    assert [both.variables(source) for source in both.environment] == [SECRET_KEYS, PLAIN_KEYS]
-    one = Cluster.model_validate({"environment": [{"configMap": "a"}]})
-    assert set(one.variables(one.environment[0])) == {*SECRET_KEYS, *PLAIN_KEYS}
 
 
 def test_an_image_may_be_named_by_its_digest():

@@ -208,4 +208,4 @@ def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_what_tells_pods(t
     assert problems == []
     assert fleet is not None
     assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")
-    assert [source.secret or source.config_map for source in fleet.spec.cluster.environment] == ["pets", "pets"]
+    assert [source.secret for source in fleet.spec.cluster.environment] == ["pets"]

@@ -1,0 +1,113 @@
+"""The platform chart, installed in a namespace of its own, and MLflow as a person reaches it."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster_fleet import bucket_client, empty_bucket
+from lab import S3_KEY, S3_SECRET, Lab
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "platform"
+VALUES = ROOT / "tests" / "cluster" / "platform-values.yaml"
+RELEASE = "platform"
+
+
+@dataclass(frozen=True)
+class MlflowRelease:
+    """A release of the chart.
+
+    Attributes:
+        lab: The cluster.
+        namespace: Its namespace, under the Pod Security standard *restricted*; the bucket has the same name.
+        image: Image of the target `platform`.
+    """
+
+    lab: Lab
+    namespace: str
+    image: str
+
+    @property
+    def settings(self) -> list[str]:
+        """What the values file leaves open."""
+        repository, _, tag = self.image.rpartition(":")
+        return [
+            f"image.repository=docker.io/{repository}",
+            f"image.tag={tag}",
+            f"s3.endpoint={self.lab.s3}",
+            f"s3.bucket={self.namespace}",
+            "mlflow.service.type=NodePort",
+        ]
+
+    def make_namespace(self) -> None:
+        """Make the namespace, and the Secret with the credentials of S3."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.lab.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "artifacts", "namespace": self.namespace},
+                "stringData": {"AWS_ACCESS_KEY_ID": S3_KEY, "AWS_SECRET_ACCESS_KEY": S3_SECRET},
+            },
+        )
+
+    def helm(self, *arguments: str) -> str:
+        return self.lab.call("helm", "--namespace", self.namespace, *arguments)
+
+    def upgrade(self, *settings: str, flags: tuple[str, ...] = ("--wait", "--timeout=150s")) -> str:
+        """Install or upgrade the release, and wait until it is ready."""
+        values = [word for setting in (*self.settings, *settings) for word in ("--set", setting)]
+        return self.helm("upgrade", "--install", RELEASE, str(CHART), f"--values={VALUES}", *values, *flags)
+
+    def secret(self, name: str, namespace: str | None = None) -> dict[str, str]:
+        """The entries of a Secret."""
+        data = self.lab.get("-n", namespace or self.namespace, "secret", name)["data"]
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    @property
+    def here(self) -> str:
+        """Address of MLflow on this machine."""
+        service = self.lab.get("-n", self.namespace, "service", f"{RELEASE}-mlflow")
+        return f"http://127.0.0.1:{service['spec']['ports'][0]['nodePort']}"
+
+    @property
+    def inside(self) -> str:
+        """Address of MLflow in pods."""
+        return f"http://{RELEASE}-mlflow.{self.namespace}.svc:5000"
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """The administrator's name and password."""
+        return "admin", self.secret(f"{RELEASE}-auth")["admin-password"]
+
+    def ask(
+        self, method: str, path: str, body: Any = None, credentials: tuple[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Status and answer of MLflow's API; as nobody, unless credentials are given."""
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.here}/api/2.0/{path}", data=data, method=method)
+        request.add_header("Content-Type", "application/json")
+        if credentials:
+            word = base64.b64encode(":".join(credentials).encode()).decode()
+            request.add_header("Authorization", f"Basic {word}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, said = answer.status, answer.read()
+        except urllib.error.HTTPError as err:
+            status, said = err.code, err.read()
+        try:
+            return status, json.loads(said or b"null")
+        except ValueError:
+            return status, said
+
+    def remove(self) -> None:
+        """Remove the release, its namespace with all that is in it, and the bucket."""
+        self.lab.call("helm", "uninstall", RELEASE, "-n", self.namespace, "--ignore-not-found", check=False)
+        self.lab.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+        if self.namespace in {entry["Name"] for entry in bucket_client(self.lab).list_buckets()["Buckets"]}:
+            empty_bucket(self.lab, self.namespace)
