@@ -8,7 +8,7 @@ from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError
 from coachworks.tracking.address import URI_VARIABLE, Tracking
 from coachworks.tracking.patience import PATIENCE_VARIABLE
 
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "TLS CA certificate bundle", "WRONG_VERSION_NUMBER", "doesn't match")
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "TLS CA certificate bundle", "doesn't match")
 _UNANSWERED = ("failed with exception", "failed with timeout exception", "Connection broken", "Connection aborted")
 # Two clients wrote the same at the same moment, and the server did not sort it out: what is there now, is there.
 _COLLIDED = ("UNIQUE constraint failed", "duplicate key value", "deadlock detected", "could not serialize access")
@@ -79,6 +79,10 @@ def _refusal(message: str, code: str, status: int, tracking: Tracking) -> Coachw
             "for the permission to edit experiments and registered models; a server that refuses every request may "
             "lack its own name in `--allowed-hosts`."
         )
+    if "WRONG_VERSION_NUMBER" in message:
+        return InvalidConfigError(
+            f"the tracking server {tracking.uri} speaks no TLS: name it as http://…, or one that has a certificate."
+        )
     if any(sign in message for sign in _UNTRUSTED):
         return InvalidConfigError(
             f"the certificate of the tracking server {tracking.uri} is not trusted: {_cause(message)}. Set "
@@ -111,7 +115,7 @@ def _status(err: Exception) -> int:
 def _cause(message: str) -> str:
     """The innermost reason that a chain of HTTP libraries tells."""
     found = re.findall(
-        r"too many \d{3} error responses|CERTIFICATE_VERIFY_FAILED\][^()]*|WRONG_VERSION_NUMBER|Connection refused"
+        r"too many \d{3} error responses|CERTIFICATE_VERIFY_FAILED\][^()]*|Connection refused"
         r"|Name or service not known|Temporary failure in name resolution|timed out|Connection reset by peer"
         r"|closed connection without response|TLS CA certificate bundle, invalid path: [^)]*",
         message,

@@ -2,12 +2,21 @@
 
 import json
 import sqlite3
+import ssl
 import threading
+import traceback
+from base64 import b64encode
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.fleet.model import Fleet
@@ -39,11 +48,14 @@ def fleet_with(store, tracking=None):
 def answering(monkeypatch):
     """A server that answers every request with one status; gives its address."""
     servers = []
+    for name in ("USERNAME", "PASSWORD", "TOKEN", "SERVER_CERT_PATH"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
     monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "0")
 
-    def start(status, body):
+    def start(status, body, certificate=None):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                start.credentials = self.headers.get("Authorization")
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -53,6 +65,10 @@ def answering(monkeypatch):
                 pass
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
@@ -61,6 +77,35 @@ def answering(monkeypatch):
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A PEM file with a key and a certificate for 127.0.0.1 that no authority has signed."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public = signed.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "ca.crt").write_bytes(public)
+    (folder / "server.pem").write_bytes(private + public)
+    return folder
+
+
+@pytest.fixture
+def encrypted(answering, certificate):
+    """Address of a server with that certificate, which has no experiments."""
+    address = answering(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}, certificate / "server.pem")
+    return address.replace("http:", "https:")
 
 
 def ask(address, progress=SILENT):
@@ -161,6 +206,50 @@ def test_a_server_that_is_overloaded_may_be_asked_again(answering):
     address = answering(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
     with pytest.raises(TransientError, match=r"(?i)run again: what is done is kept"):
         ask(address)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sent"),
+    [
+        ({"MLFLOW_TRACKING_TOKEN": "tell-nobody"}, "Bearer tell-nobody"),
+        (
+            {"MLFLOW_TRACKING_USERNAME": "anna", "MLFLOW_TRACKING_PASSWORD": "tell-nobody"},
+            f"Basic {b64encode(b'anna:tell-nobody').decode()}",
+        ),
+    ],
+)
+def test_credentials_come_from_the_environment_and_go_into_no_message(answering, monkeypatch, environ, sent):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
+    with pytest.raises(InvalidConfigError, match="does not know who is asking") as caught:
+        ask(address)
+    assert answering.credentials == sent
+    told = "".join(traceback.format_exception(caught.value))
+    assert "tell-nobody" not in told
+    assert sent.split()[1] not in told
+
+
+def test_a_certificate_of_an_unknown_authority_names_the_variable(encrypted):
+    with pytest.raises(InvalidConfigError, match=r"certificate of .* is not trusted.*MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        ask(encrypted)
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE"])
+def test_a_private_authority_may_be_trusted(encrypted, certificate, monkeypatch, name):
+    monkeypatch.setenv(name, str(certificate / "ca.crt"))
+    ask(encrypted)
+
+
+def test_a_missing_file_of_authorities_is_named(encrypted, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "/no/such/ca.crt")
+    with pytest.raises(InvalidConfigError, match=r"/no/such/ca\.crt"):
+        ask(encrypted)
+
+
+def test_https_where_the_server_speaks_http_is_told(answering):
+    with pytest.raises(InvalidConfigError, match=r"speaks no TLS: name it as http://"):
+        ask(answering(200, {}).replace("http:", "https:"))
 
 
 def test_what_does_not_exist_is_not_found(tmp_path):

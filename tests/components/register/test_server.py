@@ -6,7 +6,6 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from faults import LOST, FaultyProxy
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -14,6 +13,7 @@ from coachworks.context import Context
 from coachworks.errors import TransientError
 from coachworks.progress import SILENT
 from components.register.step import register
+from faults import LOST, FaultyProxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}

@@ -1,0 +1,96 @@
+"""The ways between a pipeline run's page in Kubeflow Pipelines and what was registered in MLflow."""
+
+import pytest
+from kfp import dsl
+
+from coachworks.context import Context
+from coachworks.fleet.cluster import Cluster
+from coachworks.tracking import Tracking, open_client, tracking_of
+from components.register.dashboard import show, table
+from components.register.step import register
+
+RUN = "0b7c1d0e-5f6a-4b3c-8d2e-9f00aa11bb22"
+
+
+@pytest.fixture
+def on_a_cluster(fleet):
+    """The fleet's first skill; its file tells where the dashboard is."""
+    update = {
+        "cluster": Cluster(dashboard="https://pipelines.example/"),
+        "skills": {"view": fleet.spec.skills["view"]},
+    }
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update=update)})
+
+
+def skill(**changes):
+    told = {
+        "status": "challenger",
+        "reason": "version 1 is better | by far",
+        "model": "cars.view",
+        "version": "2",
+        "run_id": "r2",
+        "experiment_id": "7",
+        "compared_run_id": "r1",
+        "champion_version": "1",
+    }
+    return told | changes
+
+
+def links_of(server, changes):
+    return table({"view": skill(**changes)}, server)
+
+
+def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, on_a_cluster):
+    register(on_a_cluster, chain.evaluation(skills=["view"]), context=Context(run=RUN))
+    client = open_client(tracking_of(on_a_cluster))
+    page = f"https://pipelines.example/#/runs/details/{RUN}"
+    version = client.get_model_version_by_alias("showroom.view", "champion")
+    run = client.get_run(version.run_id)
+    for tags in (version.tags, run.data.tags):
+        assert tags["coachworks.pipeline_run"] == page
+    for text in (version.description, run.data.tags["mlflow.note.content"]):
+        assert f"[this run of the pipeline]({page})" in text
+
+
+@pytest.mark.parametrize(
+    ("run", "cluster"), [("20260102-030405-1a2b3c", {"dashboard": "https://k"}), (RUN, {}), (None, {})]
+)
+def test_without_a_page_there_is_no_link(chain, on_a_cluster, run, cluster):
+    fleet = on_a_cluster.model_copy(
+        update={"spec": on_a_cluster.spec.model_copy(update={"cluster": Cluster(**cluster)})}
+    )
+    register(fleet, chain.evaluation(skills=["view"]), context=Context(run=run))
+    version = open_client(tracking_of(fleet)).get_model_version_by_alias("showroom.view", "champion")
+    assert "coachworks.pipeline_run" not in version.tags
+    assert "this run of the pipeline" not in version.description
+
+
+def test_the_dashboard_s_table_leads_to_mlflow_as_people_reach_it():
+    server = Tracking(uri="http://mlflow.platform.svc:5000", address="https://mlflow.example")
+    told = links_of(server, {})
+    assert "| view | challenger | 2 | 1 |" in told
+    for page in ("models/cars.view?", "models/cars.view/versions/2?", "experiments/7/runs?", "experiments/7/runs/r2?"):
+        assert f"(https://mlflow.example/#/{page}" in told
+    assert "[compared with](https://mlflow.example/#/compare-runs?runs=%5B%22r2%22%2C%20%22r1%22%5D" in told
+    assert "version 1 is better \\| by far |" in told
+    assert "svc" not in told
+
+
+def test_a_skill_that_was_never_recorded_has_no_links():
+    nothing = dict.fromkeys(("version", "run_id", "experiment_id", "compared_run_id", "champion_version"))
+    told = links_of(Tracking(uri="https://mlflow.example"), {"status": "not-registered", **nothing})
+    assert "| view | not-registered | – | – | – |" in told
+    assert "https" not in told
+
+
+def test_an_embedded_store_has_the_table_and_the_command_instead(chain, on_a_cluster, tmp_path):
+    result = register(on_a_cluster, chain.evaluation(skills=["view"]))
+    metrics, links = dsl.Metrics(), dsl.Markdown()
+    links.path = str(tmp_path / "links.md")
+    show(on_a_cluster.to_json(), result, metrics, links)
+    told = (tmp_path / "links.md").read_text("utf-8")
+    assert "| view | champion | 1 | 1 |" in told
+    assert "`coachworks mlflow` shows them" in told
+    assert "http" not in told
+    assert metrics.metadata["skills: champion"] == 1
+    assert links.metadata["display_name"] == "MLflow, register: view"
