@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-cluster lint format types contracts docs check lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-cluster lint format types contracts docs check checkov lock golden bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,15 @@ lock: $(READY)  ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --no-header --no-annotate --no-emit-find-links --no-emit-index-url \
 	  -c requirements.lock -o requirements.new
 	@grep -vE '^(nvidia-(c|nc|nv)|cuda-|triton)' requirements.new | sed 's/+cpu$$//' > requirements.lock && rm requirements.new
+
+checkov:  ## Look for weak settings in the charts; needs helm; charts/checkov.yaml says what is passed over
+	@test -x build/checkov/bin/checkov || { $(PYTHON) -m venv build/checkov && \
+	  build/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+	@rm -rf build/rendered && mkdir -p build/rendered
+	@for values in charts/*/ci/*.yaml; do \
+	  chart=$$(dirname $$(dirname $$values)); name=$$(basename $$chart)-$$(basename $$values); \
+	  helm template acme $$chart --namespace mlops --values $$values > build/rendered/$$name || exit 1; done
+	@build/checkov/bin/checkov --config-file charts/checkov.yaml --directory build/rendered
 
 golden: $(READY)  ## Write the golden files anew; look at the difference before you commit it
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k "golden or schema or openapi"

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import chart_docs
 import jsonschema
 import kubernetes_validate
 import pytest
-
-import chart_docs
 
 CHART = Path(__file__).parents[2] / "charts" / "platform"
 SETS = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
@@ -24,6 +23,7 @@ ALWAYS = {
 USUALLY = {
     ("CronJob", "acme-backup"),
     ("NetworkPolicy", "acme-backup"),
+    ("NetworkPolicy", "acme-check"),
     ("NetworkPolicy", "acme-mlflow"),
     ("PodDisruptionBudget", "acme-mlflow"),
 }
