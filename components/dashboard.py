@@ -47,11 +47,14 @@ def entitle(artifact: Artifact, name: str) -> None:
 
 def subject(result: Result) -> str:
     """What a result is about: its step and, of a lane, the skills."""
-    if result.step not in _OF_LANES:
-        return result.step
+    return f"{result.step}: {skills_of(result)}" if result.step in _OF_LANES else result.step
+
+
+def skills_of(result: Result) -> str:
+    """The skills of a lane's result, the first of them by name."""
     names = list(result.report["skills"])
     more = len(names) - _NAMED
-    return f"{result.step}: {', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    return f"{', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def numbers(result: Result) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
-from components.dashboard import Artifact, entitle, show_numbers, show_page, subject
+from components.dashboard import Artifact, entitle, show_numbers, show_page, skills_of
 from components.evaluate.matrices import render, worst_first
 
 
@@ -31,7 +31,7 @@ def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusio
     located = Fleet.from_json(fleet)
     skills: dict[str, Any] = result.report["skills"]
     show_numbers(result, metrics)
-    show_page(matrices_page(located, [result]), page, f"Confusion matrices, {subject(result)}")
+    show_page(matrices_page(located, [result]), page, f"Confusion matrices: {skills_of(result)}")
     worst = next(iter(worst_first(skills)), None)
     if worst is None:
         entitle(confusion, "No skill of the lane was judged")
