@@ -126,7 +126,7 @@ BREAKS = {
     "two mounted objects of one name": (
         "- {configMap: cars}",
         "- {configMap: cars}\n      - {secret: cars}",
-        13,
+        8,
         3,
         "objects that pods mount must differ in name, also a Secret from a ConfigMap; 'cars' is named more than once",
     ),
