@@ -25,7 +25,8 @@ echo "$me $*" >> {folder}/calls
 for word in "$@"; do
   case $word in
     --file=/dev/null) ;;
-    --file=*) if [ $me = psql ]; then cat "${{word#--file=}}" >> {folder}/sql; else echo dump > "${{word#--file=}}"; fi ;;
+    --file=*)
+      if [ $me = psql ]; then cat "${{word#--file=}}" >> {folder}/sql; else echo dump > "${{word#--file=}}"; fi ;;
     --list) cat {folder}/listed ;;
   esac
 done
