@@ -23,11 +23,17 @@ QUIET = {
     "MPLBACKEND": "Agg",
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait slow each other twentyfold on busy cores
 }
+# Artifacts go through MLflow's server. It would send clients to S3 itself otherwise, at the address that it knows S3
+# under, which need not be one that a laptop or a pod reaches.
+THROUGH_MLFLOW = {
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
 
 
 def apply_quiet_settings() -> None:
-    """Set `QUIET` and the thread limits in this process, before any of the libraries is imported."""
-    for name, value in (QUIET | thread_limits()).items():
+    """Set `QUIET` and the like in this process, before any of the libraries is imported."""
+    for name, value in (QUIET | THROUGH_MLFLOW | thread_limits()).items():
         os.environ.setdefault(name, value)
 
 
@@ -47,5 +53,5 @@ def take_mounted_environment(folder: Path = MOUNTED, environ: MutableMapping[str
 
 
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a child process: ours, `QUIET` and the thread limits filled in, its output unbuffered."""
-    return {**QUIET, **thread_limits(), "PYTHONUNBUFFERED": "1", **environ}
+    """The environment for a child process: ours, `QUIET` and the like filled in, its output unbuffered."""
+    return {**QUIET, **THROUGH_MLFLOW, **thread_limits(), "PYTHONUNBUFFERED": "1", **environ}

@@ -11,6 +11,7 @@ from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.mlflow_server.backups import Place, backup, backups
 from coachworks.mlflow_server.database import Schemas
 from coachworks.mlflow_server.prepare import Account, make_bucket, prepare
+from coachworks.settings import apply_quiet_settings
 
 
 def place_of(environ: Mapping[str, str]) -> Place | None:
@@ -36,6 +37,7 @@ def accounts_of(environ: Mapping[str, str]) -> list[Account]:
 @click.group()
 def main() -> None:
     """Prepare, back up, restore and check MLflow's server."""
+    apply_quiet_settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("coachworks").setLevel(logging.INFO)
 
