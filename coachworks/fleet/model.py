@@ -241,6 +241,11 @@ class Spec(Part):
                 f"`tracking` must be null or the address of an MLflow server, as https://mlflow.example; "
                 f"got {tracking!r}"
             )
+        if tracking is not None and "@" in tracking:
+            raise rules.broken(
+                "`tracking` must not hold a user name, password or token: set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment"
+            )
         return tracking
 
     @field_validator("backbone")

@@ -137,11 +137,10 @@ def test_a_bucket_has_no_room_for_an_embedded_store():
 
 
 def test_credentials_in_an_address_are_refused_and_not_repeated(store):
-    secret = "https://anna:tell-nobody@mlflow.example"
-    for fleet, environ in ((fleet_with(store), {"MLFLOW_TRACKING_URI": secret}), (fleet_with(store, secret), {})):
-        with pytest.raises(InvalidConfigError, match=r"must not hold a user name.*MLFLOW_TRACKING_USERNAME") as caught:
-            tracking_of(fleet, environ)
-        assert "tell-nobody" not in str(caught.value)
+    environ = {"MLFLOW_TRACKING_URI": "https://anna:tell-nobody@mlflow.example"}
+    with pytest.raises(InvalidConfigError, match=r"must not hold a user name.*MLFLOW_TRACKING_USERNAME") as caught:
+        tracking_of(fleet_with(store), environ)
+    assert "tell-nobody" not in str(caught.value)
 
 
 def test_an_sqlite_file_may_be_named(store, tmp_path):

@@ -275,6 +275,13 @@ BREAKS = {
         13,
         "null or the address of an MLflow server",
     ),
+    "tracking with a password in it": (
+        "  sources:",
+        "  tracking: https://anna:secret@mlflow.example\n  sources:",
+        6,
+        13,
+        "`tracking` must not hold a user name, password or token: set MLFLOW_TRACKING_USERNAME",
+    ),
     "shares that do not add up": (
         "  sources:",
         "  split: {train: 0.7, validation: 0.2, test: 0.2}\n  sources:",
