@@ -44,7 +44,12 @@ class Corner:
     def ask(self, call: Callable[[Any], T]) -> T:
         """What the bucket's server answers, without much patience, in our own errors."""
         client = open_s3()
-        return patient(lambda: call(client), place=f"{_SCHEME}{self.bucket}", patience=_HASTE)
+        try:
+            return patient(lambda: call(client), place=f"{_SCHEME}{self.bucket}", patience=_HASTE)
+        except CoachworksError as err:
+            if type(err) is CoachworksError:  # an answer that S3 does not give
+                raise CoachworksError(f"{err}. Does AWS_ENDPOINT_URL name the address of an S3 server?") from err
+            raise
 
     def put(self, name: str, data: bytes) -> None:
         """Write an object."""

@@ -156,13 +156,17 @@ class Visit:
                 return found(POD, "no node", told)
             return self._hindered(trouble)
         if _state(run) == "running":
-            return found(POD, "not done", f"it runs, but has not come to an end in {timeout_s:.0f} s: --timeout waits.")
+            return found(
+                POD,
+                "not done",
+                f"it runs, but has not come to an end in {timeout_s:.0f} s: --timeout waits for longer.",
+            )
         command = f"kubectl -n {self._kubeflow.namespace or 'kubeflow'} get events --field-selector type=Warning"
         return found(
             POD,
             "does not start",
             f"the pod has not started in {timeout_s:.0f} s, and Kubeflow Pipelines does not say why: its image "
-            f"{self.image} cannot be pulled, a Secret or ConfigMap lacks, or no node has room. `{command}` tells.",
+            f"{self.image} cannot be pulled, a Secret or ConfigMap is not there, or no node has room: `{command}`.",
         )
 
     def _silent(self, run: RemoteRun, printed: str) -> Finding:
@@ -181,7 +185,7 @@ class Visit:
 def _state(run: RemoteRun) -> str:
     """How the doctor's own pod is, as far as Kubeflow Pipelines tells."""
     states = {task.name: task.state for task in run.tasks}
-    return (states.get(_EXECUTOR) or states.get(_TASK) or "PENDING").lower()
+    return (states.get(f"{_EXECUTOR}(0)") or states.get(_EXECUTOR) or "PENDING").lower()
 
 
 def _get_image(image: str, cluster: Cluster) -> str:
@@ -190,8 +194,8 @@ def _get_image(image: str, cluster: Cluster) -> str:
             f"Build {image} with the commands of `coachworks images`, push it where nodes can pull from, and name it "
             "as `spec.cluster.image`."
         )
-    secrets = "" if cluster.image_pull_secrets else ", and a registry with a lock in `spec.cluster.imagePullSecrets`"
-    return f"Push {image} there, or correct `spec.cluster.image`{secrets}."
+    secrets = "" if cluster.image_pull_secrets else " A private registry needs `spec.cluster.imagePullSecrets`."
+    return f"Push {image} there, or correct `spec.cluster.image`.{secrets}"
 
 
 def _mend(message: str) -> str:

@@ -1,0 +1,99 @@
+"""Whether a bucket does what a store needs, and what is said where it does not."""
+
+import pytest
+
+from coachworks.probe import Corner, Verdict, check_store
+from coachworks.probe.bucket import ACCESS, DELETE, ONCE, READ, WRITE, check_same
+from faults import FaultyProxy, _Handler
+
+REFUSAL = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
+
+
+class _Forgetful(_Handler):
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        if parsed:
+            del self.headers["If-None-Match"]
+        return parsed
+
+
+@pytest.fixture
+def forgetful(s3_server):
+    """An S3 server that knows no conditional writes and says nothing of it."""
+    proxy = FaultyProxy(s3_server.url, error_rate=0.0)
+    proxy._server.RequestHandlerClass = _Forgetful
+    with proxy:
+        yield proxy.url
+
+
+def verdicts(findings):
+    return {finding.what: str(finding.verdict) for finding in findings}
+
+
+def test_a_bucket_that_does_what_a_store_needs_is_well_and_is_left_as_it_was(bucket, s3_server):
+    corner = Corner.of(f"s3://{bucket}/fleets/cars/", "1a2b")
+    findings = check_store(corner, "here")
+    assert verdicts(findings) == dict.fromkeys((ACCESS, WRITE, ONCE, READ, DELETE), "ok")
+    assert s3_server.url in findings[0].said
+    assert s3_server.keys(bucket) == ["fleets/cars/doctor/1a2b/here"]
+    assert check_same(corner, "here").verdict == Verdict.OK
+    corner.clear()
+    assert s3_server.keys(bucket) == []
+
+
+def test_a_store_without_a_prefix_has_a_corner_too(bucket, s3_server):
+    check_store(Corner.of(f"s3://{bucket}", "1a2b"), "pod")
+    assert s3_server.keys(bucket) == ["doctor/1a2b/pod"]
+
+
+def test_a_bucket_that_does_not_exist_is_named(bucket):
+    findings = check_store(Corner.of("s3://nonesuch-cars/store", "1a2b"), "here")
+    assert "has no bucket 'nonesuch-cars'. Create it" in findings[0].way_out
+    assert [(finding.verdict, finding.said) for finding in findings[1:]] == [("skipped", "needs store: access")] * 4
+
+
+def test_a_server_that_is_not_there_is_named_with_its_setting(s3_server, monkeypatch):
+    s3_server.lead_to(monkeypatch, "http://127.0.0.1:9")
+    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    assert (first.verdict, first.said) == ("failed", "no answer")
+    assert "http://127.0.0.1:9 does not answer" in first.way_out
+    assert "AWS_ENDPOINT_URL" in first.way_out
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        ("InvalidAccessKeyId", "does not know the access key. Set AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", "the secret does not belong to the access key"),
+        ("AccessDenied", "Ask its administrator for the permissions"),
+    ],
+)
+def test_credentials_that_are_refused_are_told_as_such(s3_server, serve, monkeypatch, code, way_out):
+    s3_server.lead_to(monkeypatch, serve(lambda method, path: (403, REFUSAL.format(code))))
+    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    assert (first.verdict, first.said) == ("failed", "refused")
+    assert way_out in first.way_out
+
+
+def test_a_server_that_ignores_conditional_writes_fails_for_publishing_needs_them(
+    bucket, s3_server, forgetful, monkeypatch
+):
+    s3_server.lead_to(monkeypatch, forgetful)
+    findings = check_store(Corner.of(f"s3://{bucket}", "1a2b"), "here")
+    assert verdicts(findings) == dict.fromkeys((ACCESS, WRITE, READ, DELETE), "ok") | {ONCE: "failed"}
+    assert "ignores If-None-Match" in next(finding.way_out for finding in findings if finding.what == ONCE)
+
+
+def test_two_servers_with_buckets_of_one_name_are_told_apart(bucket):
+    finding = check_same(Corner.of(f"s3://{bucket}", "1a2b"), "here")
+    assert finding.verdict == Verdict.FAILED
+    assert "different servers: compare AWS_ENDPOINT_URL" in finding.way_out
+
+
+def test_no_secret_is_told(s3_server, serve, monkeypatch):
+    refusal = REFUSAL.format("InternalThing").replace("no<", "key wJalrXUtnFEMI is not for you<")
+    s3_server.lead_to(monkeypatch, serve(lambda method, path: (400, refusal)))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    assert "key … is not for you" in first.way_out
+    assert "wJalrXUtnFEMI" not in str(first)
