@@ -1,5 +1,6 @@
 """The chart of MLflow: which objects, and what they hold, for which values."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -263,20 +264,20 @@ def test_a_private_authority_reaches_everything_that_speaks_tls(render: Render) 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (["mlflow.replica=2"], "additional properties 'replica' not allowed"),
-        (["mlflow.workers=0"], "minimum"),
-        (["s3.endpoint=https://s3.example"], "s3.endpoint must be empty with s3Server.enabled"),
+        (["mlflow.replica=2"], r"(?i)additional propert\w+ '?replica'?"),  # Helm 3 and 4 say it differently
+        (["mlflow.workers=0"], r"(?is)mlflow.workers.*(minimum|greater than or equal)"),
+        (["s3.endpoint=https://s3.example"], r"s3\.endpoint must be empty with s3Server\.enabled"),
         (["postgresql.enabled=false"], "externalPostgresql.host and externalPostgresql.existingSecret must be set"),
         (["backup.enabled=false", "restore.from=latest"], "restore.from needs backup.enabled"),
         (["certificateAuthority.configMap=a", "certificateAuthority.secret=b"], "a configMap or a secret, not both"),
         (["mlflow.metrics.serviceMonitor.enabled=true"], "needs mlflow.metrics.enabled"),
         (["rbac.create=true", "rbac.pipelineRunner.deploys=true"], "needs pipelines.namespace"),
         (["ingress.enabled=true"], "ingress.host must be set"),
-        (["backup.schedule=daily"], "does not match pattern"),
+        (["backup.schedule=daily"], r"(?is)backup.schedule.*does not match pattern"),
     ],
 )
 def test_values_that_cannot_work_are_refused(refusal: Callable[..., str], values: list[str], said: str) -> None:
-    assert said in refusal(*values)
+    assert re.search(said, refusal(*values))
 
 
 def test_every_value_is_described() -> None:
