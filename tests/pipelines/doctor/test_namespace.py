@@ -30,7 +30,7 @@ def look(api_server, cluster_fleet):
 
 
 def test_all_that_is_named_and_there_is_well(look, api_server):
-    api_server[f"{HERE}/secrets/cars"] = secret(**{"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s3cr3t"})
+    api_server[f"{HERE}/secrets/cars"] = secret(AWS_ACCESS_KEY_ID="id", AWS_SECRET_ACCESS_KEY="s3cr3t")  # noqa: S106
     api_server[f"{HERE}/configmaps/addresses"] = {"data": {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}}
     api_server[f"{HERE}/configmaps/ca"] = {"data": {"ca.crt": "-----BEGIN CERTIFICATE-----\nAA"}}
     api_server[f"{HERE}/secrets/registry"] = {"type": "kubernetes.io/dockerconfigjson"}
@@ -69,7 +69,7 @@ def test_a_secret_that_is_not_there_or_lacks_an_entry_is_named(look, api_server)
 
 
 def test_a_value_that_ends_with_a_new_line_is_told_but_not_shown(look, api_server):
-    api_server[f"{HERE}/secrets/cars"] = secret(**{"AWS_SECRET_ACCESS_KEY": "s3cr3t\n"})
+    api_server[f"{HERE}/secrets/cars"] = secret(AWS_SECRET_ACCESS_KEY="s3cr3t\n")  # noqa: S106
     found = look(environment=[{"secret": "cars"}])
     assert "AWS_SECRET_ACCESS_KEY are empty, or begin or end with a blank" in found["Secret cars"].way_out
     assert "s3cr3t" not in str(found)

@@ -1,0 +1,124 @@
+"""The doctor on a real cluster: all is well, and then one thing is not, which a row names."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+from cluster_fleet import bucket_client, empty_bucket
+from coachworks.settings import QUIET
+from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {{name: {name}}}
+spec:
+  store: s3://{name}/store
+  tracking: {tracking}
+  sources: [{{photos: s3://{name}/photos}}]
+  skills: {{view: {{labels: [front, rear]}}}}
+  cluster:
+    image: {image}
+    environment: [{{secret: {secret}, keys: [{keys}]}}]
+    defaults: {{requests: {{cpu: 100m, memory: 512Mi}}}}
+"""
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI")
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def tracking(lab, tmp_path_factory):
+    """An MLflow server on the node's address, which pods reach."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as probe:
+        probe.bind((lab.node, 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", f"{folder}/artifacts", "--host", lab.node, "--port", str(port)]
+    command += ["--workers", "1", "--allowed-hosts", f"{lab.node}:{port}"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **QUIET}, start_new_session=True)
+    try:
+        address = f"http://{lab.node}:{port}"
+        until("MLflow", lambda: answers(address), within_s=120)
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def name(lab):
+    """Name of the fleet, its bucket and its Secrets; all of it is removed afterwards."""
+    name = f"cw-doctor-{uuid.uuid4().hex[:6]}"
+    bucket_client(lab).create_bucket(Bucket=name)
+    yield name
+    lab.kubectl("-n", PIPELINES, "delete", "secret", name, f"{name}-astray", "--ignore-not-found")
+    empty_bucket(lab, name)
+
+
+@pytest.fixture(scope="module")
+def doctor(lab, name, tracking, image, tmp_path_factory):
+    """What the doctor reports, row by row, where pods get these variables; and its exit status."""
+    folder = tmp_path_factory.mktemp("doctor")
+    steps = image("steps")
+
+    def examine(secret, *arguments, keys=KEYS, **different):
+        told = {
+            "AWS_ACCESS_KEY_ID": S3_KEY,
+            "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+            "AWS_REGION": S3_REGION,
+            "AWS_ENDPOINT_URL": f"http://minio-service.{PIPELINES}:9000",
+            "MLFLOW_TRACKING_URI": tracking,
+        }
+        metadata = {"name": secret, "namespace": PIPELINES}
+        lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told | different})
+        file: Path = folder / f"{uuid.uuid4().hex}.yaml"
+        file.write_text(FLEET.format(name=name, tracking=tracking, image=steps, secret=secret, keys=", ".join(keys)))
+        done = lab.coachworks("doctor", "-f", file, "--json", *arguments, cwd=folder)
+        assert done.stdout, done.stderr
+        assert S3_SECRET not in done.stdout + done.stderr
+        return {row["what"]: row for row in json.loads(done.stdout)["rows"]}, done.returncode
+
+    return examine
+
+
+def test_all_is_well_where_it_is_and_nothing_is_left(doctor, lab, name):
+    rows, status = doctor(name)
+    failures = {what: row for what, row in rows.items() if "failed" in str(row)}
+    assert (failures, status) == ({}, 0)
+    seen_by_pods = {what for what, row in rows.items() if row["pod"] and row["pod"]["verdict"] == "ok"}
+    assert seen_by_pods >= {"store: publish once", "store: same for both", "MLflow: artifacts", "pod"}
+    assert "Contents" not in bucket_client(lab).list_objects_v2(Bucket=name)
+    pods = lab.get("-n", PIPELINES, "pods")["items"]
+    assert not [pod for pod in pods if pod["metadata"]["name"].startswith("coachworks-doctor") and name in str(pod)]
+
+
+def test_a_server_that_only_pods_are_led_astray_from_is_told_of_pods(doctor, name):
+    rows, status = doctor(f"{name}-astray", AWS_ENDPOINT_URL=f"http://minio-service.{PIPELINES}:9")
+    assert status == 1
+    assert (rows["store: access"]["here"]["verdict"], rows["store: access"]["pod"]["verdict"]) == ("ok", "failed")
+    assert "AWS_ENDPOINT_URL" in rows["store: access"]["pod"]["way_out"]
+    assert rows["MLflow: artifacts"]["pod"]["verdict"] == "ok"
+
+
+def test_an_entry_that_the_secret_lacks_is_named_from_both_sides(doctor, name):
+    rows, status = doctor(name, keys=(*KEYS, "AWS_CA_BUNDLE"))
+    assert status == 1
+    assert rows[f"Secret {name}"]["here"]["said"] == "no AWS_CA_BUNDLE"
+    assert f"Add AWS_CA_BUNDLE to the Secret '{name}'" in rows["pod"]["pod"]["way_out"]

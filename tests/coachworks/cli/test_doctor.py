@@ -1,0 +1,68 @@
+"""The doctor's command: a table or a document, and an exit status."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {name: cars}
+spec:
+  store: STORE
+  tracking: http://127.0.0.1:9
+  sources: [{photos: "s3://cars/photos"}]
+  skills: {view: {labels: [front, rear]}}
+"""
+AWAY = {
+    "KF_PIPELINES_ENDPOINT": "http://127.0.0.1:9",
+    "KUBECONFIG": "/nonexistent",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
+    "AWS_REGION": "eu-west-1",
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture
+def doctor(tmp_path):
+    def call(*arguments, store="s3://cars/store"):
+        (tmp_path / "fleet.yaml").write_text(FLEET.replace("STORE", store))
+        command = [sys.executable, "-m", "coachworks.cli.main", "doctor", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, **AWAY}, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return call
+
+
+def test_where_nothing_answers_every_row_has_its_way_out(doctor):
+    done = doctor("--json")
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    rows = {row["what"]: row for row in document["rows"]}
+    assert document["well"] is False
+    assert "KF_PIPELINES_ENDPOINT" in rows["Kubeflow Pipelines"]["here"]["way_out"]
+    assert "AWS_ENDPOINT_URL" in rows["store: access"]["here"]["way_out"]
+    assert "spec.tracking" in rows["MLflow: access"]["here"]["way_out"]
+    assert rows["namespace"]["here"]["said"] == "no kubeconfig"
+    assert rows["pod"]["pod"]["said"] == "needs Kubeflow Pipelines"
+    assert "wJalrXUtnFEMI" not in done.stdout + done.stderr
+
+
+def test_a_folder_as_store_is_told_with_the_rest(doctor):
+    done = doctor("--no-pod", store="./store")
+    assert done.returncode == 1, done.stderr
+    assert "fleet file" in done.stdout
+    assert "must be s3://bucket/prefix for a cluster" in done.stdout
+    assert "--no-pod" in done.stdout
+
+
+def test_a_fleet_file_that_is_not_valid_ends_it(doctor):
+    done = doctor(store="ftp://cars")
+    assert done.returncode == 2
+    assert "fleet.yaml:5" in done.stderr
