@@ -181,14 +181,14 @@ def _promote(
     note: str,
     beaten: Version | None,
 ) -> None:
+    client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
+    client.set_model_version_tag(record.model, own.number, REASON, note)
     served = client.get_registered_model(record.model).aliases.get(CHAMPION)
     if served is not None and str(served) not in {own.number, beaten and beaten.number}:
         raise OvertakenError(
             f"version {served} of {record.model!r} became the champion while version {own.number} was being judged. "
             "Run again: it is compared with that one."
         )
-    client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
-    client.set_model_version_tag(record.model, own.number, REASON, note)
     client.set_registered_model_alias(record.model, CHAMPION, own.number)
     _finish(client, record, own, CHAMPION)
 

@@ -236,3 +236,21 @@ def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, ser
     else:
         assert len(recorded.of("run")) == 1
         assert sorted(candidate.info.run_name for candidate in recorded.of("candidate")) == CANDIDATES
+
+
+def test_a_champion_that_appeared_meanwhile_is_the_one_to_beat(chain, recording_to, server):
+    """The champion changes between the comparison and the promotion, and it is better than the challenger."""
+    fleet = recording_to(server)
+    register(fleet, chain.evaluation(noise=0.65, skills=["view"]))
+    better, middling = chain.evaluation(seed=1, skills=["view"]), chain.evaluation(noise=0.55, seed=2, skills=["view"])
+    overtaken = []
+
+    def choose(method, path):
+        if "registered-models/alias" in path and not overtaken:
+            overtaken.append(register(recording_to(server), better))
+
+    with FaultyProxy(server, choose=choose) as proxy:
+        found = register(recording_to(proxy.url), middling).report["skills"]["view"]
+    assert overtaken[0].report["skills"]["view"]["status"] == "champion"
+    assert found["status"] == "challenger"
+    assert str(Recorded(server, fleet).client.get_registered_model(f"{fleet.name}.view").aliases["champion"]) == "3"
