@@ -9,7 +9,7 @@ import click
 
 from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.mlflow_server.backups import Place, backup, backups
-from coachworks.mlflow_server.database import Schemas
+from coachworks.mlflow_server.database import Schemas, locked
 from coachworks.mlflow_server.prepare import Account, make_bucket, prepare
 from coachworks.settings import apply_quiet_settings
 
@@ -55,8 +55,10 @@ def prepare_command() -> None:
 
 @main.command("backup")
 def backup_command() -> None:
-    """Dump the database to S3 and verify it."""
-    backup(_place(), Schemas())
+    """Dump the database to S3 and verify it; while its tables are upgraded or restored, wait."""
+    place = _place()
+    with locked():
+        backup(place, Schemas())
 
 
 @main.command("list")

@@ -129,8 +129,9 @@ def test_the_deployer_may_install_models_where_it_was_said_and_nowhere_else(
     release: MlflowRelease, pipelines: str
 ) -> None:
     def may(verb: str, what: str, namespace: str) -> bool:
-        who = f"--as=system:serviceaccount:{pipelines}:coachworks-deployer"
-        return release.lab.kubectl("-n", namespace, "auth", "can-i", verb, what, who, check=False).strip() == "yes"
+        resource, _, part = what.partition("/")
+        asked = [verb, resource, f"--subresource={part}", f"--as=system:serviceaccount:{pipelines}:coachworks-deployer"]
+        return release.lab.kubectl("-n", namespace, "auth", "can-i", *asked, check=False).strip() == "yes"
 
     assert may("create", "deployments.apps", pipelines)
     assert may("create", "secrets", pipelines)

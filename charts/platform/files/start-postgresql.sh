@@ -19,15 +19,22 @@ elif [ "$(cat "$PGDATA/PG_VERSION")" != "$version" ]; then
   exit 1
 fi
 
+# Statements come from a file: beside this shell, no process may live whose number a lock file of a killed server has.
+statements=/tmp/statements
 single() {
-  postgres --single -D "$PGDATA" -c log_statement=none "$@" > /dev/null
+  postgres --single -D "$PGDATA" -c log_statement=none template1 < "$statements" > /dev/null
+  rm "$statements"
 }
 password=$(printf %s "$PGPASSWORD" | sed "s/'/''/g")
 # Single-user mode takes one statement a line.
-printf '%s\n' "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$PGUSER'') THEN CREATE ROLE \"$PGUSER\" LOGIN; END IF; END';" \
-  "ALTER ROLE \"$PGUSER\" PASSWORD '$password';" | single template1
+cat > "$statements" << STATEMENTS
+DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$PGUSER'') THEN CREATE ROLE "$PGUSER" LOGIN; END IF; END';
+ALTER ROLE "$PGUSER" PASSWORD '$password';
+STATEMENTS
+single
 if [ ! -e "$PGDATA/.made" ]; then
-  echo "CREATE DATABASE \"$PGDATABASE\" OWNER \"$PGUSER\";" | single template1 || true
+  echo "CREATE DATABASE \"$PGDATABASE\" OWNER \"$PGUSER\";" > "$statements"
+  single
   touch "$PGDATA/.made"
 fi
 
