@@ -41,6 +41,12 @@ def answers(address):
         return False
 
 
+def pods_of_doctors(lab, name):
+    """Pods of the doctor's runs that were told this fleet; Kubernetes takes a moment to remove them."""
+    pods = lab.get("-n", PIPELINES, "pods")["items"]
+    return [pod for pod in pods if pod["metadata"]["name"].startswith("coachworks-doctor") and name in str(pod)]
+
+
 @pytest.fixture(scope="module")
 def tracking(lab, tmp_path_factory):
     """An MLflow server on the node's address, which pods reach."""
@@ -105,8 +111,7 @@ def test_all_is_well_where_it_is_and_nothing_is_left(doctor, lab, name):
     seen_by_pods = {what for what, row in rows.items() if row["pod"] and row["pod"]["verdict"] == "ok"}
     assert seen_by_pods >= {"store: publish once", "store: same for both", "MLflow: artifacts", "pod"}
     assert "Contents" not in bucket_client(lab).list_objects_v2(Bucket=name)
-    pods = lab.get("-n", PIPELINES, "pods")["items"]
-    assert not [pod for pod in pods if pod["metadata"]["name"].startswith("coachworks-doctor") and name in str(pod)]
+    until("the pods are gone", lambda: not pods_of_doctors(lab, name), within_s=60)
 
 
 def test_a_server_that_only_pods_are_led_astray_from_is_told_of_pods(doctor, name):
