@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mlflow_release import MlflowRelease
 
 from components import images
-from lab import Lab, running_lab
+from lab import PIPELINES, Lab, running_lab
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -42,3 +43,16 @@ def image(lab: Lab) -> Callable[[str], str]:
         return name
 
     return build
+
+
+@pytest.fixture(scope="session")
+def platform(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterator[MlflowRelease]:
+    """MLflow for the pipelines' runs; the Secret `SESSION-mlflow` in their namespace tells of it."""
+    made = MlflowRelease(lab, f"{session_name}-tracking", image("platform"))
+    made.make_namespace()
+    try:
+        made.upgrade(f"pipelines.namespace={PIPELINES}", f"pipelines.secretName={session_name}-mlflow")
+        yield made
+    finally:
+        made.remove()
+        lab.kubectl("-n", PIPELINES, "delete", "secret", f"{session_name}-mlflow", "--ignore-not-found")

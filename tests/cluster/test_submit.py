@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from mlflow_release import RELEASE, MlflowRelease
 
 from cluster_fleet import ClusterFleet, bucket_client, make_fleet
+from coachworks.results import Result, ancestor, load
+from coachworks.store import FolderStore, Store, open_store
 from faults import FaultyProxy
 from lab import PIPELINES, Lab, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+EVERY = "*/15 * * * * *"  # seconds first
+AWAY_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -22,48 +29,379 @@ def fleet(
     lab: Lab,
     session_name: str,
     image: Callable[[str], str],
-    platform: Any,
+    platform: MlflowRelease,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ClusterFleet]:
     made = make_fleet(
-        lab, session_name, tmp_path_factory.mktemp("fleet"), image("steps"), platform.here, platform.credentials
+        lab,
+        session_name,
+        tmp_path_factory.mktemp("fleet"),
+        image=image("steps"),
+        tracking=platform.here,
+        credentials=platform.credentials,
+        secret=f"{session_name}-mlflow",
     )
-    made.tell_pods(s3=lab.s3, tracking=platform.inside)
+    made.tell_pods(s3=lab.s3)
     try:
         yield made
     finally:
+        for schedule in listed(made)["schedules"]:
+            made.coachworks("cancel", schedule["id"])
         made.remove()
+
+
+def listed(fleet: ClusterFleet) -> Any:
+    """What `coachworks runs` lists."""
+    done = fleet.coachworks("runs", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @dataclass(frozen=True)
 class Done:
+    """A run that is over.
+
+    Attributes:
+        table: What `--json` printed.
+        said: What was printed beside it.
+        store: The fleet's store.
+    """
+
     table: dict[str, Any]
     said: str
-    returncode: int
+    store: Store
 
     @property
-    def run(self) -> str:
+    def id(self) -> str:
         return str(self.table["run"])
+
+    @property
+    def skills(self) -> dict[str, Any]:
+        return {row["skill"]: row for row in self.table["skills"]}
+
+    def result(self, step: str) -> Result:
+        """The result that a step of this run came to."""
+        found = [json.loads(self.store.read(key)) for key in self.store.list(f"runs/{self.id}/results")]
+        (last,) = [load(self.store, "document", entry["key"]) for entry in found if entry["step"] == "document"]
+        return last if step == "document" else ancestor(self.store, last, step)
+
+
+def done(fleet: ClusterFleet, process: Any) -> Done:
+    assert process.stdout, process.stderr
+    return Done(json.loads(process.stdout), process.stderr, open_store(f"s3://{fleet.name}/store"))
 
 
 @pytest.fixture(scope="module")
-def first(fleet: ClusterFleet) -> Done:
+def first(fleet: ClusterFleet, shell: None) -> Done:
     """The fleet submitted and waited for."""
-    done = fleet.coachworks("submit", "--wait", "--json")
-    assert done.stdout, done.stderr
-    return Done(json.loads(done.stdout), done.stderr, done.returncode)
+    return done(fleet, fleet.coachworks("submit", "--wait", "--json"))
 
 
-def rows(table: dict[str, Any]) -> dict[str, Any]:
-    return {row["skill"]: row for row in table["skills"]}
+@pytest.fixture(scope="module")
+def shell(fleet: ClusterFleet) -> Iterator[None]:
+    """This process sees the store as a person's shell does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (fleet.lab.client | fleet.environ).items():
+            if name.startswith(("AWS_", "MLFLOW_", "COACHWORKS_CACHE")):
+                patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def models(fleet: ClusterFleet, shell: None) -> Any:
+    """MLflow's client, as the administrator."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=fleet.tracking, registry_uri=fleet.tracking)
+
+
+def versions(models: Any, fleet: ClusterFleet) -> dict[str, list[int]]:
+    """The versions of every registered model of the fleet."""
+    found: dict[str, list[int]] = {}
+    for version in models.search_model_versions(f"name LIKE '{fleet.name}.%'"):
+        found.setdefault(version.name, []).append(int(version.version))
+    return {name: sorted(numbers) for name, numbers in sorted(found.items())}
+
+
+def runs_of(models: Any, fleet: ClusterFleet) -> dict[str, int]:
+    """How many runs each experiment of the fleet holds."""
+    experiments = models.search_experiments(filter_string=f"name LIKE '{fleet.name}/%'")
+    return {each.name: len(models.search_runs([each.experiment_id], max_results=1000)) for each in experiments}
+
+
+# --- the first run
 
 
 def test_a_submitted_run_trains_and_registers_every_skill(first: Done) -> None:
     assert first.table["state"] == "succeeded", first.said
     assert {row["registration"] for row in first.table["skills"]} == {"champion"}, first.said
+    assert first.table["passed"] is True
 
 
-def test_it_was_followed_step_by_step(first: Done) -> None:
-    for step in ("ingest", "split", "validate", "augment", "embed", "package", "document"):
-        assert f"✓ {step}" in first.said
-    assert "#/runs/details/" in first.said
+def test_it_was_followed_step_by_step_and_its_page_named(first: Done, fleet: ClusterFleet) -> None:
+    for step in ("ingest", "split", "validate", "augment", "embed", "train", "evaluate", "register", "package"):
+        assert f"✓ {step}" in first.said, first.said
+    assert f"#/runs/details/{first.id}" in first.said
+
+
+def test_lanes_run_side_by_side_in_one_pod_per_step_and_lane(first: Done, fleet: ClusterFleet) -> None:
+    pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={first.id}")["items"]
+    steps = [pod for pod in pods if "-impl-" in pod["metadata"]["name"]]
+    assert len(steps) == 7 + 3 * 2  # two lanes of train, evaluate, register; five skills
+
+
+def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: ClusterFleet) -> None:
+    objects = artifacts_of(first.id, fleet)
+    assert {name for name in objects if name.endswith("/metrics")}
+    for step, artifact, wanted in (
+        ("validate", "page", "<html"),
+        ("augment", "page", "<html"),
+        ("evaluate", "page", "image-quality"),
+        ("document", "summary", "paint-colour"),
+        ("register", "links", f"{fleet.tracking}/#/models/"),
+    ):
+        texts = [text for name, text in objects.items() if f"/{step}/" in name and name.endswith(f"/{artifact}")]
+        assert texts, (step, artifact, sorted(objects))
+        assert wanted in "\n".join(texts), (step, artifact)
+
+
+def artifacts_of(run: str, fleet: ClusterFleet) -> dict[str, str]:
+    """The texts that the dashboard shows of a run, by their place in its bucket."""
+    client, found = bucket_client(fleet.lab), {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="mlpipeline", Prefix="v2/artifacts/"):
+        for entry in page.get("Contents", ()):
+            if run in entry["Key"]:
+                body = client.get_object(Bucket="mlpipeline", Key=entry["Key"])["Body"].read()
+                found[entry["Key"]] = body.decode("utf-8", "replace")
+    return found
+
+
+def test_mlflow_leads_back_to_the_run_in_the_dashboard(first: Done, fleet: ClusterFleet, models: Any) -> None:
+    assert versions(models, fleet) == {f"{fleet.name}.{skill}": [1] for skill in sorted(first.skills)}
+    for name in versions(models, fleet):
+        champion = models.get_model_version_by_alias(name, "champion")
+        logged = models.get_run(champion.run_id).data
+        assert first.id in json.dumps([champion.tags, champion.description, logged.tags])
+        assert logged.metrics
+
+
+def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fleet: ClusterFleet) -> None:
+    from lab import S3_SECRET
+
+    workflows = fleet.lab.kubectl("-n", PIPELINES, "get", "workflows", "-l", f"pipeline/runid={first.id}", "-o", "json")
+    logs = fleet.lab.kubectl(
+        "-n", PIPELINES, "logs", "-l", f"pipeline/runid={first.id}", "-c", "main", "--tail=-1", "--prefix", check=False
+    )
+    for secret in (S3_SECRET, fleet.credentials[1]):
+        assert secret not in workflows
+        assert secret not in logs
+        assert secret not in first.said
+
+
+def test_the_same_fleet_on_this_machine_comes_to_the_same(first: Done, fleet: ClusterFleet) -> None:
+    local = fleet.lab.coachworks("run", "--json", cwd=fleet.folder, environ={"MLFLOW_TRACKING_URI": ""})
+    table = json.loads(local.stdout)
+    assert table["state"] == "succeeded", local.stderr
+    here = FolderStore(fleet.folder / "store")
+    record = json.loads(here.read(f"runs/{table['run']}/run.json"))
+    document = load(here, "document", record["document"])
+    ours, theirs = ancestor(here, document, "split").path, first.result("split").path
+    pd.testing.assert_frame_equal(
+        *(
+            pd.read_parquet(place / "splits.parquet").sort_values("photo_id", ignore_index=True)
+            for place in (ours, theirs)
+        )
+    )
+    local_rows = {row["skill"]: row for row in table["skills"]}
+    for skill, row in first.skills.items():
+        assert local_rows[skill]["winner"] == row["winner"]
+        for bound in ("value", "low", "high"):
+            np.testing.assert_allclose(
+                local_rows[skill]["balanced_accuracy"][bound], row["balanced_accuracy"][bound], atol=1e-6
+            )
+    for one, other in zip(metrics_of(here, document), metrics_of(first.store, first.result("document")), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def metrics_of(store: Store, document: Result) -> list[list[float]]:
+    """Every number that evaluate reports of every skill, in a fixed order."""
+    package = ancestor(store, document, "package")
+    reports = [ancestor(store, load(store, "register", key), "evaluate").report for key in package.inputs["register"]]
+    skills = {name: judged for report in reports for name, judged in report["skills"].items()}
+    wanted = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
+    return [numbers([skills[name][field] for field in wanted]) for name in sorted(skills)]
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, list):
+        return [number for entry in value for number in numbers(entry)]
+    return [float(value)] if isinstance(value, (int, float)) else []
+
+
+# --- by itself, with nothing changed
+
+
+@pytest.fixture(scope="module")
+def second(first: Done, fleet: ClusterFleet) -> Done:
+    """A run that a schedule made, with nothing changed."""
+    run = scheduled(fleet, after=first.id)
+    return done(fleet, fleet.coachworks("status", "--wait", "--json", "--run", run))
+
+
+def scheduled(fleet: ClusterFleet, *, after: str) -> str:
+    """Let the fleet run by itself until a run has begun; its id."""
+    before = {run["id"] for run in listed(fleet)["runs"]}
+    assert after in before
+    made = fleet.coachworks("submit", "--schedule", "--cron", EVERY, "--json")
+    assert made.returncode == 0, made.stderr
+    schedule = json.loads(made.stdout)["schedule"]
+
+    def begun() -> str | None:
+        fresh = [run["id"] for run in listed(fleet)["runs"] if run["id"] not in before and run["schedule"] == schedule]
+        return fresh[0] if fresh else None
+
+    run = until("a run by schedule", begun, within_s=120, every_s=3)
+    assert f"The schedule {schedule} is removed" in fleet.coachworks("cancel", schedule[:8]).stdout
+    until("the first step of the run", lambda: fleet_knows(fleet, run), within_s=120, every_s=3)
+    return run
+
+
+def fleet_knows(fleet: ClusterFleet, run: str) -> bool:
+    return open_store(f"s3://{fleet.name}/store").exists(f"runs/{run}/run.json")
+
+
+def test_a_run_with_nothing_changed_reuses_what_kfp_cached_and_registers_nothing(
+    first: Done, second: Done, fleet: ClusterFleet, models: Any
+) -> None:
+    assert second.table["state"] == "succeeded", second.said
+    assert second.table["unchanged"] is True
+    for skill, row in second.skills.items():
+        assert (row["version"], row["winner"]) == (first.skills[skill]["version"], first.skills[skill]["winner"])
+        assert row["balanced_accuracy"] == first.skills[skill]["balanced_accuracy"]
+    pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={second.id}")["items"]
+    worked = [pod for pod in pods if "-impl-" in pod["metadata"]["name"]]
+    assert len(worked) == 1 + 2, [pod["metadata"]["name"] for pod in worked]  # ingest, and register per lane
+    assert set(map(tuple, versions(models, fleet).values())) == {(1,)}
+
+
+# --- by itself, after photos were added, while everything around it fails
+
+
+@pytest.fixture(scope="module")
+def third(
+    second: Done, fleet: ClusterFleet, platform: MlflowRelease, models: Any
+) -> Iterator[tuple[Done, dict[str, Any]]]:
+    """A run under fire: S3 answers with 20 % errors, MLflow is away for a minute, a training pod is deleted."""
+    seen: dict[str, Any] = {"runs before": runs_of(models, fleet)}
+    fleet.add_photos()
+    with FaultyProxy(fleet.lab.s3, host=fleet.lab.node, error_rate=0.2) as proxy:
+        fleet.tell_pods(s3=proxy.url)
+        run = scheduled(fleet, after=second.id)
+        fire = threading.Thread(target=set_fire, args=(fleet, platform, run, seen))
+        fire.start()
+        process = fleet.coachworks("status", "--wait", "--json", "--run", run, timeout=900)
+        fire.join()
+        seen["spoilt"] = proxy.spoilt
+    fleet.tell_pods(s3=fleet.lab.s3)
+    return done(fleet, process), seen
+
+
+def set_fire(fleet: ClusterFleet, platform: MlflowRelease, run: str, seen: dict[str, Any]) -> None:
+    store = open_store(f"s3://{fleet.name}/store")
+
+    def at_work(step: str) -> bool:
+        return any(f"/progress/{step}" in key for key in store.list(f"runs/{run}/progress"))
+
+    until("training", lambda: at_work("train"), within_s=400)
+    pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={run}")["items"]
+    training = [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["status"]["phase"] == "Running" and "-impl-" in pod["metadata"]["name"]
+    ]
+    if training:
+        fleet.lab.kubectl("-n", PIPELINES, "delete", "pod", training[0], "--wait=false")
+        seen["deleted"] = training[0]
+    until("evaluation", lambda: at_work("evaluate"), within_s=400)
+    deployment = f"deployment/{RELEASE}-mlflow"
+    platform.lab.kubectl("-n", platform.namespace, "scale", deployment, "--replicas=0")
+    until("registration", lambda: at_work("register"), within_s=400)
+    seen["away from"] = time.time()
+    time.sleep(AWAY_S)
+    platform.lab.kubectl("-n", platform.namespace, "scale", deployment, "--replicas=1")
+    seen["back at"] = time.time()
+
+
+def test_under_fire_the_run_is_complete_and_correct(third: Fire, first: Done) -> None:
+    run, seen = third
+    assert run.table["state"] == "succeeded", run.said
+    assert seen["spoilt"] > 20
+    assert "deleted" in seen
+    assert run.result("ingest").report["photos"] > first.result("ingest").report["photos"]
+    for skill, row in run.skills.items():
+        assert row["photos"] > first.skills[skill]["photos"]
+        assert row["status"] in {"passed", "failed"}
+
+
+def test_under_fire_each_skill_gets_one_version_more_at_most_and_nothing_twice(
+    third: Fire, fleet: ClusterFleet, models: Any
+) -> None:
+    run, seen = third
+    found = versions(models, fleet)
+    for skill, row in run.skills.items():
+        wanted = [1] if row["status"] == "failed" else [1, 2]
+        assert found[f"{fleet.name}.{skill}"] == wanted, (skill, row, found)
+    assert any(len(numbers) == 2 for numbers in found.values())
+    before, after = seen["runs before"], runs_of(models, fleet)
+    for experiment, count in after.items():
+        assert count == 2 * before[experiment], (experiment, before, after)  # each candidate of each evaluation, once
+
+
+def test_the_deleted_pod_cost_one_retry(third: Fire, fleet: ClusterFleet) -> None:
+    run, _ = third
+    workflow = fleet.lab.get("-n", PIPELINES, "workflows", "-l", f"pipeline/runid={run.id}")["items"][0]
+    attempts = [node for node in workflow["status"]["nodes"].values() if node["displayName"].endswith("(1)")]
+    assert len(attempts) >= 1
+    assert not [node for node in workflow["status"]["nodes"].values() if node["displayName"].endswith("(2)")]
+
+
+# --- photos on this machine, a failing step, cancelling
+
+
+def test_photos_on_this_machine_are_taken_in_first_and_a_run_can_be_cancelled(third: Fire, fleet: ClusterFleet) -> None:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    local = yaml.load(fleet.file.read_text("utf-8"))
+    local["spec"]["sources"] = [{"photos": "./photos", "table": "./photos.csv"}]
+    file = fleet.folder / "local.yaml"
+    yaml.dump(local, file)
+    submitted = fleet.lab.coachworks("submit", "-f", file, "--json", cwd=fleet.folder, environ=fleet.environ)
+    assert submitted.returncode == 0, submitted.stderr
+    assert "ingest" in submitted.stderr
+    run = json.loads(submitted.stdout)["run"]
+    cancelled = fleet.coachworks("cancel", run)
+    assert "is being ended" in cancelled.stdout, cancelled.stderr
+    waited = fleet.coachworks("status", "--wait", "--run", run)
+    assert waited.returncode == 1
+    state = next(each["state"] for each in listed(fleet)["runs"] if each["id"] == run)
+    assert state == "CANCELED"
+    refused = fleet.lab.coachworks("submit", "-f", file, "--schedule", "--cron", EVERY, cwd=fleet.folder)
+    assert refused.returncode == 2
+    assert "s3://bucket/prefix" in refused.stderr
+
+
+def test_a_step_that_fails_ends_the_command_with_its_own_words(third: Fire, fleet: ClusterFleet) -> None:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    broken = yaml.load(fleet.file.read_text("utf-8"))
+    broken["spec"]["sources"] = [{"photos": f"s3://{fleet.name}/nothing-here", "skill": "image-quality"}]
+    file = Path(fleet.folder / "broken.yaml")
+    yaml.dump(broken, file)
+    failed = fleet.lab.coachworks("submit", "--wait", "-f", file, cwd=fleet.folder, environ=fleet.environ)
+    assert failed.returncode == 1
+    assert "ingest failed:" in failed.stderr + failed.stdout
+    assert "nothing-here" in failed.stderr + failed.stdout

@@ -1,4 +1,4 @@
-"""The demo's fleet on a cluster: its photos in a bucket, its settings in a Secret and a ConfigMap."""
+"""The demo's fleet on a cluster: its photos in a bucket, what pods are told in a Secret."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from coachworks.showroom.showroom import draw_showroom
 from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, Lab
 
-CARS, MORE_CARS = 40, 6
+MORE_CARS = 6
 
 
 def bucket_client(lab: Lab) -> Any:
@@ -42,7 +42,7 @@ class ClusterFleet:
 
     Attributes:
         lab: The cluster.
-        name: Name of the fleet, its bucket, its Secret and its ConfigMap.
+        name: Name of the fleet, its bucket and its Secret.
         folder: Where `fleet.yaml` and the photos lie on this machine.
         tracking: Address of MLflow as this machine sees it.
         credentials: User name and password of MLflow.
@@ -69,29 +69,16 @@ class ClusterFleet:
             "COACHWORKS_CACHE": str(self.folder / "cache"),
         }
 
-    def tell_pods(self, *, s3: str, tracking: str) -> None:
-        """Write the Secret and the ConfigMap that the fleet file names."""
+    def tell_pods(self, *, s3: str) -> None:
+        """Write the Secret that tells pods of the store; that of MLflow is the platform's."""
+        told = {
+            "AWS_ACCESS_KEY_ID": S3_KEY,
+            "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+            "AWS_REGION": S3_REGION,
+            "AWS_ENDPOINT_URL": s3,
+        }
         metadata = {"name": self.name, "namespace": PIPELINES}
-        addresses = {"name": f"{self.name}-addresses", "namespace": PIPELINES}
-        self.lab.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": metadata,
-                "stringData": {
-                    "AWS_ACCESS_KEY_ID": S3_KEY,
-                    "AWS_SECRET_ACCESS_KEY": S3_SECRET,
-                    "MLFLOW_TRACKING_USERNAME": self.credentials[0],
-                    "MLFLOW_TRACKING_PASSWORD": self.credentials[1],
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": addresses,
-                "data": {"AWS_REGION": S3_REGION, "AWS_ENDPOINT_URL": s3, "MLFLOW_TRACKING_URI": tracking},
-            },
-        )
+        self.lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told})
 
     def coachworks(self, command: str, *arguments: str | Path, timeout: float = 600) -> Any:
         """A command on this fleet."""
@@ -127,24 +114,32 @@ class ClusterFleet:
 
     def remove(self) -> None:
         """Remove what stands in the pipelines' namespace and the bucket."""
-        objects = (f"secret/{self.name}", f"configmap/{self.name}-addresses")
-        self.lab.kubectl("-n", PIPELINES, "delete", *objects, "--ignore-not-found")
+        self.lab.kubectl("-n", PIPELINES, "delete", "secret", self.name, "--ignore-not-found")
         empty_bucket(self.lab, self.name)
 
 
 def make_fleet(
-    lab: Lab, name: str, folder: Path, image: str, tracking: str, credentials: tuple[str, str]
+    lab: Lab, name: str, folder: Path, *, image: str, tracking: str, credentials: tuple[str, str], secret: str
 ) -> ClusterFleet:
-    """Draw the demo's photos, put them into a bucket, write `fleet.yaml` (this machine) and `cluster.yaml`."""
+    """Draw the demo's photos, put them into a bucket, write `fleet.yaml` (this machine) and `cluster.yaml`.
+
+    Args:
+        lab: The cluster.
+        name: Name of the fleet, its bucket and its Secret.
+        folder: Where to.
+        image: Image of the steps.
+        tracking: Address of MLflow as this machine sees it.
+        credentials: User name and password of MLflow.
+        secret: Name of the Secret that tells pods of MLflow.
+    """
     made = ClusterFleet(lab, name, folder, tracking, credentials)
-    draw_showroom(folder, cars=CARS)
+    draw_showroom(folder)
     bucket_client(lab).create_bucket(Bucket=name)
     made.upload_photos()
     yaml = YAML()
     fleet = yaml.load((folder / "fleet.yaml").read_text("utf-8"))
     fleet["metadata"]["name"] = name
     fleet["spec"]["lanes"] = 2
-    fleet["spec"]["augment"] = {"views": 1}
     yaml.dump(fleet, folder / "fleet.yaml")
     fleet["spec"]["store"] = f"s3://{name}/store"
     fleet["spec"]["tracking"] = tracking
@@ -154,7 +149,7 @@ def make_fleet(
     fleet["spec"]["cluster"] = {
         "image": image,
         "dashboard": lab.environ.get("KFP_UI", lab.environ["KFP_ENDPOINT"]),
-        "environment": [{"secret": name}, {"configMap": f"{name}-addresses"}],
+        "environment": [{"secret": name}, {"secret": secret}],
         "defaults": {"requests": {"cpu": "100m", "memory": "768Mi"}},
     }
     yaml.dump(fleet, made.file)
