@@ -92,7 +92,6 @@ class _Pace:
 
 _pace = _Pace()
 PATIENT = Patience()  # about a minute where a server refuses at once
-BRIEF = Patience(attempts=2, total_s=3.0)  # for what the next attempt replaces anyway
 _LEAST_ATTEMPTS = 8
 
 
@@ -146,7 +145,7 @@ def _make_client() -> Any:
     return client
 
 
-def patient(call: Callable[[], T], *, place: str = "", patience: Patience = PATIENT) -> T:
+def patient(call: Callable[[], T], *, place: str = "", patience: Patience | None = None) -> T:
     """What `call` gives, repeated with growing random waits while it fails for now.
 
     Reading an answer's body belongs into `call`: connections break in the middle too.
@@ -154,7 +153,7 @@ def patient(call: Callable[[], T], *, place: str = "", patience: Patience = PATI
     Args:
         call: Asks a client of `open_s3`; what it raises of its own passes.
         place: What it is about, for messages: `s3://bucket/key`.
-        patience: How long to go on.
+        patience: How long to go on; `PATIENT` if None.
 
     Raises:
         TransientError: it failed for now, every time.
@@ -167,6 +166,7 @@ def patient(call: Callable[[], T], *, place: str = "", patience: Patience = PATI
     from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
     from urllib3.exceptions import HTTPError
 
+    patience = patience or PATIENT
     slow = wait_random_exponential(multiplier=patience.first_s * 4, max=patience.longest_s * 2, min=0)
     usual = wait_random_exponential(multiplier=patience.first_s, max=patience.longest_s, min=0)
 

@@ -289,10 +289,11 @@ def test_a_run_with_nothing_changed_reuses_what_kfp_cached_and_registers_nothing
 # --- by itself, after photos were added, while everything around it fails
 
 
+Fire = tuple[Done, dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def third(
-    second: Done, fleet: ClusterFleet, platform: MlflowRelease, models: Any
-) -> Iterator[tuple[Done, dict[str, Any]]]:
+def third(second: Done, fleet: ClusterFleet, platform: MlflowRelease, models: Any) -> Fire:
     """A run under fire: S3 answers with 20 % errors, MLflow is away for a minute, a training pod is deleted."""
     seen: dict[str, Any] = {"runs before": runs_of(models, fleet)}
     fleet.add_photos()
