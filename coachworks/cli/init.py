@@ -18,7 +18,12 @@ from coachworks.cli.options import fleet_option
 @click.option("--name", help="Name of the fleet.  [default: that of the folder]")
 @click.option("--store", default="./store", show_default=True, help="Folder, or s3://bucket/prefix.")
 @click.option("--tracking", metavar="URL", help="Address of an MLflow server; without one it is embedded.")
-@click.option("--environment", metavar="SECRET", help="For a cluster: the Secret that tells pods what they need.")
+@click.option(
+    "--environment",
+    multiple=True,
+    metavar="SECRET",
+    help="For a cluster: a Secret that tells pods what they need; may be repeated.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the fleet file if there is one.")
 def init(
     photos: Path,
@@ -27,7 +32,7 @@ def init(
     name: str | None,
     store: str,
     tracking: str | None,
-    environment: str | None,
+    environment: tuple[str, ...],
     *,
     force: bool,
 ) -> None:

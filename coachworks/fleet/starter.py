@@ -21,13 +21,13 @@ class Surroundings:
         name: The fleet's name; None: that of the photos' folder.
         store: Folder or bucket.
         tracking: Address of an MLflow server, or None.
-        environment: Name of the Secret that pods are told by, or None.
+        environment: Names of the Secrets that pods are told by.
     """
 
     name: str | None = None
     store: str = "./store"
     tracking: str | None = None
-    environment: str | None = None
+    environment: tuple[str, ...] = ()
 
 
 HERE = Surroundings()
@@ -79,11 +79,11 @@ def _places(surroundings: Surroundings) -> list[str]:
     lines = []
     if surroundings.tracking is not None:
         lines.append(f"  tracking: {scalar(surroundings.tracking)}  # MLflow, as people reach it")
-    if surroundings.environment is not None:
+    if surroundings.environment:
         lines += [
             "  cluster:  # how the pipeline's pods are made; nothing here is secret",
             "    environment:  # what tells pods of the store, MLflow and credentials",
-            f"      - secret: {scalar(surroundings.environment)}",
+            *(f"      - secret: {scalar(name)}" for name in surroundings.environment),
             "    # schedule: 0 2 * * *  # for `coachworks submit --schedule`",
             "    defaults:",
             "      requests: {cpu: 500m, memory: 1Gi}  # of every step; `steps` says otherwise of one",

@@ -1,12 +1,15 @@
 """The platform chart, installed in a namespace of its own, and MLflow as a person reaches it."""
 
 import base64
+import io
 import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from cluster_fleet import bucket_client, empty_bucket
 from lab import S3_KEY, S3_SECRET, Lab
@@ -55,6 +58,20 @@ class MlflowRelease:
                 "stringData": {"AWS_ACCESS_KEY_ID": S3_KEY, "AWS_SECRET_ACCESS_KEY": S3_SECRET},
             },
         )
+
+    def values(self, *settings: str) -> str:
+        """The values of the release as a file."""
+        values = YAML().load(VALUES.read_text("utf-8"))
+        for setting in (*self.settings, *settings):
+            path, _, value = setting.partition("=")
+            *parents, last = path.split(".")
+            place = values
+            for name in parents:
+                place = place.setdefault(name, {})
+            place[last] = value
+        text = io.StringIO()
+        YAML().dump(values, text)
+        return text.getvalue()
 
     def helm(self, *arguments: str) -> str:
         return self.lab.call("helm", "--namespace", self.namespace, *arguments)

@@ -202,10 +202,10 @@ def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_what_tells_pods(t
         (photos / label).mkdir(parents=True)
         Image.new("RGB", (64, 64)).save(photos / label / "1.jpg")
     surroundings = Surroundings(
-        name="pets", store="s3://bucket/pets", tracking="https://mlflow.example", environment="pets"
+        name="pets", store="s3://bucket/pets", tracking="https://mlflow.example", environment=("pets", "mlflow")
     )
     fleet, problems = examine(starter(survey(photos), tmp_path, surroundings))
     assert problems == []
     assert fleet is not None
     assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")
-    assert [source.secret for source in fleet.spec.cluster.environment] == ["pets"]
+    assert [source.secret for source in fleet.spec.cluster.environment] == ["pets", "mlflow"]
