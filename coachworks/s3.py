@@ -65,7 +65,7 @@ class Patience:
     total_s: float = 150.0
 
 
-class _Pace:
+class Pace:
     """A pause before every call, for as long as the server says that it is asked too much.
 
     Each such answer doubles the pause, each other one takes a fifth of it away. botocore's own limiter (`adaptive`)
@@ -90,7 +90,7 @@ class _Pace:
             self._pause_s = 0.8 * self._pause_s if self._pause_s > self.least_s / 10 else 0.0
 
 
-_pace = _Pace()
+_pace = Pace()
 PATIENT = Patience()  # about a minute where a server refuses at once
 _LEAST_ATTEMPTS = 8
 

@@ -106,11 +106,12 @@ class FaultyProxy:
 
     def fate(self, method: str, path: str) -> str:
         """What happens to a request."""
+        chosen = self._choose(method, path) if self._choose is not None and not self.down else None
         with self._lock:
             if self.down:
                 fate = DOWN
             elif self._choose is not None:
-                fate = self._choose(method, path) or PASSED
+                fate = chosen or PASSED
             elif self._random.random() < self.error_rate:
                 fate = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
             else:

@@ -1,0 +1,143 @@
+"""Patience with S3 servers, and what is said where it is of no use."""
+
+import pytest
+
+from coachworks import s3
+from coachworks.errors import InvalidConfigError, TransientError
+from coachworks.store import open_store
+from s3_server import S3Server
+
+SHORT = s3.Patience(first_s=0.001, longest_s=0.002)
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = s3.Pace()
+    pace.least_s = pace.most_s = 0.001
+    monkeypatch.setattr(s3, "_pace", pace)
+
+
+def refusal(code: str, status: int):
+    from botocore.exceptions import ClientError
+
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("SlowDown", 503),
+        ("503", 503),
+        ("InternalError", 500),
+        ("RequestTimeout", 400),
+        ("ConditionalRequestConflict", 409),
+        ("OperationAborted", 409),
+        ("BadDigest", 400),
+        ("429", 429),
+    ],
+)
+def test_what_may_pass_is_tried_at_least_eight_times(bucket: str, code: str, status: int) -> None:
+    attempts = []
+
+    def fail() -> None:
+        attempts.append(1)
+        raise refusal(code, status)
+
+    with pytest.raises(TransientError, match=r"Check AWS_ENDPOINT_URL .* what is done is kept"):
+        s3.patient(fail, place="s3://bucket/key", patience=SHORT)
+    assert len(attempts) >= 8
+
+
+def test_what_passes_in_the_end_is_given_back(bucket: str) -> None:
+    failures = [refusal("SlowDown", 503), ConnectionResetError(), refusal("InternalError", 500)]
+
+    def ask() -> str:
+        if failures:
+            raise failures.pop()
+        return "answer"
+
+    assert s3.patient(ask, patience=SHORT) == "answer"
+
+
+def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
+    attempts = []
+
+    def fail() -> None:
+        attempts.append(1)
+        raise KeyError("own")
+
+    with pytest.raises(KeyError, match="own"):
+        s3.patient(fail)
+    assert len(attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("AccessDenied", 403, "denies access about s3://bucket/key .*PutObject.*permissions"),
+        ("403", 403, "denies access"),
+        ("InvalidAccessKeyId", 403, "does not know the access key. Set AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", 403, "the secret does not belong to the access key"),
+        ("ExpiredToken", 400, "credentials have expired"),
+        ("AuthorizationHeaderMalformed", 400, "Set AWS_REGION"),
+        ("RequestTimeTooSkewed", 403, "the clock of this machine"),
+        ("NotImplemented", 501, "a server with conditional writes"),
+    ],
+)
+def test_what_will_not_pass_is_told_at_once(bucket: str, code: str, status: int, said: str) -> None:
+    attempts = []
+
+    def fail() -> None:
+        attempts.append(1)
+        raise refusal(code, status)
+
+    with pytest.raises(InvalidConfigError, match=said):
+        s3.patient(fail, place="s3://bucket/key")
+    assert len(attempts) == 1
+
+
+def test_no_credentials_are_told_with_the_way_out(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(InvalidConfigError, match=r"no credentials for the S3 server .*Set AWS_ACCESS_KEY_ID"):
+        open_store(f"s3://{bucket}/x").read("a")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
+def test_a_server_that_is_not_there_is_named(bucket: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(s3, "PATIENT", SHORT)
+    with pytest.raises(TransientError, match=f"the S3 server {endpoint} does not answer"):
+        open_store(f"s3://{bucket}/x").read("a")
+
+
+def test_an_endpoint_that_is_no_address_and_a_missing_profile_are_told(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nowhere")
+    with pytest.raises(InvalidConfigError, match=r"the settings for S3 cannot be used: .*Correct the AWS_"):
+        s3.open_s3()
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(InvalidConfigError, match=r"profile .nobody. could not be found|config profile"):
+        s3.open_s3()
+
+
+def test_the_client_is_shared_until_the_environment_changes(
+    bucket: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = s3.open_s3()
+    assert s3.open_s3() is one
+    assert one.meta.region_name == s3_server.region
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
+    assert s3.open_s3() is not one
+
+
+def test_servers_of_one_s_own_are_asked_by_path_and_amazon_s_by_name(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio-service.kubeflow:9000")
+    url = s3.open_s3().generate_presigned_url("get_object", Params={"Bucket": "some", "Key": "key"})
+    assert url.startswith("http://minio-service.kubeflow:9000/some/key")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    url = s3.open_s3().generate_presigned_url("get_object", Params={"Bucket": "some", "Key": "key"})
+    assert url.startswith("https://some.s3.")
