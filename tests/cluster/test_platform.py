@@ -215,7 +215,7 @@ def test_a_lost_database_comes_back_from_its_backup_with_its_users(
     release.upgrade(*usual, "restore.from=latest")
 
     everything_is_there(release, run)
-    assert release.ask("GET", f"mlflow/runs/get?run_id={later.id}", credentials=PERSON)[0] == 404
+    assert release.ask("GET", f"mlflow/runs/get?run_id={later.id}", credentials=release.credentials)[0] == 404
     kept = start_run(release, run.experiment)
     release.upgrade(*usual, "restore.from=latest", "mlflow.auth.cacheSeconds=30")
     assert release.ask("GET", f"mlflow/runs/get?run_id={kept.id}", credentials=PERSON)[0] == 200, "restored once only"
