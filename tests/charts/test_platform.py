@@ -252,6 +252,11 @@ def test_pipelines_are_told_by_a_secret_without_the_administrators_password(rend
     assert told["data"]["MLFLOW_TRACKING_PASSWORD"] != auth["data"]["admin-password"]
 
 
+def test_the_secret_of_pipelines_may_be_somebody_elses(render: Render) -> None:
+    values = ("pipelines.namespace=kubeflow", "pipelines.makeSecret=false")
+    assert ("Secret", "kubeflow/acme-mlflow") not in render("platform", *values)
+
+
 def test_a_private_authority_reaches_everything_that_speaks_tls(render: Render) -> None:
     objects = render("platform", CHART / "ci/authority-values.yaml")
     for name in ("acme-mlflow/prepare", "acme-mlflow/mlflow", "acme-backup/backup"):

@@ -10,7 +10,7 @@ import pytest
 from mlflow_release import RELEASE, MlflowRelease
 from ruamel.yaml import YAML
 
-from lab import Lab
+from lab import Lab, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -201,6 +201,19 @@ def test_an_upgrade_keeps_passwords_and_data(release: MlflowRelease, run: Run, u
     release.upgrade(*usual, "mlflow.auth.defaultPermission=USE")
     assert [release.secret(name) for name in names] == before
     everything_is_there(release, run)
+
+
+def test_a_killed_database_starts_again_by_itself(release: MlflowRelease, run: Run) -> None:
+    pod = ("-n", release.namespace, "exec", f"{RELEASE}-postgresql-0", "--")
+    release.lab.kubectl(*pod, "sh", "-c", 'kill -9 "$(head -1 "$PGDATA/postmaster.pid")"', check=False)
+
+    def restarts() -> int:
+        pod = release.lab.get("-n", release.namespace, "pod", f"{RELEASE}-postgresql-0")
+        return int(pod["status"]["containerStatuses"][0]["restartCount"])
+
+    until("PostgreSQL starts again", restarts, within_s=60)
+    query = f"mlflow/runs/get?run_id={run.id}"
+    until("runs answer again", lambda: release.ask("GET", query, credentials=PERSON)[0] == 200, within_s=60)
 
 
 def test_a_lost_database_comes_back_from_its_backup_with_its_users(
