@@ -125,6 +125,15 @@ def test_helm_test_passes(release: MlflowRelease) -> None:
     assert "MLflow refuses strangers, keeps runs and gives artifacts back" in said
 
 
+def test_the_commands_of_the_notes_do_what_they_say(release: MlflowRelease) -> None:
+    notes = release.helm("get", "notes", RELEASE)
+    commands = [line.strip() for line in notes.splitlines() if line.startswith("  kubectl")]
+    (password,) = [line for line in commands if "admin-password" in line]
+    assert release.lab.call("bash", "-c", password) == release.credentials[1]
+    (listing,) = [line for line in commands if line.endswith("mlflow_server list")]
+    assert release.lab.call("bash", "-c", listing) == "", "there are no backups yet"
+
+
 def test_the_deployer_may_install_models_where_it_was_said_and_nowhere_else(
     release: MlflowRelease, pipelines: str
 ) -> None:
