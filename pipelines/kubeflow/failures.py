@@ -1,0 +1,53 @@
+"""Errors of Kubeflow's client, translated: where, what, and the way out."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
+
+ENDPOINT_VARIABLE = "KF_PIPELINES_ENDPOINT"
+TOKEN_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 — the name of kfp's variable for a file
+WAY_OUT = (
+    f"Set {ENDPOINT_VARIABLE} to the address of its API (`kubectl -n kubeflow port-forward svc/ml-pipeline 8888` gives "
+    "http://localhost:8888), or let KUBECONFIG name a cluster that runs it."
+)
+
+
+@contextlib.contextmanager
+def translated(host: str) -> Iterator[None]:
+    """Errors of the client become ours; what it prints is left out."""
+    import urllib3
+    from kfp_server_api import ApiException
+
+    where = f"Kubeflow Pipelines at {host}" if host else "Kubeflow Pipelines"
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except ApiException as err:
+        raise _translation(where, err) from err
+    except (urllib3.exceptions.HTTPError, TimeoutError, ConnectionError) as err:
+        raise TransientError(f"{where} does not answer. {WAY_OUT}") from err
+
+
+def _translation(where: str, err: Any) -> CoachworksError:
+    try:
+        message = str(json.loads(err.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        message = str(err.reason or err.body)
+    if err.status in {401, 403}:
+        return InvalidConfigError(
+            f"{where} refuses our credentials ({err.status}): {message}. Set {TOKEN_VARIABLE} to the file of a service "
+            "account's token, or use an address that lets you in, such as a port-forward."
+        )
+    if err.status == 404:
+        return NotFoundError(f"{where} does not have what was asked for: {message}")
+    if err.status in {429, 502, 503, 504}:
+        return TransientError(f"{where} is busy ({err.status}): {message}. Try again.")
+    if "unknown field" in message:
+        return CoachworksError(
+            f"{where} does not know all that kfp-kubernetes compiles: {message}. It is too old: use 2.15 or later."
+        )
+    return CoachworksError(f"{where} refused ({err.status}): {message}")
