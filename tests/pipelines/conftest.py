@@ -96,6 +96,12 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
     return Toys(folder, call("run", "--json", cwd=folder))
 
 
+@pytest.fixture
+def same_toys(tmp_path: Path) -> Path:
+    """The file of the same small fleet, before any run."""
+    return write_fleet(tmp_path, draw_toys(tmp_path, 36))
+
+
 @pytest.fixture(scope="session")
 def run_coachworks() -> Any:
     return call
