@@ -29,6 +29,20 @@ def test_features_come_in_the_order_asked_from_whatever_shard(store: FolderStore
     assert known_photos(store, CLEAN) == set(IDS)
 
 
+def test_ids_are_read_without_the_features(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shard(store, CLEAN, IDS, np.zeros((10, 5000), np.float32))
+    read, sizes = store.read, []
+
+    def counted(key: str, start: int = 0, length: int | None = None) -> bytes:
+        data = read(key, start, length)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(store, "read", counted)
+    assert known_photos(store, CLEAN) == set(IDS)
+    assert sum(sizes) < 1000
+
+
 def test_views_are_kept_apart_and_the_clean_one_belongs_to_no_policy(store: FolderStore) -> None:
     write_shard(store, CLEAN, IDS, ROWS)
     write_shard(store, view_folder("features/some", "f" * 64, 2), IDS, ROWS + 100)
