@@ -48,7 +48,7 @@ def _translation(where: str, err: Any) -> CoachworksError:
         return TransientError(f"{where} is busy ({err.status}): {message}. Try again.")
     if "unknown field" in message:
         return CoachworksError(
-            f"{where} does not know all that kfp-kubernetes compiles: {message}. It is older than the SDK that compiled "
+            f"{where} does not know all that kfp-kubernetes compiles: {message}. It is older than the SDK which made "
             "the pipeline: upgrade it."
         )
     return CoachworksError(f"{where} refused ({err.status}): {message}")
