@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 SHA256 = "sha256"  # the entry of an object's metadata that says what its content is
 _SINGLE_BYTES = 4 * PART_BYTES  # larger files go in parts
-_BLOCK_BYTES = 1 << 20
+_TRANSFERS = 3  # of a file that arrives damaged
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 
@@ -127,17 +127,21 @@ class Objects:
         Raises:
             TransientError: it kept arriving damaged.
         """
-        digest = hashlib.sha256()
-        with target.open("wb") as file:
-            for start in range(0, size, PART_BYTES):
-                data = self.get(key, start, min(PART_BYTES, size - start), etag)
-                if data is None:
-                    return False
-                digest.update(data)
-                file.write(data)
-        if sha256 and digest.hexdigest() != sha256:
-            raise TransientError(f"{self.place(key)} arrived damaged: its SHA-256 must be {sha256}. Run again.")
-        return True
+        for _ in range(_TRANSFERS):
+            digest = hashlib.sha256()
+            with target.open("wb") as file:
+                for start in range(0, size, PART_BYTES):
+                    data = self.get(key, start, min(PART_BYTES, size - start), etag)
+                    if data is None:
+                        return False
+                    digest.update(data)
+                    file.write(data)
+            if sha256 is None or digest.hexdigest() == sha256:
+                return True
+        raise TransientError(
+            f"{self.place(key)} arrived damaged {_TRANSFERS} times: its SHA-256 must be {sha256}. Run again; if "
+            "it stays so, delete the object, and it is made again."
+        )
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys of all objects whose key begins with `prefix`, in the server's order."""

@@ -261,6 +261,8 @@ def test_damage_on_the_way_is_noticed(in_bucket: S3Store, prompt: None) -> None:
     s3.open_s3().put_object(Bucket=bucket, Key="some/prefix/x", Body=b"other", Metadata={"sha256": "0" * 64})
     with pytest.raises(TransientError, match="x arrived damaged"):
         in_bucket.read("x")
+    with pytest.raises(TransientError, match="x arrived damaged 3 times"):
+        in_bucket.fetch("x")
 
 
 def test_two_stores_in_one_bucket_do_not_meet(bucket: str) -> None:
