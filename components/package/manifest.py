@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from coachworks.digests import digest_json
 from coachworks.errors import DataError
-from coachworks.fleet.model import Name
+from coachworks.fleet.parts import Name
 
 MANIFEST = "manifest.json"
 BACKBONE = "backbone.onnx"
