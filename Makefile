@@ -31,11 +31,15 @@ setup: $(READY)  ## Set up the virtual environment, if it is not
 demo: $(READY)  ## Draw a showroom, train its five skills, serve them, ask about three photos
 	@$(BIN)/coachworks demo showroom
 
-test: $(READY)  ## The default tests: no network, no cluster, no GPU
+# helm for the charts' tests, where there is none; they are skipped where it cannot be had.
+$(BIN)/helm: | $(READY)
+	@command -v helm >/dev/null || { echo "» getting helm for the charts' tests"; $(BIN)/python tests/support/get_helm.py $@; } || true
+
+test: $(READY) | $(BIN)/helm  ## The default tests: no network, no cluster, no GPU
 	@echo "» running the tests"
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
-test-all: $(READY)  ## The default tests and the slow ones
+test-all: $(READY) | $(BIN)/helm  ## The default tests and the slow ones
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
