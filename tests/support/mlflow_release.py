@@ -79,7 +79,18 @@ class MlflowRelease:
     def upgrade(self, *settings: str, flags: tuple[str, ...] = ("--wait", "--timeout=150s")) -> str:
         """Install or upgrade the release, and wait until it is ready."""
         values = [word for setting in (*self.settings, *settings) for word in ("--set", setting)]
-        return self.helm("upgrade", "--install", RELEASE, str(CHART), f"--values={VALUES}", *values, *flags)
+        try:
+            return self.helm("upgrade", "--install", RELEASE, str(CHART), f"--values={VALUES}", *values, *flags)
+        except AssertionError as err:
+            raise AssertionError(f"{err}\n{self.trouble()}") from err
+
+    def trouble(self) -> str:
+        """What tells why pods do not come up."""
+        where = ("-n", self.namespace)
+        asked = [("get", "pods,pvc,jobs"), ("get", "events", "--sort-by=.lastTimestamp")]
+        for pod in (f"deployment/{RELEASE}-mlflow", f"statefulset/{RELEASE}-postgresql"):
+            asked.append(("logs", pod, "--all-containers", "--tail=30", "--prefix", "--timestamps"))
+        return "\n".join(self.lab.kubectl(*where, *words, check=False) for words in asked)
 
     def secret(self, name: str, namespace: str | None = None) -> dict[str, str]:
         """The entries of a Secret."""
