@@ -1,6 +1,10 @@
 """Three runs of the demo's fleet on a real cluster: a first one, one with nothing changed, one under fire."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -385,7 +389,9 @@ def test_the_deleted_pod_cost_one_retry(third: Fire, fleet: ClusterFleet) -> Non
 # --- photos on this machine, a failing step, cancelling
 
 
-def test_photos_on_this_machine_are_taken_in_first_and_a_run_can_be_cancelled(third: Fire, fleet: ClusterFleet) -> None:
+def test_photos_on_this_machine_are_taken_in_first_ctrl_c_leaves_the_run_going_and_cancel_ends_it(
+    third: Fire, fleet: ClusterFleet
+) -> None:
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -393,10 +399,18 @@ def test_photos_on_this_machine_are_taken_in_first_and_a_run_can_be_cancelled(th
     local["spec"]["sources"] = [{"photos": "./photos", "table": "./photos.csv"}]
     file = fleet.folder / "local.yaml"
     yaml.dump(local, file)
-    submitted = fleet.lab.coachworks("submit", "-f", file, "--json", cwd=fleet.folder, environ=fleet.environ)
-    assert submitted.returncode == 0, submitted.stderr
-    assert "ingest" in submitted.stderr
-    run = json.loads(submitted.stdout)["run"]
+    command = [sys.executable, "-m", "coachworks.cli.main", "submit", "--wait", "-f", str(file)]
+    log = fleet.folder / "submit.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(command, cwd=fleet.folder, env=fleet.lab.client | fleet.environ, stderr=said)
+    until("the first step", lambda: "… ingest" in log.read_text("utf-8"), within_s=120)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    text = log.read_text("utf-8")
+    run = re.findall(r"run ([0-9a-f-]{36})", text)[0]
+    assert f"`coachworks status --wait --run {run}` comes back to it" in text
+    assert "ingest" in text.partition("Fleet")[0]  # taken in here, before anything was sent
+    assert next(each["state"] for each in listed(fleet)["runs"] if each["id"] == run) == "RUNNING"
     cancelled = fleet.coachworks("cancel", run)
     assert "is being ended" in cancelled.stdout, cancelled.stderr
     waited = fleet.coachworks("status", "--wait", "--run", run)
