@@ -389,7 +389,7 @@ def test_the_deleted_pod_cost_one_retry(third: Fire, fleet: ClusterFleet) -> Non
 # --- photos on this machine, a failing step, cancelling
 
 
-def test_photos_on_this_machine_are_taken_in_first_ctrl_c_leaves_the_run_going_and_cancel_ends_it(
+def test_photos_of_this_machine_are_taken_in_first_and_ctrl_c_leaves_the_run_going(
     third: Fire, fleet: ClusterFleet
 ) -> None:
     from ruamel.yaml import YAML
