@@ -12,7 +12,7 @@ from filelock import FileLock
 from coachworks.context import RUN_VARIABLE
 from coachworks.runs import FAILED, SUCCEEDED, Run, load_run
 from coachworks.settings import child_environment
-from coachworks.store import FolderStore, Store, machine_folder, open_store
+from coachworks.store import Store, machine_folder, open_store
 
 
 def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
@@ -65,8 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     with run_lock(store):
         run = replace(load_run(store, run_id), pid=os.getpid())
         run.save(store)
-        if isinstance(store, FolderStore):
-            store.sweep()
+        store.sweep()
         try:
             key = execute(store, run)
         except Exception:

@@ -73,12 +73,12 @@ def run_fleet(
     from coachworks.cli.follow import follow
     from coachworks.errors import CoachworksError
     from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, read_progress, start_run
-    from coachworks.store import FolderStore, open_store
+    from coachworks.store import open_store
     from pipelines.local import run_lock, spawn
     from pipelines.summary import summarise
 
     store = open_store(fleet.spec.store)
-    every_s = 0.25 if isinstance(store, FolderStore) else 2.0
+    every_s = 2.0 if store.remote else 0.25
     try:
         run_lock(store).acquire().lock.release()
     except Timeout as err:

@@ -77,6 +77,9 @@ class Store(Protocol):
     def scratch(self) -> AbstractContextManager[Path]:
         """A temporary folder, gone afterwards, from which `publish` is cheap: `with store.scratch() as folder:`."""
 
+    def sweep(self) -> None:
+        """Remove what processes of this machine left behind that were killed."""
+
 
 TREE, LINK = ".tree", ".link"  # what a bucket's manifests and names end with
 ATTEMPT = "@"  # what the folders of a bucket's trees begin with
