@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -37,6 +38,9 @@ def accounts_of(environ: Mapping[str, str]) -> list[Account]:
 @click.group()
 def main() -> None:
     """Prepare, back up, restore and check MLflow's server."""
+    # The first process of a container has no default for TERM: it would go on until it is killed, after its successor
+    # has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     apply_quiet_settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("coachworks").setLevel(logging.INFO)

@@ -87,9 +87,13 @@ class MlflowRelease:
     def trouble(self) -> str:
         """What tells why pods do not come up."""
         where = ("-n", self.namespace)
-        asked = [("get", "pods,pvc,jobs"), ("get", "events", "--sort-by=.lastTimestamp")]
-        for pod in (f"deployment/{RELEASE}-mlflow", f"statefulset/{RELEASE}-postgresql"):
-            asked.append(("logs", pod, "--all-containers", "--tail=30", "--prefix", "--timestamps"))
+        logs = ("--all-containers", "--tail=30", "--prefix", "--timestamps")
+        asked = [
+            ("get", "pods,pvc,jobs,endpointslices", "-o", "wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("logs", f"deployment/{RELEASE}-mlflow", *logs),
+            ("logs", f"statefulset/{RELEASE}-postgresql", *logs),
+        ]
         return "\n".join(self.lab.kubectl(*where, *words, check=False) for words in asked)
 
     def secret(self, name: str, namespace: str | None = None) -> dict[str, str]:
