@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from coachworks.errors import TransientError
 from coachworks.mlflow_server import backups, database
 from coachworks.s3 import open_s3, patient
 
@@ -39,11 +40,25 @@ def prepare(
     database notes it, and an empty `restore_from` clears the note.
 
     Raises:
-        TransientError: the database does not answer.
+        TransientError: the database does not answer, or not to the end.
         NotFoundError: there is no such backup.
         BackupError: the backup is not whole.
     """
+    import psycopg
+    import sqlalchemy.exc
+
     database.wait(within_s)
+    try:
+        _prepare(schemas, accounts, place, restore_from)
+    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as err:
+        raise TransientError(
+            f"PostgreSQL must go on answering; it says: {err}. Run it again: what is done is kept."
+        ) from err
+
+
+def _prepare(
+    schemas: database.Schemas, accounts: list[Account], place: backups.Place | None, restore_from: str
+) -> None:
     with database.locked() as connection:
         database.make_schemas(connection, schemas)
         if not restore_from:

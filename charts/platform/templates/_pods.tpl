@@ -46,6 +46,8 @@ imagePullSecrets:
     secretKeyRef:
       name: {{ include "platform.postgresqlSecret" . }}
       key: password
+- name: PGCONNECT_TIMEOUT # a lost packet must not cost the two minutes after which the kernel gives up
+  value: "10"
 - name: PGSSLMODE
   value: {{ ternary "disable" .Values.externalPostgresql.sslMode .Values.postgresql.enabled | quote }}
 {{- if and (not .Values.postgresql.enabled) (include "platform.hasAuthority" .) }}
