@@ -93,8 +93,13 @@ def cancel(file: Path, name: str) -> None:
     if len(schedules) + len(found) > 1:
         raise InvalidConfigError(f"{name!r} is the beginning of several ids. Give more of it: `coachworks runs`.")
     if schedules:
-        kubeflow.unschedule(schedules[0])
-        click.echo(f"The schedule {schedules[0]} is removed; its runs stay.")
+        if kubeflow.retire(experiment, schedules[0]):
+            click.echo(f"The schedule {schedules[0]} is removed.")
+        else:
+            click.echo(
+                f"The schedule {schedules[0]} is disabled. It is not removed: that would end the run of it that is under "
+                "way. Cancel that run too, or this schedule once more when it is over."
+            )
     elif found and found[0].ended:
         click.echo(f"The run {found[0].id} is over already: {found[0].state.lower()}.")
     elif found:

@@ -165,7 +165,7 @@ class Kubeflow:
         service_account: str | None,
         cron: str,
     ) -> Schedule:
-        """Make a recurring run, in place of one of the same name: one run at a time, nothing caught up."""
+        """Make a recurring run, in place of those of the same name: one run at a time, nothing caught up."""
         fields = cron.split()
         six = cron if len(fields) == 6 else f"0 {' '.join(fields)}"  # KFP's first field is the second
         before = [known.id for known in self.schedules(experiment_id) if known.name == name]
@@ -181,8 +181,8 @@ class Kubeflow:
                 version_id=version[1],
                 service_account=service_account,
             )
-            for old in before:
-                self._client.delete_recurring_run(old)
+        for old in before:
+            self.retire(experiment_id, old)
         return schedule_of(made)
 
     def schedules(self, experiment_id: str) -> list[Schedule]:
@@ -213,10 +213,17 @@ class Kubeflow:
         with translated(self.host):
             self._client.terminate_run(run_id)
 
-    def unschedule(self, schedule_id: str) -> None:
-        """Remove a recurring run; its runs stay."""
+    def retire(self, experiment_id: str, schedule_id: str) -> bool:
+        """End a recurring run: removed, or, while one of its runs is under way, disabled. Whether it is removed.
+
+        With a recurring run Kubernetes removes the workflows that it made, those at work included.
+        """
+        at_work = [run for run in self.runs(experiment_id, 100) if run.schedule == schedule_id and not run.ended]
         with translated(self.host):
-            self._client.delete_recurring_run(schedule_id)
+            self._client.disable_recurring_run(schedule_id)
+            if not at_work:
+                self._client.delete_recurring_run(schedule_id)
+        return not at_work
 
 
 def open_kubeflow(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> Kubeflow:

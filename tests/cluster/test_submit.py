@@ -281,7 +281,7 @@ def scheduled(fleet: ClusterFleet, *, after: str) -> str:
         return fresh[0] if fresh else None
 
     run = until("a run by schedule", begun, within_s=120, every_s=3)
-    assert f"The schedule {schedule} is removed" in fleet.coachworks("cancel", schedule[:8]).stdout
+    assert f"The schedule {schedule} is disabled" in fleet.coachworks("cancel", schedule[:8]).stdout
     until("the first step of the run", lambda: fleet_knows(fleet, run), within_s=120, every_s=3)
     return run
 
