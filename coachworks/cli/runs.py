@@ -97,8 +97,8 @@ def cancel(file: Path, name: str) -> None:
             click.echo(f"The schedule {schedules[0]} is removed.")
         else:
             click.echo(
-                f"The schedule {schedules[0]} is disabled. It is not removed: that would end the run of it that is under "
-                "way. Cancel that run too, or this schedule once more when it is over."
+                f"The schedule {schedules[0]} is disabled. It is not removed: that would end the run of it which is at "
+                "work. Cancel that run too, or this schedule once more when it is over."
             )
     elif found and found[0].ended:
         click.echo(f"The run {found[0].id} is over already: {found[0].state.lower()}.")
