@@ -1,6 +1,7 @@
 """The step register, as a library function."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def register(
     tracking = tracking_of(fleet)
     lineage = Lineage(fleet, store, load(store, "evaluate", evaluate), context.run)
     records = [lineage.skill(name) for name in (fleet.spec.skills if skills is None else skills)]
-    seen = _glance(tracking, records)
+    seen = _glance(tracking, records, ask_server=context.dry)
     if seen is None and context.dry:
         raise NotDoneError("register", "the registry lacks what evaluate found")
     seen = seen or _bring_about(tracking, store, records, config, context)
@@ -77,14 +78,16 @@ def register(
     )
 
 
-def _glance(tracking: Tracking, records: Sequence[SkillRecord]) -> dict[str, Observed] | None:
-    """What the embedded registry holds, if nothing is left to do; else None."""
+def _glance(tracking: Tracking, records: Sequence[SkillRecord], *, ask_server: bool) -> dict[str, Observed] | None:
+    """What the registry holds, if nothing is left to do; else None. A server is asked only for a dry run."""
+    client = open_client(tracking) if ask_server and tracking.database is None else None
     found = {}
-    for record in records:
-        seen = peek(tracking, record)
-        if seen is None or not settled(record, seen):
-            return None
-        found[record.name] = seen
+    with translated(tracking) if client else nullcontext():
+        for record in records:
+            seen = ask(client, record) if client else peek(tracking, record)
+            if seen is None or not settled(record, seen):
+                return None
+            found[record.name] = seen
     return found
 
 

@@ -12,6 +12,7 @@ from mlflow.entities import ViewType
 from coachworks.context import Context
 from coachworks.errors import TransientError
 from coachworks.progress import SILENT
+from coachworks.results import NotDoneError
 from components.register.step import register
 from faults import LOST, FaultyProxy
 
@@ -90,6 +91,9 @@ def test_a_server_is_kept_as_well_as_an_embedded_store(chain, recording_to, serv
     assert report["tracking"] == server
     assert {found["status"] for found in report["skills"].values()} == {"champion"}
     assert register(fleet, first).reused
+    assert register(fleet, first, context=Context(dry=True)).reused
+    with pytest.raises(NotDoneError, match="the registry lacks what evaluate found"):
+        register(fleet, chain.evaluation(seed=5), context=Context(dry=True))
     second = register(fleet, chain.evaluation(seed=5)).report["skills"]["view"]
     assert (second["status"], second["champion_version"]) == ("champion", "2")
     recorded = Recorded(server, fleet)
