@@ -46,7 +46,7 @@ test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their fo
 	@$(BIN)/python -m pytest -q -m data -rs
 
 test-cluster: $(READY)  ## The tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that bring one up
-	@$(BIN)/python -m pytest -q -m cluster -rs
+	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12
 
 lint: $(READY)  ## ruff, formatting included
 	@$(BIN)/ruff check .

@@ -84,7 +84,9 @@ def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console
         click.echo(json.dumps({"schedule": made.id, "cron": made.cron}))
     console.print(f"Fleet [bold]{submission.fleet.name}[/bold] runs by itself: {made.cron}", highlight=False)
     console.print(f"  {kubeflow.dashboard}/#/recurringrun/details/{made.id}", highlight=False, soft_wrap=True)
-    console.print(f"  `coachworks runs` lists its runs; `coachworks cancel {made.id}` ends it.", highlight=False)
+    console.print(
+        f"  `coachworks runs` lists its runs; `coachworks cancel {made.id}` ends it.", highlight=False, soft_wrap=True
+    )
 
 
 def _start(
@@ -107,7 +109,7 @@ def _start(
         return
     if as_json:
         click.echo(json.dumps({"run": run.id, "page": page}))
-    console.print(f"`coachworks status --wait --run {run.id}` follows it.", highlight=False)
+    console.print(f"`coachworks status --wait --run {run.id}` follows it.", highlight=False, soft_wrap=True)
 
 
 def watch(
@@ -128,6 +130,7 @@ def watch(
             f"\nThe run goes on. `coachworks status --wait --run {run_id}` comes back to it; "
             f"`coachworks cancel {run_id}` ends it.",
             highlight=False,
+            soft_wrap=True,
         )
         sys.exit(130)
     record = watched.settled(load_run(store, run_id))

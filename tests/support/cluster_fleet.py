@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from coachworks.showroom.showroom import draw_showroom
 from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, Lab
 
-MORE_CARS = 6
+CARS, MORE_CARS = 40, 6  # so few that the demo's gates would stop some skills: they are lowered
 
 
 def bucket_client(lab: Lab) -> Any:
@@ -133,13 +133,14 @@ def make_fleet(
         secret: Name of the Secret that tells pods of MLflow.
     """
     made = ClusterFleet(lab, name, folder, tracking, credentials)
-    draw_showroom(folder)
+    draw_showroom(folder, cars=CARS)
     bucket_client(lab).create_bucket(Bucket=name)
     made.upload_photos()
     yaml = YAML()
     fleet = yaml.load((folder / "fleet.yaml").read_text("utf-8"))
     fleet["metadata"]["name"] = name
     fleet["spec"]["lanes"] = 2
+    fleet["spec"]["defaults"]["gates"] = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.5}
     yaml.dump(fleet, folder / "fleet.yaml")
     fleet["spec"]["store"] = f"s3://{name}/store"
     fleet["spec"]["tracking"] = tracking
