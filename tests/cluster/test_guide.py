@@ -15,7 +15,7 @@ from PIL import Image
 from cluster_fleet import bucket_client
 from lab import PIPELINES, Lab
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guide" / "kubernetes.md"
@@ -74,7 +74,7 @@ def test_the_page_leads_from_nothing_to_a_run(desk: tuple[Path, dict[str, str]])
     folder, environ = desk
     script = "\n".join(["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null' EXIT", *blocks()])
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=800, check=False
+        ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=1500, check=False
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "succeeded" in done.stdout + done.stderr

@@ -24,7 +24,7 @@ from coachworks.store import FolderStore, Store, open_store
 from faults import FaultyProxy
 from lab import PIPELINES, Lab, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 EVERY = "*/15 * * * * *"  # seconds first
 AWAY_S = 60
 

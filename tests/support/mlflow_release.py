@@ -76,7 +76,7 @@ class MlflowRelease:
     def helm(self, *arguments: str) -> str:
         return self.lab.call("helm", "--namespace", self.namespace, *arguments)
 
-    def upgrade(self, *settings: str, flags: tuple[str, ...] = ("--wait", "--timeout=150s")) -> str:
+    def upgrade(self, *settings: str, flags: tuple[str, ...] = ("--wait", "--timeout=240s")) -> str:
         """Install or upgrade the release, and wait until it is ready."""
         values = [word for setting in (*self.settings, *settings) for word in ("--set", setting)]
         try:
