@@ -12,7 +12,7 @@ import pytest
 from mlflow_release import MlflowRelease
 from PIL import Image
 
-from cluster_fleet import bucket_client
+from cluster_fleet import bucket_client, forget_pipeline
 from lab import PIPELINES, Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -67,6 +67,7 @@ def desk(
         yield tmp_path, environ
     finally:
         lab.kubectl("-n", PIPELINES, "delete", "secret", name, "--ignore-not-found")
+        forget_pipeline(lab, name)
         release.remove()
 
 

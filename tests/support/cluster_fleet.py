@@ -2,6 +2,7 @@
 
 import csv
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,29 @@ def empty_bucket(lab: Lab, name: str) -> None:
         for entry in page.get("Contents", ()):
             client.delete_object(Bucket=name, Key=entry["Key"])
     client.delete_bucket(Bucket=name)
+
+
+def forget_pipeline(lab: Lab, name: str) -> None:
+    """Remove what Kubeflow Pipelines keeps of a fleet: its runs, its experiment, its pipeline."""
+    import kfp
+    from kfp_server_api import ApiException
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client = kfp.Client(host=lab.environ["KFP_ENDPOINT"])
+    try:
+        experiment = client.get_experiment(experiment_name=name).experiment_id
+    except (ValueError, ApiException):  # nothing was submitted
+        return
+    while runs := client.list_runs(experiment_id=experiment, page_size=100).runs:
+        for run in runs:
+            client.delete_run(run.run_id)
+    client.delete_experiment(experiment)
+    pipeline = client.get_pipeline_id(f"coachworks-{name}")
+    if pipeline:
+        for version in client.list_pipeline_versions(pipeline, page_size=100).pipeline_versions or ():
+            client.delete_pipeline_version(pipeline, version.pipeline_version_id)
+        client.delete_pipeline(pipeline)
 
 
 @dataclass(frozen=True)
@@ -113,8 +137,9 @@ class ClusterFleet:
         return added
 
     def remove(self) -> None:
-        """Remove what stands in the pipelines' namespace and the bucket."""
+        """Remove what stands in the pipelines' namespace, what KFP keeps, and the bucket."""
         self.lab.kubectl("-n", PIPELINES, "delete", "secret", self.name, "--ignore-not-found")
+        forget_pipeline(self.lab, self.name)
         empty_bucket(self.lab, self.name)
 
 
