@@ -6,6 +6,7 @@ import platform
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -108,6 +109,14 @@ def finish_remote(store: Store, run_id: str, document: str) -> None:
     run = _read(store, run_id)
     if run.remote:
         run.ended(store, SUCCEEDED, document)
+
+
+def mark_cancelled(store: Store, run_id: str) -> None:
+    """Somebody has ended a run on a cluster: the record says so. Kubeflow may call such a run failed."""
+    with suppress(NotFoundError):  # its first step has not begun
+        run = _read(store, run_id)
+        if run.state == RUNNING:
+            run.ended(store, CANCELLED)
 
 
 def load_run(store: Store, run_id: str) -> Run:

@@ -83,6 +83,8 @@ def cancel(file: Path, name: str) -> None:
     """  # noqa: D301 — \b is click's mark
     from coachworks.errors import InvalidConfigError, NotFoundError
     from coachworks.fleet.reader import read_fleet
+    from coachworks.runs import mark_cancelled
+    from coachworks.store import open_store
     from pipelines.kubeflow import open_kubeflow
 
     fleet = read_fleet(file)
@@ -104,6 +106,7 @@ def cancel(file: Path, name: str) -> None:
         click.echo(f"The run {found[0].id} is over already: {found[0].state.lower()}.")
     elif found:
         kubeflow.cancel(found[0].id)
+        mark_cancelled(open_store(fleet.spec.store), found[0].id)
         click.echo(f"The run {found[0].id} is being ended. What its steps have finished is kept.")
     else:
         raise NotFoundError(f"the fleet {fleet.name} has no run or schedule {name!r}. `coachworks runs` lists them.")

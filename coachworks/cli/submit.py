@@ -118,7 +118,7 @@ def watch(
     """Follow a run on the cluster to its end, show its table, and exit as `run` does."""
     from coachworks.cli.follow import follow
     from coachworks.cli.run import finish
-    from coachworks.runs import load_run
+    from coachworks.runs import FAILED, load_run
     from pipelines.following import Watch
     from pipelines.summary import summarise
 
@@ -134,4 +134,5 @@ def watch(
         )
         sys.exit(130)
     record = watched.settled(load_run(store, run_id))
-    finish(summarise(store, record, watched.failures()), console, as_json=as_json)
+    errors = watched.failures() if record.state == FAILED else []
+    finish(summarise(store, record, errors), console, as_json=as_json)

@@ -8,12 +8,14 @@ from coachworks.context import ALONE, RUN_VARIABLE, step_context
 from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.runs import (
+    CANCELLED,
     INTERRUPTED,
     RUNNING,
     SUCCEEDED,
     finish_remote,
     latest_run,
     load_run,
+    mark_cancelled,
     read_errors,
     read_progress,
     record_remote,
@@ -114,3 +116,10 @@ def test_a_run_of_another_machine_is_not_taken_for_interrupted(store: FolderStor
     record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another"}
     store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
     assert load_run(store, run.id).state == RUNNING
+
+
+def test_a_run_that_somebody_cancelled_stays_so_whatever_its_pods_come_to(store: FolderStore) -> None:
+    record_remote(store, "5f0c", "{}", [["a"]])
+    mark_cancelled(store, "5f0c")
+    mark_cancelled(store, "nothing like it")
+    assert load_run(store, "5f0c").state == CANCELLED
