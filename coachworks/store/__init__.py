@@ -7,10 +7,10 @@ from coachworks.store.ahead import ahead
 from coachworks.store.bucket import S3Store
 from coachworks.store.folder import FolderStore
 from coachworks.store.local_cache import machine_folder
-from coachworks.store.protocol import Store
+from coachworks.store.protocol import Facts, Store
 from coachworks.store.scratch import process_alive
 
-__all__ = ["FolderStore", "S3Store", "Store", "ahead", "machine_folder", "open_store", "process_alive"]
+__all__ = ["Facts", "FolderStore", "S3Store", "Store", "ahead", "machine_folder", "open_store", "process_alive"]
 
 
 def open_store(uri: str) -> Store:

@@ -1,5 +1,6 @@
 """A store in a bucket of an S3 server."""
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from coachworks.errors import CoachworksError, DataError, InvalidConfigError, No
 from coachworks.store import scratch
 from coachworks.store.local_cache import cache_folder
 from coachworks.store.objects import Objects
-from coachworks.store.protocol import ATTEMPT, LINK, TREE, key_parts, new_key_parts
+from coachworks.store.protocol import ATTEMPT, LINK, TREE, Facts, key_parts, new_key_parts, not_removable
 from coachworks.store.tree import Tree, above
 
 _AT_ONCE = 12
@@ -121,6 +122,25 @@ class S3Store:
             names = next(iter(tried.values())) if len(tried) == 1 else self._manifest(home).files
             found.update(f"{home}/{name}" for name in names)
         yield from sorted(found)
+
+    def facts(self, key: str) -> Facts:
+        """Size and time of the object, as the server says."""
+        key_parts(key)
+        standing = self._objects.head(key)
+        if standing is None:
+            raise self._missing(key)
+        return Facts(standing.size, standing.written_at)
+
+    def remove(self, key: str) -> None:
+        """Delete the object, if there is one, and this machine's copies."""
+        new_key_parts(key)
+        if self._objects.head(key) is None:
+            inside = self._tree(key) is not None or next(self._objects.list(f"{key}/"), None) is not None
+            if inside or self._objects.head(f"{key}{LINK}") is not None:
+                raise not_removable(key)
+            return
+        self._objects.delete(key)
+        shutil.rmtree(self._cache / "objects" / key, ignore_errors=True)
 
     def fetch(self, key: str) -> Path:
         """A copy in this machine's cache, made now where there is none."""

@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from coachworks.errors import NotFoundError
 from coachworks.store import scratch
-from coachworks.store.protocol import key_parts, new_key_parts
+from coachworks.store.protocol import Facts, key_parts, new_key_parts, not_removable
 
 
 class FolderStore:
@@ -85,6 +86,26 @@ class FolderStore:
         """Keys of all objects under the folder `prefix`, sorted."""
         base = self._path(prefix)
         yield from sorted(p.relative_to(self.root).as_posix() for p in base.rglob("*") if p.is_file())
+
+    def facts(self, key: str) -> Facts:
+        """Size and time of the object's file."""
+        path = self._path(key)
+        if not path.is_file() or self._through_a_name(path):
+            raise NotFoundError(f"{key!r} is not in the store {self.uri}")
+        found = path.stat()
+        return Facts(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def remove(self, key: str) -> None:
+        """Remove the object's file, if there is one."""
+        path = self.root.joinpath(*new_key_parts(key))
+        if path.is_dir() or self._through_a_name(path):
+            raise not_removable(key)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+    def _through_a_name(self, path: Path) -> bool:
+        """Whether a name that leads somewhere, a symbolic link, is on the way from the root to `path`."""
+        return any(part.is_symlink() for part in (path, *path.parents) if self.root in part.parents)
 
     def fetch(self, key: str) -> Path:
         """The object's own path: nothing is copied."""

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,11 +31,13 @@ class Standing:
         etag: Entity tag: other bytes, another tag.
         size: Bytes.
         sha256: Digest of the content, where the writer said.
+        written_at: When it was written.
     """
 
     etag: str
     size: int
     sha256: str | None
+    written_at: datetime
 
 
 class Objects:
@@ -76,7 +79,9 @@ class Objects:
 
         def ask() -> Standing | None:
             answer = self._call("head_object", key)
-            return Standing(answer["ETag"], answer["ContentLength"], answer["Metadata"].get(SHA256))
+            return Standing(
+                answer["ETag"], answer["ContentLength"], answer["Metadata"].get(SHA256), answer["LastModified"]
+            )
 
         return self._patient(key, _unless(_MISSING, ask))
 

@@ -2,10 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from coachworks.errors import InvalidConfigError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an object without reading it.
+
+    Attributes:
+        size: Bytes.
+        written_at: When it was published last.
+    """
+
+    size: int
+    written_at: datetime
 
 
 class Store(Protocol):
@@ -51,6 +66,22 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Keys of all objects under the folder `prefix`, sorted."""
 
+    def facts(self, key: str) -> Facts:
+        """What is known of the object `key` without reading it.
+
+        Raises:
+            NotFoundError: there is no such object; of trees and their files nothing is told.
+        """
+
+    def remove(self, key: str) -> None:
+        """Remove the object `key`, if there is one.
+
+        Never name a file of a tree: trees do not change, and not every store can tell such a file from an object.
+
+        Raises:
+            InvalidConfigError: `key` is a folder, a tree or a name that leads somewhere.
+        """
+
     def fetch(self, key: str) -> Path:
         """A local path to read the object, the tree, or the part of a tree `key` from; never write to it.
 
@@ -83,6 +114,11 @@ class Store(Protocol):
 
 TREE, LINK = ".tree", ".link"  # what a bucket's manifests and names end with
 ATTEMPT = "@"  # what the folders of a bucket's trees begin with
+
+
+def not_removable(key: str) -> InvalidConfigError:
+    """The error of `remove` on what is no object."""
+    return InvalidConfigError(f"key must name an object; got {key!r}, a folder, a tree or a name. Those are kept.")
 
 
 def key_parts(key: str) -> list[str]:
