@@ -62,10 +62,10 @@ class Counts:
             q: The share, in (0, 1].
 
         Returns:
-            None where nothing was timed; the largest finite bound, where the quantile lies above it.
+            None where nothing was timed, or with no finite bound; the largest finite one where the quantile lies above.
         """
         bounds = sorted(self.buckets)
-        if not bounds or not self.buckets[bounds[-1]]:
+        if not bounds or math.isinf(bounds[0]) or not self.buckets[bounds[-1]]:
             return None
         rank = q * self.buckets[bounds[-1]]
         lower, below = 0.0, 0
