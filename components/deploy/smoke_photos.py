@@ -1,0 +1,153 @@
+"""Which photos a smoke test asks about, and the answers that evaluation recorded of the very versions to deploy."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.results import Result, ancestor, load
+from coachworks.store import Store
+from components.package.manifest import Manifest, PackagedHead
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LEAST_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
+_CANDIDATES = 1000  # of one skill: some photos may be gone
+
+
+@dataclass(frozen=True)
+class SmokePhoto:
+    """A photo, and the answer that it must get.
+
+    Attributes:
+        skill: The skill that is asked.
+        photo_id: SHA-256 of the photo.
+        uri: Its key in the store.
+        label: The answer that evaluation recorded.
+        probability: Its calibrated probability.
+    """
+
+    skill: str
+    photo_id: str
+    uri: str
+    label: str
+    probability: float
+
+
+def choose(store: Store, manifest: Manifest, per_skill: int) -> dict[str, list[SmokePhoto]]:
+    """Up to `per_skill` photos for each skill, spread over its answers, the most certain ones first.
+
+    Raises:
+        NotFoundError: the answers that evaluation recorded of a version, or the photos, are no longer in the store.
+        DataError: they are those of another head.
+        InvalidConfigError: `per_skill` is not at least 1.
+    """
+    if per_skill < 1:
+        raise InvalidConfigError(f"per_skill must be at least 1; got {per_skill!r}")
+    evaluations: dict[str, Result] = {}
+    recorded: dict[str, list[Mapping[str, Any]]] = {}
+    for skill, head in manifest.skills.items():
+        key = str(head.provenance.get("evaluate") or "")
+        if key not in evaluations:
+            evaluations[key] = _evaluation(store, skill, head, key)
+        recorded[skill] = _recorded(store, skill, head, evaluations[key])
+    places = _places(store, evaluations.values(), recorded)
+    return {
+        skill: _usable(store, skill, manifest.skills[skill], rows, places, per_skill)
+        for skill, rows in recorded.items()
+    }
+
+
+def _evaluation(store: Store, skill: str, head: PackagedHead, key: str) -> Result:
+    try:
+        return load(store, "evaluate", key or "unknown")
+    except NotFoundError as err:
+        raise _lost(store, skill, head, f"its evaluation {key or 'is not named and'} is not there") from err
+
+
+def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result) -> list[Mapping[str, Any]]:
+    """The rows of the skill's table of answers, in the order to take them."""
+    import pyarrow.parquet as pq
+
+    evaluated = (evaluation.report["skills"].get(skill) or {}).get("head_digest")
+    if evaluated != head.head_sha256:
+        raise DataError(
+            f"the evaluation {evaluation.key} of {skill!r} must be that of the head {head.head_sha256[:12]}, version "
+            f"{head.version}; it judged {str(evaluated)[:12]}. Train and register the skill again: `coachworks run "
+            "--from train`."
+        )
+    try:
+        file = evaluation.file(f"{skill}/predictions.parquet")
+    except NotFoundError as err:
+        raise _lost(store, skill, head, f"its evaluation {evaluation.key} has lost them") from err
+    table = pq.read_table(file, columns=["photo_id", "predicted", "confidence", "probabilities"])
+    margins = _margins(table)
+    clear = margins >= LEAST_MARGIN
+    return _spread(table.filter(clear), margins[clear]) if clear.any() else _spread(table, margins)
+
+
+def _lost(store: Store, skill: str, head: PackagedHead, why: str) -> NotFoundError:
+    return NotFoundError(
+        f"the smoke test of {skill!r} needs the answers that evaluation recorded of version {head.version}, and the "
+        f"store {store.uri} has none: {why}. `coachworks run` evaluates the skill again; where that makes another "
+        "version, deploy that one."
+    )
+
+
+def _margins(table: "pa.Table") -> NDArray[np.float64]:
+    """How much more probable each photo's answer is than the next label."""
+    probabilities = table["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    nearest: NDArray[np.float64] = np.partition(probabilities, -2, axis=1)[:, -2:]
+    return nearest[:, 1] - nearest[:, 0]
+
+
+def _spread(table: "pa.Table", margins: NDArray[np.float64]) -> list[Mapping[str, Any]]:
+    """One photo of each answer in turn, each answer's clearest ones first; no more than will do."""
+    ids, answers = table["photo_id"].to_pylist(), table["predicted"].to_pylist()
+    taken: Counter[str] = Counter()
+    turns = []
+    for row in sorted(range(len(table)), key=lambda row: (-margins[row], ids[row])):
+        turns.append((taken[answers[row]], answers[row], row))
+        taken[answers[row]] += 1
+    chosen = [row for _, _, row in sorted(turns)[:_CANDIDATES]]
+    return list(table.select(["photo_id", "predicted", "confidence"]).take(chosen).to_pylist())
+
+
+def _places(
+    store: Store, evaluations: Iterable[Result], recorded: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, str]:
+    """Key in the store by photo, of all photos that might be asked about."""
+    import pyarrow.parquet as pq
+
+    wanted = sorted({row["photo_id"] for rows in recorded.values() for row in rows})
+    places: dict[str, str] = {}
+    for key in {ancestor(store, evaluation, "ingest").key for evaluation in evaluations}:
+        file = load(store, "ingest", key).file("catalogue.parquet")
+        table = pq.read_table(file, columns=["photo_id", "uri"], filters=[("photo_id", "in", wanted)])
+        places |= dict(zip(table["photo_id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+    return places
+
+
+def _usable(
+    store: Store,
+    skill: str,
+    head: PackagedHead,
+    rows: Iterable[Mapping[str, Any]],
+    places: Mapping[str, str],
+    per_skill: int,
+) -> list[SmokePhoto]:
+    chosen: list[SmokePhoto] = []
+    for row in rows:
+        uri = places.get(row["photo_id"])
+        if uri is not None and store.exists(uri):
+            chosen.append(SmokePhoto(skill, row["photo_id"], uri, row["predicted"], row["confidence"]))
+        if len(chosen) == per_skill:
+            break
+    if not chosen:
+        raise _lost(store, skill, head, "none of the photos that it was evaluated on is left")
+    return chosen
