@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.store import Store, process_alive
+
+if TYPE_CHECKING:
+    from coachworks.results import Result
 
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"
@@ -32,7 +35,8 @@ class Run:
         state: `running`, `succeeded`, `failed`, `interrupted` or `cancelled`.
         started_at: Seconds since the epoch.
         ended_at: Likewise, or None while it runs.
-        document: Key of the result of the last step, when it got there.
+        document: Key of the result of document, when it got there.
+        deployed: Key of the result of deploy, where that is part of the pipeline and when it got there.
         pid: Process that runs it; None on a cluster.
         host: Name of the machine of that process.
     """
@@ -45,6 +49,7 @@ class Run:
     started_at: float = 0.0
     ended_at: float | None = None
     document: str | None = None
+    deployed: str | None = None
     pid: int | None = None
     host: str | None = None
 
@@ -61,9 +66,9 @@ class Run:
         """The record, as JSON."""
         return json.dumps(asdict(self), indent=1).encode()
 
-    def ended(self, store: Store, state: str, document: str | None = None) -> "Run":
+    def ended(self, store: Store, state: str, document: str | None = None, deployed: str | None = None) -> "Run":
         """The same run, over; the record says so."""
-        run = replace(self, state=state, document=document, ended_at=time.time())
+        run = replace(self, state=state, document=document, deployed=deployed, ended_at=time.time())
         run.save(store)
         return run
 
@@ -104,11 +109,19 @@ def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
         return _read(store, run_id)
 
 
-def finish_remote(store: Store, run_id: str, document: str) -> None:
+def finish_remote(store: Store, run_id: str, last: "Result") -> None:
     """The last step of a run on a cluster is done: the record says so. Of a local run its own process says it."""
     run = _read(store, run_id)
     if run.remote:
-        run.ended(store, SUCCEEDED, document)
+        finish(store, run, last)
+
+
+def finish(store: Store, run: Run, last: "Result") -> None:
+    """A run has succeeded with the result of its last step."""
+    if last.step == "deploy":
+        run.ended(store, SUCCEEDED, str(last.inputs["document"]), last.key)
+    else:
+        run.ended(store, SUCCEEDED, last.key)
 
 
 def mark_cancelled(store: Store, run_id: str) -> None:

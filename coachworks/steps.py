@@ -23,7 +23,9 @@ CHAIN: dict[str, str | None] = {
     "register": "evaluate",
     "package": "register",
     "document": "package",
+    "deploy": "document",
 }
+OPTIONAL = frozenset({"deploy"})  # part of a fleet's pipeline only where its file asks for it
 
 
 @dataclass(frozen=True, kw_only=True)

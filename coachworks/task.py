@@ -8,7 +8,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import Result
 from coachworks.runs import finish_remote, record_result
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
-from coachworks.steps import CHAIN, Step
+from coachworks.steps import Step
 from coachworks.store import open_store
 
 
@@ -31,6 +31,6 @@ def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Result:
         result: Result = step.function()(located, *inputs, config=step.config(**settings), context=context)
     if context.run is not None:
         record_result(store, context.run, name, lane, result.key)
-        if name == list(CHAIN)[-1]:
-            finish_remote(store, context.run, result.key)
+        if name == located.steps[-1]:
+            finish_remote(store, context.run, result)
     return result

@@ -164,6 +164,20 @@ def _statuses(skills: Mapping[str, Report], *statuses: str) -> Facts:
         yield f"skills: {status}", tally[status]
 
 
+def _deploy(report: Report) -> Facts:
+    yield "revision", report["revision"]
+    yield "skills: released", len(report["skills"])
+    yield "skills: new versions", sum(skill["version"] != skill["before"] for skill in report["skills"].values())
+    yield "skills: awaiting approval", len(report["awaiting"])
+    yield "skills: left out", len(report["left_out"])
+    yield "smoke test: answers compared", report["smoke"]
+    for stage in report["stages"]:
+        yield f"seconds: {stage['name']}", stage["seconds"]
+    for row in report["bake"]:
+        yield f"bake: requests, {row['track']}", row["requests"]
+        yield f"bake: errors, {row['track']}", row["errors"]
+
+
 _FACTS: Mapping[str, Callable[[Report], Facts]] = {
     "ingest": _ingest,
     "split": _split,
@@ -175,5 +189,6 @@ _FACTS: Mapping[str, Callable[[Report], Facts]] = {
     "register": _register,
     "package": _package,
     "document": _document,
+    "deploy": _deploy,
 }
 _OF_LANES = frozenset({"train", "evaluate", "register"})

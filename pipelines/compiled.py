@@ -27,7 +27,7 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
     else:
         cluster = fleet.spec.cluster
         place = placement(cluster, cluster.image or images.STEPS, cached=cached)
-        pipeline = compose(place, pipeline_name(fleet))
+        pipeline = compose(place, pipeline_name(fleet), deploys=fleet.spec.deploy.automatic)
     compiler.Compiler().compile(pipeline, str(target))
 
 

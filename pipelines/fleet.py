@@ -8,6 +8,7 @@ from kfp import dsl
 import components
 from coachworks.steps import discover
 from components.augment.component import augment
+from components.deploy.component import deploy
 from components.document.component import document
 from components.embed.component import embed
 from components.evaluate.component import evaluate
@@ -25,12 +26,13 @@ def anywhere(task: dsl.PipelineTask, step: str) -> None:
     """The placement of a task on this machine: there is nothing to say."""
 
 
-def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
+def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys: bool = False) -> Any:
     """The pipeline, the same on this machine and on a cluster.
 
     Args:
         place: Says of each task, a step's, how its pod is made.
         name: The pipeline's name.
+        deploys: Whether its last step deploys what it made.
 
     Returns:
         KFP's pipeline, to be called with `fleet`, `lanes` and `ingested`, or compiled.
@@ -64,7 +66,7 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
             ingested: Key of a result of `ingest` that is there already; empty: ingest the fleet's sources.
 
         Returns:
-            Key of the result of `document`; all others are found through it.
+            Key of the result of the last step; all others are found through it.
         """
         taken = ingest(fleet=fleet, ingested=ingested)
         taken.set_caching_options(enable_caching=False)
@@ -81,6 +83,11 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet") -> Any:
             *((embedded, "embed"), (packaged, "package"), (documented, "document")),
         ):
             settle(task, step)
-        return documented.outputs["Output"]
+        if not deploys:
+            return documented.outputs["Output"]
+        deployed = deploy(fleet=fleet, document=documented.outputs["Output"])
+        deployed.set_caching_options(enable_caching=False)  # it looks at the cluster
+        settle(deployed, "deploy")
+        return deployed.outputs["Output"]
 
     return fleet_pipeline

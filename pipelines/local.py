@@ -10,7 +10,9 @@ from dataclasses import replace
 from filelock import FileLock
 
 from coachworks.context import RUN_VARIABLE
-from coachworks.runs import FAILED, SUCCEEDED, Run, load_run
+from coachworks.fleet.model import Fleet
+from coachworks.results import load
+from coachworks.runs import FAILED, Run, finish, load_run
 from coachworks.settings import child_environment
 from coachworks.store import Store, machine_folder, open_store
 
@@ -54,7 +56,8 @@ def execute(store: Store, run: Run) -> str:
         pipeline_root=str(machine_folder(store) / "runs" / run.id / "kfp"),
         enable_caching=False,  # results are kept by their content, which kfp.local's cache does not look at
     )
-    task = compose()(fleet=run.fleet, lanes=run.lanes)
+    deploys = Fleet.from_json(run.fleet).spec.deploy.automatic
+    task = compose(deploys=deploys)(fleet=run.fleet, lanes=run.lanes)
     return str(task.outputs["Output"])
 
 
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
         except Exception:
             run.ended(store, FAILED)
             raise
-        run.ended(store, SUCCEEDED, key)
+        finish(store, run, load(store, Fleet.from_json(run.fleet).steps[-1], key))
     return 0
 
 

@@ -37,7 +37,7 @@ def plan(fleet: Fleet, refresh: Sequence[str] = (), only: Sequence[str] | None =
     lanes = fleet.lanes(None if only is None else list(only))
     keys: list[str] = []
     blocked = False
-    for step in discover(components):
+    for step in (step for step in discover(components) if step.name in fleet.steps):
         if blocked:
             yield Planned(step.name, "follows", "")
             continue

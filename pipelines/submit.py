@@ -11,6 +11,7 @@ from typing import Any
 from coachworks.context import Context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.deploy import Deploy
 from coachworks.fleet.model import BACKBONES, Fleet
 from coachworks.progress import Progress
 from coachworks.runs import record_remote
@@ -54,7 +55,10 @@ def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
     """
     told = fleet.spec.cluster.model_dump(include={"dashboard", "cache_salt"}, exclude_unset=True)
     cluster = Cluster(**({"cache_salt": salt} if salt else {}) | told)
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"cluster": cluster})})
+    deploy = fleet.spec.deploy if fleet.spec.deploy.automatic else Deploy()
+    if deploy.automatic and deploy.environment is None:
+        deploy = deploy.model_copy(update={"environment": fleet.spec.cluster.environment})
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"cluster": cluster, "deploy": deploy})})
 
 
 def store_identity(store: Store) -> str:

@@ -60,6 +60,7 @@ class Summary:
         skills: One row per skill of the run.
         errors: What made steps fail: `{"step", "lane", "type", "message"}` each.
         paths: Where to look: `document`, `validation`, `contact_sheet`, `evaluation`, `bento`, `log`.
+        deployment: What the pipeline's last step reported, where that is to deploy.
     """
 
     fleet: str
@@ -71,6 +72,7 @@ class Summary:
     skills: tuple[SkillRow, ...]
     errors: tuple[Mapping[str, Any], ...]
     paths: Mapping[str, str]
+    deployment: Mapping[str, Any] | None = None
 
 
 def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None = None) -> Summary:
@@ -126,6 +128,7 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
         skills=tuple(rows),
         errors=errors,
         paths=paths,
+        deployment=load(store, "deploy", run.deployed).report if run.deployed else None,
     )
 
 

@@ -32,6 +32,15 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "Look at what a run on the cluster needs, from here and from a pod.",
         ),
     },
+    "Deploy": {
+        "deploy": (
+            "coachworks.cli.deploy:deploy",
+            "Deploy the champions to Kubernetes: canary, bake, promotion, or back by itself.",
+        ),
+        "rollback": ("coachworks.cli.deploy:rollback", "Deploy again what was deployed before."),
+        "approve": ("coachworks.cli.approve:approve", "Approve a version of a critical skill for deployment."),
+        "prune": ("coachworks.cli.prune:prune", "Remove models that nothing names any more from the store."),
+    },
     "Answer": {
         "predict": ("coachworks.cli.predict:predict", "Answer about photos, with the packaged models or a server."),
         "serve": ("coachworks.cli.serve:serve", "Serve the packaged models over HTTP."),

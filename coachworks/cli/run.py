@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
+    from components.deploy.standing import Standing
     from pipelines.summary import Summary
 
 
@@ -103,18 +104,22 @@ def run_fleet(
     return summarise(store, record)
 
 
-def finish(summary: "Summary", console: "Console", *, as_json: bool) -> None:
-    """Show the table, and end with the status that says whether every skill passed."""
+def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "Standing | None" = None) -> None:
+    """Show the table, and that of the release where there is one; the exit status says whether every skill passed."""
     from rich.console import Console
 
+    from coachworks.cli.release_table import show_standing
     from coachworks.cli.table import show, show_errors
     from coachworks.results import jsonable
 
     if as_json:
-        click.echo(json.dumps(jsonable(summary), ensure_ascii=False, indent=1))
+        told = jsonable(summary) | ({"release": jsonable(release)} if release else {})
+        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
         show_errors(summary, console)
     else:
         show(summary, Console())
+        if release is not None:
+            show_standing(release, Console())
     if summary.unchanged:
         console.print(f"Nothing has changed: every result was there ({summary.seconds:.1f} s).", highlight=False)
     if not summary.passed:

@@ -1,10 +1,17 @@
 """`coachworks status`: how the latest run went, or goes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coachworks.cli.options import fleet_option, json_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coachworks.fleet.model import Fleet
+    from components.deploy.standing import Standing
 
 
 @click.command(short_help="Show how the latest run went, skill by skill.")
@@ -14,6 +21,8 @@ from coachworks.cli.options import fleet_option, json_option
 @click.option("--wait", is_flag=True, help="Follow a run on the cluster to its end.")
 def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     """Show the table of the latest run again: photos, winner, accuracy, gate, what to do next.
+
+    Where the fleet is deployed (`spec.deploy.namespace`), the table of the release follows: what answers now.
 
     \b
     Examples:
@@ -47,4 +56,22 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":
             console.print(f"  at work: {state['step']}", highlight=False)
-    finish(summarise(store, record), console, as_json=as_json)
+    finish(summarise(store, record), console, as_json=as_json, release=_release(fleet, console))
+
+
+def _release(fleet: "Fleet", console: "Console") -> "Standing | None":
+    """What of the fleet is deployed; None where its file names no namespace, or nothing can be seen there."""
+    if fleet.spec.deploy.namespace is None:
+        return None
+    from coachworks.errors import CoachworksError
+    from components.deploy.releasing import open_site
+    from components.deploy.standing import standing
+
+    try:
+        found = standing(open_site(fleet))
+    except CoachworksError as err:
+        console.print(f"The release cannot be seen: {err}", markup=False, highlight=False, soft_wrap=True)
+        return None
+    if found is None:
+        console.print(f"Nothing is deployed in the namespace {fleet.spec.deploy.namespace}.", highlight=False)
+    return found

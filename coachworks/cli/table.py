@@ -1,7 +1,8 @@
 """The table that ends a run: one line per skill, what to do next, and where to look."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -45,11 +46,21 @@ def show(summary: "Summary", console: Console) -> None:
             console.print(f"[bold]{row.skill}[/bold]: ", end="")
             console.print(row.next, markup=False, highlight=False, soft_wrap=True)
     show_errors(summary, console)
+    if summary.deployment:
+        _deployment(summary.deployment, console)
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
         console.print(f"{title:<14} {short_path(path)}", highlight=False, soft_wrap=True)
     if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
         console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
+
+
+def _deployment(report: Mapping[str, Any], console: Console) -> None:
+    words = {"deployed": "Deployed", "unchanged": "Deployed before", "awaiting-approval": "Awaiting approval"}
+    console.print(f"{words[report['status']]}: release {report['name']} in {report['namespace']}", highlight=False)
+    for skill, reason in report["awaiting"].items():
+        console.print(f"[bold]{skill}[/bold]: ", end="")
+        console.print(reason, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_errors(summary: "Summary", console: Console) -> None:

@@ -51,6 +51,20 @@ VariableName = Annotated[
 ]
 
 
+def check_image(image: str | None) -> str | None:
+    """`image`, if it is pinned.
+
+    Raises:
+        PydanticCustomError: it names no tag but `latest`, and no digest.
+    """
+    tag = (image or "").rpartition("/")[2].partition(":")[2]
+    if image is not None and "@sha256:" not in image and tag in {"", "latest"}:
+        raise rules.broken(
+            f"`image` must name a tag other than `latest`, or a digest, for results are kept by it; got {image!r}"
+        )
+    return image
+
+
 def amount(quantity: str) -> float:
     """What a Kubernetes quantity amounts to, in cores or bytes.
 
@@ -197,12 +211,7 @@ class Cluster(Part):
     @field_validator("image")
     @classmethod
     def _image_is_pinned(cls, image: str | None) -> str | None:
-        tag = (image or "").rpartition("/")[2].partition(":")[2]
-        if image is not None and "@sha256:" not in image and tag in {"", "latest"}:
-            raise rules.broken(
-                f"`image` must name a tag other than `latest`, or a digest, for results are kept by it; got {image!r}"
-            )
-        return image
+        return check_image(image)
 
     @field_validator("environment")
     @classmethod

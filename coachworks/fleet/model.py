@@ -14,8 +14,10 @@ from pydantic import (
 )
 
 from coachworks.fleet import rules
-from coachworks.fleet.cluster import Cluster
+from coachworks.fleet.cluster import Cluster, VariableName, check_image
+from coachworks.fleet.deploy import Deploy
 from coachworks.fleet.parts import Cpu, Fraction, Memory, Name, Number, Part, Text, Whole
+from coachworks.steps import CHAIN, OPTIONAL
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
@@ -88,8 +90,15 @@ class Serving(Part):
     layout: Literal["shared", "dedicated"] = Field(
         "shared", description="Share pods with other skills, or have its own."
     )
-    port: Whole | None = Field(None, ge=1, le=65535, description="Port of the skill's Service.")
+    port: Whole | None = Field(None, ge=1, le=65535, description="Port of the skill's Service; default: 8080.")
     service_name: Name | None = Field(None, description="Name of the skill's Service; default: the skill's name.")
+    image: Text | None = Field(None, description="Image of its pods; default: that of `deploy`.")
+    environment: dict[VariableName, str] = Field({}, description="Environment variables of its pods; nothing secret.")
+
+    @field_validator("image")
+    @classmethod
+    def _image_is_pinned(cls, image: str | None) -> str | None:
+        return check_image(image)
 
 
 class Augment(Part):
@@ -230,6 +239,7 @@ class Spec(Part):
     checks: Checks = Field(Checks(), description="Where the data are poor, and how much of that is tolerated.")
     lanes: Whole = Field(1, ge=1, description="Groups of skills that are trained side by side.")
     cluster: Cluster = Field(Cluster(), description="How the pipeline runs on Kubernetes.")
+    deploy: Deploy = Field(Deploy(), description="Where and how the fleet is served on Kubernetes.")
     defaults: Defaults = Field(Defaults(), description="Settings of every skill that does not set its own.")
     skills: dict[SkillName, Skill] = Field(min_length=1, description="The classifiers, by name.")
 
@@ -287,6 +297,11 @@ class Fleet(Part):
     def name(self) -> str:
         """The fleet's name."""
         return self.metadata.name
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of the fleet's pipeline, in their order."""
+        return [step for step in CHAIN if step not in OPTIONAL or self.spec.deploy.automatic]
 
     def skill(self, name: str) -> Skill:
         """The skill called `name`; KeyError if there is none."""

@@ -164,7 +164,14 @@ def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
     if not isinstance(skills, Mapping) or not all(isinstance(name, str) for name in skills):
         return []
     names = cast("list[str]", list(skills))
-    return [*_sources(spec, names), *_sources_in_store(spec), *_services(spec, names), *_relaxed_gates(spec, names)]
+    return [
+        *_sources(spec, names),
+        *_sources_in_store(spec),
+        *_services(spec, names),
+        *_shared_pods(spec, names),
+        *_deployed_skills(spec, names),
+        *_relaxed_gates(spec, names),
+    ]
 
 
 def imply_skill(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -256,6 +263,43 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
                     service,
                 )
                 break
+
+
+def _shared_pods(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
+    """Skills that share pods cannot have settings of their own for them."""
+    common = _get(_get(_get(spec, "defaults"), "serving"), "layout") or "shared"
+    for name in skills:
+        serving = _get(spec["skills"][name], "serving")
+        if (_get(serving, "layout") or common) != "shared":
+            if name == "shared":
+                yield detail(
+                    "a skill with pods of its own must not be called 'shared', as the pods of all others are. Rename "
+                    "it, or let it have `layout: shared`.",
+                    ("skills", name, "serving"),
+                    name,
+                )
+            continue
+        for field in ("replicas", "cpu", "memory", "image", "environment"):
+            value = _get(serving, field)
+            if value is not None and isinstance(serving, Mapping):
+                yield detail(
+                    f"`{field}` must not be set for a skill that shares its pods with others; got {value!r}. Set it "
+                    "under `defaults` for all of them, or give the skill pods of its own with `layout: dedicated`.",
+                    ("skills", name, "serving", field),
+                    value,
+                )
+
+
+def _deployed_skills(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
+    further = _get(_get(spec, "deploy"), "skills")
+    for name in further if isinstance(further, Mapping) else ():
+        if name not in skills:
+            yield detail(
+                f"`deploy.skills` must name skills of the fleet; got {name!r}."
+                + (did_you_mean(name, skills) or f" Its skills: {', '.join(skills)}."),
+                ("deploy", "skills", name, "[key]"),
+                name,
+            )
 
 
 def _relaxed_gates(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:

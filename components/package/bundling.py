@@ -58,27 +58,15 @@ def _oldest_first(
     return sorted(heads.values(), key=lambda pair: str(pair[1]["created_at"]))
 
 
-def write_bundle(store: Store, fleet: Fleet, choice: Choice, folder: Path) -> Manifest:
-    """Write the bundle of `choice` into the new folder `folder`.
+def describe(store: Store, fleet: Fleet, choice: Choice) -> Manifest:
+    """The manifest of the bundle of `choice`: every version and digest, without a file of it.
 
     Raises:
-        DataError: a head or the backbone in the store is not the one that was registered.
-        NotFoundError: one of them is not in the store.
+        NotFoundError: the backbone is not in the store.
     """
-    (folder / "heads").mkdir(parents=True)
     spec = read_backbone(store, choice.backbone)
-    backbone = folder / BACKBONE
-    backbone.write_bytes(store.read(onnx_key(choice.backbone)))
-    sha256 = digest_file(backbone)
-    if sha256 != spec.onnx_sha256:
-        raise DataError(
-            f"the backbone {spec.name} in the store must have the SHA-256 {spec.onnx_sha256}; got {sha256}. "
-            f"Remove {onnx_key(choice.backbone)} from {store.uri} and run the pipeline again."
-        )
-    skills: dict[str, PackagedHead] = {}
-    for skill, (champion, beside) in choice.heads.items():
-        (folder / head_file(skill)).write_bytes(head_bytes(store, skill, champion))
-        skills[skill] = PackagedHead(
+    skills = {
+        skill: PackagedHead(
             question=fleet.skill(skill).question,
             labels=list(beside["labels"]),
             kind=beside["kind"],
@@ -90,12 +78,35 @@ def write_bundle(store: Store, fleet: Fleet, choice: Choice, folder: Path) -> Ma
                 **{name: beside.get(name) for name in ("data_digest", "evaluate", "code_version", "created_at")},
             },
         )
-    manifest = Manifest(
+        for skill, (champion, beside) in choice.heads.items()
+    }
+    return Manifest(
         fleet=fleet.name,
         created_at=str(_oldest_first(choice.heads)[-1][1]["created_at"]),
-        backbone=PackagedBackbone(**spec.to_json(), sha256=sha256),
+        backbone=PackagedBackbone(**spec.to_json(), sha256=spec.onnx_sha256),
         skills=skills,
     )
+
+
+def write_bundle(store: Store, fleet: Fleet, choice: Choice, folder: Path) -> Manifest:
+    """Write the bundle of `choice` into the new folder `folder`.
+
+    Raises:
+        DataError: a head or the backbone in the store is not the one that was registered.
+        NotFoundError: one of them is not in the store.
+    """
+    manifest = describe(store, fleet, choice)
+    (folder / "heads").mkdir(parents=True)
+    backbone = folder / BACKBONE
+    backbone.write_bytes(store.read(onnx_key(choice.backbone)))
+    sha256 = digest_file(backbone)
+    if sha256 != manifest.backbone.sha256:
+        raise DataError(
+            f"the backbone {manifest.backbone.name} in the store must have the SHA-256 {manifest.backbone.sha256}; got "
+            f"{sha256}. Remove {onnx_key(choice.backbone)} from {store.uri} and run the pipeline again."
+        )
+    for skill, (champion, _) in choice.heads.items():
+        (folder / head_file(skill)).write_bytes(head_bytes(store, skill, champion))
     (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
     return manifest
 

@@ -21,6 +21,11 @@ _RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs o
 _STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
 
 
+def model_name(fleet: Fleet, skill: str) -> str:
+    """Name of a skill's registered model."""
+    return f"{fleet.name}.{skill}"
+
+
 @dataclass(frozen=True)
 class Lineage:
     """The chain of results that ends in one evaluation.
@@ -93,7 +98,7 @@ class SkillRecord:
     @property
     def model(self) -> str:
         """Name of the registered model."""
-        return f"{self.lineage.fleet.name}.{self.name}"
+        return model_name(self.lineage.fleet, self.name)
 
     @property
     def experiment(self) -> str:

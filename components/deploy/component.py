@@ -1,0 +1,29 @@
+"""The KFP face of deploy."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.STEPS, install_kfp_package=False)
+def deploy(
+    fleet: str, document: str, page: dsl.Output[dsl.Markdown], metrics: dsl.Output[dsl.Metrics], timeout_s: int = 600
+) -> str:
+    """Deploy the champions to Kubernetes.
+
+    Args:
+        fleet: The fleet, as JSON.
+        document: Key of the result of document.
+        page: What answers now, and how it came there.
+        metrics: Skills that are released, and the release's revision.
+        timeout_s: Longest that pods may take to be ready, in seconds.
+
+    Returns:
+        Key of the result.
+    """
+    from coachworks.task import run_task
+    from components.deploy.dashboard import show
+
+    result = run_task("deploy", fleet, document, timeout_s=timeout_s)
+    show(result, metrics, page)
+    return result.key
