@@ -3,10 +3,10 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coachworks.fleet.cluster import Cluster, EnvironmentSource
+from coachworks.kubernetes_api import Trouble, settings_of, trouble_in_events, trouble_of
 from coachworks.probe.findings import Checks, Finding, Verdict, found, skipped
 
 if TYPE_CHECKING:
@@ -20,24 +20,6 @@ _OF_USE = ("AWS_", "MLFLOW_")  # how variables begin that pods need
 _REGISTRY_TYPES = {"kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"}
 # What tells why a pod does not do its work; (verb, resource, subresource).
 _LOOKING = (("list", "pods", ""), ("get", "pods", "log"), ("list", "events", ""))
-# Waiting for these ends only when somebody changes something.
-_LASTING = {"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
-_WAITING = {*_LASTING, "ErrImagePull", "CreateContainerError", "RunContainerError"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trouble:
-    """Why a pod does not start.
-
-    Attributes:
-        reason: What Kubernetes calls it: `ImagePullBackOff`, `Unschedulable`, `FailedMount`.
-        message: What it says.
-        lasting: Whether waiting is in vain.
-    """
-
-    reason: str
-    message: str
-    lasting: bool
 
 
 class Namespace:
@@ -162,31 +144,20 @@ class Namespace:
     def trouble(self, run_id: str) -> Trouble | None:
         """Why a pod of a run does not start, or None where none has trouble or nobody may look."""
         for pod in self._pods(run_id):
-            statuses = [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]
-            for status in statuses:
-                waiting = status.state.waiting if status.state else None
-                if waiting is not None and waiting.reason in _WAITING:
-                    return Trouble(
-                        reason=waiting.reason, message=waiting.message or "", lasting=waiting.reason in _LASTING
-                    )
-            for condition in pod.status.conditions or ():
-                if condition.type == "PodScheduled" and condition.status == "False":
-                    return Trouble(
-                        reason=condition.reason or "Unschedulable", message=condition.message or "", lasting=False
-                    )
-            if pod.status.phase == "Pending" and (told := self._warning(pod.metadata.name)):
+            told = trouble_of(self._plain(pod))
+            if told is None and pod.status.phase == "Pending":
+                told = self._warning(pod.metadata.name)
+            if told is not None:
                 return told
         return None
 
     def _warning(self, pod: str) -> Trouble | None:
-        """What hinders a pod that has its node but no containers yet: a volume that cannot be mounted."""
+        """What hinders a pod that has its node but no containers yet."""
         seen = self._read(self._list_events, pod)
-        events = [] if isinstance(seen, int) else [event for event in seen.items if event.type == "Warning"]
-        for event in reversed(events):
-            if event.reason in {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"}:
-                message = event.message or ""
-                return Trouble(reason=event.reason, message=message, lasting=message.endswith("not found"))
-        return None
+        return None if isinstance(seen, int) else trouble_in_events(map(self._plain, seen.items))
+
+    def _plain(self, thing: Any) -> Any:
+        return self._core.api_client.sanitize_for_serialization(thing)
 
     def _list_events(self, pod: str, **options: Any) -> Any:
         return self._core.list_namespaced_event(self.name, field_selector=f"involvedObject.name={pod}", **options)
@@ -234,18 +205,10 @@ class Namespace:
 
 def open_namespace(name: str) -> Namespace | None:
     """The namespace `name` of the cluster that the kubeconfig names; None where there is no kubeconfig."""
-    from kubernetes import client, config
+    from kubernetes.client import ApiClient
 
-    settings = client.Configuration()
-    try:
-        config.load_kube_config(client_configuration=settings)
-    except (config.ConfigException, OSError):
-        try:
-            config.load_incluster_config(client_configuration=settings)
-        except config.ConfigException:
-            return None
-    settings.retries = 0
-    return Namespace(client.ApiClient(settings), name)
+    found = settings_of()
+    return None if found is None else Namespace(ApiClient(found[0]), name)
 
 
 def _decoded(value: str) -> bytes:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 from coachworks.errors import CoachworksError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
+from coachworks.kubernetes_api import Trouble
 from coachworks.probe.bucket import Corner
 from coachworks.probe.findings import Finding, found
 from coachworks.probe.report import from_log, read_report
 from coachworks.probe.visit import REPORT
-from pipelines.doctor.namespace import Namespace, Trouble
+from pipelines.doctor.namespace import Namespace
 from pipelines.kubeflow import Kubeflow, RemoteRun
 from pipelines.submit import for_pods
 

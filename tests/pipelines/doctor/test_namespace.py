@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.doctor.namespace import NAMESPACE, RIGHTS, Trouble, open_namespace
+from coachworks.kubernetes_api import Trouble
+from pipelines.doctor.namespace import NAMESPACE, RIGHTS, open_namespace
 
 HERE = "/api/v1/namespaces/kubeflow"
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -106,7 +107,9 @@ def test_a_pod_that_does_not_start_says_why(api_server, reason, lasting):
     waiting = {"name": "main", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
     waiting["state"] = {"waiting": {"reason": reason, "message": "no"}}
     api_server[f"{HERE}/pods"] = pod(phase="Pending", containerStatuses=[waiting])
-    assert open_namespace("kubeflow").trouble("5f0c") == Trouble(reason=reason, message="no", lasting=lasting)
+    assert open_namespace("kubeflow").trouble("5f0c") == Trouble(
+        reason=reason, message="no", lasting=lasting, container="main"
+    )
 
 
 def test_a_pod_that_fits_no_node_or_misses_a_volume_says_so(api_server):

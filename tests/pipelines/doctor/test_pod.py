@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from coachworks.kubernetes_api import Trouble
 from coachworks.probe import Finding, Verdict
 from coachworks.probe.report import MARK, write_report
 from pipelines.compiled import read_documents
-from pipelines.doctor.namespace import Trouble
 from pipelines.doctor.pod import POD, Visit, compose
 from pipelines.kubeflow import RemoteRun, RemoteTask
 from pipelines.placement import placement
