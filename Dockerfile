@@ -71,7 +71,7 @@ COPY serving serving
 COPY validation validation
 RUN python -m compileall -q --invalidation-mode unchecked-hash coachworks components pipelines serving validation
 
-# ---- serving: no torch, no MLflow. It answers with the bento that is mounted at /bento.
+# ---- serving: no torch, no MLflow. It answers with the models that a release names, or with the bento at /bento.
 FROM base AS serving-dependencies
 ARG PIP_INDEX_URL
 COPY --from=requirements /requirements/serving.txt /requirements/requirements.lock /requirements/
@@ -90,7 +90,7 @@ LABEL org.opencontainers.image.title="coachworks/serving" \
       org.opencontainers.image.source="${SOURCE}"
 USER 10001:10001
 EXPOSE 3000
-CMD ["bentoml", "serve", "/bento", "--host", "0.0.0.0", "--port", "3000"]
+CMD ["python", "-m", "serving.start"]
 
 # ---- steps: the layers of serving, and what training and everything around it needs
 FROM serving-dependencies AS steps-dependencies

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,10 +32,20 @@ class AccessLog:
         app: What answers.
         instruments: Where requests are counted.
         paths: Paths that are counted by name; all others together as `other`.
+        ports: The skill that each port answers alone; the app finds it in the request's state.
+        identity: Who answers: what every line says of the service itself.
     """
 
-    def __init__(self, app: ASGIApp, instruments: Instruments, paths: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        instruments: Instruments,
+        paths: frozenset[str],
+        ports: Mapping[int, str],
+        identity: Callable[[], Mapping[str, str | None]],
+    ) -> None:
         self._app, self._instruments, self._paths = app, instruments, paths
+        self._ports, self._identity = ports, identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -44,6 +55,7 @@ class AccessLog:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
         state = scope.setdefault("state", {})
+        skill = state["skill"] = self._ports.get((scope.get("server") or ("", 0))[1])
         started, received = time.perf_counter(), 0
         status: int | None = None
 
@@ -72,14 +84,16 @@ class AccessLog:
         finally:
             seconds = time.perf_counter() - started
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._instruments.requests.labels(path, _method(scope), str(status)).inc()
-            self._instruments.seconds.labels(path).observe(seconds)
+            self._instruments.requests.labels(path, _method(scope), str(status), skill or "").inc()
+            self._instruments.seconds.labels(path, skill or "").observe(seconds)
             code = state.get("error")
             if code:
                 self._instruments.errors.labels(code).inc()
             _write(
                 {
                     "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    **self._identity(),
+                    "skill": skill or state.get("asked"),
                     "request_id": request_id,
                     "method": scope["method"],
                     "path": scope["path"],

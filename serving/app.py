@@ -1,8 +1,9 @@
 """The HTTP interface as a FastAPI app: photos in, answers out, every error in one shape."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -16,11 +17,14 @@ from coachworks import __version__
 from coachworks.errors import PhotoError
 from serving.access_log import AccessLog
 from serving.answers import ErrorDocument, Health, Prediction, SkillCard, SkillList
+from serving.draining import Draining
 from serving.engine import Engine
 from serving.instruments import Instruments
 from serving.predictor import Predictor
 from serving.refusals import RULES, Code, RefusalError, refusal_of
+from serving.release import Release
 from serving.settings import ServingSettings
+from serving.skill_ports import answering
 
 logger = logging.getLogger(__name__)
 
@@ -46,19 +50,29 @@ _PHOTO_BODY = {
 }
 
 
-def create_app(load: Callable[[], Predictor], settings: ServingSettings = DEFAULT_SETTINGS) -> FastAPI:
+def create_app(
+    load: Callable[[], Predictor],
+    settings: ServingSettings = DEFAULT_SETTINGS,
+    *,
+    release: Release | None = None,
+    listening: Sequence[int] = (),
+    draining: Path | None = None,
+) -> FastAPI:
     """The service as an ASGI app. `app.state.engine` tells whether it is ready.
 
     Args:
         load: Gives the models; called in a thread once the app has started.
         settings: How the service works.
+        release: What it belongs to, in a pod; its ports answer one skill each.
+        listening: Descriptors of the sockets that listen on those ports.
+        draining: The file that asks clients to leave while it exists.
     """
     instruments = Instruments()
-    engine = Engine(load, settings, instruments)
+    engine = Engine(load, settings, instruments, patient=release is not None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with engine:
+        async with engine, answering(app, listening):
             yield
 
     app = FastAPI(
@@ -75,11 +89,29 @@ def create_app(load: Callable[[], Predictor], settings: ServingSettings = DEFAUL
         AccessLog,
         instruments=instruments,
         paths=frozenset({PREDICT, SKILLS, "/openapi.json"}),
+        ports=release.ports if release else {},
+        identity=_identity(engine, release),
     )
+    if draining is not None:
+        app.add_middleware(Draining, file=draining)
     _add_questions(app, engine)
-    _add_probes(app, engine, instruments)
+    _add_probes(app, engine, instruments, draining)
     _add_refusals(app)
     return app
+
+
+def _identity(engine: Engine, release: Release | None) -> Callable[[], Mapping[str, str | None]]:
+    """Who answers, for the log: known from the beginning in a pod, else once the models are loaded."""
+    if release is not None:
+        fleet, digest = release.manifest.fleet, release.manifest.digest()[:12]
+        known = {"fleet": fleet, "release": digest, "group": release.group, "track": release.track}
+        return lambda: known
+
+    def loaded() -> Mapping[str, str | None]:
+        fleet, digest = (engine.bundle.fleet, engine.bundle.digest) if engine.bundle else (None, None)
+        return {"fleet": fleet, "release": digest, "group": None, "track": None}
+
+    return loaded
 
 
 def _add_questions(app: FastAPI, engine: Engine) -> None:
@@ -102,9 +134,12 @@ def _add_questions(app: FastAPI, engine: Engine) -> None:
         probabilities: Annotated[bool, Query(description="Give the probability of every label too.")] = False,
     ) -> Response:
         """One photo, all skills, one pass of the backbone."""
-        bundle = engine.predictor.bundle
+        bundle = (await engine.models()).bundle
         names = [name.strip() for part in skills or [] for name in part.split(",") if name.strip()]
-        answers = await engine.answer(request, bundle.pick(names or None), probabilities=probabilities)
+        picked = bundle.pick(names or None, only=request.state.skill)
+        if names:
+            request.state.asked = ",".join(picked)
+        answers = await engine.answer(request, picked, probabilities=probabilities)
         prediction = Prediction(fleet=bundle.fleet, bundle=bundle.digest, answers=answers)
         # Written here: FastAPI would validate every answer once more, which is felt with many skills.
         return Response(prediction.model_dump_json(exclude_none=True), media_type="application/json")
@@ -116,9 +151,10 @@ def _add_questions(app: FastAPI, engine: Engine) -> None:
         response_model=SkillList,
         responses=_documented(Code.NOT_READY),
     )
-    async def list_skills() -> SkillList:
+    async def list_skills(request: Request) -> SkillList:
         """Every skill with its labels and its model's version."""
-        bundle = engine.predictor.bundle
+        bundle = (await engine.models()).bundle
+        cards = {name: bundle.skills[name] for name in bundle.pick(None, only=request.state.skill)}
         return SkillList(
             fleet=bundle.fleet,
             bundle=bundle.digest,
@@ -131,12 +167,12 @@ def _add_questions(app: FastAPI, engine: Engine) -> None:
                     model_version=skill.entry.version,
                     kind=skill.entry.kind,
                 )
-                for name, skill in bundle.skills.items()
+                for name, skill in cards.items()
             },
         )
 
 
-def _add_probes(app: FastAPI, engine: Engine, instruments: Instruments) -> None:
+def _add_probes(app: FastAPI, engine: Engine, instruments: Instruments, draining: Path | None) -> None:
     async def alive() -> Health:
         """The process answers, and its models could be read or are being read."""
         engine.check_alive()
@@ -161,6 +197,8 @@ def _add_probes(app: FastAPI, engine: Engine, instruments: Instruments) -> None:
     async def ready() -> Health:
         """Ready once every model has answered a photo drawn for the purpose."""
         engine.check_ready()
+        if draining is not None and draining.exists():
+            raise RefusalError(Code.NOT_READY, "the pod is about to stop")
         return Health(status="ok")
 
     @app.get(

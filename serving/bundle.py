@@ -8,9 +8,12 @@ from pathlib import Path
 from coachworks.digests import digest_file
 from coachworks.errors import DataError
 from components.embed.spec import BackboneSpec
-from components.package.manifest import BACKBONE, PackagedHead, head_file, read_manifest
+from components.package.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
 from components.train.heads import Head, load_head
 from serving.refusals import UnknownSkillError
+
+_PACKAGE = "package the fleet again: `coachworks run`"
+_DEPLOY = "deploy the fleet again: `coachworks deploy`"
 
 
 @dataclass(frozen=True)
@@ -41,43 +44,53 @@ class Bundle:
     backbone_path: Path
     skills: Mapping[str, BundledSkill]
 
-    def pick(self, names: Sequence[str] | None) -> tuple[str, ...]:
+    def pick(self, names: Sequence[str] | None, *, only: str | None = None) -> tuple[str, ...]:
         """The skills called `names`, each once; None: all.
 
+        Args:
+            names: The skills.
+            only: The one skill that may be asked; None: any.
+
         Raises:
-            UnknownSkillError: the bundle does not hold one of them.
+            UnknownSkillError: the bundle does not hold one of them, or it may not be asked.
         """
+        known = tuple(self.skills) if only is None else (only,)
         if names is None:
-            return tuple(self.skills)
+            return known
         for name in names:
-            if name not in self.skills:
-                close = difflib.get_close_matches(name, self.skills, n=1)
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise UnknownSkillError(f"skills must be among {', '.join(self.skills)}; got {name[:80]!r}.{hint}")
+                raise UnknownSkillError(f"skills must be among {', '.join(known)}; got {name[:80]!r}.{hint}")
         return tuple(dict.fromkeys(names))
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
     """The bundle in `folder`.
+
+    Args:
+        folder: Where the files are.
+        manifest: What they must be, as a release says; the folder may hold more. None: the manifest in the folder.
 
     Raises:
         DataError: a file is missing, was changed, or is of a version that this release does not read.
     """
-    manifest = read_manifest(folder)
+    again = _PACKAGE if manifest is None else _DEPLOY
+    manifest = manifest or read_manifest(folder)
     spec = BackboneSpec.from_json(manifest.backbone.spec())
-    backbone_path = _verified(folder, BACKBONE, manifest.backbone.sha256)
+    backbone_path = _verified(folder, BACKBONE, manifest.backbone.sha256, again)
     skills = {}
     for name, entry in manifest.skills.items():
-        head = load_head(_verified(folder, head_file(name), entry.head_sha256))
+        head = load_head(_verified(folder, head_file(name), entry.head_sha256, again))
         if list(head.labels) != entry.labels:
             raise DataError(
                 f"labels of the head of {name!r} must be those of the manifest, {entry.labels}; "
-                f"got {list(head.labels)}. Package the fleet again: `coachworks run`."
+                f"got {list(head.labels)}. {_sentence(again)}"
             )
         if head.backbone_digest != manifest.backbone.digest or head.dimensions != spec.dimensions:
             raise DataError(
                 f"the head of {name!r} must read features of the backbone {manifest.backbone.digest[:12]}; "
-                f"got {head.backbone_digest[:12]}. Package the fleet again: `coachworks run`."
+                f"got {head.backbone_digest[:12]}. {_sentence(again)}"
             )
         skills[name] = BundledSkill(entry=entry, head=head)
     return Bundle(
@@ -90,17 +103,19 @@ def load_bundle(folder: Path) -> Bundle:
     )
 
 
-def _verified(folder: Path, name: str, sha256: str) -> Path:
+def _sentence(way_out: str) -> str:
+    return f"{way_out[0].upper()}{way_out[1:]}."
+
+
+def _verified(folder: Path, name: str, sha256: str, again: str) -> Path:
     path = folder / name
     try:
         actual = digest_file(path)
     except OSError as err:
-        raise DataError(
-            f"the bundle must hold {name}; {folder} does not. Package the fleet again: `coachworks run`."
-        ) from err
+        raise DataError(f"the bundle must hold {name}; {folder} does not. {_sentence(again)}") from err
     if actual != sha256:
         raise DataError(
             f"{name} of the bundle must have the SHA-256 {sha256}; got {actual}. The file is damaged or was changed: "
-            "package the fleet again: `coachworks run`."
+            f"{again}."
         )
     return path

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from coachworks.photos import FORMATS
 from serving.answers import Answer
 from serving.batcher import MicroBatcher
+from serving.bundle import Bundle
 from serving.instruments import Instruments
 from serving.predictor import Floats, Predictor, Query
 from serving.refusals import Code, RefusalError
@@ -32,10 +33,19 @@ class Engine:
         load: Gives the models; called in a thread, so that the process answers its probes meanwhile.
         settings: How the service works.
         instruments: What is counted.
+        patient: Whether questions wait for models that are being loaded, as long as for an answer; else they are
+            refused. In a pod it is a new worker that loads them, and those who ask were sent to the one before it.
     """
 
-    def __init__(self, load: Callable[[], Predictor], settings: ServingSettings, instruments: Instruments) -> None:
-        self._load, self._settings, self._instruments = load, settings, instruments
+    def __init__(
+        self,
+        load: Callable[[], Predictor],
+        settings: ServingSettings,
+        instruments: Instruments,
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._load, self._settings, self._instruments, self._patient = load, settings, instruments, patient
         self._predictor: Predictor | None = None
         self._failure: str | None = None
         self._in_progress = 0
@@ -96,6 +106,11 @@ class Engine:
             raise RefusalError(Code.NOT_READY, "the models are being loaded")
 
     @property
+    def bundle(self) -> Bundle | None:
+        """The bundle, once it is loaded."""
+        return self._predictor.bundle if self._predictor is not None else None
+
+    @property
     def predictor(self) -> Predictor:
         """The models.
 
@@ -105,6 +120,16 @@ class Engine:
         self.check_ready()
         assert self._predictor is not None  # noqa: S101 — check_ready has refused otherwise
         return self._predictor
+
+    async def models(self) -> Predictor:
+        """The models, waited for where the engine is patient.
+
+        Raises:
+            RefusalError: they are not ready.
+        """
+        if self._patient:
+            await asyncio.wait({self._starting}, timeout=self._settings.answer_timeout_s)
+        return self.predictor
 
     async def answer(self, request: Request, skills: tuple[str, ...], *, probabilities: bool) -> dict[str, Answer]:
         """The answers to the photo in `request`.

@@ -19,13 +19,13 @@ class Instruments:
         disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody reads
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "coachworks_requests", "Requests answered.", ["path", "method", "status"], registry=self.registry
+            "coachworks_requests", "Requests answered.", ["path", "method", "status", "skill"], registry=self.registry
         )
         self.errors = Counter("coachworks_errors", "Requests refused, by code.", ["code"], registry=self.registry)
         self.seconds = Histogram(
             "coachworks_request_seconds",
             "Time from the request's headers to its answer.",
-            ["path"],
+            ["path", "skill"],
             buckets=_SECONDS,
             registry=self.registry,
         )

@@ -1,6 +1,7 @@
 """The service as BentoML runs it: `bentoml serve` on the bento, or on `serving.service:Answers`.
 
-The bundle is the folder that COACHWORKS_BUNDLE names, else `bundle/` beside this package in the bento.
+The bundle is the folder that COACHWORKS_BUNDLE names, else `bundle/` beside this package in the bento. In a pod, the
+release in the folder that COACHWORKS_RELEASE names says which models it must hold.
 """
 
 import os
@@ -12,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.bundle import load_bundle
+from serving.draining import draining_file
 from serving.predictor import Predictor
+from serving.release import BUNDLE_VARIABLE, release_of
+from serving.revival import replace_dead_workers
 from serving.settings import ServingSettings
-
-BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"
+from serving.sockets import inherited
 
 
 def bundle_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -25,11 +28,14 @@ def bundle_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _load() -> Predictor:
-    return Predictor(load_bundle(bundle_folder()), SETTINGS.threads or None)
+    manifest = RELEASE.manifest if RELEASE is not None else None
+    return Predictor(load_bundle(BUNDLE, manifest), SETTINGS.threads or None)
 
 
 SETTINGS = ServingSettings.from_environ()
-app = create_app(_load, SETTINGS)
+BUNDLE = bundle_folder()
+RELEASE = release_of()
+app = create_app(_load, SETTINGS, release=RELEASE, listening=inherited(), draining=draining_file())
 
 
 class _EveryRequest:
@@ -55,6 +61,13 @@ class _EveryRequest:
 @bentoml.asgi_app(app, path="/")  # mounted too: BentoML then starts and stops it
 class Answers:
     """Every skill of the fleet, over HTTP."""
+
+    @bentoml.on_deployment
+    @staticmethod
+    def look_after_the_worker() -> None:
+        """Before the worker starts, in the process that looks after it."""
+        if RELEASE is not None:
+            replace_dead_workers()
 
 
 Answers.add_asgi_middleware(_EveryRequest)  # type: ignore[attr-defined] # the decorator made it a service

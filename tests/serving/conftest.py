@@ -1,10 +1,16 @@
 import importlib.util
+import json
+import shutil
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from coachworks.store import FolderStore
+from components.package.manifest import Manifest, read_manifest
 from serving.bundle import Bundle, load_bundle
 from serving.predictor import Predictor
 
@@ -25,14 +31,49 @@ def fabricated() -> ModuleType:
     return sys.modules[name]
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """A packaged fleet of two skills, `colour` and `light`: its store and its bundle."""
+
+    store: FolderStore
+    bundle: Path
+
+
 @pytest.fixture(scope="session")
-def bundle_folder(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> Path:
-    """A bundle of two skills, `colour` and `light`; tests that change it copy it."""
+def packaged(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> Packaged:
+    """Tests that change it copy it."""
     from components.package.config import PackageConfig
     from components.package.step import package
 
-    fleet, _, register = fabricated.fabricate(tmp_path_factory.mktemp("fleet"))
-    return package(fleet, [register], config=PackageConfig(build_bento=False)).path / "bundle"
+    fleet, store, register = fabricated.fabricate(tmp_path_factory.mktemp("fleet"))
+    return Packaged(store, package(fleet, [register], config=PackageConfig(build_bento=False)).path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(packaged: Packaged) -> Path:
+    """A bundle of two skills, `colour` and `light`; tests that change it copy it."""
+    return packaged.bundle
+
+
+@pytest.fixture(scope="session")
+def manifest(bundle_folder: Path) -> Manifest:
+    return read_manifest(bundle_folder)
+
+
+@pytest.fixture
+def write_release(manifest: Manifest, tmp_path: Path) -> Callable[..., Path]:
+    """Write the folder that tells a pod of its release."""
+
+    def write(ports: Mapping[str, int] | None = None, manifest: Manifest = manifest) -> Path:
+        folder = tmp_path / "release"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "manifest.json").write_text(manifest.to_json())
+        pods = {"group": "shared", "track": "stable", "ports": dict(ports or {})}
+        (folder / "pods.json").write_text(json.dumps(pods))
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="session")

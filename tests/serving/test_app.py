@@ -332,11 +332,11 @@ def test_metrics_count_requests_errors_answers_batches_and_models(client: TestCl
     client.post("/v1/predict", content=b"x", headers=JPEG)
     text = client.get("/metrics").text
     for wanted in (
-        'coachworks_requests_total{method="POST",path="/v1/predict",status="200"}',
+        'coachworks_requests_total{method="POST",path="/v1/predict",skill="",status="200"}',
         'coachworks_errors_total{code="not-a-photo"}',
         'coachworks_answers_total{label="red",skill="colour"}',
         'coachworks_answers_total{label="bright",skill="light"}',
-        'coachworks_request_seconds_bucket{le="0.1",path="/v1/predict"}',
+        'coachworks_request_seconds_bucket{le="0.1",path="/v1/predict",skill=""}',
         "coachworks_batch_photos_count",
         'model_version="3",skill="colour"} 1.0',
     ):

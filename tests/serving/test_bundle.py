@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from coachworks.errors import DataError
+from components.package.manifest import Manifest
 from serving.bundle import Bundle, load_bundle
 from serving.refusals import UnknownSkillError
 
@@ -85,3 +86,37 @@ def test_an_unknown_skill_is_refused_with_the_one_that_was_meant(bundle: Bundle)
 def test_skills_are_picked_once_each_in_the_order_asked(bundle: Bundle):
     assert bundle.pick(["light", "colour", "light"]) == ("light", "colour")
     assert bundle.pick(None) == ("colour", "light")
+
+
+# as a release names it: the manifest comes from elsewhere
+
+
+def of_skills(manifest: Manifest, *skills: str) -> Manifest:
+    return manifest.model_copy(update={"skills": {name: manifest.skills[name] for name in skills}})
+
+
+def test_a_release_may_name_some_of_the_heads_that_a_folder_holds(copy: Path, manifest: Manifest):
+    (copy / "manifest.json").unlink()
+    named = of_skills(manifest, "light")
+    bundle = load_bundle(copy, named)
+    assert list(bundle.skills) == ["light"]
+    assert bundle.digest == named.digest()[:12]
+
+
+def test_a_file_that_is_not_the_one_of_the_release_is_refused(copy: Path, manifest: Manifest):
+    shutil.copyfile(copy / "heads/light.safetensors", copy / "heads/colour.safetensors")
+    with pytest.raises(DataError, match=r"heads/colour.safetensors .* SHA-256 .*: deploy the fleet again: `coachworks"):
+        load_bundle(copy, manifest)
+
+
+def test_a_file_of_the_release_that_is_missing_is_refused(copy: Path, manifest: Manifest):
+    (copy / "backbone.onnx").unlink()
+    with pytest.raises(DataError, match=r"must hold backbone.onnx; .* Deploy the fleet again: `coachworks deploy`\."):
+        load_bundle(copy, manifest)
+
+
+def test_where_one_skill_may_be_asked_others_are_unknown(bundle: Bundle):
+    assert bundle.pick(None, only="light") == ("light",)
+    assert bundle.pick(["light"], only="light") == ("light",)
+    with pytest.raises(UnknownSkillError, match=r"skills must be among light; got 'colour'\.$"):
+        bundle.pick(["colour"], only="light")

@@ -1,0 +1,221 @@
+"""`python -m serving.start`: what it becomes; and the real thing, killed, drained and stopped."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+import pytest
+
+from serving import start as starting
+from serving.bento_server import free_port
+from serving.start import main, start, what_to_serve
+
+WriteRelease = Callable[..., Path]
+
+
+class Became(Exception):  # noqa: N818 — the process was replaced
+    """In place of `os.execve`."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self.command, self.environ = command, environ
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch) -> None:
+    def execve(path: str, command: list[str], environ: dict[str, str]) -> None:
+        raise Became(command, environ)
+
+    monkeypatch.setattr(os, "execve", execve)
+
+
+def test_it_serves_the_bento_that_is_named_then_the_one_mounted_then_this_code(tmp_path: Path):
+    assert what_to_serve({"COACHWORKS_BENTO": "/elsewhere"}, tmp_path) == "/elsewhere"
+    assert what_to_serve({}, tmp_path) == str(tmp_path)
+    assert what_to_serve({}, tmp_path / "nothing") == "serving.service:Answers"
+
+
+@pytest.mark.usefixtures("became")
+def test_it_listens_for_every_skill_and_becomes_bentoml_serve(
+    write_release: WriteRelease, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    port, draining = free_port(), tmp_path / "draining"
+    draining.touch()  # left by the container before
+    environ = {
+        "COACHWORKS_RELEASE": str(write_release({"colour": port})),
+        "COACHWORKS_DRAINING": str(draining),
+        "COACHWORKS_BENTO": "/elsewhere",
+    }
+    with pytest.raises(Became) as became:
+        start("127.0.0.1", 3000, environ)
+    command = ["bentoml", "serve", "/elsewhere", "--host", "127.0.0.1", "--port", "3000", "--quiet"]
+    assert became.value.command == [sys.executable, "-m", *command]
+    theirs = int(became.value.environ["COACHWORKS_LISTENING"])
+    assert os.get_inheritable(theirs)
+    with socket.socket(fileno=os.dup(theirs)) as listening:  # who opened it closes it
+        assert listening.getsockname() == ("127.0.0.1", port)
+        socket.create_connection(("127.0.0.1", port)).close()
+    assert environ.items() <= became.value.environ.items()
+    assert not draining.exists()
+    assert capsys.readouterr().err == (f"serving /elsewhere on 127.0.0.1: all skills at 3000, colour at {port}\n")
+
+
+@pytest.mark.usefixtures("became")
+def test_without_a_release_it_listens_on_no_further_port():
+    with pytest.raises(Became) as became:
+        start("127.0.0.1", 3000, {})
+    assert became.value.environ["COACHWORKS_LISTENING"] == ""
+
+
+@pytest.mark.usefixtures("became")
+def test_a_release_that_cannot_be_read_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("COACHWORKS_RELEASE", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"^Error: the folder that COACHWORKS_RELEASE names must hold manifest.json"):
+        main([])
+
+
+def test_it_is_the_command_of_the_image():
+    dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text("utf-8")
+    [stage] = re.findall(r"^FROM \S+ AS serving$.*?^CMD (.*?)$", dockerfile, flags=re.MULTILINE | re.DOTALL)
+    assert json.loads(stage) == ["python", "-m", starting.__name__]
+
+
+# the real thing
+
+
+@dataclass(frozen=True)
+class Running:
+    process: "subprocess.Popen[bytes]"
+    ports: dict[str, int]
+    draining: Path
+    log: Path
+
+    def worker(self) -> psutil.Process:
+        [worker] = psutil.Process(self.process.pid).children()
+        return worker
+
+    def send(self, port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, str], str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request(method, path, body, {"Content-Type": "image/jpeg"})
+            response = connection.getresponse()
+            return response.status, dict(response.headers), response.read().decode()
+        finally:
+            connection.close()
+
+    def ask(self, port: int, photo: bytes) -> tuple[int, list[str]]:
+        status, _, text = self.send(port, "POST", "/v1/predict", photo)
+        return status, sorted(json.loads(text).get("answers", text))
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.send(self.ports["all"], "GET", "/readyz")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        pytest.fail(self.log.read_text())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("pod")
+    ports = {"all": free_port(), "colour": free_port(), "light": free_port()}
+    (folder / "release").mkdir()
+    (folder / "release/manifest.json").write_bytes((bundle_folder / "manifest.json").read_bytes())
+    pods = {"group": "shared", "track": "stable", "ports": {skill: ports[skill] for skill in ("colour", "light")}}
+    (folder / "release/pods.json").write_text(json.dumps(pods))
+    environ = {
+        **os.environ,
+        "COACHWORKS_RELEASE": str(folder / "release"),
+        "COACHWORKS_BUNDLE": str(bundle_folder),
+        "COACHWORKS_DRAINING": str(folder / "draining"),
+        "BENTOML_HOME": str(folder / "home"),
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving.start", "--host", "127.0.0.1", "--port", str(ports["all"])],
+            cwd=folder,
+            env=environ,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    running = Running(process, ports, folder / "draining", folder / "log")
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_every_port_answers_what_it_is_for(running: Running, fabricated: ModuleType):
+    photo = fabricated.photo("red")
+    asked = {name: running.ask(port, photo) for name, port in running.ports.items()}
+    assert asked == {"all": (200, ["colour", "light"]), "colour": (200, ["colour"]), "light": (200, ["light"])}
+
+
+def test_a_worker_that_is_killed_refuses_nobody(running: Running, fabricated: ModuleType):
+    photo, before = fabricated.photo("red"), running.worker()
+    before.kill()
+    before.wait(5)
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        replies = list(pool.map(lambda port: running.ask(port, photo), [*running.ports.values()] * 4))
+    assert [status for status, _ in replies] == [200] * 12
+    assert running.worker().pid != before.pid
+    assert time.monotonic() - began < 30
+
+
+def test_a_pod_that_drains_asks_clients_to_leave(running: Running, fabricated: ModuleType):
+    running.draining.touch()
+    try:
+        status, headers, _ = running.send(running.ports["colour"], "POST", "/v1/predict", fabricated.photo("red"))
+        assert (status, headers["connection"]) == (200, "close")
+        assert running.send(running.ports["all"], "GET", "/readyz")[0] == 503
+    finally:
+        running.draining.unlink()
+
+
+def test_what_is_told_to_stop_answers_what_is_in_flight_on_every_port(running: Running, fabricated: ModuleType):
+    """The last of this file: the pod is gone afterwards."""
+    photo = fabricated.photo("red")
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
+    connections = [socket.create_connection(("127.0.0.1", port), timeout=30) for port in running.ports.values()]
+    for connection in connections:
+        connection.sendall(head.encode() + photo[:100])
+    time.sleep(0.5)
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(1.5)
+    for connection in connections:
+        connection.sendall(photo[100:])
+    for connection in connections:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.close()
+    assert running.process.wait(30) == 0
+    for port in running.ports.values():
+        with pytest.raises(ConnectionRefusedError):
+            running.ask(port, photo)
+
+
+def test_the_log_is_json(running: Running):
+    lines = running.log.read_text().splitlines()
+    assert lines[0].startswith("serving serving.service:Answers on 127.0.0.1: all skills at ")
+    events = [json.loads(line) for line in lines[1:]]
+    assert {event["status"] for event in events} == {200}
+    assert {(event["fleet"], event["group"], event["track"]) for event in events} == {("showroom", "shared", "stable")}
+    assert {event["skill"] for event in events} == {"colour", "light", None}
