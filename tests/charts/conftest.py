@@ -1,6 +1,9 @@
 """Charts, rendered by helm."""
 
+import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from rendered import CHARTS, Objects, read_objects
 
-Objects = dict[tuple[str, str], dict[str, Any]]
-CHARTS = Path(__file__).parents[2] / "charts"
+Values = Path | str | dict[str, Any]
+Template = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -25,39 +28,71 @@ def helm() -> str:
 
 
 @pytest.fixture(scope="session")
-def template(helm: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `helm template` on a chart; values by file, or as `--set` has them."""
+def template(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Run `helm template` on a chart; values by file, as `--set` has them, or as a dictionary."""
+    folder = tmp_path_factory.mktemp("values")
 
-    def run(chart: str, *values: Path | str) -> subprocess.CompletedProcess[str]:
-        settings = [
-            word
-            for value in values
-            for word in (("--values", str(value)) if isinstance(value, Path) else ("--set", value))
-        ]
-        command = [helm, "template", "acme", str(CHARTS / chart), "--namespace", "mlops", *settings]
+    def option(value: Values) -> tuple[str, str]:
+        if isinstance(value, str):
+            return "--set", value
+        if isinstance(value, dict):
+            text = as_yaml(value)
+            value = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
+            value.write_text(text, "utf-8")
+        return "--values", str(value)
+
+    def run(chart: str | Path, *values: Values, release: str = "acme") -> subprocess.CompletedProcess[str]:
+        settings = [word for value in values for word in option(value)]
+        command = [helm, "template", release, str(CHARTS / chart), "--namespace", "mlops", *settings]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def render(template: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., Objects]:
+def render(template: Template) -> Callable[..., Objects]:
     """The objects of a chart by kind and name; those of other namespaces as `namespace/name`."""
-    known: dict[tuple[Any, ...], Objects] = {}
+    known: dict[str, Objects] = {}
 
-    def objects(chart: str, *values: Path | str) -> Objects:
-        if (chart, *values) not in known:
-            done = template(chart, *values)
+    def objects(chart: str | Path, *values: Values, release: str = "acme") -> Objects:
+        key = json.dumps([str(chart), release, *values], default=str)
+        if key not in known:
+            done = template(chart, *values, release=release)
             assert done.returncode == 0, done.stderr
-            known[chart, *values] = {_key(made): made for made in read_objects(done.stdout)}
-        return known[chart, *values]
+            known[key] = {_key(made): made for made in read_objects(done.stdout)}
+        return known[key]
 
     return objects
 
 
-def read_objects(text: str) -> list[dict[str, Any]]:
-    """The objects in rendered YAML."""
-    return [made for made in YAML(typ="safe", pure=True).load_all(text) if made]
+@pytest.fixture(scope="session")
+def refusal(template: Template) -> Callable[..., str]:
+    """What helm says of values that it must refuse."""
+
+    def said(chart: str, *values: Values, release: str = "acme") -> str:
+        done = template(chart, *values, release=release)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    return said
+
+
+@pytest.fixture(scope="session")
+def lint(helm: str) -> Callable[[str, Path], str]:
+    """What `helm lint --strict` has to say of a chart with a file of values."""
+
+    def said(chart: str, values: Path) -> str:
+        command = [helm, "lint", "--strict", "--quiet", str(CHARTS / chart), "--values", str(values)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.stdout + done.stderr if done.returncode else ""
+
+    return said
+
+
+def as_yaml(value: Any) -> str:
+    """JSON that YAML reads the same: surrogates it does not know, and it takes some characters for ends of lines."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _key(made: dict[str, Any]) -> tuple[str, str]:

@@ -1,8 +1,7 @@
 """The chart of MLflow: which objects, and what they hold, for which values."""
 
 import re
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import chart_docs
 import jsonschema
 import kubernetes_validate
 import pytest
+import rendered
+from rendered import Objects, container, containers, environment
 
-CHART = Path(__file__).parents[2] / "charts" / "platform"
-SETS = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
-KUBERNETES = "1.34"
+CHART = rendered.CHARTS / "platform"
+SETS = rendered.value_sets("platform")
 ALWAYS = {
     ("ConfigMap", "acme-mlflow"),
     ("Deployment", "acme-mlflow"),
@@ -61,57 +61,24 @@ EXPECTED = {
         ("PodDisruptionBudget", "acme-postgresql"),
         ("Role", "kubeflow/acme-pipelines"),
         ("Role", "models-next/acme-deployer"),
+        ("Role", "models-next/acme-user"),
         ("Role", "models/acme-deployer"),
+        ("Role", "models/acme-user"),
         ("RoleBinding", "kubeflow/acme-pipelines"),
         ("RoleBinding", "models-next/acme-deployer"),
+        ("RoleBinding", "models-next/acme-user"),
         ("RoleBinding", "models/acme-deployer"),
+        ("RoleBinding", "models/acme-user"),
         ("Secret", "kubeflow/mlflow"),
         ("ServiceAccount", "kubeflow/coachworks-deployer"),
     },
 }
-Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
+Render = Callable[..., Objects]
 
 
 @pytest.fixture
-def objects(request: pytest.FixtureRequest, render: Render) -> dict[tuple[str, str], dict[str, Any]]:
+def objects(request: pytest.FixtureRequest, render: Render) -> Objects:
     return render("platform", CHART / "ci" / f"{request.param}-values.yaml")
-
-
-@pytest.fixture
-def refusal(template: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
-    """What helm says of values that it must refuse."""
-
-    def said(*values: Path | str) -> str:
-        done = template("platform", *values)
-        assert done.returncode != 0
-        return done.stderr
-
-    return said
-
-
-def pods(objects: dict[tuple[str, str], dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The pods that the objects make."""
-    for (kind, name), made in objects.items():
-        if kind == "Pod":
-            yield name, made["spec"]
-        elif kind == "CronJob":
-            yield name, made["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-        elif kind in {"Deployment", "StatefulSet"}:
-            yield name, made["spec"]["template"]["spec"]
-
-
-def containers(objects: dict[tuple[str, str], dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for pod, spec in pods(objects):
-        for container in (*spec.get("initContainers", ()), *spec["containers"]):
-            yield f"{pod}/{container['name']}", container
-
-
-def environment(container: dict[str, Any]) -> dict[str, str | None]:
-    return {entry["name"]: entry.get("value") for entry in container["env"]}
-
-
-def container(objects: dict[tuple[str, str], dict[str, Any]], name: str) -> dict[str, Any]:
-    return dict(containers(objects))[name]
 
 
 def test_every_value_set_has_its_objects_named_here() -> None:
@@ -119,73 +86,85 @@ def test_every_value_set_has_its_objects_named_here() -> None:
 
 
 @pytest.mark.parametrize(("name", "objects"), [(name, name) for name in SETS], indirect=["objects"])
-def test_the_objects_are_these(name: str, objects: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_the_objects_are_these(name: str, objects: Objects) -> None:
     assert set(objects) == EXPECTED[name]
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_kubernetes_knows_every_field(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
-    for key, made in objects.items():
-        if key[0] == "ServiceMonitor":  # of the Prometheus operator
-            continue
-        try:
-            kubernetes_validate.validate(made, KUBERNETES, strict=True)
-        except jsonschema.ValidationError as err:
-            pytest.fail(f"{key}: {err.message}")
+def test_kubernetes_knows_every_field(objects: Objects) -> None:
+    rendered.assert_known_to_kubernetes(objects)
 
 
 def test_the_strict_schemas_know_what_is_wrong(render: Render) -> None:
     made = render("platform")["Deployment", "acme-mlflow"]
     with pytest.raises(jsonschema.ValidationError, match="replica"):
-        kubernetes_validate.validate({**made, "spec": {**made["spec"], "replica": 1}}, KUBERNETES, strict=True)
+        kubernetes_validate.validate({**made, "spec": {**made["spec"], "replica": 1}}, rendered.KUBERNETES, strict=True)
     with pytest.raises(kubernetes_validate.SchemaNotFoundError):
-        kubernetes_validate.validate({**made, "kind": "Deploiment"}, KUBERNETES, strict=True)
+        kubernetes_validate.validate({**made, "kind": "Deploiment"}, rendered.KUBERNETES, strict=True)
 
 
-def test_helm_finds_nothing_to_say(helm: str) -> None:
-    for name in SETS:
-        command = [helm, "lint", "--strict", "--quiet", str(CHART), "--values", str(CHART / f"ci/{name}-values.yaml")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-
-
-@pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_pods_are_as_the_restricted_standard_wants_them(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
-    for name, spec in pods(objects):
-        assert spec["automountServiceAccountToken"] is False, name
-        assert spec["securityContext"]["runAsNonRoot"] is True, name
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-    for name, made in containers(objects):
-        assert made["securityContext"]["readOnlyRootFilesystem"] is True, name
-        assert made["securityContext"]["allowPrivilegeEscalation"] is False, name
-        assert made["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
-        assert {"requests", "limits"} <= set(made["resources"]), name
-        assert ":latest" not in made["image"], name
+@pytest.mark.parametrize("name", SETS)
+def test_helm_finds_nothing_to_say(lint: Callable[[str, Path], str], name: str) -> None:
+    assert lint("platform", CHART / f"ci/{name}-values.yaml") == ""
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_no_password_stands_outside_a_secret(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_pods_are_as_the_restricted_standard_wants_them(objects: Objects) -> None:
+    rendered.assert_restricted(objects)
+
+
+@pytest.mark.parametrize("objects", SETS, indirect=True)
+def test_no_password_stands_outside_a_secret(objects: Objects) -> None:
     for name, made in containers(objects):
         for variable, value in environment(made).items():
             assert value is None or not variable.endswith(("PASSWORD", "SECRET_KEY", "ACCESS_KEY_ID")), (name, variable)
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_uninstalling_keeps_generated_secrets(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_uninstalling_keeps_generated_secrets(objects: Objects) -> None:
     for (kind, name), made in objects.items():
         if kind == "Secret" and "/" not in name:
             assert made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", name
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_no_rights_beyond_the_named_namespaces(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
-    assert not {kind for kind, _ in objects} & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
-    for (kind, name), made in objects.items():
-        if kind == "Role":
-            words = [
-                word for rule in made["rules"] for word in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
-            ]
-            assert "*" not in words, name
+def test_no_rights_beyond_the_named_namespaces(objects: Objects) -> None:
+    rendered.assert_no_rights_beyond_namespaces(objects)
+
+
+def rights(objects: Objects, role: str) -> set[tuple[str, str, str]]:
+    """What a role lets its holders do: group, resource, verb."""
+    return {
+        (group, resource, verb)
+        for rule in objects["Role", role]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_deployer_may_hold_a_lease_and_ask_pods(render: Render) -> None:
+    held = rights(render("platform", CHART / "ci/secrets-values.yaml"), "models/acme-deployer")
+    changes = ("get", "list", "watch", "create", "update", "patch", "delete")
+    assert {("coordination.k8s.io", "leases", verb) for verb in changes} <= held
+    assert {("", "pods/portforward", verb) for verb in ("get", "create")} <= held
+    assert {("", "pods/exec", "create"), ("", "pods", "delete")} & held == set()
+
+
+def test_users_see_what_is_deployed_and_change_nothing(render: Render) -> None:
+    objects = render("platform", CHART / "ci/secrets-values.yaml")
+    held = rights(objects, "models/acme-user")
+    assert {verb for _, _, verb in held} == {"get", "list", "watch"}
+    assert {resource for _, resource, _ in held} == {
+        *("configmaps", "deployments", "endpointslices", "events", "horizontalpodautoscalers", "networkpolicies"),
+        *("poddisruptionbudgets", "pods", "pods/log", "replicasets", "services"),
+    }
+    deploys = rights(objects, "models/acme-deployer")
+    assert {resource for _, resource, _ in held - deploys} == {"endpointslices"}
+    assert objects["RoleBinding", "models/acme-user"]["subjects"] == [
+        {"kind": "Group", "name": "data:scientists", "apiGroup": "rbac.authorization.k8s.io"},
+        {"kind": "ServiceAccount", "name": "dashboard", "namespace": "tools"},
+    ]
 
 
 def test_no_hook_waits_for_what_the_chart_starts(render: Render) -> None:
@@ -277,12 +256,21 @@ def test_a_private_authority_reaches_everything_that_speaks_tls(render: Render) 
         (["certificateAuthority.configMap=a", "certificateAuthority.secret=b"], "a configMap or a secret, not both"),
         (["mlflow.metrics.serviceMonitor.enabled=true"], "needs mlflow.metrics.enabled"),
         (["rbac.create=true", "rbac.pipelineRunner.deploys=true"], "needs pipelines.namespace"),
+        (
+            ["rbac.users[0].kind=User", "rbac.users[0].name=ada"],
+            "rbac.users needs rbac.create and rbac.servingNamespaces",
+        ),
+        (
+            ["rbac.users[0].kind=User", "rbac.users[0].name=ada", "rbac.users[0].namespace=tools"],
+            "rbac.users: the User ada cannot have a namespace",
+        ),
+        (["rbac.users[0].kind=Robot", "rbac.users[0].name=r2"], r"(?is)rbac.users.0.kind.*must be one of"),
         (["ingress.enabled=true"], "ingress.host must be set"),
         (["backup.schedule=daily"], r"(?is)backup.schedule.*does not match pattern"),
     ],
 )
 def test_values_that_cannot_work_are_refused(refusal: Callable[..., str], values: list[str], said: str) -> None:
-    assert re.search(said, refusal(*values))
+    assert re.search(said, refusal("platform", *values))
 
 
 def test_every_value_is_described() -> None:
@@ -298,16 +286,4 @@ def test_the_schema_says_what_the_values_say(golden: Callable[[Path, str], None]
 
 
 def test_the_schema_is_closed_and_knows_every_value() -> None:
-    import json
-
-    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
-
-    def compare(node: dict[str, Any], values: Any, path: str) -> None:
-        if "properties" not in node or not isinstance(values, dict):
-            return
-        assert node["additionalProperties"] is False, path
-        assert set(node["properties"]) - {"global"} == set(values), path
-        for key, value in values.items():
-            compare(node["properties"][key], value, f"{path}.{key}")
-
-    compare(schema, chart_docs.read_values(CHART), "")
+    rendered.assert_schema_closed(CHART)

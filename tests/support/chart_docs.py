@@ -87,7 +87,18 @@ def readme(chart: Path) -> str:
         "| value | default | |",
         "|---|---|---|",
     ]
-    return "\n".join([*head, *rows]) + "\n"
+    return "\n".join([*head, *rows, *_repeated(chart)]) + "\n"
+
+
+def _repeated(chart: Path) -> Iterator[str]:
+    """Tables of what stands under names of one's own: the definitions of the schema that have a title."""
+    schema = json.loads((chart / "values.schema.json").read_text("utf-8"))
+    for definition in schema.get("definitions", {}).values():
+        if "title" in definition:
+            yield from ("", f"## {definition['title']}", "", "| value | default | |", "|---|---|---|")
+            for name, node in definition["properties"].items():
+                default = f"`{json.dumps(node['default'])}`" if "default" in node else "needed"
+                yield f"| `{name}` | {default} | {node['description']} |"
 
 
 def described_schema(chart: Path) -> str:

@@ -48,12 +48,14 @@ app.kubernetes.io/part-of: {{ .unit.fleet | quote }}
 app.kubernetes.io/component: {{ .unit.group | quote }}
 app.kubernetes.io/version: {{ .unit.version | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-{{- include "fleet.modelLabels" .unit }}
+{{- with include "fleet.modelLabels" .unit }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{/* Labels that say which skill a dedicated group answers, and with which version; none for the shared group. */}}
 {{- define "fleet.modelLabels" -}}
-{{- if ne .group "shared" }}
+{{- if ne .group "shared" -}}
 coachworks.dev/skill: {{ .group | quote }}
 coachworks.dev/model-version: {{ (index .skills .group).version | quote }}
 {{- end }}

@@ -21,12 +21,10 @@ capabilities:
 {{- end }}
 
 {{- define "fleet.pullSecrets" -}}
-{{- with . }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . | quote }}
   {{- end }}
-{{- end }}
 {{- end }}
 
 {{/* Memory is not to be had for a while and then no more, as CPU is: request and limit are one. */}}

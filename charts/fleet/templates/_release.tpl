@@ -13,7 +13,8 @@
   "backbone" .backbone
   "skills" .skills -}}
 {{- $pods := dict "group" .group "track" .track "ports" .ports -}}
-{{- dict "manifest.json" (printf "%s\n" (toPrettyJson $manifest)) "pods.json" (printf "%s\n" (toJson $pods)) | toYaml -}}
+{{- $json := toPrettyJson $manifest | replace "\u0085" "\\u0085" -}}{{/* which YAML takes for the end of a line */}}
+{{- dict "manifest.json" (printf "%s\n" $json) "pods.json" (printf "%s\n" (toJson $pods)) | toYaml -}}
 {{- end }}
 
 {{/* Name of that ConfigMap: another content, another name. */}}

@@ -1,0 +1,136 @@
+"""Rendered charts: the objects, the pods they make, and what holds for those of every chart."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import chart_docs
+import jsonschema
+import kubernetes_validate
+import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+CHARTS = Path(__file__).parents[2] / "charts"
+KUBERNETES = "1.34"
+_OPERATORS = {"ServiceMonitor", "PrometheusRule"}  # of the Prometheus operator: Kubernetes does not know them
+
+
+def read_objects(text: str) -> list[dict[str, Any]]:
+    """The objects in rendered YAML."""
+    return [made for made in YAML(typ="safe", pure=True).load_all(text) if made]
+
+
+def value_sets(chart: str) -> list[str]:
+    """Names of a chart's sets of values."""
+    return sorted(path.name.removesuffix("-values.yaml") for path in (CHARTS / chart / "ci").glob("*-values.yaml"))
+
+
+def of_kind(objects: Objects, kind: str) -> dict[str, dict[str, Any]]:
+    """The objects of a kind by name."""
+    return {name: made for (known, name), made in objects.items() if known == kind}
+
+
+def pod_templates(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pods that the objects make, metadata included."""
+    for (kind, name), made in objects.items():
+        if kind == "Pod":
+            yield name, made
+        elif kind == "CronJob":
+            yield name, made["spec"]["jobTemplate"]["spec"]["template"]
+        elif kind in {"Deployment", "StatefulSet"}:
+            yield name, made["spec"]["template"]
+
+
+def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the pods that the objects make are specified to be."""
+    for name, template in pod_templates(objects):
+        yield name, template["spec"]
+
+
+def containers(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All containers, as `pod/container`."""
+    for pod, spec in pods(objects):
+        for container in (*spec.get("initContainers", ()), *spec["containers"]):
+            yield f"{pod}/{container['name']}", container
+
+
+def container(objects: Objects, name: str) -> dict[str, Any]:
+    """The container called `pod/container`."""
+    return dict(containers(objects))[name]
+
+
+def environment(container: dict[str, Any]) -> dict[str, str | None]:
+    """A container's variables; those from Secrets are None."""
+    return {entry["name"]: entry.get("value") for entry in container.get("env", ())}
+
+
+def assert_known_to_kubernetes(objects: Objects) -> None:
+    """Every field is one that Kubernetes knows."""
+    for key, made in objects.items():
+        if key[0] in _OPERATORS:
+            continue
+        try:
+            kubernetes_validate.validate(made, KUBERNETES, strict=True)
+        except jsonschema.ValidationError as err:
+            pytest.fail(f"{key}: {err.message}")
+
+
+def assert_restricted(objects: Objects) -> None:
+    """Pods are as the Pod Security Standard `restricted` wants them, and a little more."""
+    for name, spec in pods(objects):
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+    for name, made in containers(objects):
+        assert made["securityContext"]["readOnlyRootFilesystem"] is True, name
+        assert made["securityContext"]["allowPrivilegeEscalation"] is False, name
+        assert made["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+        assert {"requests", "limits"} <= set(made["resources"]), name
+        assert ":latest" not in made["image"], name
+
+
+def assert_no_rights_beyond_namespaces(objects: Objects) -> None:
+    """Nothing holds for a whole cluster, and no role says `everything`."""
+    assert not {kind for kind, _ in objects} & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    for name, made in of_kind(objects, "Role").items():
+        words = [word for rule in made["rules"] for word in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])]
+        assert "*" not in words, name
+
+
+def assert_schema_closed(chart: Path) -> None:
+    """The schema knows every value of values.yaml, and no other."""
+    schema = json.loads((chart / "values.schema.json").read_text("utf-8"))
+
+    def compare(node: dict[str, Any], values: Any, path: str) -> None:
+        if "properties" not in node or not isinstance(values, dict) or not values:
+            return
+        assert node["additionalProperties"] is False, path
+        assert set(node["properties"]) - {"global"} == set(values), path
+        for key, value in values.items():
+            compare(node["properties"][key], value, f"{path}.{key}")
+
+    compare(schema, chart_docs.read_values(chart), "")
+
+
+def as_text(objects: Objects) -> str:
+    """The objects as YAML, in the order of their kinds and names: what a golden file holds."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width = False, 120
+    yaml.Representer = _Readable
+    stream = io.StringIO()
+    yaml.dump_all((objects[key] for key in sorted(objects)), stream)
+    return stream.getvalue()
+
+
+class _Readable(SafeRepresenter):
+    """Texts of several lines as such."""
+
+    def represent_str(self, data: str) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Readable.add_representer(str, _Readable.represent_str)
