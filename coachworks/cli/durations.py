@@ -9,7 +9,7 @@ import click
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on only
     """`7d`, `12h`, `30m`, `45s` or `2w`."""
 
     name = "duration"

@@ -125,13 +125,13 @@ def settings_of(environ: Mapping[str, str] = os.environ) -> tuple["Configuration
         InvalidConfigError: the kubeconfig cannot be used.
     """
     from kubernetes import client, config
-    from yaml import YAMLError
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     settings = client.Configuration()
     settings.retries = 0
-    chosen = environ.get("HELM_KUBECONTEXT") or None
+    file, chosen = environ.get("KUBECONFIG") or None, environ.get("HELM_KUBECONTEXT") or None
     try:
-        contexts, current = config.list_kube_config_contexts()
+        contexts, current = config.list_kube_config_contexts(file)
     except (config.ConfigException, OSError):
         return _settings_within(settings)
     except (YAMLError, TypeError, KeyError, AttributeError) as err:
@@ -140,7 +140,7 @@ def settings_of(environ: Mapping[str, str] = os.environ) -> tuple["Configuration
     if context is None:
         raise InvalidConfigError(f"the kubeconfig has no context {chosen!r}, which HELM_KUBECONTEXT names. {_WAY_OUT}")
     try:
-        config.load_kube_config(context=context["name"], client_configuration=settings)
+        config.load_kube_config(file, context=context["name"], client_configuration=settings)
     except (config.ConfigException, OSError, ValueError) as err:
         raise InvalidConfigError(
             f"the kubeconfig's context {context['name']!r} cannot be used: {err}. {_WAY_OUT}"

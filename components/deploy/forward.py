@@ -112,7 +112,7 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Open the tunnel."""
-        self.sock = Tunnel(  # type: ignore[assignment] — what http.client asks of a socket, and no more
+        self.sock = Tunnel(  # what http.client asks of a socket, and no more
             self._cluster.connection, self._cluster.namespace, self._pod, int(self.port), self._deadline
         )
 

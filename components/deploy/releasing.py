@@ -207,7 +207,7 @@ def _earlier(site: Site, current: Values, revision: int | None) -> Values:
             return values
     if revision is not None:
         raise InvalidConfigError(
-            f"revision {revision} was a stage on the way, not a release. `helm history {site.release}` tells them apart."
+            f"revision {revision} was a stage on the way, no release. `helm history {site.release}` tells them apart."
         )
     raise NotFoundError(
         f"nothing but the present version was released as {site.release!r}: there is nothing to go back to."

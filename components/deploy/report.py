@@ -34,8 +34,8 @@ class DeployReport:
     """How a deployment went.
 
     Attributes:
-        status: `deployed`; `unchanged`, where there was nothing to do; `awaiting-approval`, where a critical skill's new
-            version is left out of what was deployed until `coachworks approve`.
+        status: `deployed`; `unchanged`, where there was nothing to do; `awaiting-approval`, where a critical skill's
+            new version is left out of what was deployed until `coachworks approve`.
         namespace: Where the release is.
         name: Name of the Helm release.
         revision: Its revision; 0 where nothing is released.

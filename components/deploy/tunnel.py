@@ -159,7 +159,7 @@ def _open(connection: Connection, path: str, timeout_s: float) -> Any:
         options = websocket_proxycare(options, settings, url, {})
     opened = WebSocket(sslopt=secure)
     try:
-        opened.connect(url, timeout=timeout_s, suppress_origin=True, **options)
+        opened.connect(url, timeout=timeout_s, suppress_origin=True, **options)  # type: ignore[no-untyped-call]
     except WebSocketBadStatusException as err:
         raise translation(connection.where, err.status_code, _refusal(err)) from err
     except (WebSocketException, OSError) as err:

@@ -43,7 +43,7 @@ def chart_values(fleet: Fleet, manifest: Manifest, *, image: str, baked: bool = 
         values["autoscaling"] = {"enabled": True, **deploy.autoscaling.model_dump(by_alias=True)}
     if deploy.priority_class is not None:
         values["priorityClassName"] = deploy.priority_class
-    return {**values, "release": digest_json(values)[:12]}
+    return _named(values)
 
 
 def image_values(image: str) -> dict[str, str]:
@@ -161,8 +161,8 @@ def with_layouts(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values
 
 
 def _named(values: Values) -> Values:
-    rest = {key: value for key, value in values.items() if key != "release"}
-    return {**rest, "release": digest_json(rest)[:12]}
+    told = {key: value for key, value in values.items() if key not in {"release", "traffic", "canary"}}
+    return {**values, "release": digest_json(told)[:12]}
 
 
 def with_canary(

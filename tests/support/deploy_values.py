@@ -1,0 +1,52 @@
+"""A fleet of two skills and the chart's values of a release of it."""
+
+from typing import Any
+
+from coachworks.fleet.model import Fleet
+from components.deploy.values import chart_values
+from components.package.manifest import Manifest, PackagedBackbone, PackagedHead
+
+SHA = "ab" * 32
+
+
+def fleet(*, store: str = "s3://models/showroom", skills: dict[str, Any] | None = None, **deploy: Any) -> Fleet:
+    """`view` in shared pods, `wheel` in its own, unless `skills` says otherwise; `deploy` is `spec.deploy`."""
+    named = skills or {
+        "view": {},
+        "wheel": {"layout": "dedicated", "replicas": 3, "port": 9722, "serviceName": "ai-wheel"},
+    }
+    spec = {
+        "store": store,
+        "sources": [{"photos": "./photos", "table": "./photos.csv"}],
+        "deploy": deploy,
+        "cluster": {"environment": [{"secret": "store"}]},
+        "skills": {name: {"labels": ["a", "b"], "serving": serving} for name, serving in named.items()},
+    }
+    return Fleet.model_validate(
+        {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": "showroom"}, "spec": spec}
+    )
+
+
+def manifest(**versions: str) -> Manifest:
+    """The exact versions of a release."""
+    return Manifest(
+        fleet="showroom",
+        created_at="2026-01-01T00:00:00+00:00",
+        backbone=PackagedBackbone(name="efficientnet-lite0", digest=SHA, sha256=SHA),
+        skills={
+            name: PackagedHead(
+                labels=["a", "b"],
+                kind="linear",
+                version=version,
+                head_sha256=f"{int(version):064x}",
+                provenance={"created_at": "2026-01-01T00:00:00+00:00", "run": "20260101-000000-abcdef"},
+            )
+            for name, version in versions.items()
+        },
+    )
+
+
+def values_of(given: Fleet | None = None, **versions: str) -> dict[str, Any]:
+    """The values of a release of these versions."""
+    told = manifest(**(versions or {"view": "1", "wheel": "1"}))
+    return chart_values(given or fleet(), told, image="ghcr.io/acme/serving:1.2")
