@@ -1,0 +1,153 @@
+"""A fleet is installed, its layouts change, a new version takes over: nobody who asks notices."""
+
+import json
+
+import pytest
+
+from components.register.observed import HEAD
+from deployer import ACCOUNT, USER
+from load import Load
+from serving_fleet import SERVICES, ServingFleet
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+
+def test_every_skill_answers_under_its_service_s_name(served: ServingFleet, load: Load) -> None:
+    quiet = load.for_(10, "nothing happens")
+    assert quiet.sent >= 30
+    assert not quiet.failures
+    assert {skill: set(counts) for skill, counts in quiet.by_version.items()} == {skill: {"1"} for skill in SERVICES}
+
+
+def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
+    label = f"app.kubernetes.io/part-of={served.name}"
+    (deployment,) = served.lab.get("-n", served.name, "deployments", "-l", label)["items"]
+    assert json.loads(deployment["metadata"]["annotations"]["coachworks.dev/models"]) == dict.fromkeys(SERVICES, "1")
+    services = {each["metadata"]["name"]: each for each in served.lab.get("-n", served.name, "svc", "-l", label)["items"]}
+    for skill, (name, port) in SERVICES.items():
+        meta, spec = services[name]["metadata"], services[name]["spec"]
+        tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
+        assert meta["labels"]["coachworks.dev/skill"] == skill
+        assert meta["labels"]["coachworks.dev/model-version"] == "1"
+        assert meta["annotations"]["coachworks.dev/model-digest"] == tags[HEAD]
+        assert meta["annotations"]["coachworks.dev/run"]
+        assert (spec["type"], spec["ports"][0]["port"]) == ("ClusterIP", port)
+
+
+def test_mlflow_tells_where_a_version_is_deployed(served: ServingFleet) -> None:
+    for skill in SERVICES:
+        tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
+        assert any(served.name in value for name, value in tags.items() if "deployed" in name), tags
+
+
+def test_nothing_changed_is_nothing_done(served: ServingFleet, load: Load) -> None:
+    before = served.history()[-1]["revision"]
+    done = served.deploy()
+    assert done.report["status"] == "unchanged"
+    assert served.history()[-1]["revision"] == before
+
+
+def test_a_plan_shows_the_difference_and_touches_nothing(served: ServingFleet) -> None:
+    before = served.history()[-1]["revision"]
+    done = served.coachworks("deploy", "--plan", "--version", "image-quality=2")
+    assert done.returncode == 0, done.stderr
+    assert "canary" in done.stdout
+    assert served.lab.environ and "minio123" not in done.stdout + done.stderr
+    assert served.history()[-1]["revision"] == before
+
+
+def test_the_layout_changes_and_nobody_notices(served: ServingFleet, load: Load) -> None:
+    served.tell(layouts={"image-quality": "dedicated"})
+    with load.counted("shared → dedicated") as there:
+        done = served.deploy()
+    there.note = done.stages
+    assert served.pods("image-quality"), served.get("pods")
+    assert served.report_layouts(done) == {"image-content": "shared", "image-quality": "dedicated"}
+    assert not there.failures
+    served.tell()
+    with load.counted("dedicated → shared") as back:
+        done = served.deploy()
+    back.note = done.stages
+    assert served.report_layouts(done) == dict.fromkeys(SERVICES, "shared")
+    assert [each["metadata"]["name"] for each in served.get("deployments")] == [f"{served.name}-shared"]
+    assert not back.failures
+
+
+def test_a_new_version_takes_over_behind_a_canary_and_nobody_notices(served: ServingFleet, load: Load) -> None:
+    with load.counted("a new release") as counted:
+        done = served.deploy("--version", "image-quality=2")
+    counted.note = done.stages
+    assert done.report["status"] == "deployed"
+    assert done.versions == {"image-content": "1", "image-quality": "2"}
+    assert done.report["smoke"] >= 3
+    assert {row["track"]: row["requests"] > 0 for row in done.report["bake"]} == {"stable": True, "canary": True}
+    assert not counted.failures
+    assert set(counted.by_version["image-quality"]) == {"1", "2"}
+    assert set(counted.by_version["image-content"]) == {"1"}
+    after = load.for_(4, "after it")
+    assert set(after.by_version["image-quality"]) == {"2"}
+    descriptions = [each["description"] for each in served.history()]
+    assert any("image-quality 1 → 2 passed its smoke test and joins the Services" in told for told in descriptions)
+
+
+def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, load: Load) -> None:
+    with load.counted("coachworks rollback") as counted:
+        done = served.deploy(command="rollback")
+    counted.note = done.stages
+    assert done.versions == dict.fromkeys(SERVICES, "1")
+    assert "was not moved" in done.said
+    assert not counted.failures
+
+
+def test_status_shows_what_answers(served: ServingFleet) -> None:
+    done = served.coachworks("status", "--json")
+    release = json.loads(done.stdout)["release"]
+    assert {skill["name"]: (skill["version"], skill["ready"]) for skill in release["skills"]} == {
+        skill: ("1", 2) for skill in SERVICES
+    }
+
+
+@pytest.mark.parametrize(
+    ("who", "may", "may_not"),
+    [
+        (
+            f"system:serviceaccount:{{namespace}}:{ACCOUNT}",
+            ["create deployments.apps", "patch services", "create secrets", "create pods/portforward", "update leases"],
+            [
+                "create pods",
+                "create pods/exec",
+                "delete pods",
+                "create roles.rbac.authorization.k8s.io",
+                "create rolebindings.rbac.authorization.k8s.io",
+                "create ingresses.networking.k8s.io",
+                "list nodes",
+                "list namespaces",
+                "get secrets -n kube-system",
+                "list pods -A",
+            ],
+        ),
+        (
+            USER,
+            ["list pods", "get pods/log", "list deployments.apps", "list services"],
+            ["get secrets", "patch deployments.apps", "delete pods", "create pods/portforward", "list pods -A"],
+        ),
+        (
+            "system:serviceaccount:{namespace}:{namespace}",
+            [],
+            ["get pods", "get secrets", "list configmaps", "get services", "create leases", "list nodes"],
+        ),
+    ],
+    ids=["deployer", "user", "pods"],
+)
+def test_rights_are_no_more_than_needed(
+    served: ServingFleet, who: str, may: list[str], may_not: list[str]
+) -> None:
+    """All that these tests deploy is deployed by the deployer: these rights are enough."""
+    name = who.format(namespace=served.name)
+
+    def asked(what: str) -> str:
+        words = what.split()
+        where = () if {"-n", "-A"} & set(words) else ("-n", served.name)
+        return served.lab.kubectl("auth", "can-i", *words, *where, f"--as={name}", check=False).strip()
+
+    assert {what: asked(what) for what in (*may, *may_not)} == dict.fromkeys(may, "yes") | dict.fromkeys(may_not, "no")

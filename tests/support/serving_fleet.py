@@ -1,0 +1,244 @@
+"""A fleet of two skills, trained on this machine and registered, to be deployed to a cluster by a deployer's rights."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deployer import RESTRICTED_NAMESPACE, deployer_of
+from registered import mlflow_server
+from ruamel.yaml import YAML
+
+from cluster_fleet import bucket_client, empty_bucket
+from coachworks.showroom.showroom import draw_showroom
+from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
+
+CARS = 40
+SERVICES = {"image-content": ("image-content", 8080), "image-quality": ("ai-image-quality", 9722)}  # name and port
+PODS, SHARE, BAKE_S, DRAIN_S = 2, 0.25, 20, 5
+_GATES = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.3, "maxExpectedCalibrationError": 0.9}
+_FIRST, _SECOND = ["linear"], ["knn"]  # what the first and the second version of each model are
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What `coachworks deploy` came to.
+
+    Attributes:
+        status: Its exit status.
+        said: What it printed beside the report.
+        report: The report; empty where it failed.
+    """
+
+    status: int
+    said: str
+    report: Mapping[str, Any]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {skill: entry["version"] for skill, entry in self.report["skills"].items()}
+
+    @property
+    def stages(self) -> str:
+        """What was done and how long it took, for the table."""
+        stages = self.report.get("stages", ())
+        told = ", ".join(f"{stage['name']} {stage['seconds']:.0f} s" for stage in stages)
+        return f"{sum(stage['seconds'] for stage in stages):.0f} s: {told}" if stages else ""
+
+
+@dataclass(frozen=True)
+class ServingFleet:
+    """A registered fleet.
+
+    Attributes:
+        lab: The cluster.
+        name: Name of the fleet, its release, its bucket, its namespace and the Secret in it.
+        folder: Where the photos and the fleet file are.
+        tracking: Address of MLflow.
+        kubeconfig: That of the deployer, who may no more than he needs.
+    """
+
+    lab: Lab
+    name: str
+    folder: Path
+    tracking: str
+    kubeconfig: Path
+    _told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "serving.yaml"
+
+    @property
+    def photo(self) -> Path:
+        """A photo that nobody has learnt from."""
+        return sorted((self.folder / "unseen").iterdir())[0]
+
+    @property
+    def targets(self) -> list[dict[str, Any]]:
+        """Where each skill answers, for whoever asks from a pod."""
+        return [{"skill": skill, "host": name, "port": port} for skill, (name, port) in SERVICES.items()]
+
+    @property
+    def models(self) -> Any:
+        """MLflow's client."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.tracking, registry_uri=self.tracking)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the deployer's shell has, beside the cluster's addresses."""
+        return {"COACHWORKS_CACHE": str(self.folder / "cache"), "KUBECONFIG": str(self.kubeconfig)}
+
+    def tell(
+        self,
+        *,
+        layouts: Mapping[str, str] | None = None,
+        image: str | None = None,
+        fault: str = "",
+        critical: Iterable[str] = (),
+        candidates: Iterable[str] = _FIRST,
+        shared: Mapping[str, Any] | None = None,
+        **deploy: Any,
+    ) -> None:
+        """Write the fleet file: what is not named is as usual.
+
+        Args:
+            layouts: Of skills that do not share pods.
+            image: Of the pods.
+            fault: How that image misbehaves.
+            critical: Skills that need an approval.
+            candidates: What is trained.
+            shared: Further values of the chart, for the shared pods.
+            deploy: Further settings of `spec.deploy`.
+        """
+        serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}
+        if fault:
+            serving["environment"] = {"FAULT": fault}
+        skills = json.loads(json.dumps(self._skills()))
+        for skill, (service, port) in SERVICES.items():
+            skills[skill]["tier"] = "critical" if skill in critical else "standard"
+            layout = {"layout": (layouts or {}).get(skill, "shared"), "serviceName": service}
+            skills[skill]["serving"] = layout | ({} if port == 8080 else {"port": port})
+        values = {
+            "drainSeconds": DRAIN_S,
+            "health": {"periodSeconds": 2},
+            "networkPolicy": {"s3": {"ports": [19000]}},
+            **({"shared": dict(shared)} if shared else {}),
+        }
+        release = {
+            "namespace": self.name,
+            "environment": [{"secret": self.name}],
+            "canary": {"share": SHARE, "bakeSeconds": BAKE_S, "maxLatencyRatio": 3.0, "smokePhotos": 3},
+            "values": values,
+            **({"image": image} if image else {}),
+            **deploy,
+        }
+        spec = {
+            "store": f"s3://{self.name}/store",
+            "tracking": self.tracking,
+            "sources": [{"photos": "./photos", "table": "./photos.csv"}],
+            "augment": {"views": 0},
+            "defaults": {"candidates": list(candidates), "gates": _GATES, "serving": serving},
+            "deploy": release,
+            "skills": skills,
+        }
+        document = {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": self.name}, "spec": spec}
+        YAML().dump(document, self.file)
+
+    def _skills(self) -> dict[str, Any]:
+        drawn = YAML(typ="safe").load((self.folder / "fleet.yaml").read_text("utf-8"))["spec"]["skills"]
+        return {skill: {key: drawn[skill][key] for key in ("question", "labels")} for skill in SERVICES}
+
+    def coachworks(self, command: str, *arguments: str, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
+        """A command on this fleet, as the deployer calls it."""
+        return self.lab.coachworks(
+            command, "-f", self.file, *arguments, cwd=self.folder, environ=self.environ, timeout=timeout
+        )
+
+    def deploy(self, *arguments: str, expect: int = 0, command: str = "deploy") -> Deployed:
+        """`coachworks deploy`; what it came to must have the exit status `expect`."""
+        done = self.coachworks(command, "--json", *arguments)
+        assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
+        return Deployed(done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else {})
+
+    def start_deploying(self, *arguments: str) -> "subprocess.Popen[str]":
+        """`coachworks deploy` in the background, in a process group of its own."""
+        command = [sys.executable, "-m", "coachworks.cli.main", "deploy", "-f", str(self.file), *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.lab.client | self.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def get(self, kind: str, *arguments: str) -> list[dict[str, Any]]:
+        """Objects of the release, as the administrator sees them."""
+        label = f"app.kubernetes.io/instance={self.name}"
+        found: list[dict[str, Any]] = self.lab.get("-n", self.name, kind, "-l", label, *arguments)["items"]
+        return found
+
+    def pods(self, group: str = "shared", track: str = "stable") -> list[str]:
+        """Names of the pods that answer and do not end."""
+        labels = {"coachworks.dev/group": group, "coachworks.dev/track": track}
+        return [
+            pod["metadata"]["name"]
+            for pod in self.get("pods")
+            if labels.items() <= pod["metadata"]["labels"].items()
+            and "deletionTimestamp" not in pod["metadata"]
+            and {"type": "Ready", "status": "True"}.items()
+            <= next((c for c in pod["status"].get("conditions", ()) if c["type"] == "Ready"), {}).items()
+        ]
+
+    def history(self) -> list[dict[str, Any]]:
+        """What `helm history` says."""
+        told: list[dict[str, Any]] = json.loads(
+            self.lab.call("helm", "history", self.name, "-n", self.name, "-o", "json", "--max", "256")
+        )
+        return told
+
+    def train(self, candidates: Iterable[str], *arguments: str) -> None:
+        """Run the pipeline, as far as models are registered."""
+        self.tell(candidates=candidates)
+        done = self.coachworks("run", "--json", *arguments)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@contextmanager
+def serving_fleet(lab: Lab, name: str, folder: Path) -> Iterator[ServingFleet]:
+    """A fleet with two versions of each model, the first of which is champion; all of it is removed afterwards."""
+    secret = {
+        "AWS_ACCESS_KEY_ID": S3_KEY,
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_REGION": S3_REGION,
+        "AWS_ENDPOINT_URL": lab.s3,
+    }
+    lab.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED_NAMESPACE}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": name}, "stringData": secret},
+    )
+    bucket_client(lab).create_bucket(Bucket=name)
+    tracked = folder / "mlflow"
+    tracked.mkdir(parents=True)
+    try:
+        with mlflow_server(tracked) as tracking:
+            draw_showroom(folder, cars=CARS)
+            made = ServingFleet(lab, name, folder, tracking, deployer_of(lab, name, folder / "kubeconfig"))
+            made.train(_FIRST)
+            made.train(_SECOND, "--from", "train")
+            for skill in SERVICES:
+                made.models.set_registered_model_alias(f"{name}.{skill}", "champion", "1")
+            made.tell()
+            yield made
+    finally:
+        lab.call("helm", "uninstall", name, "-n", name, "--ignore-not-found", check=False)
+        lab.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+        empty_bucket(lab, name)
