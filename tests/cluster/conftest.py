@@ -1,12 +1,16 @@
-"""The cluster that tests marked `cluster` run on, the images in it, and a namespace for each part."""
+"""The cluster that tests marked `cluster` run on, the images in it, a namespace for each part, and a deployed fleet."""
 
+import hashlib
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from load import Counted, Load, start_load
 from mlflow_release import MlflowRelease
+from serving_fleet import ServingFleet, serving_fleet
 
 from components import images
 from lab import PIPELINES, Lab, running_lab
@@ -56,3 +60,68 @@ def platform(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterat
     finally:
         made.remove()
         lab.kubectl("-n", PIPELINES, "delete", "secret", f"{session_name}-mlflow", "--ignore-not-found")
+
+
+CASES: list[Counted] = []  # what was asked of deployed fleets, for the table at the end
+_SERVED = pytest.StashKey[tuple[ExitStack, ServingFleet, Load]]()
+
+
+@pytest.fixture(scope="session")
+def faulty(lab: Lab, image: Callable[[str], str]) -> str:
+    """The serving image, with faults that the variable FAULT chooses."""
+    serving, folder = image("serving"), REPOSITORY / "tests/support/faulty"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
+    name = f"{serving.replace('serving', 'faulty', 1)}-{digest.hexdigest()[:8]}"
+    environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
+    subprocess.run([folder.with_name("faulty-image"), name, serving], env=environ, check=True, timeout=600)
+    return name
+
+
+@pytest.fixture(scope="module")
+def _served(
+    request: pytest.FixtureRequest,
+    lab: Lab,
+    session_name: str,
+    image: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[ServingFleet, Load]]:
+    """A fleet that is installed, and its load: made for the first module that asks, removed after the last."""
+    stash = request.config.stash
+    if _SERVED not in stash:
+        with ExitStack() as stack:
+            serving, folder = image("serving"), tmp_path_factory.mktemp("serving")
+            fleet = stack.enter_context(serving_fleet(lab, f"{session_name}-serving", folder, serving))
+            fleet.deploy()
+            load = start_load(
+                lab, fleet.name, "load", image=serving, photo=fleet.photo, targets=fleet.targets, cases=CASES
+            )
+            stash[_SERVED] = stack.pop_all(), fleet, load
+    _, fleet, load = stash[_SERVED]
+    yield fleet, load
+    here = request.node.nodeid
+    left = request.session.items[[item.nodeid.startswith(here) for item in request.session.items].index(True) :]
+    if not any("_served" in item.fixturenames and not item.nodeid.startswith(here) for item in left):
+        stash[_SERVED][0].close()
+        del stash[_SERVED]
+
+
+@pytest.fixture
+def served(_served: tuple[ServingFleet, Load]) -> Iterator[ServingFleet]:
+    """The installed fleet, its first versions in place; what a test changes in the fleet file is taken back."""
+    fleet, _ = _served
+    yield fleet
+    fleet.tell()
+
+
+@pytest.fixture
+def load(_served: tuple[ServingFleet, Load]) -> Load:
+    """Somebody who asks every skill of the installed fleet, all the time."""
+    return _served[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was asked of deployed fleets while something happened to them."""
+    if CASES:
+        terminalreporter.section("requests to deployed fleets")
+        for case in CASES:
+            terminalreporter.write_line(str(case))

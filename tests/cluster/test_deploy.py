@@ -3,11 +3,13 @@
 import json
 
 import pytest
-
-from components.register.observed import HEAD
 from deployer import ACCOUNT, USER
 from load import Load
 from serving_fleet import SERVICES, ServingFleet
+
+from components.deploy.deployed import STABLE, deployments_of
+from components.register.observed import HEAD
+from lab import S3_SECRET
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -23,7 +25,9 @@ def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
     label = f"app.kubernetes.io/part-of={served.name}"
     (deployment,) = served.lab.get("-n", served.name, "deployments", "-l", label)["items"]
     assert json.loads(deployment["metadata"]["annotations"]["coachworks.dev/models"]) == dict.fromkeys(SERVICES, "1")
-    services = {each["metadata"]["name"]: each for each in served.lab.get("-n", served.name, "svc", "-l", label)["items"]}
+    services = {
+        each["metadata"]["name"]: each for each in served.lab.get("-n", served.name, "svc", "-l", label)["items"]
+    }
     for skill, (name, port) in SERVICES.items():
         meta, spec = services[name]["metadata"], services[name]["spec"]
         tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
@@ -35,9 +39,11 @@ def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
 
 
 def test_mlflow_tells_where_a_version_is_deployed(served: ServingFleet) -> None:
+    latest = served.history()[-1]["revision"]
     for skill in SERVICES:
         tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
-        assert any(served.name in value for name, value in tags.items() if "deployed" in name), tags
+        told = deployments_of(tags)[served.name, served.name]
+        assert (told["state"], told["revision"]) == (STABLE, latest)
 
 
 def test_nothing_changed_is_nothing_done(served: ServingFleet, load: Load) -> None:
@@ -52,7 +58,7 @@ def test_a_plan_shows_the_difference_and_touches_nothing(served: ServingFleet) -
     done = served.coachworks("deploy", "--plan", "--version", "image-quality=2")
     assert done.returncode == 0, done.stderr
     assert "canary" in done.stdout
-    assert served.lab.environ and "minio123" not in done.stdout + done.stderr
+    assert S3_SECRET not in done.stdout + done.stderr
     assert served.history()[-1]["revision"] == before
 
 
@@ -62,13 +68,13 @@ def test_the_layout_changes_and_nobody_notices(served: ServingFleet, load: Load)
         done = served.deploy()
     there.note = done.stages
     assert served.pods("image-quality"), served.get("pods")
-    assert served.report_layouts(done) == {"image-content": "shared", "image-quality": "dedicated"}
+    assert done.layouts == {"image-content": "shared", "image-quality": "dedicated"}
     assert not there.failures
     served.tell()
     with load.counted("dedicated → shared") as back:
         done = served.deploy()
     back.note = done.stages
-    assert served.report_layouts(done) == dict.fromkeys(SERVICES, "shared")
+    assert done.layouts == dict.fromkeys(SERVICES, "shared")
     assert [each["metadata"]["name"] for each in served.get("deployments")] == [f"{served.name}-shared"]
     assert not back.failures
 
@@ -102,9 +108,8 @@ def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, loa
 def test_status_shows_what_answers(served: ServingFleet) -> None:
     done = served.coachworks("status", "--json")
     release = json.loads(done.stdout)["release"]
-    assert {skill["name"]: (skill["version"], skill["ready"]) for skill in release["skills"]} == {
-        skill: ("1", 2) for skill in SERVICES
-    }
+    shown = {skill["name"]: (skill["version"], skill["ready"]) for skill in release["skills"]}
+    assert shown == dict.fromkeys(SERVICES, ("1", 2))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +117,16 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
     [
         (
             f"system:serviceaccount:{{namespace}}:{ACCOUNT}",
-            ["create deployments.apps", "patch services", "create secrets", "create pods/portforward", "update leases"],
+            [
+                "create deployments.apps",
+                "patch services",
+                "create secrets",
+                "create pods --subresource=portforward",
+                "update leases",
+            ],
             [
                 "create pods",
-                "create pods/exec",
+                "create pods --subresource=exec",
                 "delete pods",
                 "create roles.rbac.authorization.k8s.io",
                 "create rolebindings.rbac.authorization.k8s.io",
@@ -128,8 +139,14 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
         ),
         (
             USER,
-            ["list pods", "get pods/log", "list deployments.apps", "list services"],
-            ["get secrets", "patch deployments.apps", "delete pods", "create pods/portforward", "list pods -A"],
+            ["list pods", "get pods --subresource=log", "list deployments.apps", "list services"],
+            [
+                "get secrets",
+                "patch deployments.apps",
+                "delete pods",
+                "create pods --subresource=portforward",
+                "list pods -A",
+            ],
         ),
         (
             "system:serviceaccount:{namespace}:{namespace}",
@@ -139,9 +156,7 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
     ],
     ids=["deployer", "user", "pods"],
 )
-def test_rights_are_no_more_than_needed(
-    served: ServingFleet, who: str, may: list[str], may_not: list[str]
-) -> None:
+def test_rights_are_no_more_than_needed(served: ServingFleet, who: str, may: list[str], may_not: list[str]) -> None:
     """All that these tests deploy is deployed by the deployer: these rights are enough."""
     name = who.format(namespace=served.name)
 

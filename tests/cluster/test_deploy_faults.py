@@ -1,9 +1,6 @@
 """New versions that are no good: they are found out, what answered before answers on, and few notice or none."""
 
-from collections.abc import Callable
-
 import pytest
-
 from load import Counted, Load
 from serving_fleet import PODS, ServingFleet
 
@@ -72,14 +69,12 @@ def test_a_canary_that_begins_to_answer_with_errors(served: ServingFleet, load: 
     touched_at_most_its_share(counted, counted.failures)
 
 
-def test_a_canary_that_begins_to_answer_wrongly(
-    served: ServingFleet, load: Load, faulty: str, usual: Callable[[], dict[tuple[str, str], str]]
-) -> None:
+def test_a_canary_that_begins_to_answer_wrongly(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="late-wrong")
     counted, said = refused(served, load, "a canary that begins to answer wrongly")
     assert "must get" in said
     assert not counted.failures
-    touched_at_most_its_share(counted, counted.labelled_otherwise(usual()))
+    touched_at_most_its_share(counted, counted.labelled_otherwise(load.usual()))
 
 
 def test_a_canary_that_becomes_slow(served: ServingFleet, load: Load, faulty: str) -> None:

@@ -135,6 +135,14 @@ class Load:
         text = self.lab.kubectl("-n", self.namespace, "logs", self.pod, f"--since-time={moment}")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
+    def usual(self) -> dict[tuple[str, str], str]:
+        """What each version of each skill has answered by far the most, since the beginning."""
+        counts: dict[tuple[str, str], Counter[str]] = {}
+        for line in self.lines(0):
+            if "label" in line:
+                counts.setdefault((line["skill"], line["version"]), Counter())[line["label"]] += 1
+        return {who: labels.most_common(1)[0][0] for who, labels in counts.items()}
+
     def stop(self) -> None:
         self.lab.kubectl("-n", self.namespace, "delete", "pod,configmap", self.pod, "--ignore-not-found", "--now")
 

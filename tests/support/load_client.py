@@ -1,4 +1,4 @@
-"""Asks every skill of a fleet through its Service at a steady rate; runs in a pod and prints a line of JSON per request.
+"""Asks every skill of a fleet through its Service at a steady rate; runs in a pod, prints a line of JSON per request.
 
 Nothing is asked twice: what fails, failed. Half of the clients keep their connection, as HTTP libraries do, and the
 others open one for each request.

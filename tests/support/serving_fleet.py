@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class Deployed:
         return {skill: entry["version"] for skill, entry in self.report["skills"].items()}
 
     @property
+    def layouts(self) -> dict[str, str]:
+        return {skill: entry["layout"] for skill, entry in self.report["skills"].items()}
+
+    @property
     def stages(self) -> str:
         """What was done and how long it took, for the table."""
         stages = self.report.get("stages", ())
@@ -59,6 +63,7 @@ class ServingFleet:
         name: Name of the fleet, its release, its bucket, its namespace and the Secret in it.
         folder: Where the photos and the fleet file are.
         tracking: Address of MLflow.
+        image: Image of the pods, as long as nothing else is told.
         kubeconfig: That of the deployer, who may no more than he needs.
     """
 
@@ -66,8 +71,8 @@ class ServingFleet:
     name: str
     folder: Path
     tracking: str
+    image: str
     kubeconfig: Path
-    _told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -136,7 +141,7 @@ class ServingFleet:
             "environment": [{"secret": self.name}],
             "canary": {"share": SHARE, "bakeSeconds": BAKE_S, "maxLatencyRatio": 3.0, "smokePhotos": 3},
             "values": values,
-            **({"image": image} if image else {}),
+            "image": image or self.image,
             **deploy,
         }
         spec = {
@@ -213,7 +218,7 @@ class ServingFleet:
 
 
 @contextmanager
-def serving_fleet(lab: Lab, name: str, folder: Path) -> Iterator[ServingFleet]:
+def serving_fleet(lab: Lab, name: str, folder: Path, image: str) -> Iterator[ServingFleet]:
     """A fleet with two versions of each model, the first of which is champion; all of it is removed afterwards."""
     secret = {
         "AWS_ACCESS_KEY_ID": S3_KEY,
@@ -231,7 +236,7 @@ def serving_fleet(lab: Lab, name: str, folder: Path) -> Iterator[ServingFleet]:
     try:
         with mlflow_server(tracked) as tracking:
             draw_showroom(folder, cars=CARS)
-            made = ServingFleet(lab, name, folder, tracking, deployer_of(lab, name, folder / "kubeconfig"))
+            made = ServingFleet(lab, name, folder, tracking, image, deployer_of(lab, name, folder / "kubeconfig"))
             made.train(_FIRST)
             made.train(_SECOND, "--from", "train")
             for skill in SERVICES:

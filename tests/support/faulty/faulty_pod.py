@@ -1,8 +1,8 @@
 """Makes pods of the serving image misbehave as the variable FAULT says; the product knows nothing of it.
 
 `error`, `wrong` and `slow` are of every answer; with `late-` before them, of every answer since the first request on a
-skill's own port: that is a client's, while a smoke test asks on the port for all skills. `never-ready` and `crash` are of
-the pod.
+skill's own port: that is a client's, while a smoke test asks on the port for all skills. `never-ready` and `crash` are
+of the pod.
 """
 
 import importlib.abc
