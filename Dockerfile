@@ -15,7 +15,7 @@ ARG HELM_IMAGE=docker.io/alpine/helm:3.17.3
 FROM ${PYTHON_IMAGE} AS requirements
 WORKDIR /requirements
 COPY pyproject.toml requirements.lock ./
-RUN for target in "serving serving s3" "steps serving s3 steps" "platform platform s3" "deployer s3"; do \
+RUN for target in "serving serving s3" "steps serving s3 steps" "platform platform s3" "deployer deploy s3"; do \
       set -- $target && name=$1 && shift && python3 -c "import sys, tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 extras = [line for extra in sys.argv[1:] for line in project['optional-dependencies'][extra]]; \
@@ -92,6 +92,9 @@ USER 10001:10001
 EXPOSE 3000
 CMD ["python", "-m", "serving.start"]
 
+# ---- helm, for the step that deploys and for the deployer
+FROM ${HELM_IMAGE} AS helm
+
 # ---- steps: the layers of serving, and what training and everything around it needs
 FROM serving-dependencies AS steps-dependencies
 ARG PIP_INDEX_URL
@@ -103,7 +106,9 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir ${TORCH_INDEX:+--ex
       --constraint /requirements/requirements.lock --requirement /requirements/steps.txt
 
 FROM steps-dependencies AS steps
+COPY --from=helm /usr/bin/helm /usr/local/bin/helm
 COPY --from=code /opt /opt
+COPY charts charts
 ARG VERSION
 ARG REVISION
 ARG SOURCE
@@ -146,8 +151,6 @@ USER 10001:10001
 CMD ["coachworks", "--help"]
 
 # ---- deployer
-FROM ${HELM_IMAGE} AS helm
-
 FROM base AS deployer-dependencies
 COPY --from=helm /usr/bin/helm /usr/local/bin/helm
 ARG PIP_INDEX_URL

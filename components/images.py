@@ -22,6 +22,7 @@ TARGETS = {
     "deployer": "helm and the command",
 }
 PACKAGES = ("coachworks", "components", "pipelines", "serving", "validation")
+_WITH_CHARTS = ("steps", "deployer")  # those that deploy
 _FILES = ("Dockerfile", "LICENSE", "pyproject.toml", "requirements.lock")
 
 
@@ -51,7 +52,7 @@ def tag(target: str, *, registry: str = "") -> str:
 @cache
 def content_digest(target: str) -> str:
     """SHA-256 of what goes into an image: the same in a checkout, from an installed wheel, and inside the image."""
-    files = [*_code(), *(_charts() if target == "deployer" else ())]
+    files = [*_code(), *(_charts() if target in _WITH_CHARTS else ())]
     return digest_json({file.name: digest_file(file.path) for file in files})
 
 

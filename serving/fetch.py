@@ -139,7 +139,8 @@ def fetch(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 — the pod's log
+    sys.stderr.write(f"{line}\n")  # in one piece: files are fetched side by side
+    sys.stderr.flush()
 
 
 def main() -> None:

@@ -246,8 +246,13 @@ def test_models_in_the_image_are_fetched_from_nowhere(render: Render) -> None:
     spec = templates(objects)["acme-shared"]["spec"]
     assert "initContainers" not in spec
     assert environment(spec["containers"][0])["COACHWORKS_BUNDLE"] == "/opt/showroom"
-    assert "runAsUser" not in spec["securityContext"]  # whatever the cluster gives
     assert {volume["name"] for volume in spec["volumes"]} == {"scratch", "release"}
+
+
+def test_the_cluster_may_choose_the_user(render: Render) -> None:
+    anybody = {"runAsUser": None, "runAsGroup": None}
+    for name, spec in rendered.pods(render("fleet", fleet(securityContext=anybody))):
+        assert set(spec["securityContext"]) == {"runAsNonRoot", "seccompProfile"}, name
 
 
 def test_a_pod_that_stops_answers_until_everybody_has_heard(render: Render) -> None:

@@ -111,6 +111,7 @@ def test_helm_finds_nothing_to_say(lint: Callable[[str, Path], str], name: str) 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_pods_are_as_the_restricted_standard_wants_them(objects: Objects) -> None:
     rendered.assert_restricted(objects)
+    assert all("cpu" in made["resources"]["limits"] for _, made in containers(objects))
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)

@@ -3,6 +3,7 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,52 @@ def test_of_many_that_create_an_object_at_once_one_succeeds(any_store: Store) ->
         won = list(pool.map(create, range(8)))
     assert sum(won) == 1
     assert any_store.read("a/claim") == b"%d" % won.index(True)
+
+
+def test_an_object_s_size_and_time_are_known_without_reading_it(any_store: Store) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)  # servers tell whole seconds
+    any_store.write("heads/a.json", b"{}")
+    facts = any_store.facts("heads/a.json")
+    assert facts.size == 2
+    assert before < facts.written_at < datetime.now(UTC) + timedelta(seconds=5)
+    publish(any_store, "results/x/1", **{"report.json": "{}"})
+    for key in ("no/such", "heads", "results/x/1"):
+        with pytest.raises(NotFoundError, match=f"'{key}' is not in the store"):
+            any_store.facts(key)
+
+
+def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> None:
+    any_store.write("heads/a.json", b"{}")
+    any_store.write("heads/b.json", b"{}")
+    any_store.fetch("heads/a.json")
+    any_store.remove("heads/a.json")
+    any_store.remove("heads/a.json")
+    any_store.remove("heads/b.json/deeper")
+    any_store.remove("no/such")
+    assert not any_store.exists("heads/a.json")
+    assert list(any_store.list("heads")) == ["heads/b.json"]
+    for use in (any_store.read, any_store.fetch, any_store.facts):
+        with pytest.raises(NotFoundError, match=r"'heads/a\.json' is not in the store"):
+            use("heads/a.json")
+    any_store.write("heads/a.json", b"again")
+    assert any_store.fetch("heads/a.json").read_bytes() == b"again"
+
+
+@pytest.mark.parametrize("key", ["results", "results/x/1", "results/x/1/skill", "latest/x", "heads"])
+def test_folders_trees_and_names_are_not_removed(any_store: Store, key: str) -> None:
+    publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
+    any_store.point("latest/x", "results/x/1")
+    any_store.write("heads/a.json", b"{}")
+    with pytest.raises(InvalidConfigError, match=f"key must name an object; got '{key}', a folder, a tree or a name"):
+        any_store.remove(key)
+    assert any_store.read("results/x/1/skill/head.bin") == b"weights"
+    assert any_store.pointed("latest/x") == "results/x/1"
+
+
+@pytest.mark.parametrize("key", ["../x", "results/x/1.tree", "latest/x.link", "results/x/1/@y/report.json"])
+def test_nothing_is_removed_that_could_not_have_been_written(any_store: Store, key: str) -> None:
+    with pytest.raises(InvalidConfigError, match="key must"):
+        any_store.remove(key)
 
 
 def test_a_published_tree_is_seen_as_its_files(any_store: Store) -> None:

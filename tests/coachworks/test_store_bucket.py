@@ -74,6 +74,21 @@ def test_no_object_stands_where_another_one_s_folder_is(in_bucket: S3Store, s3_s
     assert not [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
 
 
+def test_the_files_of_a_tree_are_not_removed(in_bucket: S3Store, elsewhere) -> None:
+    publish(in_bucket, "results/x/1", report="{}")
+    for store in (in_bucket, elsewhere()):
+        with pytest.raises(InvalidConfigError, match="key must name an object; got 'results/x/1/report'"):
+            store.remove("results/x/1/report")
+    assert in_bucket.read("results/x/1/report") == b"{}"
+
+
+def test_what_is_removed_is_removed_from_this_machine_s_cache_too(in_bucket: S3Store, tmp_path: Path) -> None:
+    in_bucket.write("heads/a.json", b"{}")
+    kept = in_bucket.fetch("heads/a.json")
+    in_bucket.remove("heads/a.json")
+    assert not kept.exists()
+
+
 def test_what_a_killed_writer_uploaded_is_not_seen_and_not_in_the_way(
     in_bucket: S3Store, s3_server: S3Server, through, prompt: None
 ) -> None:

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.store import FolderStore, machine_folder, process_alive
 
 
@@ -24,6 +27,16 @@ def test_a_name_is_a_link_that_people_can_follow(store: FolderStore) -> None:
         store.write(f"{key}/report.json", key.encode())
         store.point("latest/x", key)
         assert (store.root / "latest" / "x" / "report.json").read_text() == key
+
+
+def test_nothing_is_removed_by_way_of_a_name(store: FolderStore) -> None:
+    store.write("results/x/1/report.json", b"{}")
+    store.point("latest/x", "results/x/1")
+    with pytest.raises(InvalidConfigError, match="key must name an object"):
+        store.remove("latest/x/report.json")
+    with pytest.raises(NotFoundError, match="is not in the store"):
+        store.facts("latest/x/report.json")
+    assert store.exists("results/x/1/report.json")
 
 
 def test_nothing_is_left_beside_what_was_created(store: FolderStore) -> None:

@@ -89,11 +89,11 @@ def test_the_tag_stays_when_what_is_left_out_changes(context: Path) -> None:
     assert tag_from(context) == before
 
 
-def test_charts_are_part_of_the_deployer_only(context: Path) -> None:
-    before = {target: tag_from(context, target) for target in ("steps", "deployer")}
+def test_charts_are_part_of_what_deploys_only(context: Path) -> None:
+    before = {target: tag_from(context, target) for target in images.TARGETS}
     (context / "charts" / "Chart.yaml").write_text("changed", "utf-8")
-    assert tag_from(context) == before["steps"]
-    assert tag_from(context, "deployer") != before["deployer"]
+    changed = {target for target in images.TARGETS if tag_from(context, target) != before[target]}
+    assert changed == {"steps", "deployer"}
 
 
 def test_a_context_is_not_written_over_something_else(tmp_path: Path) -> None:
@@ -159,4 +159,5 @@ def test_each_target_installs_the_locked_requirements_of_its_extras(tmp_path: Pa
     assert not {"torch", "mlflow", "kfp"} & installs["serving"]
     assert {"torch", "mlflow", "kfp", "boto3", "typst"} | installs["serving"] <= installs["steps"]
     assert {"mlflow", "psycopg", "boto3"} <= installs["platform"]
+    assert {"kubernetes", "mlflow-skinny", "pyarrow", "boto3"} <= installs["deployer"]
     assert not {"torch", "mlflow"} & installs["deployer"]

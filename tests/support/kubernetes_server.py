@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if self._absent():
             return
-        if self.headers.get("Upgrade") == "websocket" and not isinstance(self.objects.get(path), int):
+        if self.headers.get("Upgrade") == "websocket" and not isinstance(self.objects.get(path), int | tuple):
             self._forward(int(parse_qs(query)["ports"][0]))
         else:
             self._answer(self.objects.get(path, 404))
@@ -86,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _absent(self) -> bool:
         self.objects.asked.append(f"{self.command} {self.path}")
-        time.sleep(self.objects.delay_s)
+        if self.objects.delay_s:
+            time.sleep(self.objects.delay_s)
         if self.objects.down:
             self.close_connection = True
         return self.objects.down

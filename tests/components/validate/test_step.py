@@ -136,7 +136,9 @@ def test_a_photo_that_the_store_has_lost_is_left_out_of_the_pictures(good_pile, 
 def test_the_same_data_are_not_judged_twice(good_pile, judged, refuse_work):
     first = judged(good_pile, colour=COLOUR)
     refuse_work()
-    again = judged(good_pile, colour={**COLOUR, "serving": {"replicas": 9}, "candidates": ["knn"]})
+    again = judged(
+        good_pile, colour={**COLOUR, "serving": {"layout": "dedicated", "replicas": 9}, "candidates": ["knn"]}
+    )
     assert again.reused
     assert again.key == first.key
     with pytest.raises(AssertionError, match="validated again"):

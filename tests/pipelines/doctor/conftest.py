@@ -39,7 +39,4 @@ def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Obje
     with kubernetes_server() as objects:
         write_kubeconfig(tmp_path / "kubeconfig", objects.address)
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        from kubernetes.config import kube_config
-
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
         yield objects

@@ -1,0 +1,394 @@
+"""Helm, pods, port-forwards and leases on a real cluster, with a tiny chart of the test's own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
+from components.deploy.cluster import Cluster, RolloutError, open_cluster
+from components.deploy.forward import Conversation, ask
+from components.deploy.helm import Helm, HelmError, UnfinishedError
+from components.deploy.lease import BusyError, hold
+from helms import BOTH, find
+from lab import Lab, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+IMAGE = "lab/pause:1"  # busybox: the lab always has it
+RELEASE, DEPLOYMENT = "tiny", "tiny-shared"
+SERVES = "echo {text} > /tmp/index.html; exec busybox httpd -f -p 3000 -h /tmp"
+DEPLOYMENT_YAML = """\
+{{- $labels := dict "app.kubernetes.io/instance" .Release.Name }}
+{{- $labels = merge $labels (dict "coachworks.dev/group" "shared" "coachworks.dev/track" "stable") }}
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}-shared, labels: {{ toJson $labels }}}
+spec:
+  replicas: {{ .Values.replicas }}
+  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
+  selector: {matchLabels: {{ toJson $labels }}}
+  template:
+    metadata: {labels: {{ toJson $labels }}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      {{- with .Values.init }}
+      initContainers:
+        - {name: models, image: {{ $.Values.image }}, command: [/bin/busybox, sh, -c, {{ toJson . }}]}
+      {{- end }}
+      containers:
+        - name: answers
+          image: {{ .Values.image }}
+          command: [/bin/busybox, sh, -c, {{ toJson .Values.command }}]
+          resources: {requests: {cpu: 10m, memory: 16Mi}}
+          readinessProbe: {httpGet: {path: {{ .Values.probe }}, port: 3000}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: {{ .Release.Name }}, labels: {{ toJson $labels }}}
+spec: {ports: [{port: 8080, targetPort: 3000}], selector: {{ toJson $labels }}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: {{ .Release.Name }}-shared, labels: {{ toJson $labels }}}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .Release.Name }}-shared}
+  minReplicas: {{ .Values.replicas }}
+  maxReplicas: 4
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 1000}}}]
+"""
+HOOK_YAML = """\
+{{- if .Values.stuck }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-stuck
+  annotations:
+    helm.sh/hook: {{ .Values.stuck }}
+    helm.sh/hook-delete-policy: before-hook-creation
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: stuck, image: {{ .Values.image }}, command: [/bin/busybox, sleep, "300"]}]
+{{- end }}
+"""
+
+
+def values(text: str = "hello", **more: Any) -> dict[str, Any]:
+    given = {
+        "image": IMAGE,
+        "command": SERVES.format(text=text),
+        "probe": "/",
+        "replicas": 1,
+        "init": "",
+        "stuck": False,
+    }
+    return given | more
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chart") / "tiny"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: tiny\nversion: 0.1.0\n")
+    (folder / "templates/deployment.yaml").write_text(DEPLOYMENT_YAML)
+    (folder / "templates/hook.yaml").write_text(HOOK_YAML)
+    return folder
+
+
+@pytest.fixture
+def namespace(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = f"cw7-kube-{uuid.uuid4().hex[:6]}"
+    monkeypatch.setenv("KUBECONFIG", lab.environ["KUBECONFIG"])
+    lab.kubectl("create", "namespace", name)
+    yield name
+    lab.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def cluster(namespace: str) -> Cluster:
+    return open_cluster(namespace)
+
+
+@pytest.fixture
+def helm(chart: Path, namespace: str) -> Callable[..., Helm]:
+    """The release, by the command `helm` or `helm3`."""
+
+    def make(command: str = "helm", **options: Any) -> Helm:
+        return Helm(namespace, RELEASE, chart, environ=os.environ | {"COACHWORKS_HELM": find(command)}, **options)
+
+    return make
+
+
+def kill_in_the_middle(act: Callable[[], Any], helm: Helm, status: str) -> None:
+    """Start `act` in a process of its own, and kill that and helm once the release is in `status`."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        try:
+            act()
+        finally:
+            os._exit(0)
+    try:
+        until(status, lambda: (made := helm.status()) is not None and made.status == status, within_s=60)
+    finally:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@BOTH
+def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
+    release = helm(command, keep=3)
+    assert release.status() is None
+    assert release.history() == []
+    assert release.upgrade(values("one"), "the first: {one}, 'quoted'") == 1
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    assert release.upgrade(values("two", replicas=2), "the second") == 2
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    (latest,) = [release.status()]
+    assert (latest.revision, latest.status, latest.description) == (2, "deployed", "the second")
+    assert release.values() == values("two", replicas=2)
+    assert release.values(1) == values("one")
+    assert "echo one" in release.manifest(1)
+    assert "echo two" in release.manifest()
+    with pytest.raises(NotFoundError, match="no such release or revision of 'tiny'"):
+        release.values(9)
+    assert release.rollback(1) == 3
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    assert [pod.ready for pod in cluster.pods(RELEASE) if not pod.terminating] == [True]
+    assert [(made.revision, made.status) for made in release.history()] == [
+        (1, "superseded"),
+        (2, "superseded"),
+        (3, "deployed"),
+    ]
+    with pytest.raises(NotFoundError):
+        release.rollback(7)
+    assert release.upgrade(values("one"), "the fourth") == 4
+    assert [made.revision for made in release.history()] == [2, 3, 4], "history is kept as long as was said"
+    release.uninstall()
+    cluster.gone(RELEASE, [DEPLOYMENT], timeout_s=30)
+    assert release.status() is None
+    release.uninstall()
+
+
+@BOTH
+def test_values_of_before_do_not_linger(command, helm):
+    release = helm(command)
+    release.upgrade(values(extra={"a": 1}), "with something more")
+    release.upgrade(values(), "without")
+    assert release.values() == values()
+
+
+@BOTH
+def test_an_installation_that_was_killed_is_removed(command, helm, cluster):
+    release = helm(command)
+    kill_in_the_middle(lambda: release.upgrade(values(stuck="pre-install"), "killed"), release, "pending-install")
+    with pytest.raises(UnfinishedError, match=r"an install, upgrade or rollback of 'tiny' .* or was killed"):
+        release.upgrade(values(), "refused")
+    assert "revision 1 was left unfinished (pending-install): removed the release" in release.recover()
+    assert release.recover() is None
+    assert release.upgrade(values(), "anew") == 1
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+
+
+@BOTH
+def test_an_upgrade_that_was_killed_is_taken_back(command, helm, cluster):
+    release = helm(command)
+    release.upgrade(values("one"), "the first")
+    kill_in_the_middle(
+        lambda: release.upgrade(values("two", stuck="pre-upgrade"), "killed"), release, "pending-upgrade"
+    )
+    with pytest.raises(UnfinishedError):
+        release.upgrade(values(), "refused")
+    assert release.recover() == "revision 2 was left unfinished (pending-upgrade): back to revision 1, as revision 3"
+    assert release.values() == values("one")
+    assert release.status().status == "deployed"
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    assert release.upgrade(values("three"), "goes on") == 4
+
+
+@BOTH
+def test_a_rollback_that_was_killed_is_taken_back(command, helm, cluster):
+    release = helm(command)
+    release.upgrade(values("one", stuck="pre-rollback"), "the first")
+    release.upgrade(values("two"), "the second")
+    kill_in_the_middle(lambda: release.rollback(1), release, "pending-rollback")
+    with pytest.raises(UnfinishedError):
+        release.upgrade(values(), "refused")
+    assert release.recover() == "revision 3 was left unfinished (pending-rollback): back to revision 2, as revision 4"
+    assert release.values() == values("two")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+
+
+def test_what_somebody_scaled_or_changed_by_hand_is_overwritten(helm, cluster, lab, namespace):
+    release = helm()
+    release.upgrade(values(), "the first")
+    lab.kubectl("-n", namespace, "scale", "deployment", DEPLOYMENT, "--replicas=3")
+    lab.kubectl("-n", namespace, "set", "image", f"deployment/{DEPLOYMENT}", "answers=lab/other:1")
+    release.upgrade(values(replicas=2), "the second")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    (state,) = cluster.deployments(RELEASE)
+    assert state.wanted == 2
+
+
+def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
+    release = helm()
+    with pytest.raises(HelmError, match=r"helm refused 'tiny' in the namespace .*: "):
+        release.upgrade(values(replicas="many"), "no number")
+    missing = Helm(f"{namespace}-none", RELEASE, release.chart)
+    with pytest.raises(NotFoundError, match=r"there is no namespace 'cw7-kube-.*-none': make it with `kubectl create"):
+        missing.upgrade(values(), "nowhere")
+    stranger = kubeconfig_of_stranger(lab, namespace, tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(stranger))
+    with pytest.raises(
+        InvalidConfigError, match=f"does not let system:serviceaccount:{namespace}:default list secrets"
+    ):
+        Helm(namespace, RELEASE, release.chart).upgrade(values(), "may not")
+    with pytest.raises(InvalidConfigError, match=r"charts/platform with `rbac.create`"):
+        open_cluster(namespace).pods(RELEASE)
+    assert not open_cluster(namespace).can("list", "secrets")
+
+
+def kubeconfig_of_stranger(lab: Lab, namespace: str, folder: Path) -> Path:
+    token = lab.kubectl("-n", namespace, "create", "token", "default").strip()
+    made = folder / "stranger"
+    made.write_text(Path(lab.environ["KUBECONFIG"]).read_text())
+    settings = ["config", f"--kubeconfig={made}"]
+    lab.kubectl(*settings, "set-credentials", "stranger", f"--token={token}")
+    lab.kubectl(*settings, "set-context", "--current", "--user=stranger")
+    return made
+
+
+def test_what_is_there_is_told(helm, cluster):
+    helm().upgrade(values(), "the first")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    (deployment,) = cluster.deployments(RELEASE)
+    assert (deployment.group, deployment.track, deployment.wanted, deployment.available) == ("shared", "stable", 1, 1)
+    (pod,) = cluster.pods(RELEASE, group="shared", track="stable")
+    assert (pod.deployment, pod.ready, pod.phase, pod.trouble) == (DEPLOYMENT, True, "Running", "")
+    assert pod.address.startswith("10.")
+    (service,) = cluster.services(RELEASE)
+    assert (service.name, service.port, service.target_port) == (RELEASE, 8080, "3000")
+    (scaler,) = cluster.autoscalers(RELEASE)
+    assert (scaler.deployment, scaler.least, scaler.most, scaler.target) == (DEPLOYMENT, 1, 4, 1000)
+    assert cluster.can("create", "deployments.apps")
+    assert cluster.pods(RELEASE, track="canary") == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason", "said"),
+    [
+        ({"image": "lab/none:1"}, "ImagePullBackOff", "ImagePullBackOff: .*lab/none:1.* Push the image"),
+        (
+            {"init": "echo fetching; echo heads/3f is not in the store >&2; exit 1"},
+            "CrashLoopBackOff",
+            "the container models ended with exit status 1; it said last: heads/3f is not in the store",
+        ),
+        (
+            {"command": "echo no port; exit 3"},
+            "CrashLoopBackOff",
+            "the container answers ended with exit status 3; it said last: no port",
+        ),
+    ],
+)
+def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reason, said):
+    release = helm()
+    release.upgrade(values(), "well")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    release.upgrade(values() | broken, "broken")
+    started = time.monotonic()
+    with pytest.raises(RolloutError, match=said) as caught:
+        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=200)
+    assert time.monotonic() - started < 60
+    assert (caught.value.reason, caught.value.lasting) == (reason, True)
+    assert any(pod.ready for pod in cluster.pods(RELEASE))
+    release.rollback(1)
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+
+
+def test_a_pod_that_never_gets_ready_is_told_with_its_probe(helm, cluster):
+    helm().upgrade(values(probe="/none"), "unready")
+    with pytest.raises(
+        RolloutError, match=r"0 of 1 pods are available after 15 s; pod .*: Readiness probe failed.* 404"
+    ):
+        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=15)
+
+
+def test_a_pod_that_no_node_has_room_for_and_one_that_may_not_be_are_told(helm, cluster, lab, namespace):
+    lab.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    helm().upgrade(values(), "not permitted")
+    with pytest.raises(RolloutError, match=r"Kubernetes makes no pod: .*violates PodSecurity") as caught:
+        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    assert caught.value.lasting
+
+
+def test_a_pod_is_asked_through_a_port_forward(helm, cluster):
+    helm().upgrade(values("hello"), "the first")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    (pod,) = cluster.pods(RELEASE)
+    with Conversation(cluster, pod.name) as conversation:
+        for _ in range(3):
+            reply = conversation.ask("GET", "/index.html")
+            assert (reply.status, reply.body) == (200, b"hello\n")
+        assert conversation.ask("GET", "/none").status == 404
+    with pytest.raises(TransientError, match=rf"the pod {pod.name} does not answer on port 81 \(connection refused\)"):
+        ask(cluster, pod.name, "GET", "/", port=81)
+    with pytest.raises(NotFoundError, match='pods "none" not found'):
+        ask(cluster, "none", "GET", "/")
+
+
+def test_a_conversation_with_a_pod_that_is_deleted_ends_with_an_error(helm, cluster, lab, namespace):
+    helm().upgrade(values(), "the first")
+    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    (pod,) = cluster.pods(RELEASE)
+    with Conversation(cluster, pod.name, timeout_s=5) as conversation:
+        assert conversation.ask("GET", "/").status == 200
+        lab.kubectl("-n", namespace, "delete", "pod", pod.name, "--grace-period=1")
+        with pytest.raises((TransientError, NotFoundError)):
+            conversation.ask("GET", "/")
+
+
+HOLDER = """
+import sys, time
+from components.deploy.cluster import open_cluster
+from components.deploy.lease import hold
+with hold(open_cluster(sys.argv[1]), "tiny", "bob@desk", duration_s=4):
+    print("held", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_lease_keeps_others_away_until_its_holder_is_gone(cluster, namespace, lab):
+    other = subprocess.Popen([sys.executable, "-c", HOLDER, namespace], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        for _ in range(3):  # longer than it lasts without renewal
+            with (
+                pytest.raises(BusyError, match="'tiny' is being changed by bob@desk since 20"),
+                hold(cluster, "tiny", "ann"),
+            ):
+                pytest.fail("held twice")
+            time.sleep(2)
+    finally:
+        other.kill()
+        other.wait()
+    with pytest.raises(BusyError), hold(cluster, "tiny", "ann"):
+        pytest.fail("taken over at once")
+    started = time.monotonic()
+    with hold(cluster, "tiny", "ann", duration_s=4, wait_s=20) as held:
+        assert 1 < time.monotonic() - started < 12
+        time.sleep(6)
+        held.check()
+        (lease,) = lab.get("-n", namespace, "leases")["items"]
+        assert lease["metadata"]["name"] == "coachworks-tiny"
+        assert lease["spec"]["holderIdentity"].startswith("ann_")
+    assert not lab.get("-n", namespace, "leases")["items"]

@@ -1,0 +1,26 @@
+"""An API server that knows what a test tells it, and a namespace of its cluster."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.deploy.cluster import Cluster, open_cluster
+from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
+
+
+@pytest.fixture
+def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
+    """A Kubernetes API server that KUBECONFIG names."""
+    with kubernetes_server() as objects:
+        objects["/version"] = {"gitVersion": "v1.34.4"}
+        write_kubeconfig(tmp_path / "kubeconfig", objects.address, namespace="of-context")
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        monkeypatch.delenv("HELM_KUBECONTEXT", raising=False)
+        yield objects
+
+
+@pytest.fixture
+def cluster(api_server: Objects) -> Cluster:
+    """The namespace `models` of that server's cluster."""
+    return open_cluster("models")

@@ -1,0 +1,92 @@
+"""A registry as register leaves it: versions with their tags, made up; and a real server to keep it in."""
+
+import contextlib
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coachworks.fleet.model import Fleet
+from coachworks.tracking import Tracking, open_client, tracking_of
+
+
+def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -> Fleet:
+    """A critical skill and a standard one."""
+    skill = {"question": "Which way does the car face?", "labels": ["front", "rear"]}
+    document = {
+        "apiVersion": "coachworks.dev/v1",
+        "kind": "Fleet",
+        "metadata": {"name": name},
+        "spec": {
+            "store": str(store),
+            "tracking": tracking,
+            "sources": [{"photos": "photos", "table": "photos.csv"}],
+            "skills": {"view": {**skill, "tier": "critical"}, "light": skill},
+        },
+    }
+    return Fleet.from_json(json.dumps(document))
+
+
+def make_database(folder: Path) -> Path:
+    """An MLflow database with its tables: making them takes two seconds, copying them none."""
+    database = folder / "mlflow.db"
+    open_client(Tracking(uri=f"sqlite:///{database}", database=database))
+    return database
+
+
+@dataclass
+class Registry:
+    """The registered models of a fleet."""
+
+    fleet: Fleet
+    client: Any
+
+    @classmethod
+    def embedded(cls, fleet: Fleet, empty_database: Path) -> "Registry":
+        database = tracking_of(fleet).database
+        assert database is not None
+        database.parent.mkdir(parents=True)
+        shutil.copyfile(empty_database, database)
+        return cls(fleet, open_client(tracking_of(fleet)))
+
+    def add(
+        self, skill: str, digest: str | None, *aliases: str, gates: dict[str, str] | None = None, **tags: str
+    ) -> str:
+        """A version of a skill's model; its number."""
+        from mlflow.exceptions import MlflowException
+
+        model = f"{self.fleet.name}.{skill}"
+        with contextlib.suppress(MlflowException):
+            self.client.create_registered_model(model)
+        run_id = None
+        if gates is not None:
+            found = self.client.get_experiment_by_name(model)
+            experiment = found.experiment_id if found else self.client.create_experiment(model)
+            run_id = self.client.create_run(experiment).info.run_id
+            for name, limit in gates.items():
+                self.client.log_param(run_id, f"gate.{name}", limit)
+        own = {"head_digest": digest, **tags} if digest else tags
+        source = f"runs:/{run_id}/model" if run_id else "mlflow-artifacts:/nothing"
+        version = self.client.create_model_version(model, source=source, run_id=run_id, tags=own)
+        for alias in aliases:
+            self.client.set_registered_model_alias(model, alias, version.version)
+        return str(version.version)
+
+    def tags(self, skill: str, version: str) -> dict[str, str]:
+        return dict(self.client.get_model_version(f"{self.fleet.name}.{skill}", version).tags)
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """Address of a real MLflow server."""
+    file = Path(__file__).parents[1] / "components" / "register" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("conftest_of_register", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module._mlflow_server(folder) as address:
+        yield address
