@@ -114,9 +114,7 @@ def test_a_context_that_is_not_there_is_named(api_server, monkeypatch):
 
 def test_a_kubeconfig_that_is_no_kubeconfig_is_refused(api_server, tmp_path):
     (tmp_path / "kubeconfig").write_text("apiVersion: [\n")
-    with pytest.raises(
-        InvalidConfigError, match=r"(?s)the kubeconfig cannot be read: .* Let KUBECONFIG name"
-    ):
+    with pytest.raises(InvalidConfigError, match=r"(?s)the kubeconfig cannot be read: .* Let KUBECONFIG name"):
         open_cluster()
 
 
