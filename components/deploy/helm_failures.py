@@ -45,7 +45,7 @@ def translation(told: str, *, release: str, namespace: str) -> CoachworksError:
             f"{message}. `coachworks deploy` recovers from it once nobody is at work; `helm -n {namespace} history "
             f"{release}` shows it."
         )
-    if re.search(r"release: not found|release .*not found|revision \d+ .*not found", lower):
+    if re.search(r"release: not found|release .*not found|revision \d+ .*not found|has no \d+ version", lower):
         return NotFoundError(
             f"there is no such release or revision of {release!r} in the namespace {namespace!r}: {message}"
         )
