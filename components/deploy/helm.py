@@ -160,7 +160,8 @@ class Helm:
         return self._version
 
     def _apply_flags(self) -> list[str]:
-        return []
+        """What is in the release goes before what somebody changed by hand: Helm 4 refuses unless told so."""
+        return ["--server-side=true", "--force-conflicts"] if self._known_version() >= (4,) else []
 
     def _chart(self) -> str:
         if self.chart is None or not self.chart.exists():

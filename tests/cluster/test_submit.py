@@ -353,16 +353,15 @@ def set_fire(fleet: ClusterFleet, platform: MlflowRelease, run: str, seen: dict[
     def at_work(step: str) -> bool:
         return any(f"/progress/{step}" in key for key in store.list(f"runs/{run}/progress"))
 
-    until("training", lambda: at_work("train"), within_s=400)
-    pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={run}")["items"]
-    training = [
-        pod["metadata"]["name"]
-        for pod in pods
-        if pod["status"]["phase"] == "Running" and "-impl-" in pod["metadata"]["name"]
-    ]
-    if training:
-        fleet.lab.kubectl("-n", PIPELINES, "delete", "pod", training[0], "--wait=false")
-        seen["deleted"] = training[0]
+    def training() -> str:
+        """A pod that works while train does; none of a step before it is left then."""
+        pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={run}")["items"]
+        names = [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"]
+        return next((name for name in names if "-impl-" in name), "")
+
+    until("training", lambda: at_work("train"), within_s=400, every_s=0.3)
+    seen["deleted"] = until("a pod that trains", training, within_s=20, every_s=0.3)
+    fleet.lab.kubectl("-n", PIPELINES, "delete", "pod", seen["deleted"], "--wait=false")
     until("evaluation", lambda: at_work("evaluate"), within_s=400)
     deployment = f"deployment/{RELEASE}-mlflow"
     platform.lab.kubectl("-n", platform.namespace, "scale", deployment, "--replicas=0")
