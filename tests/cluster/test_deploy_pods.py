@@ -18,7 +18,15 @@ from lab import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 CLIENTS = 2 * len(SERVICES)  # so many requests may be under way at a time
-KILL = "import os, pathlib, signal; [os.kill(int(p.parent.name), signal.SIGKILL) for p in {paths} if {child}]"
+# The process that answers is the child of the one that the container began with, which keeps the sockets.
+KILL = """
+import os, pathlib, signal
+for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    told = stat.read_text().rpartition(")")[2].split()
+    if told[1] == "1":
+        os.kill(int(stat.parent.name), signal.SIGKILL)
+        print("killed", stat.parent.name, (stat.parent / "cmdline").read_text().replace(chr(0), " "))
+"""
 CONNECT = "import socket; socket.create_connection(({host!r}, {port}), 4).close(); print('connected')"
 
 
@@ -44,12 +52,11 @@ def test_a_pod_that_is_deleted_is_missed_by_nobody(served: ServingFleet, load: L
 
 
 def test_a_process_that_is_killed_takes_only_what_was_in_flight(served: ServingFleet, load: Load) -> None:
-    child = "p.is_file() and p.read_text().rpartition(')')[2].split()[1] == '1'"
     with load.counted("a pod's process killed with SIGKILL") as counted:
-        code = KILL.format(paths="pathlib.Path('/proc').glob('[0-9]*/stat')", child=child)
-        killed = python_in(served, served.pods()[0], code)
+        killed = python_in(served, served.pods()[0], KILL)
         time.sleep(12)
-    assert killed.returncode == 0, killed.stderr
+    assert killed.stdout.startswith("killed"), f"{killed.stdout}\n{killed.stderr}"
+    counted.note = f"the slowest answer waited {counted.longest_s:.1f} s for the process to be replaced"
     assert len(counted.failures) <= CLIENTS
     until("two pods again", lambda: all_ready(served), within_s=60)
 
@@ -107,7 +114,7 @@ def test_two_deployers_do_not_meet_and_what_a_killed_one_left_is_put_in_order(se
         finally:
             os.killpg(first.pid, signal.SIGKILL)
             first.wait()
-    assert "deploy" in second.said.lower()
+    assert "is being changed by" in second.said
     assert not counted.failures
     with load.counted("the next deployer") as counted:
         done = until("the lease is free", lambda: tried(served, "--version", "image-quality=2"), within_s=90, every_s=5)
