@@ -95,6 +95,11 @@ def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
             f"`spec.backbone` must be one of {', '.join(BACKBONES)} or hub:owner/name for a cluster: pods cannot reach "
             f"the folder {spec.backbone!r}."
         )
+    if spec.deploy.automatic and spec.deploy.namespace is None:
+        raise InvalidConfigError(
+            "`spec.deploy.namespace` must name where to serve for a pipeline that deploys (`spec.deploy.automatic`): a "
+            "pod's own namespace is that of the pipelines."
+        )
     local = local_sources(fleet) if recurring else []
     if local:
         folders = ", ".join(source.photos for source in local)

@@ -161,8 +161,18 @@ def with_layouts(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values
 
 
 def _named(values: Values) -> Values:
+    values = _as_kept(values)
     told = {key: value for key, value in values.items() if key not in {"release", "traffic", "canary"}}
     return {**values, "release": digest_json(told)[:12]}
+
+
+def _as_kept(value: Any) -> Any:
+    """A value as Helm gives it back, so that its digest stays: `1.0` comes back as `1`."""
+    if isinstance(value, Mapping):
+        return {key: _as_kept(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_kept(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def with_canary(

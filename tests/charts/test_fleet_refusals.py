@@ -48,11 +48,15 @@ def test_a_skill_that_shares_its_pods_has_none_of_its_own(
         ),
         (
             fleet(shared={"environment": {"COACHWORKS_STORE": "s3://a/b"}}),
-            "shared.environment cannot set COACHWORKS_STORE: the chart does, from models",
+            "shared.environment cannot set COACHWORKS_STORE: the chart or the image does",
+        ),
+        (
+            fleet(shared={"environment": {"COACHWORKS_BENTO": "/tmp/other"}}),
+            "shared.environment cannot set COACHWORKS_BENTO: the chart or the image does",
         ),
         (
             fleet(skills={"side": dedicated("side", environment={"AWS_CA_BUNDLE": "/a"})}),
-            "skills.side.environment cannot set AWS_CA_BUNDLE: the chart does, from models",
+            "skills.side.environment cannot set AWS_CA_BUNDLE: the chart or the image does",
         ),
         (
             fleet(skills={"body": skill("body", serviceName="side"), "side": skill("side")}),

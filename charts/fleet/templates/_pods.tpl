@@ -35,7 +35,13 @@ limits: {memory: {{ .memory | toString | quote }}}
 
 {{/* Variables that the templates set, which `environment` may not. */}}
 {{- define "fleet.ownVariables" -}}
-[COACHWORKS_RELEASE, COACHWORKS_BUNDLE, COACHWORKS_STORE, AWS_CA_BUNDLE]
+- COACHWORKS_RELEASE
+- COACHWORKS_BUNDLE
+- COACHWORKS_STORE
+- COACHWORKS_BENTO
+- COACHWORKS_DRAINING
+- COACHWORKS_LISTENING
+- AWS_CA_BUNDLE
 {{- end }}
 
 {{- define "fleet.env" -}}

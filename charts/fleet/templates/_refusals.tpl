@@ -38,7 +38,7 @@
 {{- define "fleet.refuseEnvironment" -}}
 {{- range $name := include "fleet.ownVariables" . | fromYamlArray -}}
 {{- if hasKey (default dict $.of.environment) $name -}}
-{{- fail (printf "%s.environment cannot set %s: the chart does, from models" $.where $name) -}}
+{{- fail (printf "%s.environment cannot set %s: the chart or the image does" $.where $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -1,5 +1,6 @@
 """The chart's values: from the fleet file and exact versions, and the revisions on the way from one to the next."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_a_skill_s_own_pods_are_set_only_where_it_has_them() -> None:
 def test_the_same_gives_the_same_digest_and_another_version_another() -> None:
     assert values_of()["release"] == values_of()["release"]
     assert values_of(view="1", wheel="2")["release"] != values_of()["release"]
+
+
+def test_a_move_ends_at_the_very_release_that_was_aimed_at_once_helm_has_kept_the_values() -> None:
+    whole = {"health": {"periodSeconds": 2.0}}
+    layouts_of_wheel = ({"wheel": {"layout": layout}} for layout in ("shared", "dedicated"))
+    old, new = (values_of(fleet(values=whole, skills={"view": {}, **wheel})) for wheel in layouts_of_wheel)
+    kept = json.loads(json.dumps(old).replace("2.0", "2"))  # Go writes whole numbers so
+    _, switched = with_layouts(kept, new) or pytest.fail("it moves")
+    assert switched["release"] == new["release"]
 
 
 def test_a_folder_is_no_store_for_pods_but_models_in_the_image_need_none() -> None:
