@@ -10,6 +10,7 @@ import click
 from coachworks.cli.options import fleet_option, json_option
 
 if TYPE_CHECKING:
+    from components.deploy.baked import ImageContext
     from components.deploy.releasing import Site
 
 namespace_option = click.option(
@@ -25,6 +26,12 @@ timeout_option = click.option(
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, and do nothing.")
 @click.option("--image", metavar="NAME", help="An image that holds the models; pods then need no store.")
 @click.option(
+    "--bake",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what such an image is built from to FOLDER, and deploy nothing.",
+)
+@click.option(
     "--version",
     "pinned",
     multiple=True,
@@ -38,6 +45,7 @@ def deploy(
     file: Path,
     only_plan: bool,
     image: str | None,
+    bake: Path | None,
     pinned: tuple[str, ...],
     namespace: str | None,
     timeout_s: int,
@@ -55,6 +63,7 @@ def deploy(
       coachworks deploy --plan
       coachworks deploy
       coachworks deploy --version image-quality=7
+      coachworks deploy --bake ./image
       helm history showroom
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
@@ -63,6 +72,7 @@ def deploy(
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.fleet.reader import read_fleet
     from coachworks.results import jsonable
+    from components.deploy.baked import write_context
     from components.deploy.config import DeployConfig
     from components.deploy.plan import plan
     from components.deploy.releasing import Wish, open_site, release_fleet
@@ -76,6 +86,11 @@ def deploy(
             click.echo(json.dumps(jsonable(planned), indent=1, ensure_ascii=False))
         else:
             show_plan(planned, Console())
+        return
+    if bake is not None:
+        with TerminalProgress(console) as progress:
+            written = write_context(site, wish, bake, progress)
+        _show_context(written, bake, as_json=as_json)
         return
     with TerminalProgress(console) as progress:
         report = release_fleet(site, wish, config=DeployConfig(timeout_s=timeout_s), progress=progress)
@@ -127,6 +142,22 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not skill or not number:
         raise InvalidConfigError(f"--version must be SKILL=NUMBER, as image-quality=7; got {text!r}")
     return skill, number
+
+
+def _show_context(written: "ImageContext", folder: Path, *, as_json: bool) -> None:
+    """The versions that the image will hold, and the commands that build and deploy it."""
+    left_out = {**written.resolved.left_out, **written.resolved.awaiting}
+    held = {skill: head.version for skill, head in written.manifest.skills.items()}
+    if as_json:
+        document = {"image": written.image, "folder": str(folder), "skills": held, "left_out": left_out}
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    click.echo(f"{folder}: {', '.join(f'{skill} v{version}' for skill, version in held.items())}")
+    for skill, reason in left_out.items():
+        click.echo(f"  {skill}: {reason}")
+    click.echo("Next:")
+    click.echo(f"  docker build --tag {written.image} {folder} && docker push {written.image}")
+    click.echo(f"  coachworks deploy --image {written.image}")
 
 
 def _finish(site: "Site", report: dict[str, object], *, as_json: bool) -> None:

@@ -51,7 +51,7 @@ def test_a_skill_that_shares_its_pods_has_none_of_its_own(
             "shared.environment cannot set COACHWORKS_STORE: the chart or the image does",
         ),
         (
-            fleet(shared={"environment": {"COACHWORKS_BENTO": "/tmp/other"}}),
+            fleet(shared={"environment": {"COACHWORKS_BENTO": "/other"}}),
             "shared.environment cannot set COACHWORKS_BENTO: the chart or the image does",
         ),
         (

@@ -67,13 +67,24 @@ _SERVED = pytest.StashKey[tuple[ExitStack, ServingFleet, Load]]()
 
 
 @pytest.fixture(scope="session")
-def faulty(lab: Lab, image: Callable[[str], str]) -> str:
+def derived(lab: Lab, image: Callable[[str], str]) -> Callable[[str, Path], None]:
+    """Build, under a name, what a folder makes of the serving image, and load it into the cluster."""
+
+    def build(name: str, folder: Path) -> None:
+        script = REPOSITORY / "tests/support/derived-image"
+        environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
+        subprocess.run([script, name, image("serving"), folder], env=environ, check=True, timeout=600)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def faulty(image: Callable[[str], str], derived: Callable[[str, Path], None]) -> str:
     """The serving image, with faults that the variable FAULT chooses."""
     serving, folder = image("serving"), REPOSITORY / "tests/support/faulty"
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
     name = f"{serving.replace('serving', 'faulty', 1)}-{digest.hexdigest()[:8]}"
-    environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
-    subprocess.run([folder.with_name("faulty-image"), name, serving], env=environ, check=True, timeout=600)
+    derived(name, folder)
     return name
 
 

@@ -1,6 +1,8 @@
 """A fleet is installed, its layouts change, a new version takes over: nobody who asks notices."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from deployer import ACCOUNT, USER
@@ -9,6 +11,7 @@ from serving_fleet import SERVICES, ServingFleet
 
 from components.deploy.deployed import STABLE, deployments_of
 from components.register.observed import HEAD
+from helms import find
 from lab import S3_SECRET
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -103,6 +106,30 @@ def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, loa
     assert done.versions == dict.fromkeys(SERVICES, "1")
     assert "was not moved" in done.said
     assert not counted.failures
+
+
+def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_made(
+    served: ServingFleet, load: Load, derived: Callable[[str, Path], None], tmp_path: Path
+) -> None:
+    helm3 = find("helm3")
+    written = json.loads(served.coachworks("deploy", "--bake", str(tmp_path / "image"), "--json").stdout)
+    assert written["skills"] == dict.fromkeys(SERVICES, "1")
+    derived(written["image"], tmp_path / "image")
+    with load.counted("models in the image, by Helm 3.17") as there:
+        done = served.deploy("--image", written["image"], helm=helm3)
+    there.note = done.stages
+    assert {row["track"] for row in done.report["bake"]} == {"stable", "canary"}
+    (deployment,) = served.get("deployments")
+    pods = deployment["spec"]["template"]["spec"]
+    assert "initContainers" not in pods
+    assert [each["image"].rpartition(":")[0] for each in pods["containers"]] == [written["image"].rpartition(":")[0]]
+    assert not there.failures
+    with load.counted("rollback by Helm 3.17") as back:
+        done = served.deploy(command="rollback", helm=helm3)
+    back.note = done.stages
+    assert served.get("deployments")[0]["spec"]["template"]["spec"]["initContainers"]
+    assert not back.failures
+    assert served.deploy().report["status"] == "unchanged", "Helm 4 finds what Helm 3 has left"
 
 
 def test_status_shows_what_answers(served: ServingFleet) -> None:

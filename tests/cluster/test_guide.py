@@ -1,10 +1,12 @@
-"""The page that leads from nothing to a run in the dashboard: its commands, run as they stand."""
+"""The pages that lead from nothing to a run in the dashboard, and on to what answers: their commands, as they stand."""
 
+import json
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,35 @@ from lab import PIPELINES, Lab
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "guide" / "kubernetes.md"
+GUIDE = ROOT / "docs" / "guide"
+SKILL = "photos"  # after the folder
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```bash\n(.*?)```", (GUIDE / page).read_text("utf-8"), flags=re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with photos, and a shell that knows the names which the pages leave open."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    def type(self, commands: list[str]) -> str:
+        """Run commands as a person types them; what they print."""
+        script = "\n".join(["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null' EXIT", *commands])
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=1500,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return f"{done.stdout}\n{done.stderr}"
 
 
 def draw_photos(folder: Path) -> None:
@@ -40,43 +66,64 @@ def draw_photos(folder: Path) -> None:
             Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{label}-{number}.png")
 
 
-@pytest.fixture
-def desk(
-    lab: Lab, session_name: str, image: Callable[[str], str], tmp_path: Path
-) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with photos, and a shell that knows the names which the page leaves open."""
-    image("steps")
-    name = f"{session_name}-guide"
-    release = MlflowRelease(lab, name, image("platform"))
-    draw_photos(tmp_path / "photos")
-    bucket_client(lab).create_bucket(Bucket=name)
-    (tmp_path / "platform.yaml").write_text(release.values(f"pipelines.namespace={PIPELINES}"))
+def free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return str(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def desk(
+    lab: Lab, session_name: str, image: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    for target in ("steps", "serving"):
+        image(target)
+    name, folder = f"{session_name}-guide", tmp_path_factory.mktemp("guide")
+    release = MlflowRelease(lab, name, image("platform"))
+    draw_photos(folder / "photos")
+    (folder / "photo.png").write_bytes(next((folder / "photos" / "disc").iterdir()).read_bytes())
+    bucket_client(lab).create_bucket(Bucket=name)
+    (folder / "platform.yaml").write_text(release.values(f"pipelines.namespace={PIPELINES}"))
     environ = lab.client | {
         "MLOPS": name,
         "FLEET": name,
         "BUCKET": name,
         "CHARTS": str(ROOT / "charts"),
-        "MLFLOW_PORT": str(port),
-        "COACHWORKS_CACHE": str(tmp_path / "cache"),
+        "MLFLOW_PORT": free_port(),
+        "SERVING": f"{name}-answers",
+        "SKILL": SKILL,
+        "PHOTO": "photo.png",
+        "S3_PORT": lab.s3.rpartition(":")[2],
+        "ANSWERS_PORT": free_port(),
+        "COACHWORKS_CACHE": str(folder / "cache"),
         "PATH": f"{Path(sys.executable).parent}:{lab.environ['PATH']}",
     }
     try:
-        yield tmp_path, environ
+        yield Desk(folder, environ)
     finally:
+        lab.kubectl("delete", "namespace", environ["SERVING"], "--ignore-not-found", "--wait=false")
         lab.kubectl("-n", PIPELINES, "delete", "secret", name, "--ignore-not-found")
         forget_pipeline(lab, name)
         release.remove()
 
 
-def test_the_page_leads_from_nothing_to_a_run(desk: tuple[Path, dict[str, str]]) -> None:
-    folder, environ = desk
-    script = "\n".join(["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null' EXIT", *blocks()])
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=1500, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "succeeded" in done.stdout + done.stderr
-    assert "passed" in done.stdout
+@pytest.fixture(scope="module")
+def first_run(desk: Desk) -> str:
+    """What the page that ends with a run in the dashboard printed."""
+    return desk.type(blocks("kubernetes.md"))
+
+
+def test_the_page_leads_from_nothing_to_a_run(first_run: str) -> None:
+    assert "succeeded" in first_run
+    assert "passed" in first_run
+
+
+def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(desk: Desk, first_run: str) -> None:
+    reach = next(block for block in blocks("kubernetes.md") if "port-forward" in block)
+    said = desk.type([reach, *blocks("deploy.md")])
+    answer = json.loads(next(line for line in said.splitlines() if line.startswith('{"fleet"')))
+    assert {skill: each["label"] for skill, each in answer["answers"].items()} == {SKILL: "disc"}
+    assert "awaiting approval" in said
+    assert f"Version 1 of {SKILL} is approved by" in said
+    assert "--dry-run removes nothing" in said
+    assert "succeeded" in said

@@ -45,7 +45,7 @@ def test_a_fleet_that_pods_can_work_on_is_not_refused() -> None:
         ({"tracking": None}, r"`spec.tracking` must be the address of an MLflow server .*None.*charts/platform"),
         ({"tracking": "sqlite:///mlflow.db"}, r"`spec.tracking` must be the address"),
         ({"backbone": "/models/mine"}, r"`spec.backbone` must be one of efficientnet-lite0.*'/models/mine'"),
-        ({"deploy": {"automatic": True}}, r"`spec.deploy.namespace` must name where to serve .*`spec.deploy.automatic`"),
+        ({"deploy": {"automatic": True}}, r"`spec.deploy.namespace` must name where .*`spec.deploy.automatic`"),
     ],
 )
 def test_what_pods_cannot_reach_is_refused_with_the_way_out(spec: dict[str, object], message: str) -> None:

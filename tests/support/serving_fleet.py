@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from cluster_fleet import bucket_client, empty_bucket
 from coachworks.showroom.showroom import draw_showroom
+from components.deploy.helm_binary import HELM_VARIABLE
 from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 
 CARS = 40
@@ -160,15 +161,18 @@ class ServingFleet:
         drawn = YAML(typ="safe").load((self.folder / "fleet.yaml").read_text("utf-8"))["spec"]["skills"]
         return {skill: {key: drawn[skill][key] for key in ("question", "labels")} for skill in SERVICES}
 
-    def coachworks(self, command: str, *arguments: str, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
-        """A command on this fleet, as the deployer calls it."""
+    def coachworks(
+        self, command: str, *arguments: str, helm: str = "helm", timeout: float = 600
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command on this fleet, as the deployer calls it who has this `helm`."""
+        environ = self.environ | ({} if helm == "helm" else {HELM_VARIABLE: helm})
         return self.lab.coachworks(
-            command, "-f", self.file, *arguments, cwd=self.folder, environ=self.environ, timeout=timeout
+            command, "-f", self.file, *arguments, cwd=self.folder, environ=environ, timeout=timeout
         )
 
-    def deploy(self, *arguments: str, expect: int = 0, command: str = "deploy") -> Deployed:
+    def deploy(self, *arguments: str, expect: int = 0, command: str = "deploy", helm: str = "helm") -> Deployed:
         """`coachworks deploy`; what it came to must have the exit status `expect`."""
-        done = self.coachworks(command, "--json", *arguments)
+        done = self.coachworks(command, "--json", *arguments, helm=helm)
         assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
         return Deployed(done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else {})
 
