@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide"
-SKILL = "photos"  # after the folder
+SKILL = "content"  # what `coachworks init` calls what sub-folders tell
 
 
 def blocks(page: str) -> list[str]:
@@ -123,7 +123,7 @@ def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(desk: Des
     said = desk.type([reach, *blocks("deploy.md")])
     answer = json.loads(next(line for line in said.splitlines() if line.startswith('{"fleet"')))
     assert {skill: each["label"] for skill, each in answer["answers"].items()} == {SKILL: "disc"}
-    assert "awaiting approval" in said
+    assert "Awaiting approval" in said
     assert f"Version 1 of {SKILL} is approved by" in said
     assert "--dry-run removes nothing" in said
     assert "succeeded" in said
