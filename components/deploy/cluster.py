@@ -115,7 +115,7 @@ class Cluster:
         """
         watch = Watch(self, release, tuple(deployments), fail_fast=fail_fast)
         wanted = self._wanted(release, deployments)
-        with progress.task(f"rollout of {', '.join(deployments)}", total=wanted, unit="pods") as task:
+        with progress.task(f"rollout: {_told(release, deployments)}", total=wanted, unit="pods") as task:
 
             def look() -> bool:
                 done = watch.look()
@@ -236,3 +236,10 @@ def _said(line: str) -> str:
 
 def _when(event: Json) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
+
+
+def _told(release: str, deployments: Sequence[str]) -> str:
+    """Names of Deployments without what they begin with; the first few of many."""
+    short = [name.removeprefix(f"{release}-") for name in deployments]
+    most = 3
+    return ", ".join(short[:most]) + (f" and {len(short) - most} more" if len(short) > most else "")

@@ -218,7 +218,7 @@ class Counted:
         self.total, self.done = 0, 0
 
     def task(self, name, *, total, unit):
-        assert (name, unit) == (f"rollout of {DEPLOYMENT}", "pods")
+        assert (name, unit) == ("rollout: shared", "pods")
         self.total = total
         return self
 
