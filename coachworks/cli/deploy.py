@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def deploy(
 
     console = Console(stderr=True)
     site = open_site(read_fleet(file), namespace)
-    wish = Wish(namespace=namespace, image=image, pinned=dict(map(_pair, pinned)))
+    wish = Wish(namespace=namespace, image=image, pinned=_pinned(pinned))
     if only_plan:
         planned = plan(site, wish)
         if as_json:
@@ -133,6 +134,16 @@ def rollback(file: Path, revision: int | None, namespace: str | None, timeout_s:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _pinned(texts: tuple[str, ...]) -> dict[str, str]:
+    from coachworks.errors import InvalidConfigError
+
+    pairs = [_pair(text) for text in texts]
+    twice = [skill for skill, count in Counter(skill for skill, _ in pairs).items() if count > 1]
+    if twice:
+        raise InvalidConfigError(f"--version must name a skill once; got several versions of {', '.join(twice)}")
+    return dict(pairs)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -241,7 +241,8 @@ def _facts(client: "MlflowClient", model: Model, version: Version) -> dict[str, 
     tags = version.tags
     facts = {"head": tags[HEAD][:_SHORT]}
     if tags.get(BALANCED_ACCURACY):
-        facts["balanced accuracy"] = f"{float(tags[BALANCED_ACCURACY]):.1%} on the test split"
+        with suppress(ValueError):  # somebody changed it by hand
+            facts["balanced accuracy"] = f"{float(tags[BALANCED_ACCURACY]):.1%} on the test split"
     gates = _gates(client, version)
     if gates:
         facts["gates passed"] = gates

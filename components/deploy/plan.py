@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
+from components.deploy.bake import STABLE
 from components.deploy.releasing import Aim, Site, Wish, aim
-from components.deploy.rendered import by_name
+from components.deploy.rendered import by_name, read_deployments
 from components.deploy.values import layouts, versions, with_layouts
 
 HIDDEN = "(hidden)"
@@ -76,7 +77,7 @@ def _plan(site: Site, goal: Aim, released: Mapping[str, Any] | None) -> Plan:
         },
         awaiting=goal.resolved.awaiting,
         left_out=goal.resolved.left_out,
-        stages=tuple(_stages(released, values, objects)),
+        stages=tuple(_stages(site, released, goal)),
         objects=objects,
         diff="".join(_diff(before, after)),
     )
@@ -88,15 +89,21 @@ def _marks(before: Mapping[tuple[str, str], Any], after: Mapping[tuple[str, str]
             yield f"{key[0]} {key[1]}", "+" if key not in before else "-" if key not in after else "~"
 
 
-def _stages(released: Mapping[str, Any] | None, values: Mapping[str, Any], objects: Mapping[str, str]) -> Iterator[str]:
+def _stages(site: Site, released: Mapping[str, Any] | None, goal: Aim) -> Iterator[str]:
+    if goal.values is None:
+        return
     if released is None:
         yield "install without traffic, smoke test, open"
         return
-    if with_layouts(released, values) is not None:
+    before, after = site.helm.manifest(), site.helm.template(goal.values)
+    moves = with_layouts(released, goal.values)
+    if moves is not None:
         yield "add pods in the new layout, wait, switch Services and remove what they left"
-    if any(name.startswith("Deployment ") and mark != "-" for name, mark in objects.items()):
-        yield "canary, smoke test, join the Services, bake, promote"
-    elif objects:
+        before = site.helm.template(moves[1])
+    if read_deployments(after).changed(read_deployments(before), STABLE):
+        bake = "join the Services, bake, " if site.fleet.spec.deploy.canary.bake_seconds else ""
+        yield f"canary, smoke test, {bake}promote"
+    elif by_name(before) != by_name(after):
         yield "replace"
 
 

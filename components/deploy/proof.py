@@ -82,7 +82,7 @@ class Proof:
         watch = _Watch(self, groups)
         watch.read()
         pause = min(_LONGEST_PAUSE_S, max(self.bake_s / _READINGS, 0.5))
-        end, doubts = time.monotonic() + self.bake_s, 0
+        end, doubts, shown = time.monotonic() + self.bake_s, 0, 0
         with self.progress.task("bake", total=round(self.bake_s), unit="s") as task:
             while (left := end - time.monotonic()) > 0:
                 time.sleep(min(pause, left))
@@ -92,7 +92,9 @@ class Proof:
                 doubts = 0 if verdict.ok else doubts + 1
                 if doubts > 1:  # one reading may be an accident
                     break
-                task.advance(max(0, min(round(pause), round(self.bake_s))))
+                passed = round(self.bake_s - max(0.0, end - time.monotonic()))
+                task.advance(passed - shown)
+                shown = passed
         verdict = watch.verdict()
         if not verdict.ok:
             raise UnfitError(verdict.reason, verdict)

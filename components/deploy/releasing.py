@@ -25,7 +25,7 @@ from components.deploy.lease import hold
 from components.deploy.proof import Proof
 from components.deploy.report import DeployedSkill, DeployReport
 from components.deploy.resolve import Resolved, resolve
-from components.deploy.rollout import Outcome, Rollout
+from components.deploy.rollout import Outcome, Rollout, in_place
 from components.deploy.smoke import choose
 from components.deploy.values import SHARED, Values, chart_values, layouts, settled, versions
 from components.package.manifest import Manifest
@@ -153,8 +153,8 @@ def release_fleet(
         for skill, reason in {**goal.resolved.left_out, **goal.resolved.awaiting}.items():
             progress.note(f"{skill}: {reason}")
         if goal.values is None or goal.resolved.manifest is None:
-            return _report(site, current or {}, current, goal.resolved, Outcome(False, 0))
-        if current is not None and rollout.in_place(current, goal.values):
+            return _report(site, current or {}, current, goal.resolved, Outcome(False, site.revision()))
+        if current is not None and in_place(site.helm, current, goal.values):
             outcome = Outcome(False, site.revision())
         else:
             outcome = rollout.to(current, goal.values, _proof(site, goal.resolved.manifest, goal.values, progress))

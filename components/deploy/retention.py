@@ -262,7 +262,7 @@ def _why(
     if reasons:
         return reasons[0] + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
     if readers:
-        return f"{readers} {'head' if readers == 1 else 'heads'} that stay read it"
+        return "1 head that stays reads it" if readers == 1 else f"{readers} heads that stay read it"
     if model.fleet and model.fleet != fleet.name:
         return f"it belongs to the fleet {model.fleet}"
     if datetime.now(UTC) - model.written_at < older_than:

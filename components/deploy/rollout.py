@@ -25,6 +25,13 @@ from components.deploy.values import Values, settled, versions, with_canary, wit
 STABLE, CANARY, ALL, NONE = "stable", "canary", "all", "none"
 
 
+def in_place(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether `target` is what is released, by the chart of this very version of coachworks."""
+    return current.get("release") == target.get("release") and (
+        by_name(helm.template(target)) == by_name(helm.manifest())
+    )
+
+
 class DeployError(CoachworksError):
     """A version was not deployed; what answered before answers again."""
 
@@ -123,7 +130,7 @@ class Rollout:
         if current is None:
             return self._install(target, proof)
         revision = self._latest()
-        if self.in_place(current, target):
+        if in_place(self.helm, current, target):
             return Outcome(False, revision)
         moves = with_layouts(current, target)
         if moves is not None:
@@ -132,7 +139,7 @@ class Rollout:
                 self._upgrade("add", added, "pods in their new layout are added")
                 self._upgrade("switch", switched, "Services are switched to the new layout")
             current, revision = switched, self._latest()
-            if self.in_place(current, target):
+            if in_place(self.helm, current, target):
                 return self._done(revision)
         before, after = read_deployments(self.helm.manifest()), read_deployments(self.helm.template(target))
         groups = after.changed(before, STABLE)
@@ -141,12 +148,6 @@ class Rollout:
                 revision = self._upgrade("replace", target, _change(current, target))
             return self._done(revision)
         return self._with_canary(current, target, proof, {group: self._canary_pods(group, after) for group in groups})
-
-    def in_place(self, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-        """Whether `target` is what is released, by the chart of this very version of coachworks."""
-        return current.get("release") == target.get("release") and (
-            by_name(self.helm.template(target)) == by_name(self.helm.manifest())
-        )
 
     def _with_canary(self, current: Values, target: Values, proof: Proof, replicas: Mapping[str, int]) -> Outcome:
         revision, groups = self._latest(), sorted(replicas)

@@ -14,7 +14,7 @@ from coachworks.store import Store, open_store
 from components.deploy.config import DeployConfig
 from components.deploy.releasing import Wish, aim, open_site, release_fleet
 from components.deploy.report import DeployReport
-from components.deploy.rollout import DeployError
+from components.deploy.rollout import DeployError, in_place
 
 
 def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context = ALONE) -> Result:
@@ -45,7 +45,7 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
     target = str((goal.values or {}).get("release", ""))
     memory = _Rejected(store, context.run)
     memory.refuse(target)
-    in_place = released is not None and released.get("release") == target
+    same = released is not None and goal.values is not None and in_place(site.helm, released, goal.values)
     inputs: dict[str, Any] = {
         "document": document,
         "namespace": site.cluster.namespace,
@@ -53,7 +53,7 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
         "target": target,
         "awaiting": dict(goal.resolved.awaiting),
         "left_out": dict(goal.resolved.left_out),
-        "found": f"revision {site.revision()}" if in_place else f"another, attempt {uuid.uuid4().hex}",
+        "found": f"revision {site.revision()}" if same else f"another, attempt {uuid.uuid4().hex}",
     }
 
     def build(_: Path) -> DeployReport:
@@ -74,16 +74,19 @@ class _Rejected:
 
     def refuse(self, target: str) -> None:
         """DeployError where `target` was rejected before."""
-        if self._key is None:
-            return
-        try:
-            rejected = json.loads(self._store.read(self._key))
-        except NotFoundError:
-            return
+        rejected = self._read()
         if target in rejected:
             raise DeployError(str(rejected[target]))
 
     def note(self, target: str, reason: str) -> None:
         """`target` was rejected."""
         if self._key is not None:
-            self._store.write(self._key, json.dumps({target: reason}).encode())
+            self._store.write(self._key, json.dumps({**self._read(), target: reason}).encode())
+
+    def _read(self) -> dict[str, str]:
+        if self._key is None:
+            return {}
+        try:
+            return dict(json.loads(self._store.read(self._key)))
+        except NotFoundError:
+            return {}

@@ -4,9 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registered import Registry, make_database
+from released import LabelledCluster, ReadyHelm, Showroom, put_backbone
 
+from coachworks.store import FolderStore
 from components.deploy.cluster import Cluster, open_cluster
+from deploy_values import fleet
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow without models."""
+    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture
@@ -24,3 +34,15 @@ def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Obje
 def cluster(api_server: Objects) -> Cluster:
     """The namespace `models` of that server's cluster."""
     return open_cluster("models")
+
+
+@pytest.fixture
+def showroom(
+    api_server: Objects, cluster: Cluster, store: FolderStore, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> Showroom:
+    """`view` and `wheel` without a version, and that namespace without a release."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    registry = Registry.embedded(fleet(store=str(store.root)), empty_database)
+    put_backbone(store)
+    labelled = LabelledCluster(cluster.connection, cluster.namespace)
+    return Showroom(registry, store, api_server, labelled, ReadyHelm(api_server))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from released import MemoryHelm
 
 from components.deploy.bake import Counts, Rules, Verdict, judge
 from components.deploy.cluster import RolloutError
-from components.deploy.helm import Helm, Revision
 from components.deploy.lease import LostError
 from components.deploy.objects import GROUP, TRACK
 from components.deploy.proof import UnfitError
@@ -23,52 +23,6 @@ from components.deploy.rendered import by_name, read_deployments
 from components.deploy.rollout import DeployError, Rollout
 from components.deploy.values import layouts, settled, versions
 from deploy_values import fleet, values_of
-
-CHART = Path(__file__).parents[3] / "charts" / "fleet"
-
-
-class MemoryHelm(Helm):
-    """A release whose history is kept here."""
-
-    def __init__(self) -> None:
-        super().__init__("serving", "showroom", CHART)
-        self.made: list[tuple[dict[str, Any], str]] = []
-        self.removed = False
-
-    def history(self) -> list[Revision]:
-        last = len(self.made)
-        return [
-            Revision(
-                revision=number,
-                status="deployed" if number == last else "superseded",
-                updated="2026-01-01T00:00:00Z",
-                description=said,
-            )
-            for number, (_, said) in enumerate(self.made, 1)
-        ]
-
-    def status(self) -> Revision | None:
-        return self.history()[-1] if self.made else None
-
-    def values(self, revision: int | None = None) -> dict[str, Any]:
-        return self.made[(revision or len(self.made)) - 1][0]
-
-    def manifest(self, revision: int | None = None) -> str:
-        return self.template(self.values(revision))
-
-    def upgrade(self, values: Any, description: str) -> int:
-        self.made.append((dict(values), description))
-        return len(self.made)
-
-    def rollback(self, revision: int) -> int:
-        return self.upgrade(self.values(revision), f"Rollback to {revision}")
-
-    def uninstall(self) -> None:
-        self.made.clear()
-        self.removed = True
-
-    def recover(self) -> str | None:
-        return None
 
 
 class Site:

@@ -1,0 +1,307 @@
+"""Models that a store and MLflow hold, and a release of them that is kept in memory."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from registered import Registry
+
+from coachworks.context import ALONE
+from coachworks.digests import digest_bytes
+from coachworks.fleet.model import Fleet
+from coachworks.kubernetes_api import path_of
+from coachworks.results import produce
+from coachworks.store import Store
+from components.deploy.cluster import Cluster, PodState
+from components.deploy.helm import Helm, Revision
+from components.deploy.objects import GROUP, TRACK
+from components.deploy.releasing import Site
+from components.deploy.rendered import read_deployments
+from components.embed.spec import BackboneSpec
+from kubernetes_server import Objects
+
+CHART = Path(__file__).parents[2] / "charts" / "fleet"
+BACKBONE = "b" * 64
+_CONFIDENCE = 0.9
+_RENDERED: dict[str, str] = {}
+
+
+class MemoryHelm(Helm):
+    """A release whose history is kept here; helm renders the real chart."""
+
+    def __init__(self, namespace: str = "serving", release: str = "showroom") -> None:
+        super().__init__(namespace, release, CHART)
+        self.made: list[tuple[dict[str, Any], str]] = []
+        self.removed = False
+
+    def history(self) -> list[Revision]:
+        last = len(self.made)
+        return [
+            Revision(
+                revision=number,
+                status="deployed" if number == last else "superseded",
+                updated="2026-01-01T00:00:00Z",
+                description=said,
+            )
+            for number, (_, said) in enumerate(self.made, 1)
+        ]
+
+    def status(self) -> Revision | None:
+        return self.history()[-1] if self.made else None
+
+    def values(self, revision: int | None = None) -> dict[str, Any]:
+        return self.made[(revision or len(self.made)) - 1][0]
+
+    def manifest(self, revision: int | None = None) -> str:
+        return self.template(self.values(revision))
+
+    def template(self, values: Any) -> str:
+        key = json.dumps([self.namespace, self.release, values])
+        if key not in _RENDERED:
+            _RENDERED[key] = super().template(values)
+        return _RENDERED[key]
+
+    def upgrade(self, values: Any, description: str) -> int:
+        self.made.append((dict(values), description))
+        return len(self.made)
+
+    def rollback(self, revision: int) -> int:
+        return self.upgrade(self.values(revision), f"Rollback to {revision}")
+
+    def uninstall(self) -> None:
+        self.made.clear()
+        self.removed = True
+
+    def recover(self) -> str | None:
+        return None
+
+
+class ReadyHelm(MemoryHelm):
+    """The same; an API server tells of its Deployments, one ready pod each, at once."""
+
+    def __init__(self, server: Objects, namespace: str = "models", release: str = "showroom") -> None:
+        super().__init__(namespace, release)
+        self._server = server
+        self._tell()
+
+    def upgrade(self, values: Any, description: str) -> int:
+        number = super().upgrade(values, description)
+        self._tell()
+        return number
+
+    def uninstall(self) -> None:
+        super().uninstall()
+        self._tell()
+
+    def _tell(self) -> None:
+        made = read_deployments(self.manifest()).by_name.values() if self.made else ()
+        self._server[path_of("apps/v1", "deployments", self.namespace)] = {"items": [_ready(each) for each in made]}
+        self._server[path_of("v1", "pods", self.namespace)] = {"items": [pod_of(each["metadata"]) for each in made]}
+
+
+def _ready(deployment: dict[str, Any]) -> dict[str, Any]:
+    wanted = deployment["spec"].get("replicas", 1)
+    told = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), wanted)
+    return {**deployment, "status": {"observedGeneration": 1, **told}}
+
+
+def pod_of(metadata: dict[str, Any], *, restarts: int = 0, ready: bool = True) -> dict[str, Any]:
+    """A pod of a Deployment of that metadata, as an API server tells of it."""
+    name, labels = metadata["name"], {key: metadata["labels"][key] for key in (GROUP, TRACK)}
+    return {
+        "metadata": {"name": f"{name}-1", "labels": labels, "ownerReferences": [{"kind": "ReplicaSet", "name": name}]},
+        "spec": {"containers": [{"name": "serving"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [{"name": "serving", "restartCount": restarts, "ready": ready, "state": {}}],
+        },
+    }
+
+
+class LabelledCluster(Cluster):
+    """A cluster that tells pods by their labels, as a real API server does."""
+
+    def pods(self, release: str, group: str | None = None, track: str | None = None) -> list[PodState]:
+        found = super().pods(release, group, track)
+        return [pod for pod in found if group in {None, pod.group} and track in {None, pod.track}]
+
+
+def put_backbone(store: Store, digest: str = BACKBONE) -> None:
+    """A backbone that heads can be said to read."""
+    spec = BackboneSpec(
+        name="tiny",
+        digest=digest,
+        input_px=32,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        resampling="bilinear",
+        fit="squash",
+        dimensions=48,
+        onnx_sha256=digest,
+        preprocessing=1,
+    )
+    store.write(f"backbones/{digest}.json", json.dumps(spec.to_json()).encode())
+
+
+def add_version(
+    registry: Registry, store: Store, skill: str, *aliases: str, backbone: str = BACKBONE, **tags: str
+) -> str:
+    """A registered version whose head is in the store; its number."""
+    kept = registry.client.search_model_versions(f"name = '{registry.fleet.name}.{skill}'")
+    digest = digest_bytes(f"{skill} {len(kept)}".encode())
+    labels = registry.fleet.skill(skill).labels
+    beside = {
+        "backbone_digest": backbone,
+        "labels": list(labels),
+        "kind": "linear",
+        "evaluate": _evaluated(store, skill, digest, list(labels)),
+        "created_at": f"2026-01-01T00:00:{len(kept):02}+00:00",
+    }
+    store.write(f"heads/{digest}.json", json.dumps(beside).encode())
+    return registry.add(skill, digest, *aliases, **tags)
+
+
+def _evaluated(store: Store, skill: str, digest: str, labels: list[str]) -> str:
+    """An evaluation of the head, and all that it descends from: every photo shows the first label; its key."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    photo = b"a photo"
+    photo_id = digest_bytes(photo)
+    uri = f"photos/{photo_id}.jpg"
+    store.write(uri, photo)
+    rest = (1 - _CONFIDENCE) / (len(labels) - 1)
+    answer = {
+        "photo_id": [photo_id],
+        "predicted": [labels[0]],
+        "confidence": [_CONFIDENCE],
+        "probabilities": [[_CONFIDENCE, *[rest] * (len(labels) - 1)]],
+    }
+
+    def catalogue(folder: Path) -> dict[str, Any]:
+        pq.write_table(pa.table({"photo_id": [photo_id], "uri": [uri]}), folder / "catalogue.parquet")
+        return {}
+
+    def predictions(folder: Path) -> dict[str, Any]:
+        (folder / skill).mkdir()
+        pq.write_table(pa.table(answer), folder / skill / "predictions.parquet")
+        return {"skills": {skill: {"head_digest": digest}}}
+
+    key, before = produce(store, "ingest", {}, catalogue, context=ALONE, code="test").key, "ingest"
+    for step in ("split", "validate", "augment", "embed", "train"):
+        key = produce(store, step, {before: key}, lambda _: {}, context=ALONE, code="test").key
+        before = step
+    return produce(store, "evaluate", {"train": key, "head": digest}, predictions, context=ALONE, code="test").key
+
+
+class Answers:
+    """What pods answer; a test may change it.
+
+    Attributes:
+        skills: Label and version by skill.
+        errors: How many of the requests that they count failed.
+        silent: Whether they hang up.
+    """
+
+    def __init__(self, **skills: tuple[str, str]) -> None:
+        self.skills = skills
+        self.errors = 0
+        self.silent = False
+        self._asked = 0
+
+    def reply(self, path: str) -> str:
+        """The body of the answer to a request for `path`."""
+        where = urlsplit(path)
+        if where.path == "/metrics":
+            return _METRICS.format(good=self._asked, bad=self.errors, all=self._asked + self.errors)
+        if where.path == "/v1/skills":
+            return json.dumps({"skills": {name: {"model_version": told[1]} for name, told in self.skills.items()}})
+        self._asked += 1
+        asked = parse_qs(where.query).get("skills", [",".join(self.skills)])[0].split(",")
+        return json.dumps({"answers": {name: _card(*self.skills[name]) for name in asked}})
+
+
+_METRICS = """\
+# TYPE coachworks_requests_total counter
+coachworks_requests_total{{path="/v1/predict",method="POST",status="200",skill=""}} {good}
+coachworks_requests_total{{path="/v1/predict",method="POST",status="500",skill=""}} {bad}
+# TYPE coachworks_request_seconds histogram
+coachworks_request_seconds_bucket{{path="/v1/predict",skill="",le="0.1"}} {all}
+coachworks_request_seconds_bucket{{path="/v1/predict",skill="",le="+Inf"}} {all}
+"""
+
+
+def _card(label: str, version: str) -> dict[str, Any]:
+    return {"label": label, "probability": _CONFIDENCE, "model_version": version}
+
+
+@contextmanager
+def answering(server: Objects, answers: Answers, heard: Callable[[str], None] = lambda path: None) -> Iterator[None]:
+    """Let every pod of an API server answer so; `heard` is told what they are asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            heard(self.path)
+            if answers.silent:
+                self.close_connection = True
+                return
+            body = answers.reply(self.path).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing."""
+
+    pods = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    pods.daemon_threads = True
+    thread = Thread(target=pods.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    server.ports[3000] = pods.server_address[1]
+    try:
+        yield
+    finally:
+        pods.shutdown()
+        pods.server_close()
+        thread.join()
+
+
+@dataclass
+class Showroom:
+    """A fleet's registered models, and a cluster to release them to.
+
+    Attributes:
+        registry: Its models in MLflow.
+        store: Its store.
+        server: The cluster's API server.
+        cluster: A namespace of it.
+        helm: The release.
+    """
+
+    registry: Registry
+    store: Store
+    server: Objects
+    cluster: Cluster
+    helm: ReadyHelm
+
+    def add(self, skill: str, *aliases: str, **options: Any) -> str:
+        """A registered version whose head is in the store; its number."""
+        return add_version(self.registry, self.store, skill, *aliases, **options)
+
+    def site(self, fleet: Fleet | None = None) -> Site:
+        """Where the fleet is released."""
+        return Site(fleet=fleet or self.registry.fleet, helm=self.helm, cluster=self.cluster, release="showroom")
