@@ -265,6 +265,8 @@ def _why(
         return "1 head that stays reads it" if readers == 1 else f"{readers} heads that stay read it"
     if model.fleet and model.fleet != fleet.name:
         return f"it belongs to the fleet {model.fleet}"
+    if model.kind == HEAD and model.described and not model.fleet:
+        return "its description does not say whose it is"
     if datetime.now(UTC) - model.written_at < older_than:
         return "it is young"
     return ""

@@ -44,6 +44,11 @@ class StoredModel:
     fleet: str = ""
     backbone: str = ""
 
+    @property
+    def described(self) -> bool:
+        """Whether there is a description, readable or not."""
+        return any(key.endswith(".json") for key in self.keys)
+
     def remove(self, store: Store) -> None:
         """Remove it from the store."""
         for key in self.keys:

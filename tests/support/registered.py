@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.fleet.model import Fleet
-from coachworks.tracking import Tracking, open_client, tracking_of
+from coachworks.tracking import open_client, tracking_of
 
 
 def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -> Fleet:
@@ -28,13 +28,6 @@ def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -
         },
     }
     return Fleet.from_json(json.dumps(document))
-
-
-def make_database(folder: Path) -> Path:
-    """An MLflow database with its tables: making them takes two seconds, copying them none."""
-    database = folder / "mlflow.db"
-    open_client(Tracking(uri=f"sqlite:///{database}", database=database))
-    return database
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 from click.testing import CliRunner
-from registered import Registry, make_database
+from registered import Registry
 
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
@@ -28,11 +28,6 @@ spec:
 """
 DIGEST = "0123456789ab" + "c" * 52
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

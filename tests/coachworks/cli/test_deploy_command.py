@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from registered import Registry, make_database
+from registered import Registry
 from released import Answers, ReadyHelm, add_version, answering, put_backbone
 
 from coachworks.cli.main import cli, main
@@ -31,11 +31,6 @@ spec:
     wheel: {labels: [left, right], tier: critical}
 """
 BAKED = ("--image", "acme/baked:1", "--timeout-s", "5")
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from registered import Registry, make_database
+from registered import Registry
 
 from coachworks.cli.main import cli, main
 from coachworks.cli.prune import size_text
@@ -30,11 +30,6 @@ spec:
     view: {labels: [front, rear]}
 """
 USED, UNUSED, BACKBONE = "1" * 64, "2" * 64, "b" * 64
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

@@ -4,19 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registered import Registry, make_database
+from registered import Registry
 from released import LabelledCluster, ReadyHelm, Showroom, put_backbone
 
 from coachworks.store import FolderStore
 from components.deploy.cluster import Cluster, open_cluster
 from deploy_values import fleet
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow without models."""
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

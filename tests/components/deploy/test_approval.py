@@ -4,18 +4,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from registered import Registry, fleet_of, make_database, mlflow_server
+from registered import Registry, fleet_of, mlflow_server
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from components.deploy.approval import Approval, approval_of, approve, missing, revoke
 from components.register.observed import Version
 
 ONE, TWO = "1" * 64, "2" * 64
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="module")

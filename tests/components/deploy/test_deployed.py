@@ -3,16 +3,11 @@
 import json
 
 import pytest
-from registered import Registry, fleet_of, make_database, mlflow_server
+from registered import Registry, fleet_of, mlflow_server
 
 from components.deploy.deployed import Deployment, deployments_of, record_deployed
 
 DIGESTS = ["1" * 64, "2" * 64, "3" * 64]
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    return make_database(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="module")

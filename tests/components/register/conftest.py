@@ -229,16 +229,6 @@ def chain(store: FolderStore, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with its tables: making them takes two seconds, copying them none."""
-    from coachworks.tracking import Tracking, open_client
-
-    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    open_client(Tracking(uri=f"sqlite:///{database}", database=database))
-    return database
-
-
-@pytest.fixture(scope="session")
 def start_mlflow() -> Callable[..., AbstractContextManager[str]]:
     """Starts a real MLflow server: `with start_mlflow(folder) as address:`."""
     return _mlflow_server
