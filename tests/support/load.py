@@ -82,7 +82,9 @@ class Counted:
             for skill, counts in sorted(self.by_version.items())
         )
         said = f"{self.name:<44} sent {self.sent:>5}  failed {self.failed:>4}  longest {self.longest_s:5.2f} s  {told}"
-        return f"{said}; {self.note}" if self.note else said
+        lookup_s = max((line["lookup_s"] for line in self.lines), default=0.0)
+        notes = [*([f"a lookup of the name took {lookup_s:.2f} s"] if lookup_s > 1 else []), self.note]
+        return "; ".join([said, *filter(None, notes)])
 
 
 @dataclass(frozen=True)

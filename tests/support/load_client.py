@@ -7,6 +7,7 @@ others open one for each request.
 import http.client
 import json
 import select
+import socket
 import sys
 import threading
 import time
@@ -17,6 +18,18 @@ FOLDER = Path(__file__).parent
 TIMEOUT_S = 30
 HEADERS = {"Content-Type": "application/octet-stream"}
 _lock = threading.Lock()
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection that knows how long it looked for the host's address, in seconds."""
+
+    lookup_s = 0.0
+
+    def connect(self) -> None:
+        started = time.monotonic()
+        address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][4]
+        self.lookup_s = time.monotonic() - started
+        self.sock = socket.create_connection((str(address[0]), self.port), self.timeout)
 
 
 class Client(threading.Thread):
@@ -37,7 +50,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self._number, self._target, self._kept = number, target, kept
         self._photo, self._period_s, self._start_s = photo, period_s, start_s
-        self._connection = http.client.HTTPConnection(target["host"], target["port"], timeout=TIMEOUT_S)
+        self._connection = Connection(target["host"], target["port"], timeout=TIMEOUT_S)
 
     def run(self) -> None:
         time.sleep(self._start_s)
@@ -58,6 +71,8 @@ class Client(threading.Thread):
         except (ValueError, KeyError, TypeError) as err:
             line["error"] = f"not an answer: {err!r}"
         line["seconds"] = round(time.monotonic() - started, 4)
+        line["lookup_s"] = round(self._connection.lookup_s, 4)
+        self._connection.lookup_s = 0.0
         with _lock:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
