@@ -139,6 +139,17 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
     assert shown == dict.fromkeys(SERVICES, ("1", 2))
 
 
+def test_a_run_of_the_pipeline_ends_with_the_deployment_and_waits_for_nobody(served: ServingFleet) -> None:
+    before = served.history()[-1]["revision"]
+    for critical, status in (([], "unchanged"), (["image-quality"], "awaiting-approval")):
+        served.tell(automatic=True, critical=critical)
+        done = served.coachworks("run", "--json")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        assert json.loads(done.stdout)["deployment"]["status"] == status
+    assert "nobody has approved its version 1" in done.stdout
+    assert served.history()[-1]["revision"] == before
+
+
 @pytest.mark.parametrize(
     ("who", "may", "may_not"),
     [

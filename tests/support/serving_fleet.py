@@ -148,7 +148,7 @@ class ServingFleet:
         spec = {
             "store": f"s3://{self.name}/store",
             "tracking": self.tracking,
-            "sources": [{"photos": "./photos", "table": "./photos.csv"}],
+            "sources": [{"photos": "./photos", "table": "./photos.csv", "permission": "drawn for tests"}],
             "augment": {"views": 0},
             "defaults": {"candidates": list(candidates), "gates": _GATES, "serving": serving},
             "deploy": release,
