@@ -8,6 +8,7 @@ from coachworks.kubernetes_api import Trouble
 
 GROUP, TRACK = "coachworks.dev/group", "coachworks.dev/track"
 HOOK = "helm.sh/hook"
+KEPT = "coachworks.dev/kept"  # by charts/fleet, for pods of before
 TEMPLATE = "pod-template-hash"
 TERMINATING = "Terminating"
 

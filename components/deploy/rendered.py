@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.deploy.objects import GROUP, HOOK, TRACK
+from components.deploy.objects import GROUP, HOOK, KEPT, TRACK
 
 Made = dict[str, Any]
 
@@ -44,11 +44,11 @@ class Deployments:
 
 
 def read_objects(text: str) -> list[Made]:
-    """The objects in rendered YAML; without hooks, which a release's manifest does not show either."""
+    """The objects in rendered YAML, without hooks, which a manifest does not show, and what is kept for pods of before."""
     from ruamel.yaml import YAML
 
     objects = [made for made in YAML(typ="safe").load_all(io.StringIO(text)) if made]
-    return [made for made in objects if HOOK not in (made["metadata"].get("annotations") or {})]
+    return [made for made in objects if {HOOK, KEPT}.isdisjoint(made["metadata"].get("annotations") or {})]
 
 
 def by_name(text: str) -> dict[tuple[str, str], Made]:

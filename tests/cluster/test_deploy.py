@@ -72,6 +72,7 @@ def test_the_layout_changes_and_nobody_notices(served: ServingFleet, load: Load)
     there.note = done.stages
     assert served.pods("image-quality"), served.get("pods")
     assert done.layouts == {"image-content": "shared", "image-quality": "dedicated"}
+    assert [stage["name"] for stage in done.report["stages"]] == ["add", "switch"]
     assert not there.failures
     served.tell()
     with load.counted("dedicated → shared") as back:
@@ -106,6 +107,7 @@ def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, loa
     assert done.versions == dict.fromkeys(SERVICES, "1")
     assert "was not moved" in done.said
     assert not counted.failures
+    assert served.deploy().report["status"] == "unchanged"
 
 
 def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_made(
@@ -139,14 +141,14 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
     assert shown == dict.fromkeys(SERVICES, ("1", 2))
 
 
-def test_a_run_of_the_pipeline_ends_with_the_deployment_and_waits_for_nobody(served: ServingFleet) -> None:
+def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobody(served: ServingFleet) -> None:
     before = served.history()[-1]["revision"]
-    for critical, status in (([], "unchanged"), (["image-quality"], "awaiting-approval")):
-        served.tell(automatic=True, critical=critical)
-        done = served.coachworks("run", "--json")
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        assert json.loads(done.stdout)["deployment"]["status"] == status
-    assert "nobody has approved its version 1" in done.stdout
+    served.tell(automatic=True, critical=["image-quality"])
+    done = served.coachworks("run", "--json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    deployment = json.loads(done.stdout)["deployment"]
+    assert deployment["status"] == "awaiting-approval"
+    assert "nobody has approved its version 1" in deployment["awaiting"]["image-quality"]
     assert served.history()[-1]["revision"] == before
 
 

@@ -1,5 +1,6 @@
 """deploy as the pipeline's step: its result, what is not done twice, and what a run remembers."""
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +87,18 @@ def test_what_somebody_changed_since_is_put_right(showroom: Showroom, document: 
     again = deploy(fleet_in(showroom), document, config=SETTINGS)
     assert (again.report["status"], again.reused) == ("deployed", False)
     assert showroom.helm.values().get("drainSeconds") is None
+
+
+def test_what_the_chart_keeps_for_pods_of_before_is_no_change(
+    showroom: Showroom, document: str, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        deploy(fleet_in(showroom), document, config=SETTINGS)
+    kept = {"kind": "ConfigMap", "metadata": {"name": "earlier", "annotations": {"coachworks.dev/kept": "yes"}}}
+    manifest = f"{showroom.helm.manifest()}\n---\n{json.dumps(kept)}\n"
+    monkeypatch.setattr(showroom.helm, "manifest", lambda: manifest)
+    again = deploy(fleet_in(showroom), document, config=SETTINGS)
+    assert (again.report["status"], again.reused) == ("unchanged", True)
 
 
 def test_another_chart_is_another_release_of_the_same_values(
