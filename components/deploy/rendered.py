@@ -44,7 +44,7 @@ class Deployments:
 
 
 def read_objects(text: str) -> list[Made]:
-    """The objects in rendered YAML, without hooks, which a manifest does not show, and what is kept for pods of before."""
+    """The objects in rendered YAML; without hooks, as in a manifest, and without what is kept for pods of before."""
     from ruamel.yaml import YAML
 
     objects = [made for made in YAML(typ="safe").load_all(io.StringIO(text)) if made]
