@@ -188,6 +188,7 @@ def start_load(
         "volumeMounts": [{"name": "load", "mountPath": "/load", "readOnly": True}],
     }
     spec = {
+        "dnsConfig": {"options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "5"}]},
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,

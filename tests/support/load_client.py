@@ -21,14 +21,20 @@ _lock = threading.Lock()
 
 
 class Connection(http.client.HTTPConnection):
-    """A connection that knows how long it looked for the host's address, in seconds."""
+    """A connection that knows how long it looked for the host's address, in seconds.
+
+    It asks for IPv4 alone: A and AAAA at once, from one port, are a race in the kernel's connection tracking that loses
+    one of them at times, whatever answers behind the Service (kubernetes/kubernetes, issue 56903).
+    """
 
     lookup_s = 0.0
 
     def connect(self) -> None:
         started = time.monotonic()
-        address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][4]
-        self.lookup_s = time.monotonic() - started
+        try:
+            address = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+        finally:
+            self.lookup_s = time.monotonic() - started
         self.sock = socket.create_connection((str(address[0]), self.port), self.timeout)
 
 
