@@ -23,8 +23,8 @@ _lock = threading.Lock()
 class Connection(http.client.HTTPConnection):
     """A connection that knows how long it looked for the host's address, in seconds.
 
-    Lookups get lost at times, whatever answers behind the Service: the more where A and AAAA are asked at once, from one
-    port (kubernetes/kubernetes, issue 56903). It asks for IPv4 alone.
+    Lookups get lost at times, whatever answers behind the Service, and more where A and AAAA are asked at once from one
+    port (kubernetes/kubernetes, issue 56903): it asks for IPv4 alone.
     """
 
     lookup_s = 0.0
