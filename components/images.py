@@ -62,13 +62,18 @@ def write_context(folder: Path) -> None:
     Raises:
         InvalidConfigError: there is something else in `folder`.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidConfigError(f"the build context must go to a new or empty folder; {str(folder)!r} is neither")
+    require_empty(folder)
     for file in (_File(".dockerignore", shipped(".dockerignore")), *_code(), *_charts()):
         target = folder / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.path, target)
     (folder / "charts").mkdir(exist_ok=True)
+
+
+def require_empty(folder: Path) -> None:
+    """InvalidConfigError where a build context cannot go to `folder`, for something else is there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidConfigError(f"the build context must go to a new or empty folder; {str(folder)!r} is neither")
 
 
 def _code() -> Iterator[_File]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.digests import digest_json
-from coachworks.errors import DataError, InvalidConfigError
+from coachworks.errors import DataError
 from coachworks.progress import SILENT, Progress
 from coachworks.store import open_store
 from components import images
@@ -45,8 +45,7 @@ def write_context(site: Site, wish: Wish, folder: Path, progress: Progress = SIL
         DataError: no skill can be released, or a model in the store is not the one that was registered.
         InvalidConfigError: there is something else in `folder`.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidConfigError(f"the build context must go to a new or empty folder; {str(folder)!r} is neither")
+    images.require_empty(folder)
     fleet, base = site.fleet, wish.image or site.fleet.spec.deploy.image or images.tag("serving")
     resolved = aim(site, Wish(image=base, pinned=wish.pinned), progress, site.released()).resolved
     if resolved.manifest is None:

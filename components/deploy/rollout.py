@@ -25,13 +25,6 @@ from components.deploy.values import Values, settled, versions, with_canary, wit
 STABLE, CANARY, ALL, NONE = "stable", "canary", "all", "none"
 
 
-def in_place(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Whether `target` is what is released, by the chart of this very version of coachworks."""
-    return current.get("release") == target.get("release") and (
-        by_name(helm.template(target)) == by_name(helm.manifest())
-    )
-
-
 class DeployError(CoachworksError):
     """A version was not deployed; what answered before answers again."""
 
@@ -62,6 +55,13 @@ class Outcome:
     stages: tuple[Stage, ...] = ()
     verdict: Verdict | None = None
     smoke: int = 0
+
+
+def in_place(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether `target` is what is released, by the chart of this very version of coachworks."""
+    return current.get("release") == target.get("release") and (
+        by_name(helm.template(target)) == by_name(helm.manifest())
+    )
 
 
 @dataclass

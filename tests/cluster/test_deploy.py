@@ -124,7 +124,7 @@ def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_mad
     (deployment,) = served.get("deployments")
     pods = deployment["spec"]["template"]["spec"]
     assert "initContainers" not in pods
-    assert [each["image"].rpartition(":")[0] for each in pods["containers"]] == [written["image"].rpartition(":")[0]]
+    assert [each["image"] for each in pods["containers"]] == [written["image"]]
     assert not there.failures
     with load.counted("rollback by Helm 3.17") as back:
         done = served.deploy(command="rollback", helm=helm3)

@@ -183,13 +183,33 @@ def test_a_version_of_an_unknown_skill_or_number_is_refused(
     assert "'showroom.view' has no version '7'. `coachworks mlflow` shows its versions." in said
 
 
-def test_without_a_kubeconfig_the_way_out_is_told(
-    server: Objects, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        (
+            "KUBECONFIG",
+            "/nonexistent",
+            "nothing says which Kubernetes cluster is meant. Let KUBECONFIG name a kubeconfig",
+        ),
+        (
+            "COACHWORKS_HELM",
+            "/nonexistent/helm",
+            "COACHWORKS_HELM must name the command helm; got '/nonexistent/helm'. Install Helm 3.17 or later",
+        ),
+    ],
+)
+def test_without_a_kubeconfig_or_helm_the_way_out_is_told(
+    server: Objects,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    told: str,
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/nonexistent")
+    monkeypatch.setenv(variable, value)
     status, said = refusal(capsys, "deploy", "--plan")
     assert status == 2
-    assert "nothing says which Kubernetes cluster is meant. Let KUBECONFIG name a kubeconfig" in said
+    assert told in said
 
 
 def test_a_cluster_that_is_away_is_said_to_be(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,15 +217,6 @@ def test_a_cluster_that_is_away_is_said_to_be(server: Objects, capsys: pytest.Ca
     status, said = refusal(capsys, "deploy")
     assert status == 1
     assert "the cluster 'test' at http://127.0.0.1:" in said
-
-
-def test_without_helm_the_way_out_is_told(
-    server: Objects, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COACHWORKS_HELM", "/nonexistent/helm")
-    status, said = refusal(capsys, "deploy", "--plan")
-    assert status == 2
-    assert "COACHWORKS_HELM must name the command helm; got '/nonexistent/helm'. Install Helm 3.17 or later" in said
 
 
 @pytest.mark.parametrize(
