@@ -109,11 +109,11 @@ def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
         return _read(store, run_id)
 
 
-def finish_remote(store: Store, run_id: str, last: "Result") -> None:
-    """The last step of a run on a cluster is done: the record says so. Of a local run its own process says it."""
+def finish_remote(store: Store, run_id: str, result: "Result") -> None:
+    """A step of a run on a cluster is done; of its last one the record says so. Of a local run its process says it."""
     run = _read(store, run_id)
-    if run.remote:
-        finish(store, run, last)
+    if run.remote and result.step == Fleet.from_json(run.fleet).steps[-1]:
+        finish(store, run, result)
 
 
 def finish(store: Store, run: Run, last: "Result") -> None:

@@ -31,6 +31,5 @@ def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Result:
         result: Result = step.function()(located, *inputs, config=step.config(**settings), context=context)
     if context.run is not None:
         record_result(store, context.run, name, lane, result.key)
-        if name == located.steps[-1]:
-            finish_remote(store, context.run, result)
+        finish_remote(store, context.run, result)
     return result

@@ -35,7 +35,7 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
         deploys: Whether its last step deploys what it made.
 
     Returns:
-        KFP's pipeline, to be called with `fleet`, `lanes` and `ingested`, or compiled.
+        KFP's pipeline, to be called with `fleet`, `recipe`, `lanes` and `ingested`, or compiled.
     """
 
     def settle(task: dsl.PipelineTask, step: str) -> None:
@@ -45,23 +45,24 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
     titles = {step.name: step.title for step in discover(components)}
 
     @dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
-    def lanes_pipeline(fleet: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
+    def lanes_pipeline(recipe: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
         """The loop over lanes; a pipeline of its own: outputs of tasks outside a loop do not survive inside it."""
         with dsl.ParallelFor(lanes) as lane:  # unnamed: KFP's backend finds no output of a loop that has a name
-            trained = train(fleet=fleet, embed=embedded, skills=lane)
-            evaluated = evaluate(fleet=fleet, train=trained.outputs["Output"], skills=lane)
-            registered = register(fleet=fleet, evaluate=evaluated.outputs["Output"], skills=lane)
+            trained = train(fleet=recipe, embed=embedded, skills=lane)
+            evaluated = evaluate(fleet=recipe, train=trained.outputs["Output"], skills=lane)
+            registered = register(fleet=recipe, evaluate=evaluated.outputs["Output"], skills=lane)
             registered.set_caching_options(enable_caching=False)
         for task, step in ((trained, "train"), (evaluated, "evaluate"), (registered, "register")):
             settle(task, step)
         return dsl.Collected(registered.outputs["Output"])
 
     @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__)
-    def fleet_pipeline(fleet: str, lanes: List[List[str]], ingested: str = "") -> str:  # noqa: UP006
+    def fleet_pipeline(fleet: str, recipe: str, lanes: List[List[str]], ingested: str = "") -> str:  # noqa: UP006
         """Compose the steps.
 
         Args:
-            fleet: The fleet, as JSON.
+            fleet: The fleet, as JSON: for the first step, which records it, and for the one that deploys.
+            recipe: The fleet as all other steps get it; how it is served may be left out, lest KFP do them again.
             lanes: Names of the skills to train, one list per lane.
             ingested: Key of a result of `ingest` that is there already; empty: ingest the fleet's sources.
 
@@ -70,14 +71,14 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
         """
         taken = ingest(fleet=fleet, ingested=ingested)
         taken.set_caching_options(enable_caching=False)
-        divided = split(fleet=fleet, ingest=taken.outputs["Output"])
-        validated = validate(fleet=fleet, split=divided.outputs["Output"])
-        augmented = augment(fleet=fleet, validate=validated.outputs["Output"])
-        embedded = embed(fleet=fleet, augment=augmented.outputs["Output"])
-        registered = lanes_pipeline(fleet=fleet, embedded=embedded.outputs["Output"], lanes=lanes)
+        divided = split(fleet=recipe, ingest=taken.outputs["Output"])
+        validated = validate(fleet=recipe, split=divided.outputs["Output"])
+        augmented = augment(fleet=recipe, validate=validated.outputs["Output"])
+        embedded = embed(fleet=recipe, augment=augmented.outputs["Output"])
+        registered = lanes_pipeline(recipe=recipe, embedded=embedded.outputs["Output"], lanes=lanes)
         registered.set_display_name("Lanes of skills")
-        packaged = package(fleet=fleet, register=registered.output)
-        documented = document(fleet=fleet, package=packaged.outputs["Output"])
+        packaged = package(fleet=recipe, register=registered.output)
+        documented = document(fleet=recipe, package=packaged.outputs["Output"])
         for task, step in (
             *((taken, "ingest"), (divided, "split"), (validated, "validate"), (augmented, "augment")),
             *((embedded, "embed"), (packaged, "package"), (documented, "document")),

@@ -57,7 +57,7 @@ def execute(store: Store, run: Run) -> str:
         enable_caching=False,  # results are kept by their content, which kfp.local's cache does not look at
     )
     deploys = Fleet.from_json(run.fleet).spec.deploy.automatic
-    task = compose(deploys=deploys)(fleet=run.fleet, lanes=run.lanes)
+    task = compose(deploys=deploys)(fleet=run.fleet, recipe=run.fleet, lanes=run.lanes)
     return str(task.outputs["Output"])
 
 

@@ -12,7 +12,7 @@ from coachworks.context import Context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.model import BACKBONES, Fleet
+from coachworks.fleet.model import BACKBONES, Fleet, Serving
 from coachworks.progress import Progress
 from coachworks.runs import record_remote
 from coachworks.steps import CHAIN
@@ -44,7 +44,9 @@ class Submission:
     @property
     def parameters(self) -> dict[str, Any]:
         """The pipeline's parameters."""
-        return {"fleet": for_pods(self.fleet, self.salt).to_json(), "lanes": self.lanes, "ingested": self.ingested}
+        fleet = for_pods(self.fleet, self.salt)
+        told = {"fleet": fleet.to_json(), "recipe": recipe_of(fleet).to_json()}
+        return {**told, "lanes": self.lanes, "ingested": self.ingested}
 
 
 def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
@@ -59,6 +61,18 @@ def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
     if deploy.automatic and deploy.environment is None:
         deploy = deploy.model_copy(update={"environment": fleet.spec.cluster.environment})
     return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"cluster": cluster, "deploy": deploy})})
+
+
+def recipe_of(fleet: Fleet) -> Fleet:
+    """What the models are made by: the fleet without `deploy` and `serving`, which only deploying looks at.
+
+    So whoever deploys in another way waits for no step that KFP has done before.
+    """
+    spec = fleet.spec
+    defaults = spec.defaults.model_copy(update={"serving": Serving()})
+    skills = {name: skill.model_copy(update={"serving": None}) for name, skill in spec.skills.items()}
+    told = {"deploy": Deploy(), "defaults": defaults, "skills": skills}
+    return fleet.model_copy(update={"spec": spec.model_copy(update=told)})
 
 
 def store_identity(store: Store) -> str:

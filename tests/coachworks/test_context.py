@@ -6,6 +6,7 @@ import pytest
 
 from coachworks.context import ALONE, RUN_VARIABLE, step_context
 from coachworks.errors import DataError
+from coachworks.fleet.deploy import Deploy
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result
 from coachworks.runs import (
@@ -104,22 +105,27 @@ def test_a_failure_that_the_second_attempt_mended_is_not_told(store: FolderStore
 
 
 def test_the_last_step_ends_a_run_on_a_cluster_and_leaves_a_local_one_to_its_process(store: FolderStore) -> None:
-    local = start_run(store, "{}", [["a"]])
-    record_remote(store, "5f0c", "{}", [["a"]])
+    local = start_run(store, FLEET.to_json(), [["a"]])
+    record_remote(store, "5f0c", FLEET.to_json(), [["a"]])
     for run_id in ("5f0c", local.id):
-        finish_remote(store, run_id, last_result(store, "document", "d0c"))
+        finish_remote(store, run_id, result_of(store, "package", "ba6"))
+        assert load_run(store, run_id).state == RUNNING
+        finish_remote(store, run_id, result_of(store, "document", "d0c"))
     assert (load_run(store, "5f0c").state, load_run(store, "5f0c").document) == (SUCCEEDED, "d0c")
     assert load_run(store, local.id).state == RUNNING
 
 
 def test_a_run_that_deploys_keeps_what_it_documented_and_what_it_deployed(store: FolderStore) -> None:
-    record_remote(store, "5f0c", "{}", [["a"]])
-    finish_remote(store, "5f0c", last_result(store, "deploy", "de9", document="d0c"))
+    spec = FLEET.spec.model_copy(update={"deploy": Deploy(automatic=True, namespace="cars")})
+    record_remote(store, "5f0c", FLEET.model_copy(update={"spec": spec}).to_json(), [["a"]])
+    finish_remote(store, "5f0c", result_of(store, "document", "d0c"))
+    assert load_run(store, "5f0c").state == RUNNING
+    finish_remote(store, "5f0c", result_of(store, "deploy", "de9", document="d0c"))
     run = load_run(store, "5f0c")
     assert (run.state, run.document, run.deployed) == (SUCCEEDED, "d0c", "de9")
 
 
-def last_result(store: FolderStore, step: str, key: str, **inputs: str) -> Result:
+def result_of(store: FolderStore, step: str, key: str, **inputs: str) -> Result:
     return Result(step=step, key=key, inputs=inputs, report={}, created_at="", duration_s=0.0, store=store)
 
 
