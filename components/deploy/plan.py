@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
-from components.deploy.bake import STABLE
 from components.deploy.releasing import Aim, Site, Wish, aim
-from components.deploy.rendered import by_name, read_deployments
-from components.deploy.values import layouts, versions, with_layouts
+from components.deploy.rendered import by_name
+from components.deploy.route import route
+from components.deploy.values import layouts, versions
 
 HIDDEN = "(hidden)"
 
@@ -95,15 +95,13 @@ def _stages(site: Site, released: Mapping[str, Any] | None, goal: Aim) -> Iterat
     if released is None:
         yield "install without traffic, smoke test, open"
         return
-    before, after = site.helm.manifest(), site.helm.template(goal.values)
-    moves = with_layouts(released, goal.values)
-    if moves is not None:
+    way = route(site.helm, released, goal.values)
+    if way.moves is not None:
         yield "add pods in the new layout, wait, switch Services and remove what they left"
-        before = site.helm.template(moves[1])
-    if read_deployments(after).changed(read_deployments(before), STABLE):
+    if way.renewed:
         bake = "join the Services, bake, " if site.fleet.spec.deploy.canary.bake_seconds else ""
         yield f"canary, smoke test, {bake}promote"
-    elif by_name(before) != by_name(after):
+    elif way.changes:
         yield "replace"
 
 

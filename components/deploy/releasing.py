@@ -25,7 +25,8 @@ from components.deploy.lease import hold
 from components.deploy.proof import Proof
 from components.deploy.report import DeployedSkill, DeployReport
 from components.deploy.resolve import Resolved, resolve
-from components.deploy.rollout import Outcome, Rollout, in_place
+from components.deploy.rollout import Outcome, Rollout
+from components.deploy.route import in_place
 from components.deploy.smoke import choose
 from components.deploy.values import SHARED, Values, chart_values, layouts, settled, versions
 from components.package.manifest import Manifest

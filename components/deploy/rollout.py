@@ -14,15 +14,16 @@ from typing import Any
 
 from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
-from components.deploy.bake import Verdict
+from components.deploy.bake import CANARY, STABLE, Verdict
 from components.deploy.cluster import Cluster
 from components.deploy.helm import Helm
 from components.deploy.lease import Hold, LostError
 from components.deploy.proof import Proof
-from components.deploy.rendered import Deployments, by_name, read_deployments
-from components.deploy.values import Values, settled, versions, with_canary, with_layouts
+from components.deploy.rendered import read_deployments
+from components.deploy.route import route
+from components.deploy.values import Values, settled, versions, with_canary
 
-STABLE, CANARY, ALL, NONE = "stable", "canary", "all", "none"
+ALL, NONE = "all", "none"  # whose pods the Services find, beside STABLE
 
 
 class DeployError(CoachworksError):
@@ -55,13 +56,6 @@ class Outcome:
     stages: tuple[Stage, ...] = ()
     verdict: Verdict | None = None
     smoke: int = 0
-
-
-def in_place(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Whether `target` is what is released, by the chart of this very version of coachworks."""
-    return current.get("release") == target.get("release") and (
-        by_name(helm.template(target)) == by_name(helm.manifest())
-    )
 
 
 @dataclass
@@ -129,25 +123,22 @@ class Rollout:
         """
         if current is None:
             return self._install(target, proof)
-        revision = self._latest()
-        if in_place(self.helm, current, target):
+        revision, way = self._latest(), route(self.helm, current, target)
+        if way.ends_at_once:
             return Outcome(False, revision)
-        moves = with_layouts(current, target)
-        if moves is not None:
-            added, switched = moves
+        if way.moves is not None:
+            added, switched = way.moves
             with self._or_back_to(revision):
                 self._upgrade("add", added, "pods in their new layout are added")
-                self._upgrade("switch", switched, "Services are switched to the new layout")
-            current, revision = switched, self._latest()
-            if in_place(self.helm, current, target):
-                return self._done(revision)
-        before, after = read_deployments(self.helm.manifest()), read_deployments(self.helm.template(target))
-        groups = after.changed(before, STABLE)
-        if proof is None or not groups:
+                revision = self._upgrade("switch", switched, "Services are switched to the new layout")
+            current = switched
+        if not way.changes:
+            return self._done(revision)
+        if proof is None or not way.renewed:
             with self._or_back_to(revision):
                 revision = self._upgrade("replace", target, _change(current, target))
             return self._done(revision)
-        return self._with_canary(current, target, proof, {group: self._canary_pods(group, after) for group in groups})
+        return self._with_canary(current, target, proof, self._canary_pods(way.renewed))
 
     def _with_canary(self, current: Values, target: Values, proof: Proof, replicas: Mapping[str, int]) -> Outcome:
         revision, groups = self._latest(), sorted(replicas)
@@ -187,13 +178,11 @@ class Rollout:
     def _done(self, revision: int, verdict: Verdict | None = None, asked: int = 0) -> Outcome:
         return Outcome(True, revision, tuple(self._stages), verdict, asked)
 
-    def _canary_pods(self, group: str, after: Deployments) -> int:
-        """Pods of a group's canary: its share of all the group's pods, one at least."""
-        stable = [
-            each for each in self.cluster.deployments(self.release) if (each.group, each.track) == (group, STABLE)
-        ]
-        wanted = stable[0].wanted if stable else after.replicas(group, STABLE)
-        return max(1, math.floor(wanted * self.share / (1 - self.share) + 0.5))
+    def _canary_pods(self, renewed: Mapping[str, int]) -> dict[str, int]:
+        """Pods of each group's canary: its share of all the group's pods, one at least."""
+        there = {each.group: each.wanted for each in self.cluster.deployments(self.release) if each.track == STABLE}
+        shares = {group: there.get(group, wanted) * self.share / (1 - self.share) for group, wanted in renewed.items()}
+        return {group: max(1, math.floor(share + 0.5)) for group, share in shares.items()}
 
     def _upgrade(self, stage: str, values: Values, description: str) -> int:
         self.hold.check()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from deployer import ACCOUNT, USER
 from load import Load
-from serving_fleet import SERVICES, ServingFleet
+from serving_fleet import SERVICES, SHORT_S, ServingFleet
 
 from components.deploy.deployed import STABLE, deployments_of
 from components.register.observed import HEAD
@@ -117,6 +117,7 @@ def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_mad
     written = json.loads(served.coachworks("deploy", "--bake", str(tmp_path / "image"), "--json").stdout)
     assert written["skills"] == dict.fromkeys(SERVICES, "1")
     derived(written["image"], tmp_path / "image")
+    served.tell(bake_s=SHORT_S)
     with load.counted("models in the image, by Helm 3.17") as there:
         done = served.deploy("--image", written["image"], helm=helm3)
     there.note = done.stages
@@ -142,14 +143,12 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
 
 
 def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobody(served: ServingFleet) -> None:
-    before = served.history()[-1]["revision"]
-    served.tell(automatic=True, critical=["image-quality"])
-    done = served.coachworks("run", "--json")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    deployment = json.loads(done.stdout)["deployment"]
+    deployment = served.first_run["deployment"]
     assert deployment["status"] == "awaiting-approval"
-    assert "nobody has approved its version 1" in deployment["awaiting"]["image-quality"]
-    assert served.history()[-1]["revision"] == before
+    assert deployment["skills"] == {}
+    for skill in SERVICES:
+        assert "nobody has approved its version 1" in deployment["awaiting"][skill]
+    assert served.history()[0]["description"].startswith("first installation"), "that came later, by hand"
 
 
 @pytest.mark.parametrize(

@@ -149,14 +149,14 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     release = helm(command, keep=3)
     assert release.status() is None
     assert release.history() == []
-    assert release.upgrade(values("one"), "the first: {one}, 'quoted'") == 1
+    assert release.upgrade(values("one", extra={"a": 1}), "the first: {one}, 'quoted'") == 1
     cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
     assert release.upgrade(values("two", replicas=2), "the second") == 2
     cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
     (latest,) = [release.status()]
     assert (latest.revision, latest.status, latest.description) == (2, "deployed", "the second")
-    assert release.values() == values("two", replicas=2)
-    assert release.values(1) == values("one")
+    assert release.values() == values("two", replicas=2), "values of before do not linger"
+    assert release.values(1) == values("one", extra={"a": 1})
     assert "echo one" in release.manifest(1)
     assert "echo two" in release.manifest()
     with pytest.raises(NotFoundError, match="no such release or revision of 'tiny'"):
@@ -179,17 +179,8 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     release.uninstall()
 
 
-@BOTH
-def test_values_of_before_do_not_linger(command, helm):
-    release = helm(command)
-    release.upgrade(values(extra={"a": 1}), "with something more")
-    release.upgrade(values(), "without")
-    assert release.values() == values()
-
-
-@BOTH
-def test_an_installation_that_was_killed_is_removed(command, helm, cluster):
-    release = helm(command)
+def test_an_installation_that_was_killed_is_removed(helm, cluster):
+    release = helm()
     kill_in_the_middle(lambda: release.upgrade(values(stuck="pre-install"), "killed"), release, "pending-install")
     with pytest.raises(UnfinishedError, match=r"an install, upgrade or rollback of 'tiny' .* or was killed"):
         release.upgrade(values(), "refused")
@@ -215,9 +206,8 @@ def test_an_upgrade_that_was_killed_is_taken_back(command, helm, cluster):
     assert release.upgrade(values("three"), "goes on") == 4
 
 
-@BOTH
-def test_a_rollback_that_was_killed_is_taken_back(command, helm, cluster):
-    release = helm(command)
+def test_a_rollback_that_was_killed_is_taken_back(helm, cluster):
+    release = helm()
     release.upgrade(values("one", stuck="pre-rollback"), "the first")
     release.upgrade(values("two"), "the second")
     kill_in_the_middle(lambda: release.rollback(1), release, "pending-rollback")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 CARS = 40
 SERVICES = {"image-content": ("image-content", 8080), "image-quality": ("ai-image-quality", 9722)}  # name and port
 PODS, SHARE, BAKE_S, DRAIN_S = 2, 0.25, 20, 5
+SHORT_S = 5  # a bake where it is not the point
 _GATES = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.3, "maxExpectedCalibrationError": 0.9}
 _FIRST, _SECOND = ["linear"], ["knn"]  # what the first and the second version of each model are
 
@@ -66,6 +67,7 @@ class ServingFleet:
         tracking: Address of MLflow.
         image: Image of the pods, as long as nothing else is told.
         kubeconfig: That of the deployer, who may no more than he needs.
+        first_run: What the run of the pipeline came to that made the first version of each model.
     """
 
     lab: Lab
@@ -74,6 +76,7 @@ class ServingFleet:
     tracking: str
     image: str
     kubeconfig: Path
+    first_run: dict[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -110,6 +113,7 @@ class ServingFleet:
         critical: Iterable[str] = (),
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
+        bake_s: int = BAKE_S,
         **deploy: Any,
     ) -> None:
         """Write the fleet file: what is not named is as usual.
@@ -121,6 +125,7 @@ class ServingFleet:
             critical: Skills that need an approval.
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
+            bake_s: How long a canary must hold.
             deploy: Further settings of `spec.deploy`.
         """
         serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}
@@ -140,7 +145,7 @@ class ServingFleet:
         release = {
             "namespace": self.name,
             "environment": [{"secret": self.name}],
-            "canary": {"share": SHARE, "bakeSeconds": BAKE_S, "maxLatencyRatio": 3.0, "smokePhotos": 3},
+            "canary": {"share": SHARE, "bakeSeconds": bake_s, "maxLatencyRatio": 3.0, "smokePhotos": 3},
             "values": values,
             "image": image or self.image,
             **deploy,
@@ -214,11 +219,19 @@ class ServingFleet:
         )
         return told
 
-    def train(self, candidates: Iterable[str], *arguments: str) -> None:
-        """Run the pipeline, as far as models are registered."""
-        self.tell(candidates=candidates)
-        done = self.coachworks("run", "--json", *arguments)
+    def train(self) -> None:
+        """Make two versions of each model: by a run that would deploy critical skills, and by single steps."""
+        self.tell(automatic=True, critical=SERVICES)
+        done = self.coachworks("run", "--json")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        self.first_run.update(json.loads(done.stdout))
+        self.tell(candidates=_SECOND)
+        for step in ("train", "evaluate", "register"):
+            done = self.coachworks(step)
+            assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        for skill in SERVICES:
+            self.models.set_registered_model_alias(f"{self.name}.{skill}", "champion", "1")
+        self.tell()
 
 
 @contextmanager
@@ -241,11 +254,7 @@ def serving_fleet(lab: Lab, name: str, folder: Path, image: str) -> Iterator[Ser
         with mlflow_server(tracked) as tracking:
             draw_showroom(folder, cars=CARS)
             made = ServingFleet(lab, name, folder, tracking, image, deployer_of(lab, name, folder / "kubeconfig"))
-            made.train(_FIRST)
-            made.train(_SECOND, "--from", "train")
-            for skill in SERVICES:
-                made.models.set_registered_model_alias(f"{name}.{skill}", "champion", "1")
-            made.tell()
+            made.train()
             yield made
     finally:
         lab.call("helm", "uninstall", name, "-n", name, "--ignore-not-found", check=False)
