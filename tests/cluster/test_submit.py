@@ -104,11 +104,12 @@ def done(fleet: ClusterFleet, process: Any) -> Done:
 
 @pytest.fixture(scope="module")
 def local(fleet: ClusterFleet) -> "subprocess.Popen[str]":
-    """The same fleet on this machine, beside the first run."""
+    """The same fleet on this machine, beside the first run; as there, OpenBLAS chooses by the processor."""
+    environ = fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""}
     return subprocess.Popen(
         [sys.executable, "-m", "coachworks.cli.main", "run", "--json"],
         cwd=fleet.folder,
-        env=fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""},
+        env={name: value for name, value in environ.items() if not name.startswith("OPENBLAS_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
