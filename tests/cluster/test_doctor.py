@@ -1,18 +1,12 @@
 """The doctor on a real cluster: all is well, and then one thing is not, which a row names."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import urllib.request
 import uuid
 from pathlib import Path
 
 import pytest
 
 from cluster_fleet import bucket_client, empty_bucket
-from coachworks.settings import QUIET
 from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -30,42 +24,16 @@ spec:
     environment: [{{secret: {secret}, keys: [{keys}]}}]
     defaults: {{requests: {{cpu: 100m, memory: 512Mi}}}}
 """
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI")
-
-
-def answers(address):
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=2) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+KEYS = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"),
+    *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+)
 
 
 def pods_of_doctors(lab, name):
     """Pods of the doctor's runs that were told this fleet; Kubernetes takes a moment to remove them."""
     pods = lab.get("-n", PIPELINES, "pods")["items"]
     return [pod for pod in pods if pod["metadata"]["name"].startswith("coachworks-doctor") and name in str(pod)]
-
-
-@pytest.fixture(scope="module")
-def tracking(lab, tmp_path_factory):
-    """An MLflow server on the node's address, which pods reach."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind((lab.node, 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", f"{folder}/artifacts", "--host", lab.node, "--port", str(port)]
-    command += ["--workers", "1", "--allowed-hosts", f"{lab.node}:{port}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **QUIET}, start_new_session=True)
-    try:
-        address = f"http://{lab.node}:{port}"
-        until("MLflow", lambda: answers(address), within_s=120)
-        yield address
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +47,10 @@ def name(lab):
 
 
 @pytest.fixture(scope="module")
-def doctor(lab, name, tracking, image, tmp_path_factory):
+def doctor(lab, name, platform, image, tmp_path_factory):
     """What the doctor reports, row by row, where pods get these variables; and its exit status."""
     folder = tmp_path_factory.mktemp("doctor")
-    steps = image("steps")
+    steps, user = image("steps"), dict(zip(KEYS[-2:], platform.credentials, strict=True))
 
     def examine(secret, *arguments, keys=KEYS, **different):
         told = {
@@ -90,15 +58,17 @@ def doctor(lab, name, tracking, image, tmp_path_factory):
             "AWS_SECRET_ACCESS_KEY": S3_SECRET,
             "AWS_REGION": S3_REGION,
             "AWS_ENDPOINT_URL": f"http://minio-service.{PIPELINES}:9000",
-            "MLFLOW_TRACKING_URI": tracking,
+            "MLFLOW_TRACKING_URI": platform.inside,
         }
         metadata = {"name": secret, "namespace": PIPELINES}
-        lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told | different})
+        lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told | user | different})
         file: Path = folder / f"{uuid.uuid4().hex}.yaml"
-        file.write_text(FLEET.format(name=name, tracking=tracking, image=steps, secret=secret, keys=", ".join(keys)))
-        done = lab.coachworks("doctor", "-f", file, "--json", *arguments, cwd=folder)
+        tracking, listed = platform.here, ", ".join(keys)
+        file.write_text(FLEET.format(name=name, tracking=tracking, image=steps, secret=secret, keys=listed))
+        done = lab.coachworks("doctor", "-f", file, "--json", *arguments, cwd=folder, environ=user)
         assert done.stdout, done.stderr
-        assert S3_SECRET not in done.stdout + done.stderr
+        for hidden in (S3_SECRET, platform.credentials[1]):
+            assert hidden not in done.stdout + done.stderr
         return {row["what"]: row for row in json.loads(done.stdout)["rows"]}, done.returncode
 
     return examine

@@ -103,21 +103,7 @@ def done(fleet: ClusterFleet, process: Any) -> Done:
 
 
 @pytest.fixture(scope="module")
-def local(fleet: ClusterFleet) -> "subprocess.Popen[str]":
-    """The same fleet on this machine, beside the first run; as there, OpenBLAS chooses by the processor."""
-    environ = fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""}
-    return subprocess.Popen(
-        [sys.executable, "-m", "coachworks.cli.main", "run", "--json"],
-        cwd=fleet.folder,
-        env={name: value for name, value in environ.items() if not name.startswith("OPENBLAS_")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def first(fleet: ClusterFleet, shell: None, local: "subprocess.Popen[str]") -> Done:
+def first(fleet: ClusterFleet, shell: None) -> Done:
     """The fleet submitted and waited for."""
     return done(fleet, fleet.coachworks("submit", "--wait", "--json"))
 
@@ -236,54 +222,25 @@ def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fle
         assert secret not in first.said
 
 
-def test_the_same_fleet_on_this_machine_comes_to_the_same(
-    first: Done, fleet: ClusterFleet, local: "subprocess.Popen[str]"
-) -> None:
-    table = json.loads(local.communicate(timeout=600)[0])
-    assert table["state"] == "succeeded", table
-    here = FolderStore(fleet.folder / "store")
-    record = json.loads(here.read(f"runs/{table['run']}/run.json"))
-    document = load(here, "document", record["document"])
-    ours, theirs = ancestor(here, document, "split").path, first.result("split").path
-    pd.testing.assert_frame_equal(
-        *(
-            pd.read_parquet(place / "splits.parquet").sort_values("photo_id", ignore_index=True)
-            for place in (ours, theirs)
-        )
-    )
-    local_rows = {row["skill"]: row for row in table["skills"]}
-    for skill, row in first.skills.items():
-        assert local_rows[skill]["winner"] == row["winner"]
-        for bound in ("value", "low", "high"):
-            np.testing.assert_allclose(
-                local_rows[skill]["balanced_accuracy"][bound], row["balanced_accuracy"][bound], atol=1e-6
-            )
-    for one, other in zip(metrics_of(here, document), metrics_of(first.store, first.result("document")), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-
-
-def metrics_of(store: Store, document: Result) -> list[list[float]]:
-    """Every number that evaluate reports of every skill, in a fixed order."""
-    package = ancestor(store, document, "package")
-    reports = [ancestor(store, load(store, "register", key), "evaluate").report for key in package.inputs["register"]]
-    skills = {name: judged for report in reports for name, judged in report["skills"].items()}
-    wanted = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
-    return [numbers([skills[name][field] for field in wanted]) for name in sorted(skills)]
-
-
-def numbers(value: Any) -> list[float]:
-    if isinstance(value, dict):
-        value = [value[key] for key in sorted(value)]
-    if isinstance(value, list):
-        return [number for entry in value for number in numbers(entry)]
-    return [float(value)] if isinstance(value, (int, float)) else []
-
-
 # --- by itself, with nothing changed
 
 
 @pytest.fixture(scope="module")
-def second(first: Done, fleet: ClusterFleet) -> Done:
+def local(first: Done, fleet: ClusterFleet) -> "subprocess.Popen[str]":
+    """The same fleet on this machine, beside a run with little to do; OpenBLAS chooses by the processor, as in pods."""
+    environ = fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""}
+    return subprocess.Popen(
+        [sys.executable, "-m", "coachworks.cli.main", "run", "--json"],
+        cwd=fleet.folder,
+        env={name: value for name, value in environ.items() if not name.startswith("OPENBLAS_")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def second(first: Done, fleet: ClusterFleet, local: "subprocess.Popen[str]") -> Done:
     """A run that a schedule made, with nothing changed."""
     run = scheduled(fleet, after=first.id)
     return done(fleet, fleet.coachworks("status", "--wait", "--json", "--run", run))
@@ -323,6 +280,49 @@ def test_a_run_with_nothing_changed_reuses_what_kfp_cached_and_registers_nothing
     worked = [pod for pod in pods if "-impl-" in pod["metadata"]["name"]]
     assert len(worked) == 1 + 2, [pod["metadata"]["name"] for pod in worked]  # ingest, and register per lane
     assert set(map(tuple, versions(models, fleet).values())) == {(1,)}
+
+
+def test_the_same_fleet_on_this_machine_comes_to_the_same(
+    first: Done, second: Done, fleet: ClusterFleet, local: "subprocess.Popen[str]"
+) -> None:
+    table = json.loads(local.communicate(timeout=600)[0])
+    assert table["state"] == "succeeded", table
+    here = FolderStore(fleet.folder / "store")
+    record = json.loads(here.read(f"runs/{table['run']}/run.json"))
+    document = load(here, "document", record["document"])
+    ours, theirs = ancestor(here, document, "split").path, first.result("split").path
+    pd.testing.assert_frame_equal(
+        *(
+            pd.read_parquet(place / "splits.parquet").sort_values("photo_id", ignore_index=True)
+            for place in (ours, theirs)
+        )
+    )
+    local_rows = {row["skill"]: row for row in table["skills"]}
+    for skill, row in first.skills.items():
+        assert local_rows[skill]["winner"] == row["winner"]
+        for bound in ("value", "low", "high"):
+            np.testing.assert_allclose(
+                local_rows[skill]["balanced_accuracy"][bound], row["balanced_accuracy"][bound], atol=1e-6
+            )
+    for one, other in zip(metrics_of(here, document), metrics_of(first.store, first.result("document")), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def metrics_of(store: Store, document: Result) -> list[list[float]]:
+    """Every number that evaluate reports of every skill, in a fixed order."""
+    package = ancestor(store, document, "package")
+    reports = [ancestor(store, load(store, "register", key), "evaluate").report for key in package.inputs["register"]]
+    skills = {name: judged for report in reports for name, judged in report["skills"].items()}
+    wanted = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
+    return [numbers([skills[name][field] for field in wanted]) for name in sorted(skills)]
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, list):
+        return [number for entry in value for number in numbers(entry)]
+    return [float(value)] if isinstance(value, (int, float)) else []
 
 
 # --- by itself, after photos were added, while everything around it fails
