@@ -368,7 +368,7 @@ def set_fire(fleet: ClusterFleet, platform: MlflowRelease, run: str, seen: dict[
     platform.lab.kubectl("-n", platform.namespace, "scale", deployment, "--replicas=0")
     since = time.monotonic()
     until("registration", lambda: at_work("register"), within_s=400)
-    time.sleep(max(0.0, since + AWAY_S - time.monotonic()) + 10)
+    time.sleep(max(10.0, since + AWAY_S - time.monotonic()))
     platform.lab.kubectl("-n", platform.namespace, "scale", deployment, "--replicas=1")
 
 
