@@ -16,7 +16,7 @@ class Route:
 
     Attributes:
         moves: Values of the two revisions that move skills between shared pods and their own; None: none moves.
-        renewed: How many stable pods is wanted of each group whose pods are made anew after that; a canary goes first.
+        renewed: The groups whose pods are made anew after that, behind a canary; each with how many stable pods it has.
         changes: Whether anything is left to change after the moves.
     """
 

@@ -118,7 +118,7 @@ def test_the_page_leads_from_nothing_to_a_run(first_run: str) -> None:
     assert "passed" in first_run
 
 
-def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(desk: Desk, first_run: str) -> None:
+def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(lab: Lab, desk: Desk, first_run: str) -> None:
     reach = next(block for block in blocks("kubernetes.md") if "port-forward" in block)
     said = desk.type([reach, *blocks("deploy.md")])
     answer = json.loads(next(line for line in said.splitlines() if line.startswith('{"fleet"')))
@@ -127,3 +127,19 @@ def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(desk: Des
     assert f"Version 1 of {SKILL} is approved by" in said
     assert "--dry-run removes nothing" in said
     assert "succeeded" in said
+    run = re.findall(r"#/runs/details/([0-9a-f-]{36})", said)[-1]
+    assert steps_with_pods(lab, run) == ["deploy", "ingest", "register"], "how it is served is told to one step only"
+
+
+def steps_with_pods(lab: Lab, run: str) -> list[str]:
+    """The steps of a run that worked in pods; of the others KFP had the results."""
+    nodes = [
+        node
+        for each in lab.get("-n", PIPELINES, "workflows", "-l", f"pipeline/runid={run}")["items"]
+        for node in each["status"]["nodes"].values()
+    ]
+    return sorted(
+        node["name"].rpartition(".executor")[0].rpartition(".")[2]
+        for node in nodes
+        if node["type"] == "Pod" and ".executor" in node["name"]
+    )
