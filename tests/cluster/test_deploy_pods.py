@@ -203,3 +203,28 @@ def test_who_may_not_talk_cannot(served: ServingFleet, load: Load) -> None:
         "a pod to Kubeflow": False,
     }
     assert not load.for_(3, "after all that").failures
+
+
+def test_what_nothing_names_leaves_the_bucket_and_pods_find_all_else(served: ServingFleet, load: Load) -> None:
+    done = served.coachworks("prune", "--older-than", "0s", "--json")
+    assert done.returncode == 0, done.stderr
+    heads = [model for model in json.loads(done.stdout)["models"] if model["kind"] == "head"]
+    removed = {version: model["removed"] for model in heads for version in model["versions"]}
+    assert removed == {version: version not in named_by_revisions(served) for version in removed}
+    assert (removed["image-content v1"], removed["image-content v2"]) == (False, True)
+    with load.counted("coachworks prune, and a new pod after it") as counted:
+        served.lab.kubectl("-n", served.name, "delete", "pod", served.pods()[0], "--wait=false")
+        until("two pods again", lambda: all_ready(served), within_s=90)
+    assert not counted.failures
+    left = {model["of"] for model in json.loads(served.coachworks("prune", "--dry-run", "--json").stdout)["models"]}
+    assert "image-content v2" not in left
+
+
+def named_by_revisions(served: ServingFleet) -> set[str]:
+    """The versions that the revisions of the release name, as Helm tells them."""
+    named: set[str] = set()
+    for made in served.history():
+        where = ("-n", served.name, "--revision", str(made["revision"]), "-o", "json")
+        skills = json.loads(served.lab.call("helm", "get", "values", served.name, *where))["skills"]
+        named |= {f"{skill} v{entry['model']['version']}" for skill, entry in skills.items()}
+    return named
