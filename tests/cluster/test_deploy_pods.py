@@ -225,6 +225,7 @@ def named_by_revisions(served: ServingFleet) -> set[str]:
     named: set[str] = set()
     for made in served.history():
         where = ("-n", served.name, "--revision", str(made["revision"]), "-o", "json")
-        skills = json.loads(served.lab.call("helm", "get", "values", served.name, *where))["skills"]
-        named |= {f"{skill} v{entry['model']['version']}" for skill, entry in skills.items()}
+        values = json.loads(served.lab.call("helm", "get", "values", served.name, *where))
+        for part in (values, values.get("canary", {}).get("values", {})):
+            named |= {f"{skill} v{entry['model']['version']}" for skill, entry in part.get("skills", {}).items()}
     return named
