@@ -1,0 +1,105 @@
+"""What was submitted: how it went, what the dashboard shows of it, what MLflow holds after it."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from cluster_fleet import ClusterFleet, bucket_client
+from coachworks.results import Result, ancestor, load
+from coachworks.store import Store, open_store
+
+
+def listed(fleet: ClusterFleet) -> Any:
+    """What `coachworks runs` lists."""
+    done = fleet.coachworks("runs", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that is over.
+
+    Attributes:
+        table: What `--json` printed.
+        said: What was printed beside it.
+        store: The fleet's store.
+    """
+
+    table: dict[str, Any]
+    said: str
+    store: Store
+
+    @property
+    def id(self) -> str:
+        return str(self.table["run"])
+
+    @property
+    def skills(self) -> dict[str, Any]:
+        return {row["skill"]: row for row in self.table["skills"]}
+
+    def result(self, step: str) -> Result:
+        """The result that a step of this run came to."""
+        found = [json.loads(self.store.read(key)) for key in self.store.list(f"runs/{self.id}/results")]
+        (last,) = [load(self.store, "document", entry["key"]) for entry in found if entry["step"] == "document"]
+        return last if step == "document" else ancestor(self.store, last, step)
+
+
+def done(fleet: ClusterFleet, process: Any) -> Done:
+    assert process.stdout, process.stderr
+    return Done(json.loads(process.stdout), process.stderr, open_store(f"s3://{fleet.name}/store"))
+
+
+def versions(models: Any, fleet: ClusterFleet) -> dict[str, list[int]]:
+    """The versions of every registered model of the fleet."""
+    found: dict[str, list[int]] = {}
+    for version in models.search_model_versions(f"name LIKE '{fleet.name}.%'"):
+        found.setdefault(version.name, []).append(int(version.version))
+    return {name: sorted(numbers) for name, numbers in sorted(found.items())}
+
+
+def runs_of(models: Any, fleet: ClusterFleet) -> dict[str, int]:
+    """How many runs each experiment of the fleet holds."""
+    experiments = models.search_experiments(filter_string=f"name LIKE '{fleet.name}/%'")
+    return {each.name: len(models.search_runs([each.experiment_id], max_results=1000)) for each in experiments}
+
+
+def metrics_shown(run: str, step: str, fleet: ClusterFleet) -> list[str]:
+    """What the dashboard's metadata says of a step's metrics, as text: their names stand in it as they are."""
+    request = urllib.request.Request(
+        f"{fleet.lab.environ['KFP_UI']}/ml_metadata.MetadataStoreService/GetArtifacts",
+        data=b"\0" * 5,  # an empty message
+        headers={"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        entries = answer.read().decode("latin-1").split("minio://")
+    return [entry for entry in entries if f"/{run}/{step}/" in entry and "/metrics" in entry]
+
+
+def artifacts_of(run: str, fleet: ClusterFleet) -> dict[str, str]:
+    """The texts that the dashboard shows of a run, by their place in its bucket."""
+    client, found = bucket_client(fleet.lab), {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="mlpipeline", Prefix="v2/artifacts/"):
+        for entry in page.get("Contents", ()):
+            if run in entry["Key"]:
+                body = client.get_object(Bucket="mlpipeline", Key=entry["Key"])["Body"].read()
+                found[entry["Key"]] = body.decode("utf-8", "replace")
+    return found
+
+
+def metrics_of(store: Store, document: Result) -> list[list[float]]:
+    """Every number that evaluate reports of every skill, in a fixed order."""
+    package = ancestor(store, document, "package")
+    reports = [ancestor(store, load(store, "register", key), "evaluate").report for key in package.inputs["register"]]
+    skills = {name: judged for report in reports for name, judged in report["skills"].items()}
+    wanted = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
+    return [numbers([skills[name][field] for field in wanted]) for name in sorted(skills)]
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, list):
+        return [number for entry in value for number in numbers(entry)]
+    return [float(value)] if isinstance(value, (int, float)) else []
