@@ -43,7 +43,7 @@ def trouble_of(pod: Mapping[str, Any]) -> Trouble | None:
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = (container.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason")
+        reason = CRASHING if _ended_again(container) else waiting.get("reason")
         if reason in _WAITING:
             message = _crash(container) if reason == CRASHING else str(waiting.get("message") or "")
             return Trouble(
@@ -72,9 +72,16 @@ def trouble_in_events(events: Iterable[Mapping[str, Any]]) -> Trouble | None:
     return None
 
 
+def _ended_again(container: Mapping[str, Any]) -> bool:
+    """Whether a container has failed after it was started again: a kubelet may be late to say that it backs off."""
+    ended = (container.get("state") or {}).get("terminated") or {}
+    return bool(ended.get("exitCode")) and bool(container.get("restartCount"))
+
+
 def _crash(container: Mapping[str, Any]) -> str:
     """How a container ended that is started again and again."""
-    last = (container.get("lastState") or {}).get("terminated") or {}
+    states = (container.get("state") or {}, container.get("lastState") or {})
+    last = next((state["terminated"] for state in states if state.get("terminated")), {})
     ended = f"ended with exit status {last['exitCode']}" if "exitCode" in last else "ends again and again"
     if last.get("reason") == "OOMKilled":
         ended = "needed more memory than its limit (OOMKilled)"

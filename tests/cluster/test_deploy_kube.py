@@ -274,22 +274,22 @@ def test_what_is_there_is_told(helm, cluster):
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason", "said"),
+    ("broken", "reasons", "said"),
     [
-        ({"image": "lab/none:1"}, "ImagePullBackOff", "ImagePullBackOff: .*lab/none:1.* Push the image"),
+        ({"image": "lab/none:1"}, {"ErrImagePull", "ImagePullBackOff"}, "(ErrImagePull|BackOff): .*lab/none:1.* Push"),
         (
             {"init": "echo fetching; echo heads/3f is not in the store >&2; exit 1"},
-            "CrashLoopBackOff",
+            {"CrashLoopBackOff"},
             "the container models ended with exit status 1; it said last: heads/3f is not in the store",
         ),
         (
             {"command": "echo no port; exit 3"},
-            "CrashLoopBackOff",
+            {"CrashLoopBackOff"},
             "the container answers ended with exit status 3; it said last: no port",
         ),
     ],
 )
-def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reason, said):
+def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reasons, said):
     release = helm()
     release.upgrade(values(), "well")
     cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
@@ -298,7 +298,8 @@ def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm
     with pytest.raises(RolloutError, match=said) as caught:
         cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=200)
     assert time.monotonic() - started < 60
-    assert (caught.value.reason, caught.value.lasting) == (reason, True)
+    assert caught.value.reason in reasons
+    assert caught.value.lasting
     assert any(pod.ready for pod in cluster.pods(RELEASE))
     release.rollback(1)
     cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)

@@ -287,6 +287,34 @@ def test_a_container_that_crashes_again_and_again_is_quoted(cluster, put):
     ) in str(caught.value)
 
 
+def test_a_container_that_has_failed_again_is_not_waited_for_while_the_kubelet_is_late_to_call_it_a_loop(cluster, put):
+    ended = {"name": "answers", "restartCount": 1, "state": {"terminated": {"exitCode": 3, "reason": "Error"}}}
+    put(
+        [deployment(**UNDER_WAY)],
+        [replica_set()],
+        [pod(containerStatuses=[{**ended, **CRASHED}])],
+        logs={f"cars-shared-{HASH}-1": "no port\n"},
+    )
+    with pytest.raises(RolloutError, match="the container answers ended with exit status 3; it said last: no port"):
+        wait(cluster, timeout_s=60)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"restartCount": 0, "state": {"terminated": {"exitCode": 3, "reason": "Error"}}},
+        {"restartCount": 2, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+        {"restartCount": 2, "state": {"running": {}}},
+    ],
+    ids=["failed once", "ended well in the end", "runs in the end"],
+)
+def test_a_container_that_may_still_come_round_is_waited_for(cluster, put, state):
+    put([deployment(**UNDER_WAY)], [replica_set()], [pod(initContainerStatuses=[{"name": "models", **state}])])
+    with pytest.raises(RolloutError, match="pods are available after 1 s") as caught:
+        wait(cluster, timeout_s=1)
+    assert not caught.value.lasting
+
+
 def test_a_crash_for_want_of_memory_is_named(cluster, put):
     killed = {"lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
     put(
