@@ -81,7 +81,7 @@ def _ended_again(container: Mapping[str, Any]) -> bool:
 def _crash(container: Mapping[str, Any]) -> str:
     """How a container ended that is started again and again."""
     states = (container.get("state") or {}, container.get("lastState") or {})
-    last = next((state["terminated"] for state in states if state.get("terminated")), {})
+    last: Mapping[str, Any] = next((state["terminated"] for state in states if state.get("terminated")), {})
     ended = f"ended with exit status {last['exitCode']}" if "exitCode" in last else "ends again and again"
     if last.get("reason") == "OOMKilled":
         ended = "needed more memory than its limit (OOMKilled)"
