@@ -70,7 +70,8 @@ class Counted:
         ]
 
     def slower_than(self, seconds: float) -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["seconds"] > seconds]
+        """The answers that took longer, the lookup of the name apart."""
+        return [line for line in self.lines if line["seconds"] - line["lookup_s"] > seconds]
 
     def between(self, first: float, last: float) -> int:
         """How many requests began between two moments."""
@@ -83,7 +84,12 @@ class Counted:
         )
         said = f"{self.name:<44} sent {self.sent:>5}  failed {self.failed:>4}  longest {self.longest_s:5.2f} s  {told}"
         lookup_s = max((line["lookup_s"] for line in self.lines), default=0.0)
-        notes = [*([f"a lookup of the name took {lookup_s:.2f} s"] if lookup_s > 1 else []), self.note]
+        lost = sum(line["lookup_failed"] for line in self.lines)
+        notes = [
+            f"a lookup of the name took {lookup_s:.2f} s" if lookup_s > 1 else "",
+            f"{lost} lookups of the name failed" if lost else "",
+            self.note,
+        ]
         return "; ".join([said, *filter(None, notes)])
 
 

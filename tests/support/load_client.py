@@ -24,18 +24,26 @@ class Connection(http.client.HTTPConnection):
     """A connection that knows how long it looked for the host's address, in seconds.
 
     Lookups get lost at times, whatever answers behind the Service, and more where A and AAAA are asked at once from one
-    port (kubernetes/kubernetes, issue 56903): it asks for IPv4 alone.
+    port (kubernetes/kubernetes, issue 56903): it asks for IPv4 alone. Where one fails, it goes to the address that the
+    name had before, as a client with a cache does, and tells so: a Service that was made anew does not answer there.
     """
 
     lookup_s = 0.0
+    lookup_failed = False
+    _address = ""
 
     def connect(self) -> None:
         started = time.monotonic()
         try:
-            address = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+            found = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)
+            self._address = str(found[0][4][0])
+        except socket.gaierror:
+            if not self._address:
+                raise
+            self.lookup_failed = True
         finally:
             self.lookup_s = time.monotonic() - started
-        self.sock = socket.create_connection((str(address[0]), self.port), self.timeout)
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
 
 
 class Client(threading.Thread):
@@ -77,8 +85,8 @@ class Client(threading.Thread):
         except (ValueError, KeyError, TypeError) as err:
             line["error"] = f"not an answer: {err!r}"
         line["seconds"] = round(time.monotonic() - started, 4)
-        line["lookup_s"] = round(self._connection.lookup_s, 4)
-        self._connection.lookup_s = 0.0
+        line |= {"lookup_s": round(self._connection.lookup_s, 4), "lookup_failed": self._connection.lookup_failed}
+        self._connection.lookup_s, self._connection.lookup_failed = 0.0, False
         with _lock:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
