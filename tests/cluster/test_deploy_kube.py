@@ -278,7 +278,7 @@ def test_what_is_there_is_told(helm, cluster):
     [
         ({"image": "lab/none:1"}, {"ErrImagePull", "ImagePullBackOff"}, "(ErrImagePull|BackOff): .*lab/none:1.* Push"),
         (
-            {"init": "echo fetching; echo heads/3f is not in the store >&2; exit 1"},
+            {"init": "echo fetching; echo heads/3f is not in the store; exit 1"},
             {"CrashLoopBackOff"},
             "the container models ended with exit status 1; it said last: heads/3f is not in the store",
         ),
