@@ -22,13 +22,13 @@ from coachworks.context import ALONE
 from coachworks.cores import usable_cores
 from coachworks.digests import digest_file
 from coachworks.fleet.model import Fleet
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.head import Head
+from coachworks.models.session import open_session, run_session
 from coachworks.results import produce
 from coachworks.store import FolderStore
 from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
-from components.embed.session import open_session, run_session
-from components.embed.spec import BackboneSpec
 from components.package.step import package
-from components.train.heads import Head
 from serving.bento_server import bento_server, free_port
 
 LABELS = ["one", "two", "three", "four", "five"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError
-from components.embed.spec import BackboneSpec
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.head import Head, load_head
 from components.package.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
-from components.train.heads import Head, load_head
 from serving.refusals import UnknownSkillError
 
 _PACKAGE = "package the fleet again: `coachworks run`"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.cores import usable_cores
-from components.embed.preprocess import features_input
-from components.embed.session import open_session, run_session
+from coachworks.models.preprocess import features_input
+from coachworks.models.session import open_session, run_session
 from serving.answers import Answer, RunnerUp
 from serving.bundle import Bundle
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import InvalidConfigError
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.preprocess import PREPROCESSING
 from coachworks.progress import SILENT, Progress
 from coachworks.store import Store
 from components.embed import efficientnet_lite, hub
-from components.embed.preprocess import PREPROCESSING
 from components.embed.pretrained_folder import pretrained_folder
 from components.embed.source import Source
-from components.embed.spec import BackboneSpec
 
 
 def find_backbone(name: str) -> Source:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.cores import usable_cores
+from coachworks.models.backbone import BackboneSpec
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.augment.policy import Policy
@@ -19,7 +20,6 @@ from components.embed.features import known_photos, space_of, view_folder, write
 from components.embed.gpu import BATCH, TorchBackbone, accelerator
 from components.embed.pool import run_chunks
 from components.embed.source import Source
-from components.embed.spec import BackboneSpec
 from components.embed.work import Job, Photo
 
 _SHARD_ROWS = 1024  # 5 MB of 1,280 features

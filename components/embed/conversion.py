@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coachworks.errors import DataError
-from components.embed.session import INPUT, OUTPUT, open_session, run_session
+from coachworks.models.session import INPUT, OUTPUT, open_session, run_session
 from components.embed.source import Source
 
 if TYPE_CHECKING:

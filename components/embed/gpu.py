@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from components.embed.preprocess import scale_and_shift
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.preprocess import scale_and_shift
 from components.embed.source import Source
-from components.embed.spec import BackboneSpec
 
 if TYPE_CHECKING:
     pass

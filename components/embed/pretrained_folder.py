@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
+from coachworks.models.backbone import Resampling
 from coachworks.settings import apply_quiet_settings
 from components.embed.source import Source
-from components.embed.spec import Resampling
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coachworks.digests import digest_json
-from components.embed.preprocess import PREPROCESSING
-from components.embed.spec import Fit, Resampling
+from coachworks.models.backbone import Fit, Resampling
+from coachworks.models.preprocess import PREPROCESSING
 
 if TYPE_CHECKING:
     import torch

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coachworks.errors import DataError, PhotoError
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.preprocess import decoded, preprocess, resized
+from coachworks.models.session import open_session, run_session
 from coachworks.store import Store, ahead, open_store
 from components.augment.policy import Policy, augmenter
-from components.embed.preprocess import decoded, preprocess, resized
-from components.embed.session import open_session, run_session
-from components.embed.spec import BackboneSpec
 
 
 @dataclass(frozen=True)

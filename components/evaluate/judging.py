@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coachworks.digests import digest_file
+from coachworks.models.head import Head
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.contact_sheet import Tile, write_contact_sheet
 from components.evaluate.examples import right_answers, similar_pairs, worst_mistakes
@@ -14,7 +15,6 @@ from components.evaluate.measure import Labelled, Measurement, measure
 from components.evaluate.plots import draw_confusion, draw_reliability
 from components.evaluate.report import LabelReport, Mistake, SkillReport
 from components.evaluate.verdict import Measured, Rules, judge
-from components.train.heads import Head
 
 if TYPE_CHECKING:
     from PIL import Image

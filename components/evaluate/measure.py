@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.models.head import Head, softmax
 from components.evaluate.calibration import Reliability, reliability
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.intervals import Interval, intervals
-from components.train.heads import Head, softmax
 from components.train.scores import log_loss, tally_by_set
 
 Array = NDArray[Any]

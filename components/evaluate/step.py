@@ -73,10 +73,10 @@ def _rules(fleet: Fleet, skill: str) -> dict[str, Any]:
 def _build(
     store: Store, fleet: Fleet, train: Result, lane: list[str], config: EvaluateConfig, context: Context, folder: Path
 ) -> EvaluateReport:
+    from coachworks.models.head import load_head
     from components.evaluate.judging import judge_skill
     from components.evaluate.page import write_page
     from components.evaluate.verdict import Rules
-    from components.train.heads import load_head
 
     verdicts: dict[str, SkillReport] = {}
     records = train.report["skills"]

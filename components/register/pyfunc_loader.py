@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.train.heads import Head, load_head
+from coachworks.models.head import Head, load_head
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.models.head import Head
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.heads import Head
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from components.train.heads import softmax
+from coachworks.models.head import softmax
 from components.train.lane import UNLABELLED, label_weights
 from components.train.scores import log_loss, tally
 from components.train.temperature import fit_temperature
@@ -20,7 +20,7 @@ class Candidate:
     """One trained way to answer one skill.
 
     Attributes:
-        arrays: The head's arrays, as `components.train.heads.ARRAYS` names them.
+        arrays: The head's arrays, as `coachworks.models.head.ARRAYS` names them.
         logits: Its logits on all validation photos of the lane, shape (M, K).
         parameters: The settings that validation picked, and others worth knowing.
         tried: Every setting tried, with its balanced accuracy and calibrated log loss on validation.

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from coachworks.models.head import neighbour_votes, smoothed_shares, unit_rows
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.heads import neighbour_votes, smoothed_shares, unit_rows
 from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.reduction import Reduction
 

@@ -179,7 +179,7 @@ def _train(
 def _save_heads(
     outcome: "Outcome", refit: "Refit | None", labels: tuple[str, ...], backbone_digest: str, folder: Path
 ) -> None:
-    from components.train.heads import Head
+    from coachworks.models.head import Head
 
     folder.mkdir()
     for name, entry in outcome.entries.items():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from coachworks.errors import PhotoError
-from components.embed.preprocess import features_input
-from components.embed.session import open_session, run_session
+from coachworks.models.preprocess import features_input
+from coachworks.models.session import open_session, run_session
 from serving.predictor import Predictor, Query
 
 

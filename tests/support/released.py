@@ -16,6 +16,7 @@ from coachworks.context import ALONE
 from coachworks.digests import digest_bytes
 from coachworks.fleet.model import Fleet
 from coachworks.kubernetes_api import path_of
+from coachworks.models.backbone import BackboneSpec
 from coachworks.results import produce
 from coachworks.store import Store
 from components.deploy.cluster import Cluster, PodState
@@ -23,7 +24,6 @@ from components.deploy.helm import Helm, Revision
 from components.deploy.objects import GROUP, TRACK
 from components.deploy.releasing import Site
 from components.deploy.rendered import read_deployments
-from components.embed.spec import BackboneSpec
 from kubernetes_server import Objects
 
 CHART = Path(__file__).parents[2] / "charts" / "fleet"

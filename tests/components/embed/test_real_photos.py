@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coachworks.models.preprocess import features_input
+from coachworks.models.session import open_session, run_session
 from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
-from components.embed.preprocess import features_input
-from components.embed.session import open_session, run_session
 
 
 @pytest.mark.data

@@ -14,6 +14,8 @@ import pytest
 from coachworks.context import Context
 from coachworks.errors import DataError, InvalidConfigError, TransientError
 from coachworks.fleet.model import Fleet
+from coachworks.models.preprocess import features_input
+from coachworks.models.session import open_session, run_session
 from coachworks.results import Result
 from coachworks.store import FolderStore
 from components.augment.step import augment
@@ -22,8 +24,6 @@ from components.embed.backbones import onnx_key, read_backbone
 from components.embed.config import EmbedConfig
 from components.embed.features import load_features
 from components.embed.pool import run_chunks
-from components.embed.preprocess import features_input
-from components.embed.session import open_session, run_session
 from components.embed.step import embed
 from components.embed.work import Job, Photo
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from coachworks.models.head import softmax
 from components.evaluate.calibration import reliability
-from components.train.heads import softmax
 from components.train.temperature import fit_temperature
 
 

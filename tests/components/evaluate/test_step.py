@@ -10,13 +10,13 @@ from PIL import Image
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, NotFoundError
+from coachworks.models.head import load_head, softmax
 from coachworks.results import ancestor, load
 from coachworks.store import open_store
 from components.embed.features import load_features
 from components.evaluate.calibration import reliability
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.step import evaluate
-from components.train.heads import load_head, softmax
 from components.train.step import train
 
 FILES = {

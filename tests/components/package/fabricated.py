@@ -10,10 +10,10 @@ import numpy as np
 from coachworks.context import ALONE
 from coachworks.digests import digest_bytes, digest_file
 from coachworks.fleet.model import Fleet
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.head import Head
 from coachworks.results import produce
 from coachworks.store import FolderStore
-from components.embed.spec import BackboneSpec
-from components.train.heads import Head
 
 INPUT_PX, GRID, DIMENSIONS = 32, 4, 48
 SKILLS = {"colour": ["red", "green", "blue"], "light": ["dark", "bright"]}

@@ -104,7 +104,7 @@ def test_pictures_and_model_are_artifacts_of_the_run(chain, alone, client):
 def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone, client, monkeypatch):
     import mlflow
 
-    from components.train.heads import load_head
+    from coachworks.models.head import load_head
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     found = one(register(alone, chain.evaluation(skills=["view"])))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from coachworks.models.head import Head
 from components.train.competition import compete
 from components.train.config import TrainConfig
-from components.train.heads import Head
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction, fit_reduction
 

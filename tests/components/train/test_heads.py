@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError
-from components.train.heads import ARRAYS, Head, load_head, softmax
+from coachworks.models.head import ARRAYS, Head, load_head, softmax
 
 KINDS = tuple(ARRAYS)
 
@@ -310,7 +310,7 @@ def test_answering_needs_neither_torch_nor_scikit_learn(trained_head, tmp_path):
         trained_head(kind).save(tmp_path / kind)
     script = (
         "import sys, pathlib, numpy\n"
-        "from components.train.heads import load_head\n"
+        "from coachworks.models.head import load_head\n"
         f"for path in pathlib.Path({str(tmp_path)!r}).iterdir():\n"
         "    load_head(path).probabilities(numpy.zeros((2, 20), numpy.float32))\n"
         "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules)\n"

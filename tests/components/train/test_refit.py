@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from coachworks.models.head import Head
 from components.train.competition import compete, fitter
 from components.train.config import TrainConfig
-from components.train.heads import Head
 from components.train.lane import UNLABELLED
 from components.train.refit import refit
 from components.train.selection import COMPLEXITY

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.train.heads import softmax
+from coachworks.models.head import softmax
 from components.train.scores import log_loss
 from components.train.temperature import fit_temperature
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from coachworks.errors import PhotoError
-from components.embed.preprocess import PREPROCESSING, decoded, features_input, preprocess
-from components.embed.spec import BackboneSpec
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.preprocess import PREPROCESSING, decoded, features_input, preprocess
 
 SPEC = BackboneSpec(
     name="made-up",
