@@ -9,7 +9,7 @@ from coachworks.digests import digest_file
 from coachworks.errors import DataError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head, load_head
-from components.package.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
+from coachworks.models.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
 from serving.refusals import UnknownSkillError
 
 _PACKAGE = "package the fleet again: `coachworks run`"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from coachworks.digests import digest_file
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
+from coachworks.models.manifest import BACKBONE, Manifest, head_file
 from coachworks.settings import take_mounted_environment
 from coachworks.store import Store, open_store
 from coachworks.store.local_cache import CACHE_VARIABLE
 from components.embed.backbones import onnx_key
-from components.package.manifest import BACKBONE, Manifest, head_file
 from serving.release import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_release
 
 STORE_VARIABLE = "COACHWORKS_STORE"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coachworks.errors import DataError
 from coachworks.fleet.parts import Name
-from components.package.manifest import MANIFEST, Manifest
+from coachworks.models.manifest import MANIFEST, Manifest
 
 RELEASE_VARIABLE = "COACHWORKS_RELEASE"
 BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"  # the folder that the models are in

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from coachworks.digests import digest_json
 from coachworks.errors import DataError
+from coachworks.models.bundling import choose, write_bundle
+from coachworks.models.champions import Champion
+from coachworks.models.manifest import Manifest
 from coachworks.progress import SILENT, Progress
 from coachworks.store import open_store
 from components import images
 from components.deploy.releasing import Site, Wish, aim
 from components.deploy.resolve import Resolved
-from components.package.bundling import choose, write_bundle
-from components.package.champions import Champion
-from components.package.manifest import Manifest
 
 PLACE = "/opt/coachworks/bundle"  # in the image; charts/fleet looks there
 

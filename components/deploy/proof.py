@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from coachworks.errors import CoachworksError, NotFoundError, TransientError
+from coachworks.models.manifest import Manifest
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.deploy.bake import CANARY, STABLE, Meter, Rules, Verdict, judge, read_metrics
 from components.deploy.cluster import Cluster, PodState
 from components.deploy.forward import Conversation
 from components.deploy.smoke import SmokePhoto, smoke_test
-from components.package.manifest import Manifest
 
 _READINGS = 10  # of the pods' metrics in a bake, at least
 _LONGEST_PAUSE_S = 10.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.manifest import Manifest
 from coachworks.progress import SILENT, Progress
 from coachworks.shipped import shipped
 from coachworks.store import open_store
@@ -29,7 +30,6 @@ from components.deploy.rollout import Outcome, Rollout
 from components.deploy.route import in_place
 from components.deploy.smoke import choose
 from components.deploy.values import SHARED, Values, chart_values, layouts, settled, versions
-from components.package.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.bundling import choose, describe, require_heads
+from coachworks.models.champions import Champion
+from coachworks.models.manifest import Manifest
 from coachworks.store import Store
 from coachworks.tracking import CHAMPION, Tracking, translated
 from components.deploy.approval import missing
-from components.package.bundling import choose, describe, require_heads
-from components.package.champions import Champion
-from components.package.manifest import Manifest
 from components.register.lineage import model_name
 from components.register.observed import HEAD, Version
 

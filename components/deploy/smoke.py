@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import CoachworksError, DataError
+from coachworks.models.manifest import Manifest
 from coachworks.store import Store
 from components.deploy.smoke_photos import SmokePhoto, choose
-from components.package.manifest import Manifest
 
 __all__ = ["Conversation", "Reply", "SmokePhoto", "SmokeReport", "choose", "smoke_test"]
 

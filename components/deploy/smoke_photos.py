@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.models.manifest import Manifest, PackagedHead
 from coachworks.results import Result, ancestor, load
 from coachworks.store import Store
-from components.package.manifest import Manifest, PackagedHead
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from typing import Any
 from coachworks.digests import digest_json
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.model import Fleet, Serving
-from components.package.manifest import Manifest
+from coachworks.models.manifest import Manifest
 
 Values = dict[str, Any]
 

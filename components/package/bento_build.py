@@ -14,9 +14,9 @@ from pathlib import Path
 
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import CoachworksError
+from coachworks.models.manifest import Manifest
 from coachworks.settings import child_environment
 from coachworks.store import Store
-from components.package.manifest import Manifest
 
 SERVICE = "serving.service:Answers"
 # What answering a photo imports. Of the steps, only those that serving shares code with.

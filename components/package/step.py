@@ -6,12 +6,12 @@ from pathlib import Path
 
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
+from coachworks.models.bundling import choose, require_heads, write_bundle
+from coachworks.models.champions import find_champions
 from coachworks.results import Result, load, produce
 from coachworks.steps import code_digest
 from coachworks.store import open_store
 from components.package.bento_build import build_bento, requirements, sources_digest
-from components.package.bundling import choose, require_heads, write_bundle
-from components.package.champions import find_champions
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
 

@@ -12,7 +12,7 @@ import rendered
 from fleet_values import BACKBONE, dedicated, fleet, model, skill
 from rendered import Objects, container, environment, of_kind
 
-from components.package.manifest import Manifest
+from coachworks.models.manifest import Manifest
 
 CHART = rendered.CHARTS / "fleet"
 SETS = rendered.value_sets("fleet")

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from coachworks.models.manifest import Manifest, read_manifest
 from coachworks.store import FolderStore
-from components.package.manifest import Manifest, read_manifest
 from serving.bundle import Bundle, load_bundle
 from serving.predictor import Predictor
 

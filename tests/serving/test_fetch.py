@@ -15,8 +15,8 @@ import pytest
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.models.manifest import Manifest
 from coachworks.store import FolderStore, Store, open_store
-from components.package.manifest import Manifest
 from faults import FaultyProxy
 from s3_server import S3Server, local_s3
 from serving import fetch as fetching

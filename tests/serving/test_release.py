@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coachworks.errors import DataError
-from components.package.manifest import Manifest
+from coachworks.models.manifest import Manifest
 from serving.release import read_release, release_of
 
 WriteRelease = Callable[..., Path]

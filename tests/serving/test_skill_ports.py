@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from coachworks.errors import InvalidConfigError
-from components.package.manifest import Manifest
+from coachworks.models.manifest import Manifest
 from serving.app import create_app
 from serving.predictor import Predictor
 from serving.release import Release

@@ -3,8 +3,8 @@
 from typing import Any
 
 from coachworks.fleet.model import Fleet
+from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
 from components.deploy.values import chart_values
-from components.package.manifest import Manifest, PackagedBackbone, PackagedHead
 
 SHA = "ab" * 32
 

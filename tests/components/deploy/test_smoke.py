@@ -11,10 +11,10 @@ import pytest
 from coachworks.context import ALONE
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
 from coachworks.results import produce
 from components.deploy import smoke
 from components.deploy.smoke import choose, smoke_test
-from components.package.manifest import Manifest, PackagedBackbone, PackagedHead
 
 LABELS = ["front", "rear", "side"]
 STEPS = ("split", "validate", "augment", "embed", "train")

@@ -112,8 +112,8 @@ def evaluated(bundle, fabricated):
 
 
 def package_manifest(store):
+    from coachworks.models.manifest import read_manifest
     from coachworks.results import latest, load
-    from components.package.manifest import read_manifest
 
     return read_manifest(load(store, "package", latest(store, "package")).path / "bundle")
 

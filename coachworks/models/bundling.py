@@ -9,10 +9,10 @@ from typing import Any
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.champions import Champion, head_bytes, head_manifest
+from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, PackagedBackbone, PackagedHead, head_file
 from coachworks.store import Store
 from components.embed.backbones import onnx_key, read_backbone
-from components.package.champions import Champion, head_bytes, head_manifest
-from components.package.manifest import BACKBONE, MANIFEST, Manifest, PackagedBackbone, PackagedHead, head_file
 
 
 @dataclass(frozen=True)
