@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.intervals import Interval
+from coachworks.intervals import Interval
 from components.evaluate.report import Gate
 
 Array = NDArray[Any]

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from coachworks.models.head import softmax
+from coachworks.scores import log_loss, tally
 from components.train.lane import UNLABELLED, label_weights
-from components.train.scores import log_loss, tally
 from components.train.temperature import fit_temperature
 
 Array = NDArray[Any]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.scores import resampled, tally, tally_by_set
+from coachworks.scores import resampled, tally, tally_by_set
 
 Array = NDArray[Any]
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coachworks.models.head import softmax
-from components.train.scores import log_loss
+from coachworks.scores import log_loss
 from components.train.temperature import fit_temperature
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from components.evaluate.intervals import bca, intervals
-from components.train.scores import log_loss, resampled, tally, tally_by_set
+from coachworks.intervals import bca, intervals
+from coachworks.scores import log_loss, resampled, tally, tally_by_set
 
 SETTINGS = {"replicates": 500, "confidence": 0.95, "seed": 0}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.scores import Tally, resampled
+from coachworks.scores import Tally, resampled
 
 Array = NDArray[Any]
 Doubles = NDArray[np.float64]
@@ -26,7 +26,7 @@ def intervals(by_set: Tally, *, replicates: int, confidence: float, seed: int) -
     """Every metric with its interval.
 
     Args:
-        by_set: Tallies per set, from `components.train.scores.tally_by_set`; at least one set.
+        by_set: Tallies per set, from `coachworks.scores.tally_by_set`; at least one set.
         replicates: Bootstrap replicates.
         confidence: Of the intervals, in (0, 1).
         seed: Seed of the draws.
