@@ -65,8 +65,8 @@ def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None,
 def _rows(store: Store, validated: Result, fleet: Fleet, policy: Policy, config: AugmentConfig) -> "list[Row]":
     from PIL import Image
 
+    from coachworks.admitted import admitted
     from components.augment.contact_sheet import Row
-    from components.validate.admitted import admitted
 
     labels = admitted(store, validated, fleet)
     labels = labels[labels["split"] == "train"]

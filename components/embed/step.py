@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coachworks.context import ALONE, Context
+from coachworks.features import space_of
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load, produce
 from coachworks.steps import code_digest
@@ -14,7 +15,6 @@ from components.augment.policy import Policy, read_policy
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
 from components.embed.config import EmbedConfig
-from components.embed.features import space_of
 from components.embed.report import EmbedReport
 from components.embed.work import Photo
 
@@ -69,7 +69,7 @@ def embed(fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, cont
 
 def _asked(store: Store, augmented: Result, fleet: Fleet, policy: Policy) -> list[Photo]:
     """The photos with an admitted label for any skill; the training photos among them in all views."""
-    from components.validate.admitted import admitted
+    from coachworks.admitted import admitted
 
     labels = admitted(store, ancestor(store, augmented, "validate"), fleet)
     splits = dict(zip(labels["photo_id"], labels["split"], strict=True))

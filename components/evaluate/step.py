@@ -119,9 +119,9 @@ def _read_labelled(
     """
     import numpy as np
 
-    from components.embed.features import load_features
+    from coachworks.admitted import admitted
+    from coachworks.features import load_features
     from components.evaluate.measure import Labelled
-    from components.validate.admitted import admitted
 
     embed = ancestor(store, train, "embed")
     labels = admitted(store, ancestor(store, train, "validate"), fleet)

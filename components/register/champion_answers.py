@@ -47,8 +47,8 @@ def champion_answers(
 
 
 def _ask(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence[str]) -> dict[str, str]:
+    from coachworks.features import load_features
     from coachworks.models.head import load_head
-    from components.embed.features import load_features
 
     head = load_head(head_file)
     best = head.logits(load_features(store, record.backbone, photo_ids, 0)).argmax(axis=1)

@@ -83,7 +83,7 @@ class _Trained:
 def _build(
     store: Store, fleet: Fleet, embed: Result, lane: list[str], config: TrainConfig, context: Context, folder: Path
 ) -> TrainReport:
-    from components.validate.admitted import admitted
+    from coachworks.admitted import admitted
 
     validate = ancestor(store, embed, "validate")
     labels = admitted(store, validate, fleet)
@@ -129,7 +129,7 @@ def _train(
     context: Context,
     folder: Path,
 ) -> _Trained:
-    from components.embed.features import load_features
+    from coachworks.features import load_features
     from components.train.answers import answer_table
     from components.train.competition import compete
     from components.train.lane import UNLABELLED, Lane, label_weights

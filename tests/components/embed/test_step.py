@@ -13,6 +13,7 @@ import pytest
 
 from coachworks.context import Context
 from coachworks.errors import DataError, InvalidConfigError, TransientError
+from coachworks.features import load_features
 from coachworks.fleet.model import Fleet
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
@@ -22,7 +23,6 @@ from components.augment.step import augment
 from components.embed import cache_filling
 from components.embed.backbones import onnx_key, read_backbone
 from components.embed.config import EmbedConfig
-from components.embed.features import load_features
 from components.embed.pool import run_chunks
 from components.embed.step import embed
 from components.embed.work import Job, Photo

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from coachworks.context import ALONE
+from coachworks.features import view_folder, write_shard
 from coachworks.fleet.model import Fleet
 from coachworks.photos import photo_key
 from coachworks.results import produce
 from coachworks.store import open_store
-from components.embed.features import view_folder, write_shard
 
 DIMENSIONS = 12
 COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}

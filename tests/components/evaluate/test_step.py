@@ -10,10 +10,10 @@ from PIL import Image
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, NotFoundError
+from coachworks.features import load_features
 from coachworks.models.head import load_head, softmax
 from coachworks.results import ancestor, load
 from coachworks.store import open_store
-from components.embed.features import load_features
 from components.evaluate.calibration import reliability
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.step import evaluate
@@ -273,7 +273,7 @@ def test_a_handful_of_photos_is_judged_or_dropped_but_never_fatal(tmp_path, draw
 def test_features_that_are_not_numbers_are_refused(tmp_path, draw_chain, monkeypatch):
     fleet, embed = draw_chain(tmp_path)
     monkeypatch.setattr(
-        "components.embed.features.load_features", lambda store, report, ids, view: np.full((len(ids), 12), np.nan)
+        "coachworks.features.load_features", lambda store, report, ids, view: np.full((len(ids), 12), np.nan)
     )
     with pytest.raises(DataError, match=r"features must be finite; those of the photo \w+ \(view 0\) hold NaN"):
         train(fleet, embed)

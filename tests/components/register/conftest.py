@@ -22,11 +22,11 @@ from PIL import Image
 
 from coachworks.context import Context
 from coachworks.digests import digest_bytes, digest_file
+from coachworks.features import space_of, view_folder, write_shard
 from coachworks.fleet.model import Fleet
 from coachworks.models.head import Head
 from coachworks.results import produce
 from coachworks.store import FolderStore
-from components.embed.features import space_of, view_folder, write_shard
 
 LABELS = ("front", "rear", "side")
 DIMENSIONS = 4

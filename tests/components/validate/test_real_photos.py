@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
+from coachworks.admitted import admitted
 from components.ingest.step import ingest
 from components.split.step import split
-from components.validate.admitted import admitted
 from components.validate.step import validate
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -6,11 +6,11 @@ import pytest
 from kfp import dsl
 
 import validation
+from coachworks.admitted import admitted
 from coachworks.context import Context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.model import Checks
 from components.validate import ValidateConfig
-from components.validate.admitted import admitted
 from components.validate.step import validate
 
 COLOUR = {"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 5}}

@@ -5,8 +5,8 @@ import pytest
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, NotFoundError
+from coachworks.features import known_photos, load_features, view_folder, write_shard
 from coachworks.store import FolderStore
-from components.embed.features import known_photos, load_features, view_folder, write_shard
 
 REPORT = {"space": "features/some", "view_digest": "f" * 64, "dimensions": 4}
 IDS = [digest_bytes(bytes([n])) for n in range(10)]
