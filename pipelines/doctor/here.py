@@ -3,7 +3,7 @@
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
-from coachworks.probe.findings import Checks, Finding, failed, found, skipped
+from pipelines.doctor.findings import Checks, Finding, failed, found, skipped
 from pipelines.doctor.namespace import NAMESPACE, Namespace, open_namespace
 from pipelines.kubeflow import Kubeflow, open_kubeflow
 from pipelines.submit import refuse_unfit

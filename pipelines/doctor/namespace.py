@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.fleet.cluster import Cluster, EnvironmentSource
 from coachworks.kubernetes_api import Trouble, settings_of, trouble_in_events, trouble_of
-from coachworks.probe.findings import Checks, Finding, Verdict, found, skipped
+from pipelines.doctor.findings import Checks, Finding, Verdict, found, skipped
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient

@@ -12,11 +12,11 @@ from coachworks.errors import CoachworksError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
 from coachworks.kubernetes_api import Trouble
-from coachworks.probe.bucket import Corner
-from coachworks.probe.findings import Finding, found
-from coachworks.probe.report import from_log, read_report
-from coachworks.probe.visit import REPORT
+from pipelines.doctor.bucket import Corner
+from pipelines.doctor.findings import Finding, found
 from pipelines.doctor.namespace import Namespace
+from pipelines.doctor.pod_report import from_log, read_report
+from pipelines.doctor.visit import REPORT
 from pipelines.kubeflow import Kubeflow, RemoteRun
 from pipelines.submit import for_pods
 
@@ -38,7 +38,7 @@ def compose(place: "Place") -> Any:
     @dsl.component(base_image="steps", install_kfp_package=False)
     def doctor(fleet: str, name: str, alone: bool) -> None:
         """Look at the store and the tracking server from within a pod."""
-        from coachworks.probe import visit
+        from pipelines.doctor.visit import visit
 
         visit(fleet, name, alone=alone)
 

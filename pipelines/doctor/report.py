@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coachworks.probe.findings import Finding, Verdict
+from pipelines.doctor.findings import Finding, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

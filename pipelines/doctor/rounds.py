@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
-from coachworks.probe import HERE, Corner, Finding, Verdict, bucket, check_store, check_tracking
-from coachworks.probe.findings import Checks, skipped
+from pipelines.doctor import bucket
+from pipelines.doctor.bucket import Corner, check_store
+from pipelines.doctor.findings import Checks, Finding, Verdict, skipped
 from pipelines.doctor.here import check_file, check_kubeflow, check_namespace
 from pipelines.doctor.pod import POD, Visit
 from pipelines.doctor.report import Report, put_together
+from pipelines.doctor.tracking_server import check_tracking
+from pipelines.doctor.visit import HERE
 
 
 def make_rounds(fleet: Fleet, *, pod: bool, timeout_s: float, tell: Callable[[str], None]) -> Report:

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from coachworks.kubernetes_api import Trouble
-from coachworks.probe import Finding, Verdict
-from coachworks.probe.report import MARK, write_report
 from pipelines.compiled import read_documents
+from pipelines.doctor.findings import Finding, Verdict
 from pipelines.doctor.pod import POD, Visit, compose
+from pipelines.doctor.pod_report import MARK, write_report
 from pipelines.kubeflow import RemoteRun, RemoteTask
 from pipelines.placement import placement
 
@@ -95,9 +95,9 @@ def test_what_the_pod_found_comes_back_through_its_log_where_the_store_is_away(c
 
 def test_a_pod_that_ends_without_a_word_is_told_with_its_last_lines_or_the_complaint_about_it(cluster_fleet):
     fleet = cluster_fleet(image=IMAGE)
-    (pod,) = visit(Cluster("FAILED", printed="ModuleNotFoundError: No module named 'coachworks.probe'"), fleet)
+    (pod,) = visit(Cluster("FAILED", printed="ModuleNotFoundError: No module named 'pipelines.doctor'"), fleet)
     assert pod.verdict == "failed"
-    assert "No module named 'coachworks.probe'" in pod.way_out
+    assert "No module named 'pipelines.doctor'" in pod.way_out
     assert "exceeded quota" in visit(Cluster("FAILED"), fleet)[0].way_out
 
 

@@ -1,6 +1,6 @@
 """One row per thing, both sides beside each other."""
 
-from coachworks.probe import Finding, Verdict
+from pipelines.doctor.findings import Finding, Verdict
 from pipelines.doctor.report import put_together
 
 

@@ -1,8 +1,7 @@
 """What a pod found comes back through its log, whatever else is printed there."""
 
-from coachworks.probe import Finding, Verdict
-from coachworks.probe.findings import redacted
-from coachworks.probe.report import MARK, from_log, read_report, write_report
+from pipelines.doctor.findings import Finding, Verdict, redacted
+from pipelines.doctor.pod_report import MARK, from_log, read_report, write_report
 
 FINDINGS = [
     Finding(what="store: access", verdict=Verdict.FAILED, said="no answer", way_out="Set “AWS_ENDPOINT_URL”."),

@@ -5,11 +5,11 @@ import sys
 
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
-from coachworks.probe.bucket import SAME, Corner, check_same, check_store
-from coachworks.probe.findings import Checks
-from coachworks.probe.report import MARK, write_report
-from coachworks.probe.tracking_server import check_tracking
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
+from pipelines.doctor.bucket import SAME, Corner, check_same, check_store
+from pipelines.doctor.findings import Checks
+from pipelines.doctor.pod_report import MARK, write_report
+from pipelines.doctor.tracking_server import check_tracking
 
 logger = logging.getLogger(__name__)
 HERE, POD = "here", "pod"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from coachworks.probe import check_tracking
-from coachworks.probe.tracking_server import ACCESS, ADDRESS, VERSION
+from pipelines.doctor.tracking_server import ACCESS, ADDRESS, VERSION, check_tracking
 
 
 @pytest.fixture

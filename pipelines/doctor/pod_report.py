@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from coachworks.probe.findings import Finding, Verdict
+from pipelines.doctor.findings import Finding, Verdict
 
 MARK = "coachworks doctor found: "
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from coachworks.probe import Corner, Verdict, check_store
-from coachworks.probe.bucket import ACCESS, DELETE, ONCE, READ, WRITE, check_same
 from faults import FaultyProxy, _Handler
+from pipelines.doctor.bucket import ACCESS, DELETE, ONCE, READ, WRITE, Corner, check_same, check_store
+from pipelines.doctor.findings import Verdict
 
 REFUSAL = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
 

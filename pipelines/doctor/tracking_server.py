@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
-from coachworks.probe.findings import Checks, Finding, Verdict, found, skipped
 from coachworks.tracking import PATIENCE_VARIABLE, Tracking, open_client, tracking_of, translated
+from pipelines.doctor.findings import Checks, Finding, Verdict, found, skipped
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from coachworks.errors import CoachworksError, NotFoundError
-from coachworks.probe.findings import Checks, Finding, found
 from coachworks.s3 import Patience, error_code, open_s3, patient
+from pipelines.doctor.findings import Checks, Finding, found
 
 T = TypeVar("T")
 
