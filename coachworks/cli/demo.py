@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coachworks.showroom.showroom import Showroom
+    from coachworks.cli.showroom.showroom import Showroom
 
 
 @click.command(short_help="Draw a showroom, train its five skills, serve them, ask about photos.")
@@ -58,8 +58,8 @@ def _title(console: "Console", text: str) -> None:
 
 
 def _draw(folder: Path, cars: int, seed: int, console: "Console") -> "Showroom":
+    from coachworks.cli.showroom.showroom import draw_showroom
     from coachworks.cli.terminal import TerminalProgress
-    from coachworks.showroom.showroom import draw_showroom
 
     with TerminalProgress(console) as progress:
         showroom = draw_showroom(folder, cars=cars, seed=seed, progress=progress)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from coachworks.showroom.showroom import draw_showroom
+from coachworks.cli.showroom.showroom import draw_showroom
 from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, Lab
 
 CARS, MORE_CARS = 40, 6  # so few that the demo's gates would stop some skills: they are lowered

@@ -14,7 +14,7 @@ from registered import mlflow_server
 from ruamel.yaml import YAML
 
 from cluster_fleet import bucket_client, empty_bucket
-from coachworks.showroom.showroom import draw_showroom
+from coachworks.cli.showroom.showroom import draw_showroom
 from components.deploy.helm_binary import HELM_VARIABLE
 from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from coachworks.cli.showroom.car import body_types, paints
+from coachworks.cli.showroom.damage import QUALITIES
+from coachworks.cli.showroom.plan import SKILLS
+from coachworks.cli.showroom.surroundings import PLACES
 from coachworks.fleet.starter import scalar
-from coachworks.showroom.car import body_types, paints
-from coachworks.showroom.damage import QUALITIES
-from coachworks.showroom.plan import SKILLS
-from coachworks.showroom.surroundings import PLACES
 
 LABELS: dict[str, list[str]] = {
     "image-content": [

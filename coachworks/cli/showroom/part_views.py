@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, grown, rounded, smooth
-from coachworks.showroom.car import Car
-from coachworks.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, from_hsv, lighter
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, grown, rounded, smooth
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, from_hsv, lighter
 
 
 def draw_close_up(canvas: Canvas, car: Car, rng: random.Random) -> None:

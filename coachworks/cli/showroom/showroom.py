@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from coachworks.cli.showroom.fleet_text import fleet_text
+from coachworks.cli.showroom.photographer import take
+from coachworks.cli.showroom.plan import SKILLS, PlannedPhoto, plan_photos, plan_unseen
 from coachworks.progress import SILENT, Progress
-from coachworks.showroom.fleet_text import fleet_text
-from coachworks.showroom.photographer import take
-from coachworks.showroom.plan import SKILLS, PlannedPhoto, plan_photos, plan_unseen
 
 CARS = 84  # 840 photos: enough to learn five skills from, few enough to draw and train on two cores in a few minutes
 SOURCE = "showroom"

@@ -3,11 +3,11 @@
 import random
 from collections.abc import Callable
 
-from coachworks.showroom.cabin_view import draw_interior
-from coachworks.showroom.canvas import Canvas
-from coachworks.showroom.car import Car
-from coachworks.showroom.part_views import draw_close_up, draw_close_up_with_text
-from coachworks.showroom.wheel_view import draw_wheel_photo
+from coachworks.cli.showroom.cabin_view import draw_interior
+from coachworks.cli.showroom.canvas import Canvas
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.part_views import draw_close_up, draw_close_up_with_text
+from coachworks.cli.showroom.wheel_view import draw_wheel_photo
 
 NEAR_VIEWS: dict[str, Callable[[Canvas, Car, random.Random], None]] = {
     "interior": draw_interior,

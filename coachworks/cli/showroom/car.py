@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from coachworks.showroom.canvas import Points, smooth
-from coachworks.showroom.paint import PAINTS, Colour, from_hsv, paint
+from coachworks.cli.showroom.canvas import Points, smooth
+from coachworks.cli.showroom.paint import PAINTS, Colour, from_hsv, paint
 
 # Outlines from the front bumper over the roof to the rear bumper: x from the front, y from the ground, in metres.
 _NOSE = [(0.08, 0.28), (0.0, 0.45), (0.02, 0.62), (0.12, 0.76)]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from coachworks.showroom.canvas import Canvas, Points, box, ellipse, grown, rounded, smooth
-from coachworks.showroom.car import Car
-from coachworks.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, gloss, lighter, mix
+from coachworks.cli.showroom.canvas import Canvas, Points, box, ellipse, grown, rounded, smooth
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, gloss, lighter, mix
 
 
 def draw_end(canvas: Canvas, car: Car, *, rear: bool, lamps_on: bool = False) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, smooth
-from coachworks.showroom.paint import WHITE, Colour, darker, from_hsv, lighter, mix
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, smooth
+from coachworks.cli.showroom.paint import WHITE, Colour, darker, from_hsv, lighter, mix
 
 
 def draw_surroundings(canvas: Canvas, name: str, horizon_px: float, rng: random.Random) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from coachworks.showroom.paint import Colour
+from coachworks.cli.showroom.paint import Colour
 
 WIDTH_PX, HEIGHT_PX = 320, 240
 _SCALE = 2  # supersampling: four samples per pixel

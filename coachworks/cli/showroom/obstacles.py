@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, rounded, smooth
-from coachworks.showroom.paint import Colour, darker, from_hsv, lighter
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, rounded, smooth
+from coachworks.cli.showroom.paint import Colour, darker, from_hsv, lighter
 
 
 def draw_obstacle(canvas: Canvas, rng: random.Random) -> None:

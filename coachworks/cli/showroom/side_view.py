@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from coachworks.showroom.canvas import Canvas, Points, box, ellipse, grown, rounded, smooth
-from coachworks.showroom.car import Car
-from coachworks.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, gloss, lighter, mix
-from coachworks.showroom.wheel_view import draw_wheel
+from coachworks.cli.showroom.canvas import Canvas, Points, box, ellipse, grown, rounded, smooth
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, darker, gloss, lighter, mix
+from coachworks.cli.showroom.wheel_view import draw_wheel
 
 Open = Literal["door", "bonnet", "boot"]
 _LAMP_ON: Colour = (255, 250, 225)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from coachworks.showroom.car import Car, body_types, build_car, paints
-from coachworks.showroom.near_views import NEAR_VIEWS
-from coachworks.showroom.photographer import Shot, truth
-from coachworks.showroom.surroundings import PLACES
+from coachworks.cli.showroom.car import Car, body_types, build_car, paints
+from coachworks.cli.showroom.near_views import NEAR_VIEWS
+from coachworks.cli.showroom.photographer import Shot, truth
+from coachworks.cli.showroom.surroundings import PLACES
 
 SKILLS = {
     "image-content": "What does the photo show?",

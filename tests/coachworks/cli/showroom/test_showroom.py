@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX
+from coachworks.cli.showroom.plan import plan_photos
+from coachworks.cli.showroom.showroom import CARS, Showroom, draw_showroom
 from coachworks.errors import PhotoError
 from coachworks.fleet.reader import read_fleet
 from coachworks.photos import decode_photo
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX
-from coachworks.showroom.plan import plan_photos
-from coachworks.showroom.showroom import CARS, Showroom, draw_showroom
 
 FEW = 6  # cars: one of each body type
 

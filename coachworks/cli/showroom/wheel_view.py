@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, Points, box, ellipse
-from coachworks.showroom.car import Car
-from coachworks.showroom.paint import BLACK, RUBBER, WHITE, darker, from_hsv, lighter, mix
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, Points, box, ellipse
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.paint import BLACK, RUBBER, WHITE, darker, from_hsv, lighter, mix
 
 
 def draw_wheel(

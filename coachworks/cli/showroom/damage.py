@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX
 
 
 def develop(photo: Image.Image, rng: random.Random) -> Image.Image:

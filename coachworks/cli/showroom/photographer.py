@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from coachworks.showroom.canvas import Canvas, Points
-from coachworks.showroom.car import Car
-from coachworks.showroom.damage import damage, develop
-from coachworks.showroom.end_view import draw_end
-from coachworks.showroom.near_views import NEAR_VIEWS
-from coachworks.showroom.obstacles import draw_obstacle
-from coachworks.showroom.side_view import Open, draw_side
-from coachworks.showroom.surroundings import draw_surroundings, snowfall
+from coachworks.cli.showroom.canvas import Canvas, Points
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.damage import damage, develop
+from coachworks.cli.showroom.end_view import draw_end
+from coachworks.cli.showroom.near_views import NEAR_VIEWS
+from coachworks.cli.showroom.obstacles import draw_obstacle
+from coachworks.cli.showroom.side_view import Open, draw_side
+from coachworks.cli.showroom.surroundings import draw_surroundings, snowfall
 
 _NIGHT = "street-at-night"
 

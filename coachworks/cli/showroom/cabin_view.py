@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from coachworks.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, grown, rounded, smooth
-from coachworks.showroom.car import Car
-from coachworks.showroom.paint import CHROME, WHITE, Colour, darker, from_hsv, lighter, mix
+from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX, Canvas, box, ellipse, grown, rounded, smooth
+from coachworks.cli.showroom.car import Car
+from coachworks.cli.showroom.paint import CHROME, WHITE, Colour, darker, from_hsv, lighter, mix
 
 _ENDLESS = 400  # beyond what any camera position shows
 
