@@ -48,9 +48,9 @@ def init(
       coachworks init ./photos -f cars/fleet.yaml     write it elsewhere
       coachworks init ./photos --store s3://bucket/cars --tracking https://mlflow.example --environment cars
     """  # noqa: D301 — \b is click's mark for "keep these lines"
+    from coachworks.cli.starter import Surroundings, starter
     from coachworks.errors import InvalidConfigError
-    from coachworks.fleet.starter import Surroundings, starter
-    from coachworks.fleet.survey import survey
+    from components.ingest.survey import survey
 
     if file.exists() and not force:
         raise InvalidConfigError(

@@ -6,7 +6,7 @@ from coachworks.cli.showroom.car import body_types, paints
 from coachworks.cli.showroom.damage import QUALITIES
 from coachworks.cli.showroom.plan import SKILLS
 from coachworks.cli.showroom.surroundings import PLACES
-from coachworks.fleet.starter import scalar
+from coachworks.cli.starter import scalar
 
 LABELS: dict[str, list[str]] = {
     "image-content": [

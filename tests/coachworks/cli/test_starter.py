@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from coachworks.cli.starter import Surroundings, scalar, starter
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.reader import examine
-from coachworks.fleet.starter import Surroundings, scalar, starter
-from coachworks.fleet.survey import survey
+from components.ingest.survey import survey
 
 
 @pytest.fixture

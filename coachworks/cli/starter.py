@@ -6,8 +6,8 @@ from pathlib import Path
 
 from coachworks.errors import DataError
 from coachworks.fleet.reader import examine
-from coachworks.fleet.survey import SkillFound, Survey, fleet_name
 from coachworks.fleet.yaml_tree import resolve
+from components.ingest.survey import SkillFound, Survey, fleet_name
 
 _FEW = 10  # a label with fewer photos has perhaps one to be tested on
 _PLAIN = re.compile(r"[A-Za-z0-9./_][A-Za-z0-9 ./_+-]*")
