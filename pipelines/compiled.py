@@ -18,7 +18,7 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
     """
     from kfp import compiler
 
-    from components import images
+    from components import container_images
     from pipelines.fleet import compose
     from pipelines.placement import placement
 
@@ -26,7 +26,7 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
         pipeline = compose()
     else:
         cluster = fleet.spec.cluster
-        place = placement(cluster, cluster.image or images.STEPS, cached=cached)
+        place = placement(cluster, cluster.image or container_images.STEPS, cached=cached)
         pipeline = compose(place, pipeline_name(fleet), deploys=fleet.spec.deploy.automatic)
     compiler.Compiler().compile(pipeline, str(target))
 

@@ -11,7 +11,7 @@ import click
 from coachworks.cli.options import fleet_option, known_skills
 
 if TYPE_CHECKING:
-    from components.deploy.approval import Approved
+    from components.deploy.models.approval import Approved
 
 
 @click.command(short_help="Approve a model version, as critical skills need.")
@@ -34,7 +34,7 @@ def approve(file: Path, skill: str, version: str, by: str | None, note: str, rev
       coachworks approve image-quality 4 --revoke
     """  # noqa: D301 — \b is click's mark
     from coachworks.fleet.reader import read_fleet
-    from components.deploy import approval
+    from components.deploy.models import approval
 
     fleet = read_fleet(file)
     known_skills(fleet, [skill])

@@ -11,7 +11,7 @@ import click
 from coachworks.cli.options import fleet_option, json_option
 
 if TYPE_CHECKING:
-    from components.deploy.baked import ImageContext
+    from components.deploy.model_image import ImageContext
     from components.deploy.releasing import Site
 
 namespace_option = click.option(
@@ -73,8 +73,8 @@ def deploy(
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.fleet.reader import read_fleet
     from coachworks.results import jsonable
-    from components.deploy.baked import write_context
     from components.deploy.config import DeployConfig
+    from components.deploy.model_image import write_context
     from components.deploy.plan import plan
     from components.deploy.releasing import Wish, open_site, release_fleet
 

@@ -9,7 +9,7 @@ import click
 from coachworks import __version__
 from coachworks.cli.options import json_option
 from coachworks.shipped import checkout
-from components.images import TARGETS, tag, write_context
+from components.container_images import TARGETS, tag, write_context
 
 _CONTEXT = "images-context"  # the folder that the printed commands use where there is no checkout
 

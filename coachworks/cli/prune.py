@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from coachworks.fleet.model import Fleet
     from coachworks.store import Store
-    from components.deploy.retention import Entry, OpenRelease, Survey
+    from components.deploy.models.retention import Entry, OpenRelease, Survey
 
 
 @click.command(short_help="Remove from the store the models that nothing names.")
@@ -53,7 +53,7 @@ def prune(
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.fleet.reader import read_fleet
     from coachworks.store import open_store
-    from components.deploy.retention import survey
+    from components.deploy.models.retention import survey
 
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
@@ -90,8 +90,8 @@ def _alone(store: "Store") -> Any:
 def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenRelease, Sequence[str]]":
     """How releases are opened, and where to look for the fleet's."""
     from coachworks.errors import CoachworksError
-    from components.deploy.cluster import open_cluster
-    from components.deploy.helm import Helm
+    from components.deploy.cluster.namespace import open_cluster
+    from components.deploy.helm.client import Helm
 
     try:
         own = open_cluster(fleet.spec.deploy.namespace).namespace

@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from components.deploy.plan import Plan
     from components.deploy.releasing import Site
-    from components.deploy.standing import Standing
+    from components.deploy.status import Standing
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
-    from components.deploy.standing import Standing
+    from components.deploy.status import Standing
     from pipelines.summary import Summary
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
-    from components.deploy.standing import Standing
+    from components.deploy.status import Standing
 
 
 @click.command(short_help="Show how the latest run went, skill by skill.")
@@ -65,7 +65,7 @@ def _release(fleet: "Fleet", console: "Console") -> "Standing | None":
         return None
     from coachworks.errors import CoachworksError
     from components.deploy.releasing import open_site
-    from components.deploy.standing import standing
+    from components.deploy.status import standing
 
     try:
         found = standing(open_site(fleet))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
+from components.deploy.helm.manifests import by_name
 from components.deploy.releasing import Aim, Site, Wish, aim
-from components.deploy.rendered import by_name
-from components.deploy.route import route
-from components.deploy.values import layouts, versions
+from components.deploy.rollout_plan import route
+from components.deploy.target.values import layouts, versions
 
 HIDDEN = "(hidden)"
 

@@ -16,20 +16,20 @@ from coachworks.progress import SILENT, Progress
 from coachworks.shipped import shipped
 from coachworks.store import open_store
 from coachworks.tracking import open_client, tracking_of
-from components import images
-from components.deploy.bake import Rules
-from components.deploy.cluster import Cluster, open_cluster
+from components import container_images
+from components.deploy.canary.checks import Proof
+from components.deploy.canary.metrics import Rules
+from components.deploy.canary.smoke import choose
+from components.deploy.cluster.lease import hold
+from components.deploy.cluster.namespace import Cluster, open_cluster
 from components.deploy.config import DeployConfig
-from components.deploy.deployed import Deployment, record_deployed
-from components.deploy.helm import Helm
-from components.deploy.lease import hold
-from components.deploy.proof import Proof
+from components.deploy.helm.client import Helm
+from components.deploy.models.deployment_tags import Deployment, record_deployed
 from components.deploy.report import DeployedSkill, DeployReport
-from components.deploy.resolve import Resolved, resolve
 from components.deploy.rollout import Outcome, Rollout
-from components.deploy.route import in_place
-from components.deploy.smoke import choose
-from components.deploy.values import SHARED, Values, chart_values, layouts, settled, versions
+from components.deploy.rollout_plan import in_place
+from components.deploy.target.resolve import Resolved, resolve
+from components.deploy.target.values import SHARED, Values, chart_values, layouts, settled, versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def aim(site: Site, wish: Wish, progress: Progress = SILENT, released: Mapping[s
     )
     if resolved.manifest is None:
         return Aim(resolved, None)
-    image = wish.image or fleet.spec.deploy.image or images.tag("serving")
+    image = wish.image or fleet.spec.deploy.image or container_images.tag("serving")
     return Aim(resolved, chart_values(fleet, resolved.manifest, image=image, baked=wish.image is not None))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.deploy.bake import TrackRow
+from components.deploy.canary.metrics import TrackRow
 from components.deploy.rollout import Stage
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
-from components.deploy.bake import CANARY, STABLE, Verdict
-from components.deploy.cluster import Cluster
-from components.deploy.helm import Helm
-from components.deploy.lease import Hold, LostError
-from components.deploy.proof import Proof
-from components.deploy.rendered import read_deployments
-from components.deploy.route import route
-from components.deploy.values import Values, settled, versions, with_canary
+from components.deploy.canary.checks import Proof
+from components.deploy.canary.metrics import CANARY, STABLE, Verdict
+from components.deploy.cluster.lease import Hold, LostError
+from components.deploy.cluster.namespace import Cluster
+from components.deploy.helm.client import Helm
+from components.deploy.helm.manifests import read_deployments
+from components.deploy.rollout_plan import route
+from components.deploy.target.values import Values, settled, versions, with_canary
 
 ALL, NONE = "all", "none"  # whose pods the Services find, beside STABLE
 

@@ -15,7 +15,7 @@ from components.deploy.config import DeployConfig
 from components.deploy.releasing import Wish, aim, open_site, release_fleet
 from components.deploy.report import DeployReport
 from components.deploy.rollout import DeployError
-from components.deploy.route import in_place
+from components.deploy.rollout_plan import in_place
 
 
 def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context = ALONE) -> Result:

@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components import images
+from components import container_images
 
 
-@dsl.component(base_image=images.STEPS, install_kfp_package=False)
+@dsl.component(base_image=container_images.STEPS, install_kfp_package=False)
 def embed(fleet: str, augment: str, metrics: dsl.Output[dsl.Metrics], batch_size: int = 4, workers: int = 0) -> str:
     """Compute the backbone's features of the photos and their augmented views, each once.
 

@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components import images
+from components import container_images
 
 
-@dsl.component(base_image=images.STEPS, install_kfp_package=False)
+@dsl.component(base_image=container_images.STEPS, install_kfp_package=False)
 def ingest(fleet: str, metrics: dsl.Output[dsl.Metrics], ingested: str = "", workers: int = 0) -> str:
     """Take in the photos and tables that the fleet file names.
 

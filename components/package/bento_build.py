@@ -20,7 +20,7 @@ from coachworks.store import Store
 
 SERVICE = "serving.service:Answers"
 # What answering a photo imports. Of the steps, only those that serving shares code with.
-_CODE = ("coachworks", "serving", "components/__init__.py", "components/images.py")
+_CODE = ("coachworks", "serving", "components/__init__.py", "components/container_images.py")
 _STEPS = ("embed", "package", "train")
 _TIMEOUT_S = 300
 

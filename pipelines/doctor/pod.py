@@ -75,11 +75,11 @@ class Visit:
     def __enter__(self) -> Self:
         from kfp import compiler
 
-        from components import images
+        from components import container_images
         from pipelines.placement import placement
 
         cluster = self._fleet.spec.cluster
-        self.image = cluster.image or images.STEPS
+        self.image = cluster.image or container_images.STEPS
         with tempfile.TemporaryDirectory() as folder:
             package = Path(folder) / "doctor.yaml"
             pipeline = compose(placement(cluster, self.image, cached=False))

@@ -12,7 +12,7 @@ from load import Counted, Load, start_load
 from mlflow_release import MlflowRelease
 from serving_fleet import ServingFleet, serving_fleet
 
-from components import images
+from components import container_images
 from lab import PIPELINES, Lab, running_lab
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def image(lab: Lab) -> Callable[[str], str]:
     built: set[str] = set()
 
     def build(target: str) -> str:
-        name = images.tag(target)
+        name = container_images.tag(target)
         if target not in built:
             environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
             subprocess.run(

@@ -9,7 +9,7 @@ from deployer import ACCOUNT, USER
 from load import Load
 from serving_fleet import SERVICES, SHORT_S, ServingFleet
 
-from components.deploy.deployed import STABLE, deployments_of
+from components.deploy.models.deployment_tags import STABLE, deployments_of
 from components.register.observed import HEAD
 from helms import find
 from lab import S3_SECRET

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
-from components.deploy.cluster import Cluster, RolloutError, open_cluster
-from components.deploy.forward import Conversation, ask
-from components.deploy.helm import Helm, HelmError, UnfinishedError
-from components.deploy.lease import BusyError, hold
+from components.deploy.cluster.lease import BusyError, hold
+from components.deploy.cluster.namespace import Cluster, RolloutError, open_cluster
+from components.deploy.cluster.pod_http import Conversation, ask
+from components.deploy.helm.client import Helm, HelmError, UnfinishedError
 from helms import BOTH, find
 from lab import Lab, until
 
@@ -349,8 +349,8 @@ def test_a_conversation_with_a_pod_that_is_deleted_ends_with_an_error(helm, clus
 
 HOLDER = """
 import sys, time
-from components.deploy.cluster import open_cluster
-from components.deploy.lease import hold
+from components.deploy.cluster.namespace import open_cluster
+from components.deploy.cluster.lease import hold
 with hold(open_cluster(sys.argv[1]), "tiny", "bob@desk", duration_s=4):
     print("held", flush=True)
     time.sleep(300)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components import images
+from components import container_images
 from lab import Lab
 
 pytestmark = pytest.mark.cluster
@@ -36,7 +36,7 @@ from coachworks.settings import apply_quiet_settings
 apply_quiet_settings()
 {proves}
 from coachworks.cores import usable_cores
-from components import images
+from components import container_images
 assert usable_cores() == 1, usable_cores()
 assert not [name for name in ("gcc", "cc", "make") if shutil.which(name)]
 try:
@@ -46,7 +46,7 @@ except OSError:
 else:
     sys.exit("the root file system is writable")
 subprocess.run(["coachworks", "--version"], check=True, cwd="/")
-print(images.tag("{target}"))
+print(container_images.tag("{target}"))
 """
 
 
@@ -85,7 +85,7 @@ def pod(name: str, namespace: str, image: str, command: list[str]) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("target", images.TARGETS)
+@pytest.mark.parametrize("target", container_images.TARGETS)
 def test_an_image_works_as_it_is_confined(lab: Lab, namespace: str, image: Callable[[str], str], target: str) -> None:
     name = image(target)
     command = ["python", "-c", PROBE.format(proves=PROVES[target], target=target)]
@@ -101,15 +101,18 @@ def test_a_wheel_names_the_same_images_as_the_checkout(tmp_path: Path) -> None:
     """A real wheel, built and installed; its build needs the package index, as images do."""
     root = Path(__file__).parents[2]
     context = tmp_path / "context"
-    expected = {target: images.tag(target) for target in images.TARGETS}
-    images.write_context(context)
+    expected = {target: container_images.tag(target) for target in container_images.TARGETS}
+    container_images.write_context(context)
     (context / "README.md").write_text((root / "README.md").read_text("utf-8"), "utf-8")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, context], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     site = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
-    code = "import json; from components import images; print(json.dumps({t: images.tag(t) for t in images.TARGETS}))"
+    code = (
+        "import json; from components import container_images as images; "
+        "print(json.dumps({t: images.tag(t) for t in images.TARGETS}))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); {code}"],
         cwd=tmp_path,

@@ -4,7 +4,7 @@ from typing import Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
-from components.deploy.values import chart_values
+from components.deploy.target.values import chart_values
 
 SHA = "ab" * 32
 

@@ -19,11 +19,11 @@ from coachworks.kubernetes_api import path_of
 from coachworks.models.backbone import BackboneSpec
 from coachworks.results import produce
 from coachworks.store import Store
-from components.deploy.cluster import Cluster, PodState
-from components.deploy.helm import Helm, Revision
-from components.deploy.objects import GROUP, TRACK
+from components.deploy.cluster.namespace import Cluster, PodState
+from components.deploy.cluster.state import GROUP, TRACK
+from components.deploy.helm.client import Helm, Revision
+from components.deploy.helm.manifests import read_deployments
 from components.deploy.releasing import Site
-from components.deploy.rendered import read_deployments
 from kubernetes_server import Objects
 
 CHART = Path(__file__).parents[2] / "charts" / "fleet"

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from cluster_fleet import bucket_client, empty_bucket
 from coachworks.cli.showroom.showroom import draw_showroom
-from components.deploy.helm_binary import HELM_VARIABLE
+from components.deploy.helm.binary import HELM_VARIABLE
 from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 
 CARS = 40

@@ -12,7 +12,7 @@ from registered import Registry
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.reader import read_fleet
-from components.deploy import approval
+from components.deploy.models import approval
 from components.register.comparison import Comparison
 
 FLEET = """\

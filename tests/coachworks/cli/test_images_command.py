@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from coachworks.cli import images as command
 from coachworks.cli.main import cli
-from components.images import TARGETS, tag
+from components.container_images import TARGETS, tag
 
 
 def said(*arguments: str) -> str:

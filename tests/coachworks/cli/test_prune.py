@@ -164,7 +164,7 @@ def cluster(tmp_path, monkeypatch):
             values=lambda revision: kept[revision],
         )
 
-    monkeypatch.setattr("components.deploy.helm.Helm", release_of)
+    monkeypatch.setattr("components.deploy.helm.client.Helm", release_of)
     with kubernetes_server() as objects:
         objects["/version"] = {"gitVersion": "v1.34.4"}
         write_kubeconfig(tmp_path / "kubeconfig", objects.address, namespace="of-context")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from coachworks.cli.release_table import show_plan, show_report, show_standing
 from components.deploy.plan import Plan, PlannedSkill
-from components.deploy.standing import Standing, StandingSkill
+from components.deploy.status import Standing, StandingSkill
 
 
 def shown(show: Callable[..., None], *given: Any) -> str:

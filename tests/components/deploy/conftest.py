@@ -8,7 +8,7 @@ from registered import Registry
 from released import LabelledCluster, ReadyHelm, Showroom, put_backbone
 
 from coachworks.store import FolderStore
-from components.deploy.cluster import Cluster, open_cluster
+from components.deploy.cluster.namespace import Cluster, open_cluster
 from deploy_values import fleet
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
 

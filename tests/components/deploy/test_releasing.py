@@ -13,13 +13,13 @@ from registered import fleet_of
 from released import Answers, Showroom, answering
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from components.deploy.cluster.lease import BusyError, hold
 from components.deploy.config import DeployConfig
-from components.deploy.deployed import deployments_of
-from components.deploy.lease import BusyError, hold
+from components.deploy.models.deployment_tags import deployments_of
 from components.deploy.releasing import Wish, open_site, release_fleet, roll_back, who
 from components.deploy.report import DeployReport
 from components.deploy.rollout import DeployError
-from components.deploy.values import versions, with_canary
+from components.deploy.target.values import versions, with_canary
 from deploy_values import fleet
 
 WISH = Wish(image="acme/baked:1", by="Ada")

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from released import MemoryHelm
 
-from components.deploy.bake import Counts, Rules, Verdict, judge
-from components.deploy.cluster import RolloutError
-from components.deploy.lease import LostError
-from components.deploy.objects import GROUP, TRACK
-from components.deploy.proof import UnfitError
-from components.deploy.rendered import by_name, read_deployments
+from components.deploy.canary.checks import UnfitError
+from components.deploy.canary.metrics import Counts, Rules, Verdict, judge
+from components.deploy.cluster.lease import LostError
+from components.deploy.cluster.namespace import RolloutError
+from components.deploy.cluster.state import GROUP, TRACK
+from components.deploy.helm.manifests import by_name, read_deployments
 from components.deploy.rollout import DeployError, Rollout
-from components.deploy.values import layouts, settled, versions
+from components.deploy.target.values import layouts, settled, versions
 from deploy_values import fleet, values_of
 
 

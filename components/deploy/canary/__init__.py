@@ -1,0 +1,1 @@
+"""The canary: smoke test, metrics of the soak, and the checks that decide."""

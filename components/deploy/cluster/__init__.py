@@ -1,0 +1,1 @@
+"""The cluster: a namespace, the state of its objects, readiness, the lease, and requests to pods."""

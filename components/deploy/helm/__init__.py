@@ -1,0 +1,1 @@
+"""Helm: the client, its binary, its failures, and the manifests it renders."""

@@ -1,0 +1,1 @@
+"""Models in the registry and the store, as a deployment sees them."""

@@ -1,0 +1,1 @@
+"""The target of a deployment: exact versions, and the chart's values."""

@@ -1,0 +1,193 @@
+"""From aliases to exact versions and digests, out of an MLflow that is embedded."""
+
+import pytest
+from registered import Registry, fleet_of
+from released import BACKBONE, add_version, put_backbone
+
+from coachworks.errors import DataError, NotFoundError
+from coachworks.tracking import tracking_of
+from components.deploy.models.approval import approve
+from components.deploy.target.resolve import resolve
+
+OTHER = "c" * 64
+
+
+@pytest.fixture
+def registry(store, empty_database, monkeypatch):
+    """`view` is critical, `light` is not."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    made = Registry.embedded(fleet_of(store.root), empty_database)
+    put_backbone(store)
+    return made
+
+
+@pytest.fixture
+def resolved(registry, store):
+    def call(**options):
+        return resolve(registry.fleet, store, registry.client, tracking_of(registry.fleet), **options)
+
+    return call
+
+
+@pytest.fixture
+def add(registry, store):
+    """Register versions; a critical skill's are approved unless told otherwise."""
+
+    def call(skill, *aliases, approved=True, **options):
+        number = add_version(registry, store, skill, *aliases, **options)
+        if skill == "view" and approved:
+            approve(registry.fleet, skill, number, by="Ada")
+        return number
+
+    return call
+
+
+def answering(registry, **versions):
+    """The values of a release of these versions."""
+    return {
+        "skills": {
+            skill: {"model": {"version": number, "head_sha256": registry.tags(skill, number)["head_digest"]}}
+            for skill, number in versions.items()
+        }
+    }
+
+
+def versions(found):
+    return {skill: head.version for skill, head in found.manifest.skills.items()}
+
+
+def test_the_alias_champion_becomes_a_number_and_a_digest(registry, add, resolved):
+    for skill in ("view", "light"):
+        add(skill)
+        add(skill, "champion")
+        add(skill, "challenger")
+    found = resolved()
+    assert versions(found) == {"view": "2", "light": "2"}
+    digests = {skill: head.head_sha256 for skill, head in found.manifest.skills.items()}
+    assert digests == {skill: registry.tags(skill, "2")["head_digest"] for skill in ("view", "light")}
+    assert found.manifest.backbone.digest == BACKBONE
+    assert (found.awaiting, found.left_out) == ({}, {})
+
+
+def test_an_alias_that_moves_changes_what_is_released(registry, add, resolved):
+    add("light", "champion")
+    add("light")
+    before = resolved().manifest.digest()
+    registry.client.set_registered_model_alias("showroom.light", "champion", "2")
+    assert resolved().manifest.digest() != before
+    assert versions(resolved()) == {"light": "2"}
+
+
+def test_a_pinned_version_goes_before_the_champion_and_needs_no_alias(add, resolved):
+    add("view", "champion")
+    add("light", "champion")
+    add("light")
+    assert versions(resolved(pinned={"light": "2"})) == {"view": "1", "light": "2"}
+
+
+@pytest.mark.parametrize("number", ["9", "v1", "latest"])
+def test_a_pinned_version_that_does_not_exist_is_named(add, resolved, number):
+    add("light", "champion")
+    with pytest.raises(
+        NotFoundError, match=rf"'showroom.light' has no version '{number}'. `coachworks mlflow` shows its versions"
+    ):
+        resolved(pinned={"light": number})
+
+
+def test_a_skill_that_nobody_registered_is_left_out_with_the_way_out(add, resolved):
+    add("light", "champion")
+    found = resolved()
+    assert versions(found) == {"light": "1"}
+    assert found.left_out == {"view": "no model 'showroom.view' is registered. Run the pipeline: `coachworks run`."}
+
+
+def test_a_model_without_a_champion_is_left_out(add, resolved):
+    add("light", "champion")
+    add("view", "challenger")
+    assert "no version of 'showroom.view' has the alias `champion`" in resolved().left_out["view"]
+
+
+def test_a_version_that_somebody_else_registered_is_left_out(registry, add, resolved):
+    add("light", "champion")
+    registry.add("view", None, "champion")
+    assert resolved().left_out == {
+        "view": "version 1 of 'showroom.view' was not registered by coachworks: it lacks the tag 'head_digest'."
+    }
+
+
+def test_a_head_that_the_store_lost_is_left_out_with_the_way_out(registry, add, resolved):
+    add("light", "champion")
+    registry.add("view", "d" * 64, "champion")
+    approve(registry.fleet, "view", "1", by="Ada")
+    assert "is not in the store" in resolved().left_out["view"]
+    assert "`coachworks run --from train`" in resolved().left_out["view"]
+
+
+def test_a_skill_that_reads_another_backbone_than_the_newest_is_left_out(store, add, resolved):
+    put_backbone(store, OTHER)
+    add("view", "champion")
+    add("light")
+    add("light", "champion", backbone=OTHER)
+    found = resolved()
+    assert versions(found) == {"light": "2"}
+    assert "reads another backbone than most" in found.left_out["view"]
+
+
+def test_without_any_usable_skill_every_reason_is_told(registry, resolved):
+    registry.add("light", "d" * 64, "champion")
+    with pytest.raises(DataError) as caught:
+        resolved()
+    first, *reasons = str(caught.value).splitlines()
+    assert first == "no skill of the fleet can be released:"
+    assert reasons[0].startswith("  view: no model 'showroom.view' is registered")
+    assert reasons[1].startswith("  light: its champion, version 1, is registered but its head dddddddddddd is not")
+
+
+def test_a_skill_that_answers_is_not_silenced_by_accident(registry, add, resolved):
+    add("view", "champion")
+    add("light", "champion")
+    released = answering(registry, view="1", light="1")
+    registry.client.delete_registered_model_alias("showroom.light", "champion")
+    with pytest.raises(DataError, match=r"(?s)answer now and would no longer:\n  light: no version .*remove them from"):
+        resolved(released=released)
+
+
+def test_a_skill_that_the_fleet_file_no_longer_names_may_go(registry, add, resolved):
+    add("light", "champion")
+    released = answering(registry, light="1")
+    released["skills"]["wheel"] = released["skills"]["light"]
+    assert versions(resolved(released=released)) == {"light": "1"}
+
+
+def test_a_critical_version_that_nobody_approved_is_left_out(add, resolved):
+    add("view", "champion", approved=False)
+    add("light", "champion")
+    found = resolved()
+    assert versions(found) == {"light": "1"}
+    assert "coachworks approve view 1" in found.awaiting["view"]
+    assert found.left_out == found.awaiting
+
+
+def test_the_version_that_answers_stays_while_its_successor_awaits_approval(registry, add, resolved):
+    add("view")
+    add("view", "champion", approved=False)
+    add("light", "champion")
+    found = resolved(released=answering(registry, view="1"))
+    assert versions(found) == {"view": "1", "light": "1"}
+    assert "nobody has approved its version 2" in found.awaiting["view"]
+    assert found.left_out == {}
+
+
+def test_pinning_does_not_replace_an_approval(add, resolved):
+    add("view", "champion")
+    add("view", approved=False)
+    add("light", "champion")
+    assert "coachworks approve view 2" in resolved(pinned={"view": "2"}).awaiting["view"]
+
+
+def test_where_all_awaits_approval_there_is_nothing_to_release(add, resolved):
+    add("view", "champion", approved=False)
+    found = resolved()
+    assert found.manifest is None
+    assert list(found.awaiting) == ["view"]
+    assert set(found.left_out) == {"view", "light"}

@@ -1,0 +1,164 @@
+"""The images: a tag names the content, wherever it is computed; the Dockerfile keeps what pods rely on."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from coachworks.errors import InvalidConfigError
+from coachworks.settings import QUIET
+from components import container_images
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text("utf-8"))
+STAGES = {
+    re.search(r"AS (\S+)", stage).group(1): stage
+    for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
+}
+
+
+def tag_from(code: Path, target: str = "steps") -> str:
+    """The tag as the code in the folder `code` computes it."""
+    code = f"from components import container_images; print(container_images.tag({target!r}))"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    container_images.write_context(tmp_path / "context")
+    return tmp_path / "context"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, context: Path) -> Path:
+    """The code as a wheel installs it, laid out as pyproject.toml says."""
+    site = tmp_path / "site-packages"
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for package in wheel["packages"]:
+        shutil.copytree(context / package, site / package)
+    for source, target in wheel["force-include"].items():
+        (site / target).parent.mkdir(exist_ok=True)
+        (shutil.copytree if (context / source).is_dir() else shutil.copyfile)(context / source, site / target)
+    return site
+
+
+def test_a_tag_names_target_version_and_content() -> None:
+    assert re.fullmatch(r"coachworks/serving:\d+\.\d+\.\d+-[0-9a-f]{12}", container_images.tag("serving"))
+    assert container_images.tag("steps", registry="ghcr.io/acme/") == f"ghcr.io/acme/{container_images.tag('steps')}"
+    assert container_images.tag("steps") == container_images.STEPS
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="target must be one of serving, steps, platform, deployer; got 'x'"):
+        container_images.tag("x")
+
+
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_the_tag_is_the_same_in_a_checkout_in_a_context_and_from_a_wheel(
+    context: Path, installed: Path, target: str
+) -> None:
+    assert tag_from(context, target) == tag_from(installed, target) == tag_from(ROOT, target)
+
+
+@pytest.mark.parametrize(
+    "name", ["serving/app.py", "components/evaluate/page.html.jinja", "Dockerfile", "requirements.lock"]
+)
+def test_the_tag_changes_with_what_goes_into_the_image(context: Path, name: str) -> None:
+    before = tag_from(context)
+    (context / name).write_text((context / name).read_text("utf-8") + "\n", "utf-8")
+    assert tag_from(context) != before
+
+
+def test_the_tag_stays_when_what_is_left_out_changes(context: Path) -> None:
+    before = tag_from(context)
+    for name in (
+        "tests/test_it.py",
+        "docs/index.md",
+        "README.md",
+        "serving/__pycache__/app.pyc",
+        "serving/.app.py.swp",
+    ):
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text("changed", "utf-8")
+    assert tag_from(context) == before
+
+
+def test_charts_are_part_of_what_deploys_only(context: Path) -> None:
+    before = {target: tag_from(context, target) for target in container_images.TARGETS}
+    (context / "charts" / "Chart.yaml").write_text("changed", "utf-8")
+    changed = {target for target in container_images.TARGETS if tag_from(context, target) != before[target]}
+    assert changed == {"steps", "deployer"}
+
+
+def test_a_context_is_not_written_over_something_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(InvalidConfigError, match="must go to a new or empty folder"):
+        container_images.write_context(tmp_path)
+
+
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_every_target_runs_as_a_numeric_user_that_is_not_root(target: str) -> None:
+    users = re.findall(r"^USER (.+)$", STAGES[target], flags=re.MULTILINE)
+    assert users
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+
+
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_every_target_installs_before_it_copies_code_and_says_what_it_is(target: str) -> None:
+    assert "RUN" not in STAGES[target]
+    assert "COPY --from=code" in STAGES[target]
+    assert "COPY --from=code" not in STAGES[f"{target}-dependencies"]
+    for label in ("title", "description", "version", "revision", "source"):
+        assert f"org.opencontainers.image.{label}=" in STAGES[target]
+    assert f'"{container_images.TARGETS[target]}"'.lower() in STAGES[target].lower()
+
+
+def test_the_images_settings_are_the_quiet_ones_and_all_that_is_written_goes_under_tmp() -> None:
+    declared = dict(
+        re.findall(r"([A-Z_]+)=(\S+)", re.search(r"^ENV (.+)$", STAGES["base"], flags=re.MULTILINE).group(1))
+    )
+    assert QUIET.items() <= declared.items()
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "BENTOML_HOME", "COACHWORKS_CACHE"):
+        assert Path(declared[name]).is_relative_to("/tmp"), name  # noqa: S108 — the images' own volume
+
+
+def test_nothing_needs_buildkit() -> None:
+    assert not re.search(r"--mount|<<|--chmod|--link|^# *syntax", DOCKERFILE, flags=re.MULTILINE)
+
+
+def test_the_build_context_is_what_the_images_copy_and_no_more() -> None:
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    rules = [line for line in ignored if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, flags=re.MULTILINE)
+        for name in line.split()
+    }
+    assert {rule[1:] for rule in rules if rule.startswith("!") and "*" not in rule} == copied
+
+
+def test_each_target_installs_the_locked_requirements_of_its_extras(tmp_path: Path) -> None:
+    """Runs the very command of the Dockerfile."""
+    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    command = re.search(r"^RUN (.+)$", STAGES["requirements"], flags=re.MULTILINE).group(1)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    locked = {line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").split()}
+    installs = {
+        target: {re.match(r"[\w.-]+", line).group().replace(".", "-").lower() for line in file.read_text().splitlines()}
+        for target in container_images.TARGETS
+        if (file := tmp_path / f"{target}.txt")
+    }
+    assert all(names <= locked for names in installs.values())
+    assert not {"torch", "mlflow", "kfp"} & installs["serving"]
+    assert {"torch", "mlflow", "kfp", "boto3", "typst"} | installs["serving"] <= installs["steps"]
+    assert {"mlflow", "psycopg", "boto3"} <= installs["platform"]
+    assert {"kubernetes", "mlflow-skinny", "pyarrow", "boto3"} <= installs["deployer"]
+    assert not {"torch", "mlflow"} & installs["deployer"]
