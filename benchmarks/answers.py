@@ -24,10 +24,11 @@ from coachworks.digests import digest_file
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head
+from coachworks.models.keys import head_key, head_manifest_key, onnx_key
 from coachworks.models.session import open_session, run_session
 from coachworks.results import produce
 from coachworks.store import FolderStore
-from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
+from components.embed.backbones import ensure_backbone, find_backbone
 from components.package.step import package
 from serving.bento_server import bento_server, free_port
 
@@ -109,9 +110,9 @@ def registered(store: FolderStore, spec: BackboneSpec, name: str) -> dict[str, o
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         head.save(Path(file.name))
         digest = digest_file(Path(file.name))
-        store.write_file(f"heads/{digest}.safetensors", Path(file.name))
+        store.write_file(head_key(digest), Path(file.name))
     beside = {"labels": LABELS, "kind": "linear", "backbone_digest": spec.digest, "created_at": "2026-01-01T00:00:00"}
-    store.write(f"heads/{digest}.json", json.dumps(beside).encode())
+    store.write(head_manifest_key(digest), json.dumps(beside).encode())
     return {"status": "champion", "reason": "", "version": "1", "champion_version": "1", "head_digest": digest}
 
 

@@ -24,10 +24,11 @@ import numpy as np
 from coachworks.cores import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.models.backbone import BackboneSpec
+from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
 from coachworks.store import FolderStore
-from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
+from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.pool import run_chunks
 from components.embed.work import Job, Photo, Work
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from coachworks.digests import digest_file
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
+from coachworks.models.keys import head_key, onnx_key
 from coachworks.models.manifest import BACKBONE, Manifest, head_file
 from coachworks.settings import take_mounted_environment
 from coachworks.store import Store, open_store
 from coachworks.store.local_cache import CACHE_VARIABLE
-from components.embed.backbones import onnx_key
 from serving.release import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_release
 
 STORE_VARIABLE = "COACHWORKS_STORE"
@@ -49,7 +49,7 @@ def wanted_by(manifest: Manifest) -> Iterator[Wanted]:
     yield Wanted(BACKBONE, onnx_key(backbone.digest), backbone.sha256, f"the backbone {backbone.name}")
     for skill, head in manifest.skills.items():
         about = f"the head of {skill!r}, version {head.version}"
-        yield Wanted(head_file(skill), f"heads/{head.head_sha256}.safetensors", head.head_sha256, about)
+        yield Wanted(head_file(skill), head_key(head.head_sha256), head.head_sha256, about)
 
 
 def fetch_models(store: Store, manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:

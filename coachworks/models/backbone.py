@@ -1,8 +1,12 @@
 """What a backbone needs to know about its photos, in one place, for training and serving alike."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
+
+from coachworks.models.keys import backbone_spec_key
+from coachworks.store import Store
 
 Resampling = Literal["bilinear", "bicubic", "lanczos", "box"]
 Fit = Literal["squash", "crop"]
@@ -45,3 +49,12 @@ class BackboneSpec:
         """The spec that `to_json` gave; further keys are ignored."""
         known = {field.name: document[field.name] for field in fields(cls)}
         return cls(**{**known, "mean": tuple(known["mean"]), "std": tuple(known["std"])})
+
+
+def read_backbone(store: Store, digest: str) -> BackboneSpec:
+    """Read the specification of the converted backbone `digest`; its ONNX file is at `onnx_key(digest)`.
+
+    Raises:
+        NotFoundError: the backbone has not been converted into this store.
+    """
+    return BackboneSpec.from_json(json.loads(store.read(backbone_spec_key(digest))))

@@ -9,10 +9,11 @@ from typing import Any
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.backbone import read_backbone
 from coachworks.models.champions import Champion, head_bytes, head_manifest
+from coachworks.models.keys import onnx_key
 from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, PackagedBackbone, PackagedHead, head_file
 from coachworks.store import Store
-from components.embed.backbones import onnx_key, read_backbone
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.results import Result, latest, load
 from coachworks.store import Store
 
@@ -78,7 +79,7 @@ def head_manifest(store: Store, champion: Champion) -> dict[str, Any]:
     Raises:
         NotFoundError: the store holds no such head.
     """
-    document: dict[str, Any] = json.loads(store.read(f"heads/{champion.head_digest}.json"))
+    document: dict[str, Any] = json.loads(store.read(head_manifest_key(champion.head_digest)))
     return document
 
 
@@ -89,7 +90,7 @@ def head_bytes(store: Store, skill: str, champion: Champion) -> bytes:
         NotFoundError: the store holds no such head.
         DataError: it is not the one that was registered.
     """
-    data = store.read(f"heads/{champion.head_digest}.safetensors")
+    data = store.read(head_key(champion.head_digest))
     actual = digest_bytes(data)
     if actual != champion.head_digest:
         raise DataError(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import InvalidConfigError
-from coachworks.models.backbone import BackboneSpec
+from coachworks.models.backbone import BackboneSpec, read_backbone
+from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import PREPROCESSING
 from coachworks.progress import SILENT, Progress
 from coachworks.store import Store
@@ -45,7 +46,7 @@ def ensure_backbone(store: Store, source: Source, *, progress: Progress = SILENT
     Raises:
         DataError: the converted network does not compute what the original does.
     """
-    if not (store.exists(onnx_key(source.digest)) and store.exists(_spec_key(source.digest))):
+    if not (store.exists(onnx_key(source.digest)) and store.exists(backbone_spec_key(source.digest))):
         from components.embed.conversion import convert
 
         progress.note(f"converting the backbone {source.name} to ONNX, once")
@@ -63,23 +64,5 @@ def ensure_backbone(store: Store, source: Source, *, progress: Progress = SILENT
             preprocessing=PREPROCESSING,
         )
         store.write(onnx_key(spec.digest), onnx)
-        store.write(_spec_key(spec.digest), json.dumps(spec.to_json(), indent=1).encode())
+        store.write(backbone_spec_key(spec.digest), json.dumps(spec.to_json(), indent=1).encode())
     return read_backbone(store, source.digest)
-
-
-def read_backbone(store: Store, digest: str) -> BackboneSpec:
-    """The spec of the converted backbone `digest`; its ONNX file is at `onnx_key(digest)`.
-
-    Raises:
-        NotFoundError: it has not been converted into this store.
-    """
-    return BackboneSpec.from_json(json.loads(store.read(_spec_key(digest))))
-
-
-def onnx_key(digest: str) -> str:
-    """Key of a converted backbone in the store."""
-    return f"backbones/{digest}.onnx"
-
-
-def _spec_key(digest: str) -> str:
-    return f"backbones/{digest}.json"

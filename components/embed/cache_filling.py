@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from coachworks.cores import usable_cores
 from coachworks.features import known_photos, space_of, view_folder, write_shard
 from coachworks.models.backbone import BackboneSpec
+from coachworks.models.keys import onnx_key
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.augment.policy import Policy
-from components.embed.backbones import onnx_key
 from components.embed.config import EmbedConfig
 from components.embed.gpu import BATCH, TorchBackbone, accelerator
 from components.embed.pool import run_chunks

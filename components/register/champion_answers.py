@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.errors import NotFoundError
+from coachworks.models.keys import head_key
 from coachworks.store import Store
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, HEAD_FILE
@@ -57,7 +58,7 @@ def _ask(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence
 
 def _head_file(client: "MlflowClient", store: Store, champion: Version) -> Path:
     """The champion's head, from the store, else from the registry: another machine may have registered it."""
-    key = f"heads/{champion.tags[HEAD]}.safetensors"
+    key = head_key(champion.tags[HEAD])
     if not store.exists(key):
         with store.scratch() as folder:
             store.write_file(key, Path(_download(client, champion, f"{FOLDER}/{HEAD_FILE}", folder)))

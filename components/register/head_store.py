@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.store import Store
 from components.register.lineage import SkillRecord
 
@@ -15,10 +16,10 @@ def keep_head(store: Store, record: SkillRecord) -> None:
     The manifest comes last: where it is, the head is.
     """
     digest = record.head_digest
-    if store.exists(f"heads/{digest}.json"):
+    if store.exists(head_manifest_key(digest)):
         return
-    store.write_file(f"heads/{digest}.safetensors", record.folder / "head.safetensors")
-    store.write(f"heads/{digest}.json", json.dumps(manifest(record), indent=1, ensure_ascii=False).encode())
+    store.write_file(head_key(digest), record.folder / "head.safetensors")
+    store.write(head_manifest_key(digest), json.dumps(manifest(record), indent=1, ensure_ascii=False).encode())
 
 
 def manifest(record: SkillRecord) -> dict[str, Any]:

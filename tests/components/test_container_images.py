@@ -24,8 +24,8 @@ STAGES = {
 
 def tag_from(code: Path, target: str = "steps") -> str:
     """The tag as the code in the folder `code` computes it."""
-    code = f"from components import container_images; print(container_images.tag({target!r}))"
-    command = [sys.executable, "-c", code]
+    statement = f"from components import container_images; print(container_images.tag({target!r}))"
+    command = [sys.executable, "-c", statement]
     environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 

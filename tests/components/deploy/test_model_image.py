@@ -8,10 +8,10 @@ from released import Showroom, put_backbone
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError
+from coachworks.models.keys import onnx_key
 from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, head_file
 from components.deploy.model_image import write_context
 from components.deploy.releasing import Wish
-from components.embed.backbones import onnx_key
 from deploy_values import fleet
 
 BASE = "ghcr.io/acme/coachworks/serving:1"

@@ -11,11 +11,13 @@ from PIL import Image
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.models.backbone import read_backbone
+from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import preprocess, resized
 from coachworks.models.session import open_session, run_session
 from coachworks.store import FolderStore
 from components.embed import efficientnet_lite
-from components.embed.backbones import ensure_backbone, find_backbone, onnx_key, read_backbone
+from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.conversion import convert
 from components.embed.gpu import TorchBackbone
 

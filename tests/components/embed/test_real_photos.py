@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
-from components.embed.backbones import ensure_backbone, find_backbone, onnx_key
+from components.embed.backbones import ensure_backbone, find_backbone
 
 
 @pytest.mark.data

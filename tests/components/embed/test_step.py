@@ -15,13 +15,14 @@ from coachworks.context import Context
 from coachworks.errors import DataError, InvalidConfigError, TransientError
 from coachworks.features import load_features
 from coachworks.fleet.model import Fleet
+from coachworks.models.backbone import read_backbone
+from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
 from coachworks.results import Result
 from coachworks.store import FolderStore
 from components.augment.step import augment
 from components.embed import cache_filling
-from components.embed.backbones import onnx_key, read_backbone
 from components.embed.config import EmbedConfig
 from components.embed.pool import run_chunks
 from components.embed.step import embed

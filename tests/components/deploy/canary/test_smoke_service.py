@@ -29,7 +29,7 @@ STEPS = ("split", "validate", "augment", "embed", "train")
 def fabricated():
     name = "fabricated_package"
     if name not in sys.modules:
-        file = Path(__file__).parents[1] / "package" / "fabricated.py"
+        file = Path(__file__).parents[2] / "package" / "fabricated.py"
         spec = importlib.util.spec_from_file_location(name, file)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module

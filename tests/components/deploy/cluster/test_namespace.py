@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coachworks.errors import InvalidConfigError, TransientError
-from components.deploy.cluster import namespace
+from components.deploy.cluster import namespace as namespace_module
 from components.deploy.cluster.namespace import RolloutError, open_cluster
 from components.deploy.cluster.state import read_autoscaler, read_deployment, read_pod, read_service
 
@@ -74,7 +74,7 @@ UNDER_WAY = {"updatedReplicas": 1, "availableReplicas": 2, "replicas": 3}
 @pytest.fixture
 def put(api_server, monkeypatch):
     """Put Deployments, ReplicaSets, pods, events and logs into the cluster."""
-    monkeypatch.setattr(namespace, "_EVERY_S", 0.02)
+    monkeypatch.setattr(namespace_module, "_EVERY_S", 0.02)
 
     def put(deployments=(), replica_sets=(), pods=(), events=(), logs=None):
         api_server[f"{APPS}/deployments"] = {"items": list(deployments)}
@@ -88,7 +88,7 @@ def put(api_server, monkeypatch):
 
 
 def wait(cluster, *, timeout_s: float = 5, **options: Any) -> None:
-    namespace.wait("cars", [DEPLOYMENT], timeout_s=timeout_s, **options)
+    cluster.wait("cars", [DEPLOYMENT], timeout_s=timeout_s, **options)
 
 
 # -- which cluster
@@ -142,16 +142,16 @@ def test_a_right_that_is_missing_is_named(cluster, api_server):
     said = 'pods is forbidden: User "system:serviceaccount:a:b" cannot list resource "pods" in API group "" in the '
     api_server[f"{CORE}/pods"] = (403, f'{said}namespace "models"')
     with pytest.raises(InvalidConfigError) as caught:
-        namespace.pods("cars")
+        cluster.pods("cars")
     assert "does not let system:serviceaccount:a:b list pods in the namespace 'models'." in str(caught.value)
     assert "Ask an administrator to install charts/platform with `rbac.create`" in str(caught.value)
 
 
 def test_rights_are_asked_for_as_kubernetes_has_them(cluster, api_server):
     api_server[REVIEW] = {"status": {"allowed": True}}
-    assert namespace.can("create", "deployments.apps")
+    assert cluster.can("create", "deployments.apps")
     api_server[REVIEW] = {"status": {"allowed": False}}
-    assert not namespace.can("get", "pods", "portforward")
+    assert not cluster.can("get", "pods", "portforward")
 
 
 # -- what is there
@@ -200,12 +200,12 @@ def test_a_service_and_an_autoscaler_are_told():
 
 def test_lists_ask_for_the_release_alone_and_are_in_order(cluster, api_server, put):
     put(pods=[pod(2), pod(1)])
-    assert [state.name[-1] for state in namespace.pods("cars", group="shared", track="stable")] == ["1", "2"]
+    assert [state.name[-1] for state in cluster.pods("cars", group="shared", track="stable")] == ["1", "2"]
     (asked,) = [line for line in api_server.asked if line.startswith(f"GET {CORE}/pods?")]
     assert "app.kubernetes.io%2Finstance%3Dcars%2Ccoachworks.dev%2Fgroup%3Dshared" in asked
     api_server["/apis/autoscaling/v2/namespaces/models/horizontalpodautoscalers"] = {"items": []}
     api_server[f"{CORE}/services"] = {"items": []}
-    assert namespace.autoscalers("cars") == namespace.services("cars") == []
+    assert cluster.autoscalers("cars") == cluster.services("cars") == []
 
 
 # -- waiting
@@ -336,7 +336,7 @@ def test_one_look_is_not_enough_to_give_up(cluster, put, api_server, monkeypatch
         looks += 1
         put([deployment()] if looks > 3 else [deployment(**UNDER_WAY)], [replica_set()], [pod()])
 
-    monkeypatch.setattr(namespace.time, "sleep", mend)
+    monkeypatch.setattr(namespace_module.time, "sleep", mend)
     wait(cluster)
     assert looks == 4
 
@@ -432,7 +432,7 @@ def test_removed_deployments_are_waited_for_until_their_pods_end(cluster, put):
     ending = pod(**RUNNING)
     ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     put([], [], [ending, pod(2, name="cars-canary-shared", **RUNNING)])
-    namespace.gone("cars", [DEPLOYMENT], timeout_s=1)
+    cluster.gone("cars", [DEPLOYMENT], timeout_s=1)
     with pytest.raises(RolloutError, match=f"cars-canary-shared-{HASH}-2 should be gone, and is still there after 0 s"):
-        namespace.gone("cars", ["cars-canary-shared"], timeout_s=0.1)
-    namespace.gone("cars", [], timeout_s=0.1)
+        cluster.gone("cars", ["cars-canary-shared"], timeout_s=0.1)
+    cluster.gone("cars", [], timeout_s=0.1)

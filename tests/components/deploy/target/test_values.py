@@ -149,4 +149,4 @@ def test_a_canary_is_what_the_stable_pods_are_not_yet() -> None:
 
 
 def test_the_bundled_chart_is_there_for_it() -> None:
-    assert (Path(__file__).parents[3] / "charts" / "fleet" / "Chart.yaml").exists()
+    assert (Path(__file__).parents[4] / "charts" / "fleet" / "Chart.yaml").exists()
