@@ -90,7 +90,7 @@ LABEL org.opencontainers.image.title="coachworks/serving" \
       org.opencontainers.image.source="${SOURCE}"
 USER 10001:10001
 EXPOSE 3000
-CMD ["python", "-m", "serving.start"]
+CMD ["python", "-m", "serving.launcher"]
 
 # ---- helm, for the step that deploys and for the deployer
 FROM ${HELM_IMAGE} AS helm

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from coachworks.context import ALONE
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_file
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec

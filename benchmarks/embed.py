@@ -21,7 +21,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.keys import onnx_key

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, NotFoundError
-from coachworks.store import Store, ahead
+from coachworks.store import Store, prefetched
 
 _IDS, _FEATURES = "photo_ids", "features"
 _LONGEST_HEADER = 1 << 20
@@ -63,7 +63,7 @@ def load_features(
             shards.append((key, rows))
         if not places:
             break
-    features = ahead(store, lambda key: _read_features(store, key), [key for key, _ in shards])
+    features = prefetched(store, lambda key: _read_features(store, key), [key for key, _ in shards])
     for (_, rows), rows_of_shard in zip(shards, features, strict=True):
         source = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
         result[[place for _, targets in rows for place in targets]] = rows_of_shard[source]
@@ -108,7 +108,7 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
 def _read_ids(store: Store, folder: str) -> Iterator[tuple[str, list[bytes]]]:
     """Each shard's key and the ids in it, without its features: in a bucket they are most of the bytes."""
     keys = list(store.list(folder))
-    yield from zip(keys, ahead(store, lambda key: _ids(store, key), keys), strict=True)
+    yield from zip(keys, prefetched(store, lambda key: _ids(store, key), keys), strict=True)
 
 
 def _ids(store: Store, key: str) -> list[bytes]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from coachworks.cores import thread_limits
+from coachworks.cpu_limit import thread_limits
 
 # Telemetry off, network look-ups off, chatter off. A user's own setting wins.
 QUIET = {

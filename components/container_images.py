@@ -8,9 +8,9 @@ from pathlib import Path
 
 import coachworks
 from coachworks import __version__
+from coachworks.bundled_files import shipped
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
-from coachworks.shipped import shipped
 
 STEPS: str  # the image of the pipeline's steps; computed when it is first asked for
 

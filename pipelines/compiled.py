@@ -20,7 +20,7 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
 
     from components import container_images
     from pipelines.fleet import compose
-    from pipelines.placement import placement
+    from pipelines.pod_spec import placement
 
     if fleet is None:
         pipeline = compose()

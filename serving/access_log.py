@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.instruments import Instruments
-from serving.refusals import Code, RefusalError
+from serving.errors import Code, RefusalError
+from serving.metrics import Instruments
 
 logger = logging.getLogger(__name__)
 

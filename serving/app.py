@@ -16,12 +16,12 @@ from starlette.responses import Response
 from coachworks import __version__
 from coachworks.errors import PhotoError
 from serving.access_log import AccessLog
-from serving.answers import ErrorDocument, Health, Prediction, SkillCard, SkillList
+from serving.answer_format import ErrorDocument, Health, Prediction, SkillCard, SkillList
 from serving.draining import Draining
 from serving.engine import Engine
-from serving.instruments import Instruments
+from serving.errors import RULES, Code, RefusalError, refusal_of
+from serving.metrics import Instruments
 from serving.predictor import Predictor
-from serving.refusals import RULES, Code, RefusalError, refusal_of
 from serving.release import Release
 from serving.settings import ServingSettings
 from serving.skill_ports import answering

@@ -10,7 +10,7 @@ from coachworks.errors import DataError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head, load_head
 from coachworks.models.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
-from serving.refusals import UnknownSkillError
+from serving.errors import UnknownSkillError
 
 _PACKAGE = "package the fleet again: `coachworks run`"
 _DEPLOY = "deploy the fleet again: `coachworks deploy`"

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from coachworks.errors import CoachworksError, InvalidConfigError
-from serving.answers import ErrorBody, ErrorDocument, Prediction
+from serving.answer_format import ErrorBody, ErrorDocument, Prediction
 
 _TIMEOUT_S = 60
 _ATTEMPTS = 5

@@ -12,12 +12,12 @@ from typing import Self
 from starlette.requests import Request
 
 from coachworks.photos import FORMATS
-from serving.answers import Answer
+from serving.answer_format import Answer
 from serving.batcher import MicroBatcher
 from serving.bundle import Bundle
-from serving.instruments import Instruments
+from serving.errors import Code, RefusalError
+from serving.metrics import Instruments
 from serving.predictor import Floats, Predictor, Query
-from serving.refusals import Code, RefusalError
 from serving.settings import ServingSettings
 from serving.upload import UploadBudget, uploaded_photo
 

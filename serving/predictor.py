@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
-from serving.answers import Answer, RunnerUp
+from serving.answer_format import Answer, RunnerUp
 from serving.bundle import Bundle
 
 Floats = NDArray[np.float32]

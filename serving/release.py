@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coachworks.errors import DataError
-from coachworks.fleet.parts import Name
+from coachworks.fleet.field_types import Name
 from coachworks.models.manifest import MANIFEST, Manifest
 
 RELEASE_VARIABLE = "COACHWORKS_RELEASE"

@@ -16,9 +16,9 @@ from serving.bundle import load_bundle
 from serving.draining import draining_file
 from serving.predictor import Predictor
 from serving.release import BUNDLE_VARIABLE, release_of
-from serving.revival import replace_dead_workers
 from serving.settings import ServingSettings
 from serving.sockets import inherited
+from serving.worker_restart import replace_dead_workers
 
 
 def bundle_folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from coachworks.errors import InvalidConfigError
 
-LISTENING_VARIABLE = "COACHWORKS_LISTENING"  # the descriptors, separated by commas; set by `serving.start` alone
+LISTENING_VARIABLE = "COACHWORKS_LISTENING"  # the descriptors, separated by commas; set by `serving.launcher` alone
 BACKLOG = 2048
 
 

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from serving.refusals import Code, RefusalError
+from serving.errors import Code, RefusalError
 
 FIELD = "photo"
 FORM = "multipart/form-data"

@@ -5,7 +5,7 @@ from validation.findings import Finding, Severity, Verdict, judge_skill
 from validation.near_duplicates import NearDuplicates, find_near_duplicates
 from validation.photo_rules import labels_about_quality, schema_rules
 from validation.rule import Rule
-from validation.rules import rules
+from validation.rule_set import rules
 from validation.suite import SuiteRun, run_suite
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.progress import SILENT, Progress
 
 if TYPE_CHECKING:

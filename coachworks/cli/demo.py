@@ -76,7 +76,7 @@ def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
     from rich.text import Text
 
     from coachworks.cli.serve import serving
-    from serving.answers import Prediction
+    from serving.answer_format import Prediction
     from serving.client import Client
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -47,7 +47,7 @@ def doctor(file: Path, no_pod: bool, timeout: int, as_json: bool) -> None:
     from rich.console import Console
 
     from coachworks.fleet.reader import read_fleet
-    from pipelines.doctor.rounds import make_rounds
+    from pipelines.doctor.run_checks import make_rounds
 
     fleet = read_fleet(file)
     progress = Console(stderr=True)

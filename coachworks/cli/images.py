@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from coachworks import __version__
+from coachworks.bundled_files import checkout
 from coachworks.cli.options import json_option
-from coachworks.shipped import checkout
 from components.container_images import TARGETS, tag, write_context
 
 _CONTEXT = "images-context"  # the folder that the printed commands use where there is no checkout

@@ -15,7 +15,7 @@ from coachworks.errors import InvalidConfigError, PhotoError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from serving.answers import Answer, ErrorBody
+    from serving.answer_format import Answer, ErrorBody
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -71,7 +71,7 @@ def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Said]]:
     """The files that `paths` stand for, and the folders that stand for none."""
-    from serving.answers import ErrorBody
+    from serving.answer_format import ErrorBody
 
     files: list[Path] = []
     empty: list[_Said] = []
@@ -94,8 +94,8 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Said]]:
 def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
+    from serving.errors import UnknownSkillError, refusal_of
     from serving.predictor import PHOTOS_PER_PASS, Predictor, Query
-    from serving.refusals import UnknownSkillError, refusal_of
 
     _, result = latest_package(file)
     bundle = load_bundle(result.file("bundle"))
@@ -128,9 +128,9 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
 
 
 def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
-    from serving.answers import Prediction
+    from serving.answer_format import Prediction
     from serving.client import Client
-    from serving.refusals import Code
+    from serving.errors import Code
 
     client = Client(url)
 
@@ -152,7 +152,7 @@ def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], 
 
 
 def _read(path: Path) -> bytes | _Said:
-    from serving.answers import ErrorBody
+    from serving.answer_format import ErrorBody
 
     try:
         return path.read_bytes()

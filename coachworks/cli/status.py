@@ -44,8 +44,8 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     console = Console(stderr=True)
     if record.remote and record.state == "running":
         from coachworks.cli.submit import watch
-        from pipelines.following import Watch
         from pipelines.kubeflow import open_kubeflow
+        from pipelines.remote_progress import Watch
 
         kubeflow = open_kubeflow(fleet.spec.cluster)
         if wait:

@@ -119,7 +119,7 @@ def watch(
     from coachworks.cli.follow import follow
     from coachworks.cli.run import finish
     from coachworks.runs import FAILED, load_run
-    from pipelines.following import Watch
+    from pipelines.remote_progress import Watch
     from pipelines.summary import summarise
 
     watched = Watch(kubeflow, store, run_id)

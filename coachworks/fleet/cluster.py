@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from coachworks.fleet import rules
-from coachworks.fleet.parts import Cpu, Memory, Name, Part, Text, Whole
+from coachworks.fleet.field_types import Cpu, Memory, Name, Part, Text, Whole
 from coachworks.steps import CHAIN
 
 # The steps that can use an accelerator.

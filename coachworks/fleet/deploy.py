@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from coachworks.fleet import rules
 from coachworks.fleet.cluster import CertificateAuthority, EnvironmentSource, ObjectName, check_image
-from coachworks.fleet.parts import Fraction, Name, Number, Part, Text, Whole
+from coachworks.fleet.field_types import Fraction, Name, Number, Part, Text, Whole
 
 # What of the chart's values this file says elsewhere, or `coachworks deploy` by itself.
 OWN_VALUES = (

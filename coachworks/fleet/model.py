@@ -16,7 +16,7 @@ from pydantic import (
 from coachworks.fleet import rules
 from coachworks.fleet.cluster import Cluster, VariableName, check_image
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.parts import Cpu, Fraction, Memory, Name, Number, Part, Text, Whole
+from coachworks.fleet.field_types import Cpu, Fraction, Memory, Name, Number, Part, Text, Whole
 from coachworks.steps import CHAIN, OPTIONAL
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000

@@ -5,9 +5,9 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from coachworks.fleet.error_messages import message
 from coachworks.fleet.model import Fleet
 from coachworks.fleet.problems import InvalidFleetError, Problem
-from coachworks.fleet.wording import message
 from coachworks.fleet.yaml_tree import Node, kind_of, read_tree
 
 MAX_BYTES = 1024 * 1024  # a fleet of 500 skills takes 200 kB

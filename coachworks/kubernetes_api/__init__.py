@@ -2,7 +2,7 @@
 
 from coachworks.kubernetes_api.connection import Connection, connect, path_of, settings_of
 from coachworks.kubernetes_api.failures import ConflictError, forbidden
-from coachworks.kubernetes_api.pod_trouble import Trouble, trouble_in_events, trouble_of
+from coachworks.kubernetes_api.pod_problems import Trouble, trouble_in_events, trouble_of
 
 __all__ = [
     "ConflictError",

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from coachworks.digests import digest_json
 from coachworks.errors import DataError
-from coachworks.fleet.parts import Name
+from coachworks.fleet.field_types import Name
 
 MANIFEST = "manifest.json"
 BACKBONE = "backbone.onnx"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from coachworks.bundled_files import shipped
 from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.manifest import Manifest
 from coachworks.progress import SILENT, Progress
-from coachworks.shipped import shipped
 from coachworks.store import open_store
 from coachworks.tracking import open_client, tracking_of
 from components import container_images

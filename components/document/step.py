@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coachworks.context import ALONE, Context
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_json, digest_sources
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, load, produce

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.features import known_photos, space_of, view_folder, write_shard
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.keys import onnx_key

@@ -13,7 +13,7 @@ from coachworks.errors import DataError, PhotoError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import decoded, preprocess, resized
 from coachworks.models.session import open_session, run_session
-from coachworks.store import Store, ahead, open_store
+from coachworks.store import Store, open_store, prefetched
 from components.augment.policy import Policy, augmenter
 
 
@@ -64,7 +64,7 @@ class Work:
 
     def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
         """One row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""
-        read = ahead(self._store, lambda photo: self._store.read(photo.key), photos)
+        read = prefetched(self._store, lambda photo: self._store.read(photo.key), photos)
         images = (image for photo, data in zip(photos, read, strict=True) for image in self._views(photo, data))
         if self._session is None:
             return np.stack([np.asarray(resized(image, self._spec)) for image in images])

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TypeVar
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.errors import PhotoError
 from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file

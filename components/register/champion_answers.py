@@ -10,7 +10,7 @@ from coachworks.models.keys import head_key
 from coachworks.store import Store
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, HEAD_FILE
-from components.register.observed import EVALUATE, HEAD, Version
+from components.register.registry_state import EVALUATE, HEAD, Version
 from components.register.runs import PREDICTIONS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from coachworks.tracking import VIEW, OvertakenError, Tracking, patiently
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
-from components.register.observed import CANDIDATE, EVALUATE, KIND, RUN, list_runs, valid_run
+from components.register.registry_state import CANDIDATE, EVALUATE, KIND, RUN, list_runs, valid_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,9 +14,9 @@ from coachworks.tracking import Tracking, open_client, patiently, tracking_of, t
 from components.register.config import RegisterConfig
 from components.register.head_store import keep_head
 from components.register.lineage import Lineage, SkillRecord
-from components.register.observed import Observed, ask, peek, settled, unchanged
+from components.register.registration import standing
+from components.register.registry_state import Observed, ask, peek, settled, unchanged
 from components.register.report import RegisterReport
-from components.register.standing import standing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

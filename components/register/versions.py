@@ -22,7 +22,7 @@ from components.register.comparison import Comparison, compare
 from components.register.config import RegisterConfig
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER
-from components.register.observed import (
+from components.register.registry_state import (
     BALANCED_ACCURACY,
     COMPARISON,
     EVALUATE,

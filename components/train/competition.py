@@ -9,10 +9,10 @@ import numpy as np
 from coachworks.context import ALONE, Context
 from components.train.candidate import Candidate, Chosen
 from components.train.config import TrainConfig
-from components.train.cores import wait_politely
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
 from components.train.selection import COMPLEXITY, Score, pick, score
+from components.train.torch_threads import wait_politely
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from components.train.batched_lbfgs import MAX_ITERATIONS, Problems, cross_entropy, fit_linear
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.descent import MAX_ITERATIONS, Problems, cross_entropy, fit_linear
 from components.train.lane import Lane
 from components.train.reduction import Reduction
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.cores import cores_for
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
+from components.train.torch_threads import cores_for
 
 if TYPE_CHECKING:
     import torch

@@ -130,8 +130,8 @@ def _train(
     folder: Path,
 ) -> _Trained:
     from coachworks.features import load_features
-    from components.train.answers import answer_table
     from components.train.competition import compete
+    from components.train.label_matrix import answer_table
     from components.train.lane import UNLABELLED, Lane, label_weights
     from components.train.reduction import fit_reduction
     from components.train.refit import refit

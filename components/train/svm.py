@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.models.head import gaussian_kernel
+from components.train.batched_lbfgs import MAX_ITERATIONS, Fit, Problems, fit_linear, squared_hinge
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
-from components.train.descent import MAX_ITERATIONS, Fit, Problems, fit_linear, squared_hinge
 from components.train.lane import Lane
 from components.train.reduction import Reduction, fit_reduction
 

@@ -76,7 +76,7 @@ class Visit:
         from kfp import compiler
 
         from components import container_images
-        from pipelines.placement import placement
+        from pipelines.pod_spec import placement
 
         cluster = self._fleet.spec.cluster
         self.image = cluster.image or container_images.STEPS

@@ -10,7 +10,7 @@ from load import Load
 from serving_fleet import SERVICES, SHORT_S, ServingFleet
 
 from components.deploy.models.deployment_tags import STABLE, deployments_of
-from components.register.observed import HEAD
+from components.register.registry_state import HEAD
 from helms import find
 from lab import S3_SECRET
 

@@ -13,7 +13,7 @@ import pytest
 from load import RESTRICTED, Load, start_load
 from serving_fleet import PODS, SERVICES, SHORT_S, ServingFleet
 
-from components.register.observed import HEAD
+from components.register.registry_state import HEAD
 from lab import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]

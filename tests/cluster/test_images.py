@@ -35,7 +35,7 @@ import shutil, subprocess, sys
 from coachworks.settings import apply_quiet_settings
 apply_quiet_settings()
 {proves}
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 from components import container_images
 assert usable_cores() == 1, usable_cores()
 assert not [name for name in ("gcc", "cc", "make") if shutil.which(name)]

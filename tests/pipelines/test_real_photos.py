@@ -44,7 +44,7 @@ def test_the_three_pairs_of_duplicates_with_contradicting_labels_are_found(trash
 
 def test_the_server_answers_about_a_real_photo(trashnet, data_folder: Path) -> None:
     from coachworks.cli.serve import serving
-    from serving.answers import Prediction
+    from serving.answer_format import Prediction
     from serving.client import Client
 
     folder, _ = trashnet

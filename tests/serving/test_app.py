@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
-from serving.answers import ErrorDocument
+from serving.answer_format import ErrorDocument
 from serving.app import create_app
+from serving.errors import RULES, Code, RefusalError
 from serving.predictor import Predictor
-from serving.refusals import RULES, Code, RefusalError
 from serving.settings import ServingSettings
 
 JPEG = {"content-type": "image/jpeg"}

@@ -7,7 +7,7 @@ import pytest
 from coachworks.errors import DataError
 from coachworks.models.manifest import Manifest
 from serving.bundle import Bundle, load_bundle
-from serving.refusals import UnknownSkillError
+from serving.errors import UnknownSkillError
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from serving import answers
+from serving import answer_format as answers
 from serving.app import create_app
-from serving.instruments import Instruments
+from serving.errors import RULES, Code
+from serving.metrics import Instruments
 from serving.predictor import Predictor
-from serving.refusals import RULES, Code
 from serving.settings import PREFIX, ServingSettings
 
 DOCS = Path(__file__).parents[2] / "docs"

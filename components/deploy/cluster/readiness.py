@@ -4,7 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from coachworks.errors import CoachworksError
-from coachworks.kubernetes_api.pod_trouble import CRASHING
+from coachworks.kubernetes_api.pod_problems import CRASHING
 from components.deploy.cluster.state import TEMPLATE, DeploymentState, Json, PodState
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from coachworks.progress import SILENT, Progress
 from coachworks.tracking import open_client, patiently, tracking_of, translated, version_page
 from components.deploy.models.registry import Model, model_name, read_model
 from components.register.comparison import Comparison
-from components.register.observed import BALANCED_ACCURACY, COMPARISON, HEAD, REASON, Version
+from components.register.registry_state import BALANCED_ACCURACY, COMPARISON, HEAD, REASON, Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

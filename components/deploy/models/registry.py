@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.tracking import CHAMPION
-from components.register.observed import Version
+from components.register.registry_state import Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

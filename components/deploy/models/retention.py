@@ -18,12 +18,12 @@ from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT, Progress
 from coachworks.results import latest, load
 from coachworks.runs import RUNNING, Run, load_run, read_progress
-from coachworks.store import Store, ahead
+from coachworks.store import Store, prefetched
 from coachworks.tracking import open_client, patiently, tracking_of, translated
 from components.deploy.models.deployment_tags import STABLE, deployments_of
 from components.deploy.models.registry import Model, read_models
 from components.deploy.models.stored_models import BACKBONE, HEAD, StoredModel, stored_models
-from components.register.observed import HEAD as HEAD_TAG
+from components.register.registry_state import HEAD as HEAD_TAG
 
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _DEAD_AFTER = timedelta(days=1)  # of silence: a step at work says something every second
@@ -135,7 +135,7 @@ def _require_idle(store: Store) -> list[str]:
     """
     silent = []
     ids = [key.split("/")[1] for key in store.list("runs") if key.endswith("/run.json")]
-    for run in (run for run in ahead(store, lambda name: load_run(store, name), ids) if run.state == RUNNING):
+    for run in (run for run in prefetched(store, lambda name: load_run(store, name), ids) if run.state == RUNNING):
         quiet_s = time.time() - _last_word(store, run)
         if quiet_s < _DEAD_AFTER.total_seconds():
             raise CoachworksError(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from coachworks.errors import NotFoundError
-from coachworks.store import Store, ahead
+from coachworks.store import Store, prefetched
 
 Kind = Literal["head", "backbone"]
 HEAD: Kind = "head"
@@ -62,7 +62,7 @@ def stored_models(store: Store) -> list[StoredModel]:
         if found := _KEY.fullmatch(key):
             kind, digest, _ = found.groups()
             keys[kind, digest].add(key)
-    return [model for model in ahead(store, lambda entry: _look(store, *entry), keys.items()) if model is not None]
+    return [model for model in prefetched(store, lambda entry: _look(store, *entry), keys.items()) if model is not None]
 
 
 def _look(store: Store, called: tuple[str, str], keys: Iterable[str]) -> StoredModel | None:

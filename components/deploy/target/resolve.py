@@ -13,7 +13,7 @@ from coachworks.store import Store
 from coachworks.tracking import CHAMPION, Tracking, translated
 from components.deploy.models.approval import missing
 from components.register.lineage import model_name
-from components.register.observed import HEAD, Version
+from components.register.registry_state import HEAD, Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ from pipelines.doctor.findings import Finding, Verdict
 from pipelines.doctor.pod import POD, Visit, compose
 from pipelines.doctor.pod_report import MARK, write_report
 from pipelines.kubeflow import RemoteRun, RemoteTask
-from pipelines.placement import placement
+from pipelines.pod_spec import placement
 
 FOUND = [Finding(what="store: access", verdict=Verdict.FAILED, said="no answer", way_out="Start it.")]
 IMAGE = "coachworks/steps:test"

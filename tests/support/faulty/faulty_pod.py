@@ -53,7 +53,7 @@ def spoil(engine: Any, fault: str) -> None:
     if kind == "never-ready":
 
         def never_ready(self: Any) -> None:
-            from serving.refusals import Code, RefusalError
+            from serving.errors import Code, RefusalError
 
             raise RefusalError(Code.NOT_READY, "faulty: this pod never gets ready")
 

@@ -1,4 +1,4 @@
-"""`python -m serving.start`, the command of the serving image: listens on a port per skill, then is `bentoml serve`.
+"""`python -m serving.launcher`, the command of the serving image: listens on a port per skill, then is `bentoml serve`.
 
 What it serves is the bento that COACHWORKS_BENTO names, else the one mounted at `/bento`, else the service of this very
 code.
@@ -56,7 +56,7 @@ def start(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and start."""
-    parser = argparse.ArgumentParser(prog="python -m serving.start", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m serving.launcher", description=__doc__)
     everywhere = "0.0.0.0"  # noqa: S104 — in a pod, behind a network policy
     parser.add_argument("--host", default=everywhere, help="IP address to listen on; default: %(default)s, all")
     parser.add_argument("--port", default=3000, type=int, help="the port that answers for all skills; %(default)s")

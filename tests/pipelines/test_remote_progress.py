@@ -10,8 +10,8 @@ from coachworks.progress import StoreProgress
 from coachworks.results import produce
 from coachworks.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, load_run, record_remote, record_result
 from coachworks.store import FolderStore
-from pipelines.following import failures, settle, states
 from pipelines.kubeflow import RemoteRun, RemoteTask
+from pipelines.remote_progress import failures, settle, states
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 

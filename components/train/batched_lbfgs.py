@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.cores import cores_for
+from components.train.torch_threads import cores_for
 
 if TYPE_CHECKING:
     import torch

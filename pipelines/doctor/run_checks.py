@@ -9,7 +9,7 @@ from coachworks.fleet.model import Fleet
 from pipelines.doctor import bucket
 from pipelines.doctor.bucket import Corner, check_store
 from pipelines.doctor.findings import Checks, Finding, Verdict, skipped
-from pipelines.doctor.here import check_file, check_kubeflow, check_namespace
+from pipelines.doctor.local_checks import check_file, check_kubeflow, check_namespace
 from pipelines.doctor.pod import POD, Visit
 from pipelines.doctor.report import Report, put_together
 from pipelines.doctor.tracking_server import check_tracking

@@ -6,7 +6,7 @@ from coachworks.tracking import CHAMPION
 from components.register import descriptions
 from components.register.comparison import Comparison
 from components.register.lineage import SkillRecord
-from components.register.observed import (
+from components.register.registry_state import (
     BALANCED_ACCURACY,
     COMPARISON,
     HEAD,

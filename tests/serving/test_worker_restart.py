@@ -5,10 +5,10 @@ import sys
 
 SUPERVISOR = """
 import signal, subprocess, sys, time
-from serving import revival
+from serving import worker_restart
 told = []
 {before}
-revival.replace_dead_workers()
+worker_restart.replace_dead_workers()
 signal.signal(signal.SIGHUP, lambda *_: told.append(time.monotonic()))
 {then}
 time.sleep(0.2)

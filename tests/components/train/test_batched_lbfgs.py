@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from components.train.descent import Problems, cross_entropy, fit_linear, squared_hinge
+from components.train.batched_lbfgs import Problems, cross_entropy, fit_linear, squared_hinge
 from components.train.lane import UNLABELLED, Lane
 
 LABELS = (2, 3, 6)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coachworks.cores import usable_cores
+from coachworks.cpu_limit import usable_cores
 
 _SMALL = 2_000_000_000  # multiplications per product: some 30 ms on one core; below it cores wait more than they work
 

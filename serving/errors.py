@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from coachworks.errors import CoachworksError, PhotoError
 from coachworks.photos import FORMATS, MAX_BYTES
-from serving.answers import ErrorBody, ErrorDocument
+from serving.answer_format import ErrorBody, ErrorDocument
 
 
 class Code(StrEnum):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from coachworks.bundled_files import checkout, shipped
 from coachworks.errors import NotFoundError
-from coachworks.shipped import checkout, shipped
 
 
 def test_a_checkout_has_its_files_at_its_root() -> None:

@@ -13,12 +13,12 @@ B = TypeVar("B")
 _AT_ONCE = 8
 
 
-def ahead(store: Store, ask: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+def prefetched(store: Store, ask: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     """What `ask`, which reads from `store`, gives for each item, in order; a remote store is asked for a few ahead."""
     if not store.remote:
         yield from map(ask, items)
         return
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="prefetch")
     try:
         asked: deque[Future[B]] = deque()
         for item in items:

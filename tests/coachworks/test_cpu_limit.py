@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coachworks.cores import thread_limits, usable_cores
+from coachworks.cpu_limit import thread_limits, usable_cores
 
 EVERY = len(os.sched_getaffinity(0))
 

@@ -1,4 +1,4 @@
-"""`python -m serving.start`: what it becomes; and the real thing, killed, drained and stopped."""
+"""`python -m serving.launcher`: what it becomes; and the real thing, killed, drained and stopped."""
 
 import http.client
 import json
@@ -18,9 +18,9 @@ from types import ModuleType
 import psutil
 import pytest
 
-from serving import start as starting
+from serving import launcher as starting
 from serving.bento_server import free_port
-from serving.start import main, start, what_to_serve
+from serving.launcher import main, start, what_to_serve
 
 WriteRelease = Callable[..., Path]
 
@@ -148,7 +148,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> It
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving.start", "--host", "127.0.0.1", "--port", str(ports["all"])],
+            [sys.executable, "-m", "serving.launcher", "--host", "127.0.0.1", "--port", str(ports["all"])],
             cwd=folder,
             env=environ,
             stdout=log,
