@@ -175,7 +175,7 @@ def ancestor(store: Store, result: Result, step: str) -> Result:
 
 def point_to(store: Store, step: str, key: str) -> None:
     """Remember `key` as the latest result of `step`: what a single step's command continues from."""
-    store.point(f"latest/{step}", f"results/{step}/{key}")
+    store.set_link(f"latest/{step}", f"results/{step}/{key}")
 
 
 def latest(store: Store, step: str) -> str:
@@ -185,7 +185,7 @@ def latest(store: Store, step: str) -> str:
         NotFoundError: the step has not run on this store.
     """
     try:
-        return store.pointed(f"latest/{step}").rpartition("/")[2]
+        return store.resolve_link(f"latest/{step}").rpartition("/")[2]
     except NotFoundError as err:
         raise NotFoundError(
             f"the step {step!r} has not run on {store.uri} yet. Run `coachworks {step}` first."

@@ -86,7 +86,7 @@ def start_run(store: Store, fleet: str, lanes: list[list[str]], refresh: Sequenc
         host=platform.node(),
     )
     run.save(store)
-    store.point(LATEST, f"runs/{run.id}")
+    store.set_link(LATEST, f"runs/{run.id}")
     return run
 
 
@@ -94,7 +94,7 @@ def record_remote(store: Store, run_id: str, fleet: str, lanes: list[list[str]],
     """Record a run that Kubeflow Pipelines has started, under its id there."""
     run = Run(id=run_id, fleet=fleet, lanes=lanes, refresh=list(refresh), started_at=time.time())
     run.save(store)
-    store.point(LATEST, f"runs/{run.id}")
+    store.set_link(LATEST, f"runs/{run.id}")
     return run
 
 
@@ -105,7 +105,7 @@ def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
     except NotFoundError:
         run = Run(id=run_id, fleet=fleet.to_json(), lanes=fleet.lanes(), started_at=time.time())
         if store.create(_key(run_id), run.to_bytes()):
-            store.point(LATEST, f"runs/{run_id}")
+            store.set_link(LATEST, f"runs/{run_id}")
         return _read(store, run_id)
 
 
@@ -152,7 +152,7 @@ def latest_run(store: Store) -> Run:
         NotFoundError: nothing has run on this store.
     """
     try:
-        return load_run(store, store.pointed(LATEST).rpartition("/")[2])
+        return load_run(store, store.resolve_link(LATEST).rpartition("/")[2])
     except NotFoundError as err:
         raise NotFoundError(f"nothing has run on {store.uri} yet. Run `coachworks run` first.") from err
 

@@ -141,7 +141,7 @@ def _place(store: Store, result: Result) -> str:
 
 def _is_latest(store: Store, result: Result) -> bool:
     try:
-        return store.pointed(f"latest/{result.step}").endswith(f"/{result.key}")
+        return store.resolve_link(f"latest/{result.step}").endswith(f"/{result.key}")
     except NotFoundError:
         return False
 

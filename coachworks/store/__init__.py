@@ -7,10 +7,19 @@ from coachworks.store.bucket import S3Store
 from coachworks.store.folder import FolderStore
 from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
-from coachworks.store.protocol import Facts, Store
+from coachworks.store.protocol import ObjectInfo, Store
 from coachworks.store.scratch import process_alive
 
-__all__ = ["Facts", "FolderStore", "S3Store", "Store", "machine_folder", "open_store", "prefetched", "process_alive"]
+__all__ = [
+    "FolderStore",
+    "ObjectInfo",
+    "S3Store",
+    "Store",
+    "machine_folder",
+    "open_store",
+    "prefetched",
+    "process_alive",
+]
 
 
 def open_store(uri: str) -> Store:

@@ -12,7 +12,7 @@ from coachworks.errors import CoachworksError, DataError, InvalidConfigError, No
 from coachworks.store import scratch
 from coachworks.store.local_cache import cache_folder
 from coachworks.store.objects import Objects
-from coachworks.store.protocol import ATTEMPT, LINK, TREE, Facts, key_parts, new_key_parts, not_removable
+from coachworks.store.protocol import ATTEMPT, LINK, TREE, ObjectInfo, key_parts, new_key_parts, not_removable
 from coachworks.store.tree import Tree, above
 
 _AT_ONCE = 12
@@ -123,13 +123,13 @@ class S3Store:
             found.update(f"{home}/{name}" for name in names)
         yield from sorted(found)
 
-    def facts(self, key: str) -> Facts:
+    def info(self, key: str) -> ObjectInfo:
         """Size and time of the object, as the server says."""
         key_parts(key)
         standing = self._objects.head(key)
         if standing is None:
             raise self._missing(key)
-        return Facts(standing.size, standing.written_at)
+        return ObjectInfo(standing.size, standing.written_at)
 
     def remove(self, key: str) -> None:
         """Delete the object, if there is one, and this machine's copies."""
@@ -172,17 +172,17 @@ class S3Store:
             with suppress(CoachworksError):  # nobody sees them
                 self._at_once(lambda name: self._objects.delete(tree.place(name)), tree.files)
 
-    def point(self, name: str, key: str) -> None:
+    def set_link(self, name: str, key: str) -> None:
         """A small object that holds the key."""
         key_parts(key)
         self._objects.put(f"{_new(name)}{LINK}", key.encode())
 
-    def pointed(self, name: str) -> str:
+    def resolve_link(self, name: str) -> str:
         """The key that the object of `name` holds."""
         key_parts(name)
         data = self._objects.get(f"{name}{LINK}")
         if data is None:
-            raise NotFoundError(f"{name!r} leads nowhere in the store {self.uri}")
+            raise NotFoundError(f"there is no link {name!r} in the store {self.uri}")
         return data.decode()
 
     def scratch(self) -> AbstractContextManager[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coachworks.errors import NotFoundError
 from coachworks.store import scratch
-from coachworks.store.protocol import Facts, key_parts, new_key_parts, not_removable
+from coachworks.store.protocol import ObjectInfo, key_parts, new_key_parts, not_removable
 
 
 class FolderStore:
@@ -87,13 +87,13 @@ class FolderStore:
         base = self._path(prefix)
         yield from sorted(p.relative_to(self.root).as_posix() for p in base.rglob("*") if p.is_file())
 
-    def facts(self, key: str) -> Facts:
+    def info(self, key: str) -> ObjectInfo:
         """Size and time of the object's file."""
         path = self._path(key)
         if not path.is_file() or self._through_a_name(path):
             raise NotFoundError(f"{key!r} is not in the store {self.uri}")
         found = path.stat()
-        return Facts(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        return ObjectInfo(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def remove(self, key: str) -> None:
         """Remove the object's file, if there is one."""
@@ -123,20 +123,20 @@ class FolderStore:
             if not target.exists():
                 raise
 
-    def point(self, name: str, key: str) -> None:
+    def set_link(self, name: str, key: str) -> None:
         """A relative symbolic link, so that people find the newest of a thing under a short name."""
         link, target = self._new_path(name), self._path(key)
         aside = scratch.aside(self._tmp)
         aside.symlink_to(os.path.relpath(target, link.parent))
         aside.replace(link)
 
-    def pointed(self, name: str) -> str:
+    def resolve_link(self, name: str) -> str:
         """The key that the link `name` leads to."""
         link = self._path(name)
         try:
             target = os.path.normpath(link.parent / link.readlink())
         except OSError as err:
-            raise NotFoundError(f"{name!r} leads nowhere in the store {self.uri}") from err
+            raise NotFoundError(f"there is no link {name!r} in the store {self.uri}") from err
         return Path(target).relative_to(self.root).as_posix()
 
     def scratch(self) -> AbstractContextManager[Path]:

@@ -1,4 +1,4 @@
-"""What a store is, to everything that uses one."""
+"""Interface of the object store."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,12 +11,12 @@ from coachworks.errors import InvalidConfigError
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of an object without reading it.
+class ObjectInfo:
+    """Metadata of a stored object.
 
     Attributes:
-        size: Bytes.
-        written_at: When it was published last.
+        size: Size in bytes.
+        written_at: Time of the last write.
     """
 
     size: int
@@ -24,108 +24,113 @@ class Facts:
 
 
 class Store(Protocol):
-    """Where everything lives. Keys are POSIX paths such as `photos/3f/3f2a….jpg`.
+    """Key-value store for files and folders. Keys are POSIX paths such as `photos/3f/3f2a….jpg`.
 
-    Writing is atomic: a reader sees the old object, the new one, or none; never half.
+    A store holds *objects* (single files), *trees* (folders published as a whole, immutable) and *links* (names that
+    refer to a tree and can be moved). Writes are atomic: a reader sees the old content, the new content, or none.
     """
 
     @property
     def remote(self) -> bool:
-        """Whether every call is a round trip to a server."""
+        """True if every call is a request to a server."""
 
     @property
     def uri(self) -> str:
-        """Address of the store, as the fleet file names it."""
+        """Address of the store, as `spec.store` has it."""
 
     def address(self, key: str) -> str:
-        """Where people find the object, the tree or the file of a tree `key`: a path, or what other S3 tools take."""
+        """Return the path or S3 URL at which other tools can open the object, tree or file of a tree `key`."""
 
     def exists(self, key: str) -> bool:
-        """Whether an object, a published tree, or a file of one stands under `key`."""
+        """Return whether `key` is an object, a published tree, or a file of a tree."""
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """The object's bytes, or `length` of them from `start` on.
+        """Return the content of an object, or `length` bytes of it from offset `start`.
 
         Raises:
             NotFoundError: there is no such object.
         """
 
     def write(self, key: str, data: bytes) -> None:
-        """Publish `data` under `key`, replacing what was there."""
+        """Write `data` to the object `key`, replacing an existing one."""
 
     def write_file(self, key: str, source: Path) -> None:
-        """Publish a copy of the file `source` under `key`, replacing what was there."""
+        """Copy the file `source` to the object `key`, replacing an existing one."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Publish `data` under `key` unless something stands there.
+        """Write `data` to the object `key` only if `key` does not exist.
 
         Returns:
-            Whether what stands there now is `data`, which also holds after an attempt whose reply was lost.
+            Whether the object's content is now `data`. True also if an earlier attempt succeeded and its reply was
+            lost.
         """
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Keys of all objects under the folder `prefix`, sorted."""
+        """Yield the keys of all objects under the folder `prefix`, files of trees included, sorted."""
 
-    def facts(self, key: str) -> Facts:
-        """What is known of the object `key` without reading it.
+    def info(self, key: str) -> ObjectInfo:
+        """Return the metadata of the object `key`.
 
         Raises:
-            NotFoundError: there is no such object; of trees and their files nothing is told.
+            NotFoundError: there is no such object; trees and files inside trees are not supported.
         """
 
     def remove(self, key: str) -> None:
-        """Remove the object `key`, if there is one.
+        """Delete the object `key` if it exists.
 
-        Never name a file of a tree: trees do not change, and not every store can tell such a file from an object.
+        Do not pass a file of a tree: trees are immutable, and not every store can tell such a file from an object.
 
         Raises:
-            InvalidConfigError: `key` is a folder, a tree or a name that leads somewhere.
+            InvalidConfigError: `key` is a folder, a tree or a link.
         """
 
     def fetch(self, key: str) -> Path:
-        """A local path to read the object, the tree, or the part of a tree `key` from; never write to it.
+        """Return a local path for reading the object, tree or part of a tree `key`; callers must not write to it.
 
         Raises:
             NotFoundError: there is no such object.
         """
 
     def publish(self, folder: Path, key: str) -> None:
-        """Publish a scratch folder as the tree `key`; if the tree is there already, the first one stays.
+        """Publish a scratch folder as the tree `key`; an existing tree is kept and `folder` ignored.
 
-        The folder itself may be gone afterwards. Trees never change.
+        The store may move `folder` away instead of copying it.
         """
 
-    def point(self, name: str, key: str) -> None:
-        """Let `name` lead to the tree `key`, in one step; it may have led elsewhere before."""
+    def set_link(self, name: str, key: str) -> None:
+        """Make the link `name` refer to the tree `key`, replacing an existing link atomically."""
 
-    def pointed(self, name: str) -> str:
-        """The key that `name` leads to.
+    def resolve_link(self, name: str) -> str:
+        """Return the key that the link `name` refers to.
 
         Raises:
-            NotFoundError: `name` leads nowhere.
+            NotFoundError: there is no such link.
         """
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """A temporary folder, gone afterwards, from which `publish` is cheap: `with store.scratch() as folder:`."""
+        """Create a temporary folder, deleted on exit, from which `publish` is cheap.
+
+        Use it as `with store.scratch() as folder:`.
+        """
 
     def sweep(self) -> None:
-        """Remove what processes of this machine left behind that were killed."""
+        """Delete temporary files of killed processes of this machine."""
 
 
-TREE, LINK = ".tree", ".link"  # what a bucket's manifests and names end with
-ATTEMPT = "@"  # what the folders of a bucket's trees begin with
+TREE, LINK = ".tree", ".link"  # suffixes of manifests and links in a bucket
+ATTEMPT = "@"  # prefix of the folders that hold the files of a tree in a bucket
 
 
 def not_removable(key: str) -> InvalidConfigError:
-    """The error of `remove` on what is no object."""
-    return InvalidConfigError(f"key must name an object; got {key!r}, a folder, a tree or a name. Those are kept.")
+    """Return the error for removing a folder, a tree or a link."""
+    return InvalidConfigError(f"key must name an object; got {key!r}, a folder, a tree or a link. Those are kept.")
 
 
 def key_parts(key: str) -> list[str]:
-    """The parts of a key to look up.
+    """Split a key into its path components.
 
     Raises:
-        InvalidConfigError: it is none.
+        InvalidConfigError: the key is empty, absolute or has a `.` or `..` component.
     """
     parts = key.split("/")
     if not key or any(part in {"", ".", ".."} for part in parts):
@@ -134,10 +139,10 @@ def key_parts(key: str) -> list[str]:
 
 
 def new_key_parts(key: str) -> list[str]:
-    """The parts of a key to publish something under: what one kind of store takes, all take.
+    """Split a key to be written into its path components; all kinds of store accept the same keys.
 
     Raises:
-        InvalidConfigError: it is none, or a bucket could not hold it.
+        InvalidConfigError: the key is malformed or not allowed in a bucket.
     """
     parts = key_parts(key)
     if key.endswith((TREE, LINK)) or any(part.startswith(ATTEMPT) for part in parts):

@@ -106,13 +106,13 @@ def test_of_many_that_create_an_object_at_once_one_succeeds(any_store: Store) ->
 def test_an_object_s_size_and_time_are_known_without_reading_it(any_store: Store) -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)  # servers tell whole seconds
     any_store.write("heads/a.json", b"{}")
-    facts = any_store.facts("heads/a.json")
-    assert facts.size == 2
-    assert before < facts.written_at < datetime.now(UTC) + timedelta(seconds=5)
+    info = any_store.info("heads/a.json")
+    assert info.size == 2
+    assert before < info.written_at < datetime.now(UTC) + timedelta(seconds=5)
     publish(any_store, "results/x/1", **{"report.json": "{}"})
     for key in ("no/such", "heads", "results/x/1"):
         with pytest.raises(NotFoundError, match=f"'{key}' is not in the store"):
-            any_store.facts(key)
+            any_store.info(key)
 
 
 def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> None:
@@ -125,7 +125,7 @@ def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> N
     any_store.remove("no/such")
     assert not any_store.exists("heads/a.json")
     assert list(any_store.list("heads")) == ["heads/b.json"]
-    for use in (any_store.read, any_store.fetch, any_store.facts):
+    for use in (any_store.read, any_store.fetch, any_store.info):
         with pytest.raises(NotFoundError, match=r"'heads/a\.json' is not in the store"):
             use("heads/a.json")
     any_store.write("heads/a.json", b"again")
@@ -135,12 +135,12 @@ def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> N
 @pytest.mark.parametrize("key", ["results", "results/x/1", "results/x/1/skill", "latest/x", "heads"])
 def test_folders_trees_and_names_are_not_removed(any_store: Store, key: str) -> None:
     publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
-    any_store.point("latest/x", "results/x/1")
+    any_store.set_link("latest/x", "results/x/1")
     any_store.write("heads/a.json", b"{}")
-    with pytest.raises(InvalidConfigError, match=f"key must name an object; got '{key}', a folder, a tree or a name"):
+    with pytest.raises(InvalidConfigError, match=f"key must name an object; got '{key}', a folder, a tree or a link"):
         any_store.remove(key)
     assert any_store.read("results/x/1/skill/head.bin") == b"weights"
-    assert any_store.pointed("latest/x") == "results/x/1"
+    assert any_store.resolve_link("latest/x") == "results/x/1"
 
 
 @pytest.mark.parametrize("key", ["../x", "results/x/1.tree", "latest/x.link", "results/x/1/@y/report.json"])
@@ -229,13 +229,13 @@ def test_readers_never_see_half_an_object(any_store: Store) -> None:
     assert seen == {(500_000, 1)}
 
 
-def test_a_name_leads_to_the_newest_and_is_no_object_itself(any_store: Store) -> None:
-    with pytest.raises(NotFoundError, match="'latest/x' leads nowhere"):
-        any_store.pointed("latest/x")
+def test_a_link_refers_to_the_newest_and_is_not_an_object(any_store: Store) -> None:
+    with pytest.raises(NotFoundError, match="there is no link 'latest/x'"):
+        any_store.resolve_link("latest/x")
     for key in ("results/x/1", "results/x/2"):
         publish(any_store, key, **{"report.json": key})
-        any_store.point("latest/x", key)
-        assert any_store.pointed("latest/x") == key
+        any_store.set_link("latest/x", key)
+        assert any_store.resolve_link("latest/x") == key
     assert list(any_store.list("latest")) == []
 
 

@@ -69,7 +69,7 @@ def objects(server: S3Server, store: S3Store) -> list[str]:
 
 def test_no_object_stands_where_another_one_s_folder_is(in_bucket: S3Store, s3_server: S3Server) -> None:
     publish(in_bucket, "results/x/1", report="{}")
-    in_bucket.point("latest/x", "results/x/1")
+    in_bucket.set_link("latest/x", "results/x/1")
     keys = objects(s3_server, in_bucket)
     assert not [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
 
@@ -153,11 +153,11 @@ def test_with_a_fifth_of_all_requests_failing_everything_is_complete_and_right(
             in_bucket.write(f"photos/{name}", name.encode() * 1000)
         assert all(in_bucket.create(f"claims/{name}", name.encode()) for name in names)
         publish(in_bucket, "results/x/1", **{name: name * 1000 for name in names})
-        in_bucket.point("latest/x", "results/x/1")
+        in_bucket.set_link("latest/x", "results/x/1")
         there = elsewhere()
         assert list(there.list("photos")) == [f"photos/{name}" for name in names]
         assert all(there.read(f"photos/{name}") == name.encode() * 1000 for name in names)
-        tree = there.fetch(there.pointed("latest/x"))
+        tree = there.fetch(there.resolve_link("latest/x"))
         assert {path.name: path.read_text() for path in tree.iterdir()} == {name: name * 1000 for name in names}
         assert list(there.list("results")) == [f"results/x/1/{name}" for name in names]
         assert proxy.spoilt > 40

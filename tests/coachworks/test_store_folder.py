@@ -25,17 +25,17 @@ def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kep
 def test_a_name_is_a_link_that_people_can_follow(store: FolderStore) -> None:
     for key in ("results/x/1", "results/x/2"):
         store.write(f"{key}/report.json", key.encode())
-        store.point("latest/x", key)
+        store.set_link("latest/x", key)
         assert (store.root / "latest" / "x" / "report.json").read_text() == key
 
 
 def test_nothing_is_removed_by_way_of_a_name(store: FolderStore) -> None:
     store.write("results/x/1/report.json", b"{}")
-    store.point("latest/x", "results/x/1")
+    store.set_link("latest/x", "results/x/1")
     with pytest.raises(InvalidConfigError, match="key must name an object"):
         store.remove("latest/x/report.json")
     with pytest.raises(NotFoundError, match="is not in the store"):
-        store.facts("latest/x/report.json")
+        store.info("latest/x/report.json")
     assert store.exists("results/x/1/report.json")
 
 

@@ -71,7 +71,7 @@ def _look(store: Store, called: tuple[str, str], keys: Iterable[str]) -> StoredM
     order = [f"{kind}s/{digest}.{suffix}" for suffix in _FILES[kind]]
     ordered = tuple(sorted(keys, key=lambda key: order.index(key) if key in order else len(order)))
     try:
-        facts = [store.facts(key) for key in ordered]
+        facts = [store.info(key) for key in ordered]
     except NotFoundError:
         return None
     told = _description(store, order[0]) if order[0] in ordered else {}
