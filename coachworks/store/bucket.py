@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
+from coachworks.s3.objects import Objects
 from coachworks.store import scratch
 from coachworks.store.local_cache import cache_folder
-from coachworks.store.objects import Objects
 from coachworks.store.protocol import ATTEMPT, LINK, TREE, ObjectInfo, key_parts, new_key_parts, not_removable
 from coachworks.store.tree import Tree, above
 

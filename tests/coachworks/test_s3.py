@@ -4,6 +4,7 @@ import pytest
 
 from coachworks import s3
 from coachworks.errors import InvalidConfigError, TransientError
+from coachworks.s3 import retry
 from coachworks.store import open_store
 from s3_server import S3Server
 
@@ -14,7 +15,7 @@ SHORT = s3.Patience(first_s=0.001, longest_s=0.002)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     pace = s3.Pace()
     pace.least_s = pace.most_s = 0.001
-    monkeypatch.setattr(s3, "_pace", pace)
+    monkeypatch.setattr(retry, "_pace", pace)
 
 
 def refusal(code: str, status: int):
@@ -106,7 +107,7 @@ def test_no_credentials_are_told_with_the_way_out(bucket: str, monkeypatch: pyte
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
 def test_a_server_that_is_not_there_is_named(bucket: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setattr(s3, "PATIENT", SHORT)
+    monkeypatch.setattr(retry, "PATIENT", SHORT)
     with pytest.raises(TransientError, match=f"the S3 server {endpoint} does not answer"):
         open_store(f"s3://{bucket}/x").read("a")
 

@@ -12,7 +12,8 @@ import pytest
 
 from coachworks import s3
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
-from coachworks.store import S3Store, machine_folder, open_store, parts
+from coachworks.s3 import client, parts, retry
+from coachworks.store import S3Store, machine_folder, open_store
 from faults import CUT, LOST, REFUSED, FaultyProxy
 from s3_server import S3Server
 
@@ -20,10 +21,10 @@ from s3_server import S3Server
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little waiting between attempts, as many of them as ever."""
-    monkeypatch.setattr(s3, "PATIENT", s3.Patience(first_s=0.01, longest_s=0.1))
+    monkeypatch.setattr(retry, "PATIENT", s3.Patience(first_s=0.01, longest_s=0.1))
     pace = s3.Pace()
     pace.least_s = pace.most_s = 0.01
-    monkeypatch.setattr(s3, "_pace", pace)
+    monkeypatch.setattr(retry, "_pace", pace)
 
 
 @pytest.fixture
@@ -184,8 +185,8 @@ def test_large_files_travel_in_parts_and_arrive_whole(
     file = tmp_path / "large"
     file.write_bytes(os.urandom((5 << 20) * 5 + 123))
     monkeypatch.setattr(parts, "PART_BYTES", 5 << 20)
-    monkeypatch.setattr("coachworks.store.objects.PART_BYTES", 3 << 20)
-    monkeypatch.setattr("coachworks.store.objects._SINGLE_BYTES", 6 << 20)
+    monkeypatch.setattr("coachworks.s3.objects.PART_BYTES", 3 << 20)
+    monkeypatch.setattr("coachworks.s3.objects._SINGLE_BYTES", 6 << 20)
     seen: list[str] = []
     lost = iter([LOST])
 
@@ -308,7 +309,7 @@ def test_no_such_bucket_and_no_boto3_are_told_with_the_way_out(bucket: str, monk
     with pytest.raises(NotFoundError, match=r"has no bucket 'no-such-bucket'. Create it"):
         open_store("s3://no-such-bucket/x").write("a", b"")
     monkeypatch.setitem(sys.modules, "boto3", None)
-    monkeypatch.setattr(s3, "_clients", {})
+    monkeypatch.setattr(client, "_clients", {})
     with pytest.raises(InvalidConfigError, match=r"boto3, .*not installed.*pip install 'coachworks\[s3\]'"):
         open_store(f"s3://{bucket}/x").read("a")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import CoachworksError
-from coachworks.s3 import error_code
+from coachworks.s3.errors import error_code
 
 PART_BYTES = 16 << 20
 _AT_ONCE = 4

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from coachworks.digests import digest_bytes, digest_file
 from coachworks.errors import TransientError
-from coachworks.s3 import error_code, patient
-from coachworks.store.parts import PART_BYTES, upload_in_parts
+from coachworks.s3.errors import error_code
+from coachworks.s3.parts import PART_BYTES, upload_in_parts
+from coachworks.s3.retry import patient
 
 T = TypeVar("T")
 
