@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from coachworks.errors import NotFoundError
 from coachworks.models.keys import head_key
 from coachworks.store import Store
+from coachworks.tracking.registry import Version
+from coachworks.tracking.tags import EVALUATE, HEAD_DIGEST
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, HEAD_FILE
-from components.register.registry_state import EVALUATE, HEAD, Version
 from components.register.runs import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _ask(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence
 
 def _head_file(client: "MlflowClient", store: Store, champion: Version) -> Path:
     """The champion's head, from the store, else from the registry: another machine may have registered it."""
-    key = head_key(champion.tags[HEAD])
+    key = head_key(champion.tags[HEAD_DIGEST])
     if not store.exists(key):
         with store.scratch() as folder:
             store.write_file(key, Path(_download(client, champion, f"{FOLDER}/{HEAD_FILE}", folder)))

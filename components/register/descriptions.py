@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.register.comparison import Comparison
+from coachworks.models.comparison import Comparison
 from components.register.lineage import SkillRecord
 
 

@@ -15,15 +15,11 @@ from coachworks.digests import digest_json
 from coachworks.fleet.model import Fleet, Skill
 from coachworks.results import Result, ancestor
 from coachworks.store import Store
+from coachworks.tracking.registry import model_name
 
 PIPELINE_RUN = "coachworks.pipeline_run"  # tag of a run or version: the page of the pipeline run it comes from
 _RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs of one machine have names
 _STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
-
-
-def model_name(fleet: Fleet, skill: str) -> str:
-    """Name of a skill's registered model."""
-    return f"{fleet.name}.{skill}"
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,13 @@
 
 import json
 
+from coachworks.models.comparison import Comparison
 from coachworks.tracking import CHAMPION
+from coachworks.tracking.registry import Version
+from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
-from components.register.comparison import Comparison
 from components.register.lineage import SkillRecord
-from components.register.registry_state import (
-    BALANCED_ACCURACY,
-    COMPARISON,
-    HEAD,
-    JUDGED,
-    REASON,
-    Observed,
-    Version,
-    unchanged,
-)
+from components.register.registry_state import Observed, unchanged
 from components.register.report import Registration, Status
 
 
@@ -31,7 +24,7 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
             experiment_id=seen.experiment_id,
             champion_version=champion.number if champion else None,
             champion_metric=_metric(champion),
-            head_digest=champion.tags.get(HEAD) if champion else None,
+            head_digest=champion.tags.get(HEAD_DIGEST) if champion else None,
             candidate_head_digest=evaluated.get("head_digest"),
         )
     own = champion if unchanged(record, champion) else seen.of(record) or champion
@@ -50,7 +43,7 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
         champion_version=champion.number,
         champion_metric=champion_metric,
         challenger_metric=challenger_metric,
-        head_digest=champion.tags.get(HEAD),
+        head_digest=champion.tags.get(HEAD_DIGEST),
         candidate_head_digest=record.head_digest,
     )
 

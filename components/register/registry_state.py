@@ -8,36 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coachworks.tracking import CHALLENGER, CHAMPION, Tracking
+from coachworks.tracking.registry import Version
+from coachworks.tracking.tags import EVALUATE, HEAD_DIGEST, JUDGED, KIND, RUN
 from components.register.lineage import SkillRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-# Tags by which runs and versions are found again.
-EVALUATE = "coachworks.evaluate"  # key of the evaluation that a run or version stands for
-KIND = "coachworks.kind"  # RUN or CANDIDATE
-HEAD = "head_digest"  # of a version
-JUDGED = "coachworks.judged"  # set last: champion or challenger, the aliases are where they belong
-COMPARISON = "coachworks.comparison"  # JSON of the comparison with the champion
-REASON = "reason"  # why it is champion or challenger, in words
-BALANCED_ACCURACY = "balanced_accuracy"  # of a version, on the test split of its own evaluation
-RUN, CANDIDATE = "run", "candidate"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of a registered model.
-
-    Attributes:
-        number: Its number, as a string.
-        tags: Its tags.
-        run_id: The run it comes from.
-    """
-
-    number: str
-    tags: Mapping[str, str]
-    run_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +57,7 @@ class Observed:
         for the registry gives numbers in order.
         """
         own = of_evaluation(self.versions, record)
-        same = [version for version in self.versions if version.tags.get(HEAD) == record.head_digest]
+        same = [version for version in self.versions if version.tags.get(HEAD_DIGEST) == record.head_digest]
         return own[0] if own else same[-1] if same else None
 
 
@@ -104,7 +81,10 @@ def settled(record: SkillRecord, seen: Observed) -> bool:
 
 def unchanged(record: SkillRecord, champion: Version) -> bool:
     """Whether the champion, of an earlier evaluation, holds the very same head."""
-    return champion.tags.get(HEAD) == record.head_digest and champion.tags.get(EVALUATE) != record.lineage.evaluate.key
+    return (
+        champion.tags.get(HEAD_DIGEST) == record.head_digest
+        and champion.tags.get(EVALUATE) != record.lineage.evaluate.key
+    )
 
 
 def ask(client: "MlflowClient", record: SkillRecord) -> Observed:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from coachworks.store import Store
 from coachworks.tracking import VIEW, OvertakenError, Tracking, patiently
+from coachworks.tracking.tags import CANDIDATE, EVALUATE, KIND, RUN
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
-from components.register.registry_state import CANDIDATE, EVALUATE, KIND, RUN, list_runs, valid_run
+from components.register.registry_state import list_runs, valid_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

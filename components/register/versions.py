@@ -14,26 +14,18 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from coachworks.models.comparison import Comparison
 from coachworks.store import Store
 from coachworks.tracking import CHALLENGER, CHAMPION, OvertakenError, patiently
+from coachworks.tracking.registry import Version
+from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
 from components.register.champion_answers import champion_answers
-from components.register.comparison import Comparison, compare
+from components.register.comparison import compare
 from components.register.config import RegisterConfig
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER
-from components.register.registry_state import (
-    BALANCED_ACCURACY,
-    COMPARISON,
-    EVALUATE,
-    HEAD,
-    JUDGED,
-    REASON,
-    Observed,
-    Version,
-    list_versions,
-    of_evaluation,
-)
+from components.register.registry_state import Observed, list_versions, of_evaluation
 from components.register.runs import log_comparison
 
 if TYPE_CHECKING:
@@ -65,7 +57,7 @@ def _one(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
                 **record.provenance,
                 **record.way_back,
                 EVALUATE: record.lineage.evaluate.key,
-                HEAD: record.head_digest,
+                HEAD_DIGEST: record.head_digest,
                 BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
             },
             description=descriptions.describe_version(record, None, "Not yet compared with the champion."),

@@ -9,8 +9,8 @@ from deployer import ACCOUNT, USER
 from load import Load
 from serving_fleet import SERVICES, SHORT_S, ServingFleet
 
+from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.deployment_tags import STABLE, deployments_of
-from components.register.registry_state import HEAD
 from helms import find
 from lab import S3_SECRET
 
@@ -36,7 +36,7 @@ def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
         tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
         assert meta["labels"]["coachworks.dev/skill"] == skill
         assert meta["labels"]["coachworks.dev/model-version"] == "1"
-        assert meta["annotations"]["coachworks.dev/model-digest"] == tags[HEAD]
+        assert meta["annotations"]["coachworks.dev/model-digest"] == tags[HEAD_DIGEST]
         assert meta["annotations"]["coachworks.dev/run"]
         assert (spec["type"], spec["ports"][0]["port"]) == ("ClusterIP", port)
 

@@ -13,7 +13,7 @@ import pytest
 from load import RESTRICTED, Load, start_load
 from serving_fleet import PODS, SERVICES, SHORT_S, ServingFleet
 
-from components.register.registry_state import HEAD
+from coachworks.tracking.tags import HEAD_DIGEST
 from lab import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -140,7 +140,7 @@ def test_a_critical_skill_waits_for_its_approval(served: ServingFleet, load: Loa
     assert missing.report["status"] == "awaiting-approval"
     assert missing.versions["image-quality"] == "1"
     assert "coachworks approve image-quality 2" in missing.report["awaiting"]["image-quality"]
-    other = served.models.get_model_version(model, "1").tags[HEAD]
+    other = served.models.get_model_version(model, "1").tags[HEAD_DIGEST]
     assert served.coachworks("approve", "image-quality", "2", "--by", "ada").returncode == 0
     served.models.set_model_version_tag(model, "2", "coachworks.approved_digest", other)
     stale = served.deploy(*to, expect=3)

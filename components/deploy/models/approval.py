@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.comparison import Comparison
 from coachworks.progress import SILENT, Progress
 from coachworks.tracking import open_client, patiently, tracking_of, translated, version_page
-from components.deploy.models.registry import Model, model_name, read_model
-from components.register.comparison import Comparison
-from components.register.registry_state import BALANCED_ACCURACY, COMPARISON, HEAD, REASON, Version
+from coachworks.tracking.registry import Model, Version, model_name, read_model
+from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, REASON
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,7 +82,7 @@ def missing(fleet: Fleet, versions: Mapping[str, Version]) -> dict[str, str]:
     for skill, version in versions.items():
         if fleet.skill(skill).tier != "critical":
             continue
-        approval, digest = approval_of(version.tags), version.tags.get(HEAD, "")
+        approval, digest = approval_of(version.tags), version.tags.get(HEAD_DIGEST, "")
         way_out = f"Look at it, then `coachworks approve {skill} {version.number}`."
         if approval is None:
             reasons[skill] = f"{skill!r} is critical, and nobody has approved its version {version.number}. {way_out}"
@@ -118,10 +118,10 @@ def approve(
     def record() -> tuple[Version, Model, Approval]:
         model = _known_model(client, fleet, skill)
         found = _known_version(model, version)
-        digest = found.tags.get(HEAD, "")
+        digest = found.tags.get(HEAD_DIGEST, "")
         if len(digest) != 64:
             raise DataError(
-                f"version {found.number} of {model.name!r} must say in its tag {HEAD!r} which head it is; got "
+                f"version {found.number} of {model.name!r} must say in its tag {HEAD_DIGEST!r} which head it is; got "
                 f"{digest!r}. Only versions that `coachworks run` registered can be approved, and deployed."
             )
         approval = Approval(by=by, at=_now(), digest=digest, note=note)
@@ -239,7 +239,7 @@ def _called(model: Model, number: str) -> str:
 def _facts(client: "MlflowClient", model: Model, version: Version) -> dict[str, str]:
     """What a person should see of a version: how good it is, which gates it passed, how it came to be."""
     tags = version.tags
-    facts = {"head": tags[HEAD][:_SHORT]}
+    facts = {"head": tags[HEAD_DIGEST][:_SHORT]}
     if tags.get(BALANCED_ACCURACY):
         with suppress(ValueError):  # somebody changed it by hand
             facts["balanced accuracy"] = f"{float(tags[BALANCED_ACCURACY]):.1%} on the test split"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT, Progress
 from coachworks.tracking import open_client, patiently, tracking_of, translated
-from components.deploy.models.registry import Model, read_models
+from coachworks.tracking.registry import Model, read_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

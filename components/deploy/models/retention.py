@@ -20,10 +20,10 @@ from coachworks.results import latest, load
 from coachworks.runs import RUNNING, Run, load_run, read_progress
 from coachworks.store import Store, prefetched
 from coachworks.tracking import open_client, patiently, tracking_of, translated
+from coachworks.tracking.registry import Model, read_models
+from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.deployment_tags import STABLE, deployments_of
-from components.deploy.models.registry import Model, read_models
 from components.deploy.models.stored_models import BACKBONE, HEAD, StoredModel, stored_models
-from components.register.registry_state import HEAD as HEAD_TAG
 
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _DEAD_AFTER = timedelta(days=1)  # of silence: a step at work says something every second
@@ -181,7 +181,7 @@ def _name_by_registry(names: dict[str, list[str]], models: Iterable[Model], *, w
 
 
 def _name(names: dict[str, list[str]], tags: Mapping[str, str], why: str) -> None:
-    for tag in (HEAD_TAG, "backbone_digest"):
+    for tag in (HEAD_DIGEST, "backbone_digest"):
         if tags.get(tag):
             names[tags[tag]].append(why)
 
@@ -237,7 +237,7 @@ def _judge(
     called: dict[str, list[str]] = defaultdict(list)
     for model in models:
         for number, version in model.versions.items():
-            called[version.tags.get(HEAD_TAG, "")].append(f"{model.skill} v{number}")
+            called[version.tags.get(HEAD_DIGEST, "")].append(f"{model.skill} v{number}")
     heads = [
         Entry(model, tuple(called[model.digest]), _why(model, names, fleet, older_than))
         for model in stored

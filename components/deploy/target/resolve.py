@@ -11,9 +11,9 @@ from coachworks.models.champions import Champion
 from coachworks.models.manifest import Manifest
 from coachworks.store import Store
 from coachworks.tracking import CHAMPION, Tracking, translated
+from coachworks.tracking.registry import Version, model_name
+from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.approval import missing
-from components.register.lineage import model_name
-from components.register.registry_state import HEAD, Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,7 +69,7 @@ def resolve(
                 left_out[skill] = found
             else:
                 named[skill] = found
-                champions[skill] = Champion(version=found.number, head_digest=found.tags[HEAD])
+                champions[skill] = Champion(version=found.number, head_digest=found.tags[HEAD_DIGEST])
     answering = _answering(released or {})
     awaiting = missing(fleet, named)
     for skill in awaiting:
@@ -123,6 +123,6 @@ def _named_version(client: "MlflowClient", model: str, pinned: str | None) -> Ve
             raise
         raise NotFoundError(f"{model!r} has no version {number!r}. `coachworks mlflow` shows its versions.") from err
     tags = dict(version.tags)
-    if HEAD not in tags:
-        return f"version {number} of {model!r} was not registered by coachworks: it lacks the tag {HEAD!r}."
+    if HEAD_DIGEST not in tags:
+        return f"version {number} of {model!r} was not registered by coachworks: it lacks the tag {HEAD_DIGEST!r}."
     return Version(str(version.version), tags, version.run_id)

@@ -12,8 +12,8 @@ from registered import Registry
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.reader import read_fleet
+from coachworks.models.comparison import Comparison
 from components.deploy.models import approval
-from components.register.comparison import Comparison
 
 FLEET = """\
 apiVersion: coachworks.dev/v1

@@ -7,8 +7,8 @@ import pytest
 from registered import Registry, fleet_of, mlflow_server
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.tracking.registry import Version
 from components.deploy.models.approval import Approval, approval_of, approve, missing, revoke
-from components.register.registry_state import Version
 
 ONE, TWO = "1" * 64, "2" * 64
 

@@ -1,17 +1,31 @@
-"""The fleet's registered models in MLflow, as a deployment sees them: versions with their tags, and aliases."""
+"""Registered models of a fleet: their names, versions with tags, and aliases."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coachworks.fleet.model import Fleet
-from coachworks.tracking import CHAMPION
-from components.register.registry_state import Version
+from coachworks.tracking.pages import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _PAGE = 200
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model.
+
+    Attributes:
+        number: Its number, as a string.
+        tags: Its tags.
+        run_id: The run it comes from.
+    """
+
+    number: str
+    tags: Mapping[str, str]
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Model:
 
 
 def model_name(fleet: Fleet, skill: str) -> str:
-    """What a skill's registered model is called."""
+    """Name of a skill's registered model."""
     return f"{fleet.name}.{skill}"
 
 
