@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from coachworks.fleet import rules
 from coachworks.fleet.field_types import Cpu, Memory, Name, Part, Text, Whole
 from coachworks.steps import CHAIN
+from coachworks.wording import did_you_mean
 
 # The steps that can use an accelerator.
 ACCELERATED = ("embed", "train")
@@ -198,7 +199,7 @@ class Cluster(Part):
             "steps",
             [
                 rules.detail(
-                    f"`steps` must name steps of the pipeline; got {name!r}.{rules.did_you_mean(name, list(CHAIN))}",
+                    f"`steps` must name steps of the pipeline; got {name!r}.{did_you_mean(name, list(CHAIN))}",
                     (name, "[key]"),
                     name,
                 )

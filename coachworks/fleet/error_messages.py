@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from coachworks.fleet.rules import RULE, did_you_mean
+from coachworks.fleet.rules import RULE
 from coachworks.fleet.schema import describe, known_keys
 from coachworks.fleet.yaml_tree import Node, kind_of
+from coachworks.wording import counted, did_you_mean, joined
 
 _TYPES = {
     "string_type": "text",
@@ -52,13 +53,13 @@ def message(error: ErrorDetails, location: Sequence[int | str], node: Node) -> s
         return _wrong_type(name, _TYPES[kind], node)
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", str(context["expected"]))
-        wanted = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
-        return f"`{name}` must be {wanted}; got {error['input']!r}.{did_you_mean(error['input'], choices)}"
+        rule = f"`{name}` must be {joined(choices, 'or')}"
+        return f"{rule}; got {error['input']!r}.{did_you_mean(error['input'], choices)}"
     if kind in _RULES:
         return f"`{name}` must be {_RULES[kind].format(**context)}; got {error['input']!r}"
     if kind == "too_short":
         length, least = context["actual_length"], context["min_length"]
-        return f"`{name}` must have at least {least} {_entries(least)}; it has {length}"
+        return f"`{name}` must have at least {counted(least, 'entry', 'entries')}; it has {length}"
     if kind == "string_pattern_mismatch":
         return f"`{name}` must fit its description, {_lower(describe(location)).rstrip('.')}; got {error['input']!r}"
     return f"`{name}`: {_lower(error['msg'])}; got {error['input']!r}"
@@ -89,10 +90,6 @@ def _wrong_type(name: str, wanted: str, node: Node) -> str:
         return f"`{name}` must be {wanted}; got the text {value!r}. Remove the quotes."
     got = repr(value) if isinstance(value, (str, int, float)) else kind_of(value)
     return f"`{name}` must be {wanted}; got {got}"
-
-
-def _entries(count: int) -> str:
-    return "entry" if count == 1 else "entries"
 
 
 def _lower(sentence: str) -> str:

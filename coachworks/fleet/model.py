@@ -16,35 +16,27 @@ from pydantic import (
 from coachworks.fleet import rules
 from coachworks.fleet.cluster import Cluster, VariableName, check_image
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.field_types import Cpu, Fraction, Memory, Name, Number, Part, Text, Whole
+from coachworks.fleet.field_types import Cpu, Fraction, Memory, Name, Number, Part, Place, Text, Whole
+from coachworks.fleet.labels import check_labels, check_similar, check_unsure
+from coachworks.fleet.names import RESERVED_SKILLS
+from coachworks.fleet.spec_rules import check_spec, imply_skill
 from coachworks.steps import CHAIN, OPTIONAL
+from coachworks.wording import did_you_mean
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
 
 def _skill_name(name: str) -> str:
-    if name in rules.RESERVED_SKILLS:
+    if name in RESERVED_SKILLS:
         raise rules.broken(
             f"a skill must not be called {name!r}, the name of a column or page of its own. Choose another name."
         )
     return name
 
 
-def _folder_or_bucket(path: str) -> str:
-    if path.startswith("s3://"):
-        return rules.check_bucket_address(path)
-    if "://" in path and not path.startswith("file://"):
-        raise rules.broken(
-            f"must be a local path or s3://bucket/prefix; got {path!r}. Name a folder beside the fleet file, or one "
-            "in a bucket."
-        )
-    return path
-
-
 SkillName = Annotated[Name, AfterValidator(_skill_name)]
 Candidate = Literal["linear", "mlp", "knn", "svm", "naive-bayes"]
-Place = Annotated[Text, AfterValidator(_folder_or_bucket)]
 Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, between 0 and 1.")]
 
 
@@ -202,17 +194,17 @@ class Skill(Part):
     @field_validator("labels")
     @classmethod
     def _labels_differ(cls, labels: list[str]) -> list[str]:
-        return rules.check_labels(labels)
+        return check_labels(labels)
 
     @field_validator("unsure")
     @classmethod
     def _unsure_is_no_label(cls, unsure: str | None, info: ValidationInfo) -> str | None:
-        return unsure if unsure is None else rules.check_unsure(unsure, info.data.get("labels", ()))
+        return unsure if unsure is None else check_unsure(unsure, info.data.get("labels", ()))
 
     @field_validator("similar")
     @classmethod
     def _similar_names_labels(cls, similar: list[list[str]], info: ValidationInfo) -> list[list[str]]:
-        return rules.check_similar(similar, info.data["labels"]) if "labels" in info.data else similar
+        return check_similar(similar, info.data["labels"]) if "labels" in info.data else similar
 
 
 class Metadata(Part):
@@ -266,7 +258,7 @@ class Spec(Part):
             if not (backbone.startswith("hub:") and owner and name):
                 raise rules.broken(
                     f"`backbone` must be one of {', '.join(BACKBONES)}, a local folder that begins with ./ or /, or "
-                    f"hub:owner/name; got {backbone!r}.{rules.did_you_mean(backbone, BACKBONES)}"
+                    f"hub:owner/name; got {backbone!r}.{did_you_mean(backbone, BACKBONES)}"
                 )
         return backbone
 
@@ -275,9 +267,9 @@ class Spec(Part):
     def _parts_agree(cls, spec: Any, handler: ModelWrapValidatorHandler["Spec"]) -> "Spec":
         if not isinstance(spec, dict):
             return handler(spec)
-        details = rules.check_spec(spec)
+        details = check_spec(spec)
         try:
-            validated = handler(rules.imply_skill(spec))
+            validated = handler(imply_skill(spec))
         except ValidationError as err:
             rules.raise_all("spec", details, further=err)
             raise

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from coachworks.errors import DataError
+from coachworks.fleet.names import slug
 from coachworks.photos import exif_date
 from coachworks.tables import CATALOGUE, SPLITS
-from components.ingest.survey import slug
 
 FILENAME_COLUMNS = ("filename", "path", "file")
 _TEXT_COLUMNS = ("set_id", "source", "permission")

@@ -1,14 +1,14 @@
 """What a folder of photos holds: the photos, and the labels that a table or its sub-folders give them."""
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.errors import DataError, NotFoundError
-from coachworks.fleet.rules import RESERVED_SKILLS, fold
+from coachworks.fleet.labels import fold
+from coachworks.fleet.names import RESERVED_SKILLS, slug
 
 PHOTO_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
@@ -235,15 +235,6 @@ def _own_name(photos: Path, otherwise: str) -> str:
 def fleet_name(photos: Path) -> str:
     """A name for the fleet: that of the folder, or of the one above where it is called `photos` and the like."""
     return _own_name(photos, _own_name(photos.absolute().parent, "fleet-of-skills"))
-
-
-def slug(name: str) -> str:
-    """`name` as a DNS label.
-
-    >>> slug("Body_Type (new)")
-    'body-type-new'
-    """
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
 
 
 def _is_number(text: str) -> bool:
