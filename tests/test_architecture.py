@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,13 @@ def test_modules_stay_small_and_are_not_called_utils(module: Path) -> None:
 )
 def test_no_module_of_a_step_hides_a_library(module: Path) -> None:
     """KFP puts a component's folder first on the path: a sibling `statistics.py` would shadow the library."""
-    installed = set(importlib.metadata.packages_distributions()) - set(PACKAGES)
-    assert module.stem not in set(sys.stdlib_module_names) | installed
+    assert module.stem not in libraries()
+
+
+@cache
+def libraries() -> set[str]:
+    """Import names of the standard library and of the installed packages."""
+    return set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) - set(PACKAGES)
 
 
 def test_tests_are_not_a_package() -> None:
@@ -61,28 +67,45 @@ def test_no_other_distribution_ships_our_import_names() -> None:
             assert not tops & set(PACKAGES), distribution.name
 
 
-def heavy_after(statement: str) -> set[str]:
-    code = f"import sys, json; {statement}; print(json.dumps([m for m in sys.modules if '.' not in m]))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    return set(json.loads(done.stdout.splitlines()[-1])) & HEAVY
+STEPS = sorted(p.parent.name for p in (ROOT / "components").glob("*/step.py"))
+HELP = (
+    "from click.testing import CliRunner; from coachworks.cli.main import cli; "
+    "assert CliRunner().invoke(cli, ['--help']).exit_code == 0"
+)
+SERVICE = "import serving.predictor, serving.bundle"
+PIPELINE = "import pipelines.fleet"
 
 
-def test_help_imports_nothing_heavy() -> None:
-    assert not heavy_after("from click.testing import CliRunner; from coachworks.cli.main import cli;"
-                           "assert CliRunner().invoke(cli, ['--help']).exit_code == 0")  # fmt: skip
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """Heavy libraries that are loaded after each statement, one after the other in one process."""
+    statements = [SERVICE, *(f"import components.{step}.step" for step in STEPS), HELP, PIPELINE]
+    code = (
+        "import sys, json\n"
+        "for statement in json.loads(sys.argv[1]):\n"
+        "    exec(statement)\n"
+        "    print(json.dumps([statement, [name for name in sys.modules if '.' not in name]]))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(statements)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return {statement: set(modules) & HEAVY for statement, modules in map(json.loads, output.splitlines())}
 
 
-@pytest.mark.parametrize("step", sorted(p.parent.name for p in (ROOT / "components").glob("*/step.py")))
-def test_importing_a_step_imports_nothing_heavy(step: str) -> None:
-    assert not heavy_after(f"import components.{step}.step")
+def test_help_imports_nothing_heavy(imported: dict[str, set[str]]) -> None:
+    assert not imported[HELP]
 
 
-def test_importing_the_service_s_parts_needs_none_of_training_s_libraries() -> None:
-    assert not heavy_after("import serving.predictor, serving.bundle")
+@pytest.mark.parametrize("step", STEPS)
+def test_importing_a_step_imports_nothing_heavy(imported: dict[str, set[str]], step: str) -> None:
+    assert not imported[f"import components.{step}.step"]
 
 
-def test_importing_the_pipeline_imports_kfp_alone() -> None:
-    assert not heavy_after("import pipelines.fleet") & {"torch", "mlflow", "great_expectations", "bentoml", "sklearn"}
+def test_importing_the_service_s_parts_needs_none_of_training_s_libraries(imported: dict[str, set[str]]) -> None:
+    assert not imported[SERVICE]
+
+
+def test_importing_the_pipeline_imports_kfp_alone(imported: dict[str, set[str]]) -> None:
+    assert not imported[PIPELINE] & {"torch", "mlflow", "great_expectations", "bentoml", "sklearn"}
 
 
 def test_the_import_contract_names_every_part_that_all_share() -> None:
