@@ -21,8 +21,8 @@ from serving.draining import Draining
 from serving.engine import Engine
 from serving.errors import RULES, Code, RefusalError, refusal_of
 from serving.metrics import Instruments
+from serving.pod_config import Release
 from serving.predictor import Predictor
-from serving.release import Release
 from serving.settings import ServingSettings
 from serving.skill_ports import answering
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.release import RELEASE_VARIABLE
+from serving.pod_config import RELEASE_VARIABLE
 
 DRAINING_VARIABLE = "COACHWORKS_DRAINING"
 _IN_PODS = Path("/tmp/draining")  # noqa: S108 — the pod's own volume

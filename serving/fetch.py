@@ -19,7 +19,7 @@ from coachworks.models.manifest import BACKBONE, Manifest, head_file
 from coachworks.settings import take_mounted_environment
 from coachworks.store import Store, open_store
 from coachworks.store.local_cache import CACHE_VARIABLE
-from serving.release import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_release
+from serving.pod_config import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_release
 
 STORE_VARIABLE = "COACHWORKS_STORE"
 _AT_ONCE = 4

@@ -13,7 +13,7 @@ from pathlib import Path
 from coachworks.errors import CoachworksError
 from coachworks.settings import child_environment
 from serving.draining import draining_file
-from serving.release import release_of
+from serving.pod_config import release_of
 from serving.sockets import listening_variable, open_sockets
 
 BENTO_VARIABLE = "COACHWORKS_BENTO"

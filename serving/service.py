@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.app import create_app
 from serving.bundle import load_bundle
 from serving.draining import draining_file
+from serving.pod_config import BUNDLE_VARIABLE, release_of
 from serving.predictor import Predictor
-from serving.release import BUNDLE_VARIABLE, release_of
 from serving.settings import ServingSettings
 from serving.sockets import inherited
 from serving.worker_restart import replace_dead_workers

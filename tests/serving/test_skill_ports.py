@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from coachworks.errors import InvalidConfigError
 from coachworks.models.manifest import Manifest
 from serving.app import create_app
+from serving.pod_config import Release
 from serving.predictor import Predictor
-from serving.release import Release
 from serving.settings import ServingSettings
 from serving.sockets import inherited, listening_variable, open_sockets
 

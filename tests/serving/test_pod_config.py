@@ -6,7 +6,7 @@ import pytest
 
 from coachworks.errors import DataError
 from coachworks.models.manifest import Manifest
-from serving.release import read_release, release_of
+from serving.pod_config import read_release, release_of
 
 WriteRelease = Callable[..., Path]
 
