@@ -1,1 +1,1 @@
-"""Serving: the service that answers with the packaged models, over HTTP or in the process."""
+"""Serving: the inference service for the packaged models, over HTTP or in the process."""

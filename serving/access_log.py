@@ -1,4 +1,4 @@
-"""Every request leaves one line, JSON on standard output, and its count and time for Prometheus."""
+"""Access log: one line of JSON per request on standard output, and its metrics for Prometheus."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import Code, RefusalError
-from serving.metrics import Instruments
+from serving.metrics import ServiceMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -24,36 +24,36 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class AccessLog:
-    """ASGI middleware: gives every request an id, logs it and counts it; an error nobody expected becomes a 500.
+    """ASGI middleware: add an id to every request, log it and count it; turn an unexpected exception into a 500.
 
     Probes are neither logged nor counted.
 
     Args:
-        app: What answers.
-        instruments: Where requests are counted.
-        paths: Paths that are counted by name; all others together as `other`.
-        ports: The skill that each port answers alone; the app finds it in the request's state.
-        identity: Who answers: what every line says of the service itself.
+        app: The app behind the middleware.
+        metrics: Metrics to update.
+        paths: Paths counted by name; all others are counted as `other`, so that scanners cannot add time series.
+        ports: Skill of each skill port; the request's state holds it as `skill` for the app.
+        identity: Returns the fields about the service that every line contains.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        instruments: Instruments,
+        metrics: ServiceMetrics,
         paths: frozenset[str],
         ports: Mapping[int, str],
         identity: Callable[[], Mapping[str, str | None]],
     ) -> None:
-        self._app, self._instruments, self._paths = app, instruments, paths
+        self._app, self._metrics, self._paths = app, metrics, paths
         self._ports, self._identity = ports, identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        client_id = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = client_id if _SAFE_ID.fullmatch(client_id) else uuid.uuid4().hex
         state = scope.setdefault("state", {})
         skill = state["skill"] = self._ports.get((scope.get("server") or ("", 0))[1])
         started, received = time.perf_counter(), 0
@@ -65,7 +65,7 @@ class AccessLog:
             received += len(message.get("body", b""))
             return message
 
-        async def marked_send(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -73,27 +73,27 @@ class AccessLog:
             await send(message)
 
         try:
-            await self._app(scope, counted_receive, marked_send)
-        except Exception:  # the outermost loop: whatever it is, the log has it and the client gets the one shape
+            await self._app(scope, counted_receive, send_with_id)
+        except Exception:  # the outermost handler: the log has the traceback, the client gets an error of the one shape
             logger.exception("request %s failed", request_id)
             refusal = RefusalError(Code.INTERNAL, "the service failed")
             state["error"] = str(refusal.code)
             if status is None:
                 response = JSONResponse(refusal.document().model_dump(), refusal.status)
-                await response(scope, receive, marked_send)
+                await response(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._instruments.requests.labels(path, _method(scope), str(status), skill or "").inc()
-            self._instruments.seconds.labels(path, skill or "").observe(seconds)
+            self._metrics.requests.labels(path, _method(scope), str(status), skill or "").inc()
+            self._metrics.seconds.labels(path, skill or "").observe(seconds)
             code = state.get("error")
             if code:
-                self._instruments.errors.labels(code).inc()
+                self._metrics.errors.labels(code).inc()
             _write(
                 {
                     "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                     **self._identity(),
-                    "skill": skill or state.get("asked"),
+                    "skill": skill or state.get("requested_skills"),
                     "request_id": request_id,
                     "method": scope["method"],
                     "path": scope["path"],
@@ -115,5 +115,5 @@ def _write(event: dict[str, object]) -> None:
     try:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
-    except OSError:  # whoever read the log is gone; photos are still answered
+    except OSError:  # the reader of the log is gone; requests are still answered
         logger.debug("the access log cannot be written")

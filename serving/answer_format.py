@@ -1,4 +1,4 @@
-"""What the service says: answers, skills and errors, as models that OpenAPI documents."""
+"""Models of the service's JSON: predictions, skills and errors, documented by OpenAPI."""
 
 from typing import Literal
 
@@ -17,19 +17,19 @@ class RunnerUp(_Part):
 
 
 class Answer(_Part):
-    """What one skill says about a photo."""
+    """One skill's answer about a photo."""
 
     label: str = Field(description="The most probable label.", examples=["interior"])
     probability: float = Field(ge=0, le=1, description="Its calibrated probability.")
     runner_up: RunnerUp = Field(description="The second most probable label.")
-    model_version: str = Field(description="Version of the registered model that answered.", examples=["3"])
+    model_version: str = Field(description="Version of the registered model in MLflow.", examples=["3"])
     probabilities: dict[str, float] | None = Field(
-        None, description="Calibrated probability of every label; only where the request asks for it."
+        None, description="Calibrated probability of every label; only if the request sets `probabilities`."
     )
 
 
 class Prediction(_Part):
-    """What the skills say about a photo."""
+    """The skills' answers about a photo."""
 
     fleet: str = Field(description="Name of the fleet.", examples=["showroom"])
     bundle: str = Field(description="Digest of the packaged models, 12 hexadecimal digits.", examples=["3f2a91c0de47"])
@@ -37,19 +37,19 @@ class Prediction(_Part):
 
 
 class SkillCard(_Part):
-    """A skill that the service answers."""
+    """A skill of the service."""
 
-    question: str | None = Field(description="What it answers, in words.")
+    question: str | None = Field(description="The question that the skill answers.")
     labels: list[str] = Field(description="The possible answers.")
     threshold: float | None = Field(
-        description="Probability below which a person should look; null where none was chosen."
+        description="Probability below which a person should check the answer; null if none was chosen."
     )
     model_version: str = Field(description="Version of the registered model.", examples=["3"])
-    kind: str = Field(description="What the head is.", examples=["linear"])
+    kind: str = Field(description="Kind of the head.", examples=["linear"])
 
 
 class SkillList(_Part):
-    """The skills that the service answers."""
+    """The skills of the service."""
 
     fleet: str = Field(description="Name of the fleet.", examples=["showroom"])
     bundle: str = Field(description="Digest of the packaged models, 12 hexadecimal digits.", examples=["3f2a91c0de47"])
@@ -58,20 +58,20 @@ class SkillList(_Part):
 
 
 class Health(_Part):
-    """How the service is."""
+    """State of the service."""
 
-    status: Literal["ok"] = Field(description="Always `ok`: anything else is an error.")
+    status: Literal["ok"] = Field(description="Always `ok`; other states are errors.")
 
 
 class ErrorBody(_Part):
-    """What was wrong and what to do about it."""
+    """Reason of an error and its remedy."""
 
     code: str = Field(description="Machine-readable reason.", examples=["not-a-photo"])
-    message: str = Field(description="What was wrong: the rule and the value.", examples=["the file is not an image"])
-    way_out: str = Field(description="What to do about it.", examples=["Send one of JPEG, PNG, WEBP, BMP, GIF, TIFF."])
+    message: str = Field(description="The rule that was broken and the value.", examples=["the file is not an image"])
+    way_out: str = Field(description="Remedy.", examples=["Send one of JPEG, PNG, WEBP, BMP, GIF, TIFF."])
 
 
 class ErrorDocument(_Part):
-    """The one shape of every error."""
+    """Body of every error response."""
 
     error: ErrorBody

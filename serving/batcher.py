@@ -1,4 +1,4 @@
-"""The micro-batcher: requests that arrive together share one backbone pass."""
+"""Micro-batching: requests that arrive together share one backbone pass."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,17 +17,17 @@ class _Waiting(Generic[Item, Outcome]):
 
 
 class MicroBatcher(Generic[Item, Outcome]):
-    """Collects items for one call of `run`, which works in a thread of its own, one batch after the other.
+    """Collect items for one call of `run`, which works in a thread of its own, one batch after the other.
 
-    A batch leaves as soon as it is full, or nobody else is expected, or its first item has waited long enough. While
-    one is being worked on, the next fills up: the busier, the larger the batches.
+    A batch starts as soon as it is full, no further item is expected, or its first item has waited `max_wait_s`. The
+    next batch fills while one is running, so batches grow with the load.
 
     Args:
-        run: Gives one outcome per item, in their order.
-        max_batch: Most items in a batch.
-        max_wait_s: Longest that an item waits for others.
-        expected: How many items are in the batcher or on their way to it.
-        observe: Told the size of every batch.
+        run: Computes one outcome per item, in their order.
+        max_batch: Largest number of items in a batch.
+        max_wait_s: Longest time that an item waits for others, in seconds.
+        expected: Returns the number of items in the batcher or on their way to it.
+        observe: Called with the size of every batch.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class MicroBatcher(Generic[Item, Outcome]):
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to work; call it in the event loop."""
+        """Start processing; call it in the event loop."""
         self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def stop(self) -> None:
-        """Stop working, once the batch at hand is done."""
+        """Stop processing after the current batch."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._worker.shutdown()
 
     async def submit(self, item: Item) -> Outcome:
-        """The outcome of `item`, computed together with others."""
+        """Return the outcome of `item`, computed in a batch with others."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(item, outcome))
         return await outcome
@@ -71,7 +71,7 @@ class MicroBatcher(Generic[Item, Outcome]):
             self._observe(len(batch))
             try:
                 outcomes = await loop.run_in_executor(self._worker, self._run, [waiting.item for waiting in batch])
-            except Exception as err:  # whatever it is, it belongs to those who wait, and the next batch must go on
+            except Exception as err:  # any failure belongs to the items of this batch; the next batch must run
                 for waiting in batch:
                     if not waiting.outcome.done():
                         waiting.outcome.set_exception(err)
@@ -79,7 +79,7 @@ class MicroBatcher(Generic[Item, Outcome]):
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 if not waiting.outcome.done():
                     waiting.outcome.set_result(outcome)
-            await asyncio.sleep(0)  # let them leave, so that nobody who is gone is expected
+            await asyncio.sleep(0)  # let the answered requests finish, so that `expected` no longer counts them
 
     async def _collect(self) -> list[_Waiting[Item, Outcome]]:
         batch = [await self._queue.get()]

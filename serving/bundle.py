@@ -1,4 +1,4 @@
-"""Reading a bundle: every file is compared with the digest that the manifest holds before it is used."""
+"""Loading a bundle: every file is compared with its digest in the manifest before it is used."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _DEPLOY = "deploy the fleet again: `coachworks deploy`"
 
 @dataclass(frozen=True)
 class BundledSkill:
-    """One skill of a bundle: what the manifest says of it, and its head."""
+    """One skill of a bundle: its entry in the manifest and its head."""
 
     entry: PackagedHead
     head: Head
@@ -31,8 +31,8 @@ class Bundle:
     Attributes:
         fleet: Name of the fleet.
         digest: Digest of the whole bundle, 12 hexadecimal digits.
-        created_at: When its newest head was registered, ISO 8601.
-        backbone: What the backbone needs: preprocessing and dimensions.
+        created_at: Time at which its newest head was registered, ISO 8601.
+        backbone: Specification of the backbone: preprocessing and dimensions.
         backbone_path: The backbone's ONNX file.
         skills: The skills by name, in the fleet's order.
     """
@@ -45,14 +45,14 @@ class Bundle:
     skills: Mapping[str, BundledSkill]
 
     def pick(self, names: Sequence[str] | None, *, only: str | None = None) -> tuple[str, ...]:
-        """The skills called `names`, each once; None: all.
+        """Return the skills called `names`, each once, in that order.
 
         Args:
-            names: The skills.
-            only: The one skill that may be asked; None: any.
+            names: Names of skills; None: all.
+            only: The only skill that may be selected; None: any.
 
         Raises:
-            UnknownSkillError: the bundle does not hold one of them, or it may not be asked.
+            UnknownSkillError: the bundle does not hold one of them, or it is not the skill in `only`.
         """
         known = tuple(self.skills) if only is None else (only,)
         if names is None:
@@ -66,14 +66,15 @@ class Bundle:
 
 
 def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
-    """The bundle in `folder`.
+    """Load the bundle in `folder`.
 
     Args:
-        folder: Where the files are.
-        manifest: What they must be, as a release says; the folder may hold more. None: the manifest in the folder.
+        folder: Folder with the files of the bundle.
+        manifest: The expected models, from the pod's configuration; the folder may hold further files. None: read the
+            manifest in the folder.
 
     Raises:
-        DataError: a file is missing, was changed, or is of a version that this release does not read.
+        DataError: a file is missing, was changed, or has a version that this version of coachworks does not read.
     """
     again = _PACKAGE if manifest is None else _DEPLOY
     manifest = manifest or read_manifest(folder)

@@ -1,4 +1,4 @@
-"""Asking a server, with the standard library alone."""
+"""HTTP client of the service, on the standard library."""
 
 import http.client
 import json
@@ -16,17 +16,17 @@ _LONGEST_PAUSE_S = 10
 
 
 class RemoteError(CoachworksError):
-    """The server did not answer as ours do."""
+    """The server does not answer, or not like a coachworks server."""
 
 
 class Client:
-    """Asks the server at `url`.
+    """Client of the server at `url`.
 
     Args:
-        url: Its address, such as `http://127.0.0.1:3000`.
+        url: Address of the server, such as `http://127.0.0.1:3000`.
 
     Raises:
-        InvalidConfigError: that is no such address.
+        InvalidConfigError: `url` is not an http or https address.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,11 +37,13 @@ class Client:
         self._url, self._base = url, parts.path.rstrip("/")
         self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
 
-    def ask(self, photo: bytes, skills: Sequence[str] | None = None) -> Prediction | ErrorBody:
-        """What the server says about a photo: its answers, or why it refuses the photo.
+    def predict(self, photo: bytes, skills: Sequence[str] | None = None) -> Prediction | ErrorBody:
+        """Return the server's answers about a photo, or its reason for refusing the photo.
+
+        A server that is busy or still loading its models (503) is asked again, up to five times.
 
         Raises:
-            RemoteError: nobody answers, or not in our shape.
+            RemoteError: the server does not answer, fails, or is not a coachworks server.
         """
         query = f"?skills={quote(','.join(skills))}" if skills else ""
         for attempt in range(_ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The engine behind the HTTP interface: loads the models, decodes photos, batches them, knows whether it is ready."""
+"""The engine behind the HTTP interface: load the models, decode photos, batch them, report readiness."""
 
 import asyncio
 import io
@@ -16,36 +16,37 @@ from serving.answer_format import Answer
 from serving.batcher import MicroBatcher
 from serving.bundle import Bundle
 from serving.errors import Code, RefusalError
-from serving.metrics import Instruments
+from serving.metrics import ServiceMetrics
 from serving.predictor import Floats, Predictor, Query
 from serving.settings import ServingSettings
 from serving.upload import UploadBudget, uploaded_photo
 
 logger = logging.getLogger(__name__)
 
-_LARGE_PIXELS = 12_000_000  # up to 9 bytes each while they are decoded; larger photos are decoded one at a time
+_LARGE_PIXELS = 12_000_000  # decoding takes up to 9 bytes per pixel, so larger photos are decoded one at a time
 
 
 class Engine:
-    """Answers requests with a predictor; an asynchronous context manager.
+    """Answer requests with a predictor; an asynchronous context manager.
 
     Args:
-        load: Gives the models; called in a thread, so that the process answers its probes meanwhile.
-        settings: How the service works.
-        instruments: What is counted.
-        patient: Whether questions wait for models that are being loaded, as long as for an answer; else they are
-            refused. In a pod it is a new worker that loads them, and those who ask were sent to the one before it.
+        load: Loads the models; called in a thread, so that the process answers its probes meanwhile.
+        settings: Settings of the service.
+        metrics: Metrics to update.
+        wait_for_models: Whether requests wait for models that are being loaded, up to `answer_timeout_s`; else they
+            are refused. In a pod, a new worker replaces one that died, and its clients' connections are queued already.
     """
 
     def __init__(
         self,
         load: Callable[[], Predictor],
         settings: ServingSettings,
-        instruments: Instruments,
+        metrics: ServiceMetrics,
         *,
-        patient: bool = False,
+        wait_for_models: bool = False,
     ) -> None:
-        self._load, self._settings, self._instruments, self._patient = load, settings, instruments, patient
+        self._load, self._settings, self._metrics = load, settings, metrics
+        self._wait_for_models = wait_for_models
         self._predictor: Predictor | None = None
         self._failure: str | None = None
         self._in_progress = 0
@@ -59,7 +60,7 @@ class Engine:
             max_batch=self._settings.max_batch,
             max_wait_s=self._settings.max_wait_ms / 1000,
             expected=lambda: self._in_progress,
-            observe=self._instruments.batch_photos.observe,
+            observe=self._metrics.batch_photos.observe,
         )
         self._batcher.start()
         self._starting = asyncio.get_running_loop().create_task(self._start())
@@ -79,27 +80,27 @@ class Engine:
 
         try:
             predictor = await asyncio.to_thread(warm)
-        except Exception as err:  # the process stays, so that its probes and its log say why it is not ready
+        except Exception as err:  # the process keeps running, so that its probes and its log report the reason
             self._failure = str(err) or type(err).__name__
             logger.exception("the models cannot be loaded")
             return
-        self._instruments.show(predictor.bundle)
+        self._metrics.set_models(predictor.bundle)
         self._predictor = predictor
 
     def check_alive(self) -> None:
-        """Refuse where the models cannot be loaded.
+        """Raise if the models failed to load.
 
         Raises:
-            RefusalError: they cannot.
+            RefusalError: loading failed.
         """
         if self._failure is not None:
             raise RefusalError(Code.NOT_READY, f"the models cannot be loaded: {self._failure}")
 
     def check_ready(self) -> None:
-        """Refuse where the models have not answered a first photo yet.
+        """Raise unless the models are loaded and warmed up.
 
         Raises:
-            RefusalError: they have not.
+            RefusalError: loading failed or is still in progress.
         """
         self.check_alive()
         if self._predictor is None:
@@ -107,35 +108,35 @@ class Engine:
 
     @property
     def bundle(self) -> Bundle | None:
-        """The bundle, once it is loaded."""
+        """The bundle; None before it is loaded."""
         return self._predictor.bundle if self._predictor is not None else None
 
     @property
     def predictor(self) -> Predictor:
-        """The models.
+        """The loaded models.
 
         Raises:
-            RefusalError: they are not ready.
+            RefusalError: the models are not ready.
         """
         self.check_ready()
-        assert self._predictor is not None  # noqa: S101 — check_ready has refused otherwise
+        assert self._predictor is not None  # noqa: S101 — check_ready raises otherwise
         return self._predictor
 
     async def models(self) -> Predictor:
-        """The models, waited for where the engine is patient.
+        """Return the models, after waiting for them if the engine was created so.
 
         Raises:
-            RefusalError: they are not ready.
+            RefusalError: the models are not ready.
         """
-        if self._patient:
+        if self._wait_for_models:
             await asyncio.wait({self._starting}, timeout=self._settings.answer_timeout_s)
         return self.predictor
 
     async def answer(self, request: Request, skills: tuple[str, ...], *, probabilities: bool) -> dict[str, Answer]:
-        """The answers to the photo in `request`.
+        """Return the skills' answers about the photo in `request`.
 
         Raises:
-            RefusalError: it holds no photo, or the service has as much to do as it can hold.
+            RefusalError: the request holds no photo, or the service is overloaded.
             PhotoError: the photo cannot be used.
         """
         predictor, settings = self.predictor, self._settings
@@ -151,23 +152,23 @@ class Engine:
                         answers = await self._batcher.submit(Query(pixels, skills, probabilities))
                 except TimeoutError as err:
                     raise RefusalError(
-                        Code.OVERLOADED, f"an answer must be there after {settings.answer_timeout_s} s; it was not"
+                        Code.OVERLOADED, f"the answer was not ready within {settings.answer_timeout_s} s"
                     ) from err
         for skill, answer in answers.items():
-            self._instruments.answers.labels(skill, answer.label).inc()
+            self._metrics.answers.labels(skill, answer.label).inc()
         return answers
 
     @contextmanager
     def _place_in_queue(self) -> Iterator[None]:
         if self._in_progress >= self._settings.max_queue:
-            raise RefusalError(Code.OVERLOADED, f"{self._in_progress} photos are waiting for their answers already")
+            raise RefusalError(Code.OVERLOADED, f"{self._in_progress} photos are already waiting for answers")
         self._in_progress += 1
-        self._instruments.in_progress.set(self._in_progress)
+        self._metrics.in_progress.set(self._in_progress)
         try:
             yield
         finally:
             self._in_progress -= 1
-            self._instruments.in_progress.set(self._in_progress)
+            self._metrics.in_progress.set(self._in_progress)
 
     def _prepare(self, predictor: Predictor, photo: bytes) -> Floats:
         with self._one_large if _claimed_pixels(photo) > _LARGE_PIXELS else nullcontext():
@@ -178,11 +179,11 @@ class Engine:
 
 
 def _claimed_pixels(photo: bytes) -> int:
-    """Width times height as the file's header claims; 0 where it has none that can be read."""
+    """Return width times height according to the file's header; 0 if the header cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
             return image.width * image.height
-    except Exception:  # the decoder finds the words for it
+    except Exception:  # the decoder reports it later, with a better message
         return 0

@@ -1,4 +1,4 @@
-"""Why a request is refused: every code, its HTTP status and the way out, in one place."""
+"""Errors of the HTTP interface: every code with its HTTP status and way out, in one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,9 +44,9 @@ _SEND = "curl --data-binary @photo.jpg -H 'content-type: image/jpeg', or curl -F
 RULES: Mapping[Code, _Rule] = {
     Code.EMPTY: _Rule(400, f"Send the photo's bytes: {_SEND}."),
     Code.MALFORMED_MULTIPART: _Rule(400, f"Let a library write the multipart body: {_SEND}."),
-    Code.INCOMPLETE_BODY: _Rule(400, "Send the whole body, and keep the connection until the answer is there."),
-    Code.NOT_FOUND: _Rule(404, "Ask one of the paths that GET /openapi.json names; photos go to POST /v1/predict."),
-    Code.METHOD_NOT_ALLOWED: _Rule(405, "Use a method that the Allow header names."),
+    Code.INCOMPLETE_BODY: _Rule(400, "Send the whole body, and keep the connection open until the response arrives."),
+    Code.NOT_FOUND: _Rule(404, "Use a path that GET /openapi.json lists; photos go to POST /v1/predict."),
+    Code.METHOD_NOT_ALLOWED: _Rule(405, "Use a method that the Allow header lists."),
     Code.UPLOAD_TIMEOUT: _Rule(408, "Send the photo faster, or a smaller one."),
     Code.TOO_LARGE: _Rule(413, f"Send at most {MAX_BYTES // 1024**2} MiB: scale the photo down."),
     Code.UNSUPPORTED_CONTENT_TYPE: _Rule(
@@ -60,20 +60,20 @@ RULES: Mapping[Code, _Rule] = {
     Code.TOO_MANY_PIXELS: _Rule(422, "Scale the photo down."),
     Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
     Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),
-    Code.INTERNAL: _Rule(500, "Report it with the X-Request-Id of this answer; the service's log has the cause."),
-    Code.OVERLOADED: _Rule(503, "Try again after the seconds that the Retry-After header names."),
-    Code.NOT_READY: _Rule(503, "Try again after the seconds that the Retry-After header names."),
+    Code.INTERNAL: _Rule(500, "Report it with the X-Request-Id of this response; the service's log has the cause."),
+    Code.OVERLOADED: _Rule(503, "Try again after the number of seconds in the Retry-After header."),
+    Code.NOT_READY: _Rule(503, "Try again after the number of seconds in the Retry-After header."),
 }
 _RETRY_AFTER_S = 1
 
 
 class RefusalError(CoachworksError):
-    """A request that is not answered.
+    """A request that is refused.
 
     Attributes:
-        code: Why.
+        code: Machine-readable reason.
         status: HTTP status.
-        headers: Headers that belong to the answer.
+        headers: Headers of the response.
     """
 
     def __init__(self, code: Code, message: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -85,7 +85,7 @@ class RefusalError(CoachworksError):
             self.headers.setdefault("Retry-After", str(_RETRY_AFTER_S))
 
     def document(self) -> ErrorDocument:
-        """The error as the body of the answer."""
+        """Return the error as the body of the response."""
         return ErrorDocument(error=ErrorBody(code=self.code, message=str(self), way_out=RULES[self.code].way_out))
 
 
@@ -96,6 +96,6 @@ class UnknownSkillError(RefusalError):
         super().__init__(Code.UNKNOWN_SKILL, message)
 
 
-def refusal_of(err: PhotoError) -> RefusalError:
-    """The refusal of a file that is not a usable photo."""
+def refusal_for_photo(err: PhotoError) -> RefusalError:
+    """Return the refusal of a file that is not a usable photo."""
     return RefusalError(Code(err.reason), str(err))

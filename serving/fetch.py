@@ -1,7 +1,8 @@
-"""`python -m serving.fetch`, before a pod answers: brings the models that its release names, each by its digest.
+"""`python -m serving.fetch`, a pod's init container: download the models in the pod's manifest, each by its digest.
 
-It reads COACHWORKS_RELEASE (the release), COACHWORKS_STORE (where the models are) and COACHWORKS_BUNDLE (the folder
-that they go to). What is there already stays. It ends with status 1 where something is wrong; Kubernetes runs it again.
+It reads COACHWORKS_RELEASE (folder of the pod's configuration), COACHWORKS_STORE (address of the store) and
+COACHWORKS_BUNDLE (destination folder). Files that are already there are kept. On failure it exits with status 1, and
+Kubernetes runs it again.
 """
 
 import os
@@ -19,132 +20,133 @@ from coachworks.models.manifest import BACKBONE, Manifest, head_file
 from coachworks.settings import take_mounted_environment
 from coachworks.store import Store, open_store
 from coachworks.store.local_cache import CACHE_VARIABLE
-from serving.pod_config import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_release
+from serving.pod_config import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_pod_config
 
 STORE_VARIABLE = "COACHWORKS_STORE"
-_AT_ONCE = 4
-_ASIDE = ".fetching"  # in the bundle's folder, whose size nobody limits; gone when all is there
+_PARALLEL = 4
+# Downloads go to a folder inside the bundle's: the volume that is large enough for the models. Removed at the end.
+_ASIDE = ".fetching"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ModelFile:
     """A file of the bundle.
 
     Attributes:
-        name: Its path in the bundle.
-        key: Where it is in the store.
-        sha256: Its digest.
-        about: Whose it is, for messages.
+        name: Path in the bundle.
+        key: Key in the store.
+        sha256: SHA-256 of the content.
+        description: Description of the model, for messages.
     """
 
     name: str
     key: str
     sha256: str
-    about: str
+    description: str
 
 
-def wanted_by(manifest: Manifest) -> Iterator[Wanted]:
-    """The files that a manifest names."""
+def model_files(manifest: Manifest) -> Iterator[ModelFile]:
+    """Yield the files of the models in a manifest."""
     backbone = manifest.backbone
-    yield Wanted(BACKBONE, onnx_key(backbone.digest), backbone.sha256, f"the backbone {backbone.name}")
+    yield ModelFile(BACKBONE, onnx_key(backbone.digest), backbone.sha256, f"the backbone {backbone.name}")
     for skill, head in manifest.skills.items():
-        about = f"the head of {skill!r}, version {head.version}"
-        yield Wanted(head_file(skill), head_key(head.head_sha256), head.head_sha256, about)
+        description = f"the head of {skill!r}, version {head.version}"
+        yield ModelFile(head_file(skill), head_key(head.head_sha256), head.head_sha256, description)
 
 
 def fetch_models(store: Store, manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
-    """Bring the models that `manifest` names from the store into `folder`.
+    """Download the models in `manifest` from the store into `folder`.
 
-    Every file is checked, then put in its place in one step. A file that is there with the right digest stays.
+    Every file is verified, then moved to its place atomically. A file with the right digest is kept.
 
     Args:
-        store: Where the models are.
+        store: Store with the models.
         manifest: The models.
-        folder: Where they go.
-        say: Told what happens, a line at a time.
+        folder: Destination folder.
+        say: Called with one line of progress at a time, from several threads.
 
     Raises:
-        NotFoundError: the store does not hold one of them.
-        DataError: the store holds another file in its place.
-        CoachworksError: the store does not answer, or refuses to.
+        NotFoundError: the store does not hold one of the models.
+        DataError: the content of a file in the store has another digest.
+        CoachworksError: the store does not answer, or refuses access.
     """
 
-    def bring(wanted: Wanted) -> None:
-        target = folder / wanted.name
-        if target.is_file() and digest_file(target) == wanted.sha256:
-            say(f"{wanted.name}: is there")
+    def fetch_file(file: ModelFile) -> None:
+        target = folder / file.name
+        if target.is_file() and digest_file(target) == file.sha256:
+            say(f"{file.name}: already present")
             return
-        say(f"{wanted.name}: {_bring(store, wanted, folder) / 1e6:.1f} MB, {wanted.sha256[:12]}")
+        say(f"{file.name}: {_download(store, file, folder) / 1e6:.1f} MB, {file.sha256[:12]}")
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch") as pool:
-        for done in [pool.submit(bring, wanted) for wanted in wanted_by(manifest)]:
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
+        for task in [pool.submit(fetch_file, file) for file in model_files(manifest)]:
             try:
-                done.result()
+                task.result()
             except CoachworksError:
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def _bring(store: Store, wanted: Wanted, folder: Path) -> int:
-    """Bring one file; its size in bytes."""
+def _download(store: Store, file: ModelFile, folder: Path) -> int:
+    """Download and verify one file; return its size in bytes."""
     try:
-        fetched = store.fetch(wanted.key)
+        fetched = store.fetch(file.key)
     except NotFoundError as err:
         raise NotFoundError(
-            f"{wanted.about} cannot be fetched: {str(err).rstrip('.')}. Where the model was removed from the store, "
+            f"{file.description} cannot be fetched: {str(err).rstrip('.')}. If the model was removed from the store, "
             "deploy the fleet again: `coachworks deploy`. Else correct the store's address in the fleet file."
         ) from err
-    target, aside = folder / wanted.name, folder / _ASIDE / wanted.name
+    target, aside = folder / file.name, folder / _ASIDE / file.name
     for path in (target, aside):
         path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(fetched, aside)
     actual = digest_file(aside)
-    if actual != wanted.sha256:
+    if actual != file.sha256:
         raise DataError(
-            f"{wanted.about}, {store.address(wanted.key)}, must have the SHA-256 {wanted.sha256}; got {actual}. The "
-            "file is damaged or was changed: put it back from a backup, or make it anew with `coachworks run` and "
-            "deploy that."
+            f"{file.description}, {store.address(file.key)}, must have the SHA-256 {file.sha256}; got {actual}. The "
+            "file is damaged or was changed: restore it from a backup, or train it again with `coachworks run` and "
+            "deploy the result."
         )
     aside.replace(target)
     return target.stat().st_size
 
 
 def fetch(environ: Mapping[str, str] = os.environ) -> None:
-    """Bring the models of the release that the environment names.
+    """Download the models of the pod whose configuration the environment names.
 
     Raises:
         InvalidConfigError: a variable is missing, or the store cannot be opened.
         CoachworksError: as `fetch_models`.
     """
-    named = {name: environ.get(name, "") for name in (RELEASE_VARIABLE, STORE_VARIABLE, BUNDLE_VARIABLE)}
-    missing = [name for name, value in named.items() if not value]
+    values = {name: environ.get(name, "") for name in (RELEASE_VARIABLE, STORE_VARIABLE, BUNDLE_VARIABLE)}
+    missing = [name for name, value in values.items() if not value]
     if missing:
         raise InvalidConfigError(
-            f"{', '.join(named)} must be set; {', '.join(missing)} is not. The fleet's chart sets them: "
-            "the release's folder, the store's address and the folder for the models."
+            f"{', '.join(values)} must be set; {', '.join(missing)} is not. The fleet's chart sets them: "
+            "the folder with the pod's configuration, the store's address and the folder for the models."
         )
-    folder = Path(named[BUNDLE_VARIABLE])
-    release = read_release(Path(named[RELEASE_VARIABLE]))
-    store = open_store(named[STORE_VARIABLE])
-    _say(f"{release.manifest.fleet}, {release.group}, {release.track}: models from {store.uri} to {folder}")
+    folder = Path(values[BUNDLE_VARIABLE])
+    pod = read_pod_config(Path(values[RELEASE_VARIABLE]))
+    store = open_store(values[STORE_VARIABLE])
+    _say(f"{pod.manifest.fleet}, {pod.group}, {pod.track}: models from {store.uri} to {folder}")
     try:
-        fetch_models(store, release.manifest, folder, _say)
+        fetch_models(store, pod.manifest, folder, _say)
     except OSError as err:
         raise InvalidConfigError(
-            f"the models cannot be brought from {store.uri} to {folder}: {err}. {BUNDLE_VARIABLE} must name a folder "
-            "that may be written, with room for them."
+            f"the models cannot be fetched from {store.uri} to {folder}: {err}. {BUNDLE_VARIABLE} must name a "
+            "writable folder with enough space."
         ) from err
     shutil.rmtree(folder / _ASIDE, ignore_errors=True)
-    _say(f"all models are there: {release.manifest.digest()[:12]}")
+    _say(f"all models are present: {pod.manifest.digest()[:12]}")
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")  # in one piece: files are fetched side by side
+    sys.stderr.write(f"{line}\n")  # one write per line: several threads report
     sys.stderr.flush()
 
 
 def main() -> None:
-    """Bring the models, or say in one line why not."""
+    """Download the models; on failure, exit with the reason in one line."""
     take_mounted_environment()
     bundle = os.environ.get(BUNDLE_VARIABLE)
     if bundle:

@@ -1,7 +1,6 @@
-"""`python -m serving.launcher`, the command of the serving image: listens on a port per skill, then is `bentoml serve`.
+"""`python -m serving.launcher`, the command of the serving image: open the skills' ports, then exec `bentoml serve`.
 
-What it serves is the bento that COACHWORKS_BENTO names, else the one mounted at `/bento`, else the service of this very
-code.
+It serves the bento in COACHWORKS_BENTO, else the one mounted at `/bento`, else the service in this installation.
 """
 
 import argparse
@@ -13,56 +12,57 @@ from pathlib import Path
 from coachworks.errors import CoachworksError
 from coachworks.settings import child_environment
 from serving.draining import draining_file
-from serving.pod_config import release_of
-from serving.sockets import listening_variable, open_sockets
+from serving.pod_config import pod_config_of
+from serving.sockets import open_sockets, sockets_environment
 
 BENTO_VARIABLE = "COACHWORKS_BENTO"
 SERVICE = "serving.service:Answers"
 _MOUNTED = Path("/bento")
 
 
-def what_to_serve(environ: Mapping[str, str] = os.environ, mounted: Path = _MOUNTED) -> str:
-    """What `bentoml serve` is to serve."""
+def serve_target(environ: Mapping[str, str] = os.environ, mounted: Path = _MOUNTED) -> str:
+    """Return the argument of `bentoml serve`: the folder of a bento, or this installation's service."""
     return environ.get(BENTO_VARIABLE) or (str(mounted) if mounted.is_dir() else SERVICE)
 
 
-def start(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None:
-    """Become `bentoml serve`.
+def exec_bentoml(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None:
+    """Open the skills' ports and replace this process by `bentoml serve`.
 
     Args:
         host: IP address to listen on.
-        port: The port that answers for all skills; the release says which ones answer for one.
+        port: Port that serves all skills; the pod's configuration has the ports that serve one skill each.
         environ: The environment.
 
     Raises:
-        DataError: the release cannot be read.
-        InvalidConfigError: a port of a skill cannot be listened on.
+        DataError: the pod's configuration cannot be read.
+        InvalidConfigError: a skill's port is not free.
     """
-    release = release_of(environ)
-    ports = release.ports if release else {}
+    pod = pod_config_of(environ)
+    ports = pod.ports if pod else {}
     draining = draining_file(environ)
     if draining is not None:
-        draining.unlink(missing_ok=True)  # /tmp outlives the container, which a failed probe may have ended
+        draining.unlink(missing_ok=True)  # /tmp outlives a container that a failed probe restarted
     sockets = open_sockets(host, ports)
-    said = "".join(f", {skill} at {number}" for number, skill in ports.items())
-    print(f"serving {what_to_serve(environ)} on {host}: all skills at {port}{said}", file=sys.stderr, flush=True)  # noqa: T201
-    command = [sys.executable, "-m", "bentoml", "serve", what_to_serve(environ)]
+    target = serve_target(environ)
+    addresses = "".join(f", {skill} at {number}" for number, skill in ports.items())
+    print(f"serving {target} on {host}: all skills at {port}{addresses}", file=sys.stderr, flush=True)  # noqa: T201
+    command = [sys.executable, "-m", "bentoml", "serve", target]
     os.execve(  # noqa: S606 — our own interpreter, no shell
         sys.executable,
         [*command, "--host", host, "--port", str(port), "--quiet"],
-        {**child_environment(environ), **listening_variable(sockets)},
+        {**child_environment(environ), **sockets_environment(sockets)},
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and start."""
+    """Parse the command line and exec the server."""
     parser = argparse.ArgumentParser(prog="python -m serving.launcher", description=__doc__)
     everywhere = "0.0.0.0"  # noqa: S104 — in a pod, behind a network policy
     parser.add_argument("--host", default=everywhere, help="IP address to listen on; default: %(default)s, all")
-    parser.add_argument("--port", default=3000, type=int, help="the port that answers for all skills; %(default)s")
+    parser.add_argument("--port", default=3000, type=int, help="port that serves all skills; default: %(default)s")
     options = parser.parse_args(arguments)
     try:
-        start(options.host, options.port)
+        exec_bentoml(options.host, options.port)
     except CoachworksError as err:
         sys.exit(f"Error: {err}")
 

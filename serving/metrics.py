@@ -1,4 +1,4 @@
-"""What the service counts for Prometheus."""
+"""Prometheus metrics of the service."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -8,15 +8,15 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHOTOS = (1, 2, 4, 8, 16, 32, 64)
 
 
-class Instruments:
-    """The service's metrics, in a registry of their own.
+class ServiceMetrics:
+    """The service's metrics, in a registry of their own, without those of BentoML and of the process.
 
     Attributes:
-        registry: What `/metrics` shows.
+        registry: Registry behind `/metrics`.
     """
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call] # omit the `_created` series, one more per counter
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "coachworks_requests", "Requests answered.", ["path", "method", "status", "skill"], registry=self.registry
@@ -33,20 +33,20 @@ class Instruments:
             "coachworks_batch_photos", "Photos per backbone pass.", buckets=_PHOTOS, registry=self.registry
         )
         self.answers = Counter(
-            "coachworks_answers", "Answers given, by skill and label.", ["skill", "label"], registry=self.registry
+            "coachworks_answers", "Answers, by skill and label.", ["skill", "label"], registry=self.registry
         )
         self.in_progress = Gauge(
             "coachworks_requests_in_progress", "Photos between upload and answer.", registry=self.registry
         )
         self.models = Gauge(
             "coachworks_model_info",
-            "1 for every model that answers.",
+            "1 for every loaded model.",
             ["fleet", "bundle", "skill", "model_version", "kind", "backbone"],
             registry=self.registry,
         )
 
-    def show(self, bundle: Bundle) -> None:
-        """Say which models answer, and begin every label's count at 0."""
+    def set_models(self, bundle: Bundle) -> None:
+        """Set `coachworks_model_info` for every model, and create every label's counter at 0."""
         for name, skill in bundle.skills.items():
             self.models.labels(
                 bundle.fleet, bundle.digest, name, skill.entry.version, skill.entry.kind, bundle.backbone.name

@@ -1,4 +1,4 @@
-"""What a pod is told of its release: a mounted folder with the manifest of its models and how it is spoken to."""
+"""Configuration of a pod: a folder that the fleet's Helm release mounts, with the models' manifest and the ports."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from coachworks.fleet.field_types import Name
 from coachworks.models.manifest import MANIFEST, Manifest
 
 RELEASE_VARIABLE = "COACHWORKS_RELEASE"
-BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"  # the folder that the models are in
+BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"  # folder with the models
 PODS = "pods.json"
 _WAY_OUT = "The fleet's chart writes it: deploy again, `coachworks deploy`."
 
@@ -21,9 +21,9 @@ Part = TypeVar("Part", bound=BaseModel)
 
 
 class _Pods(BaseModel):
-    """`pods.json`: what holds of all pods of a group and track."""
+    """`pods.json`: settings of all pods of a group and track."""
 
-    model_config = ConfigDict(frozen=True)  # what later releases add is left alone
+    model_config = ConfigDict(frozen=True)  # ignores fields that later versions of the chart add
 
     group: str = Field(min_length=1)
     track: str = Field(min_length=1)
@@ -31,14 +31,14 @@ class _Pods(BaseModel):
 
 
 @dataclass(frozen=True)
-class Release:
-    """The release that a pod belongs to.
+class PodConfig:
+    """Configuration of a pod.
 
     Attributes:
-        manifest: The models that it answers with, by digest.
-        group: The pods that answer together: `shared`, or a skill that has pods of its own.
+        manifest: The models, by digest.
+        group: Pods that serve the same skills: `shared`, or the name of a skill with pods of its own.
         track: `stable` or `canary`.
-        ports: The skill that each further port answers.
+        ports: Skill of each skill port.
     """
 
     manifest: Manifest
@@ -47,21 +47,21 @@ class Release:
     ports: Mapping[int, str]
 
 
-def release_of(environ: Mapping[str, str] = os.environ) -> Release | None:
-    """The release in the folder that COACHWORKS_RELEASE names; None where it is not set: nothing was deployed.
+def pod_config_of(environ: Mapping[str, str] = os.environ) -> PodConfig | None:
+    """Read the configuration in the folder that COACHWORKS_RELEASE names; None if it is not set: not in a pod.
 
     Raises:
-        DataError: the folder does not hold one.
+        DataError: as `read_pod_config`.
     """
-    named = environ.get(RELEASE_VARIABLE)
-    return read_release(Path(named)) if named else None
+    folder = environ.get(RELEASE_VARIABLE)
+    return read_pod_config(Path(folder)) if folder else None
 
 
-def read_release(folder: Path) -> Release:
-    """The release in `folder`.
+def read_pod_config(folder: Path) -> PodConfig:
+    """Read the configuration in `folder`.
 
     Raises:
-        DataError: a file is missing or cannot be read, or a port stands for no skill or for several.
+        DataError: a file is missing or malformed, or a port belongs to no skill or to several.
     """
     manifest, pods = _read(folder / MANIFEST, Manifest), _read(folder / PODS, _Pods)
     unknown = sorted(set(pods.ports) - set(manifest.skills))
@@ -73,7 +73,7 @@ def read_release(folder: Path) -> Release:
     ports = {port: skill for skill, port in pods.ports.items()}
     if len(ports) < len(pods.ports):
         raise DataError(f"ports in {folder / PODS} must differ from skill to skill; got {dict(pods.ports)}. {_WAY_OUT}")
-    return Release(manifest=manifest, group=pods.group, track=pods.track, ports=ports)
+    return PodConfig(manifest=manifest, group=pods.group, track=pods.track, ports=ports)
 
 
 def _read(path: Path, kind: type[Part]) -> Part:
@@ -87,4 +87,6 @@ def _read(path: Path, kind: type[Part]) -> Part:
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its JSON"
-        raise DataError(f"{path} of the release cannot be read: {where}: {first['msg']}. {_WAY_OUT}") from err
+        raise DataError(
+            f"{path} of the pod's configuration cannot be read: {where}: {first['msg']}. {_WAY_OUT}"
+        ) from err

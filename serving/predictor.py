@@ -15,17 +15,17 @@ from serving.bundle import Bundle
 
 Floats = NDArray[np.float32]
 
-PHOTOS_PER_PASS = 8  # more gains nothing on a CPU, and costs memory and time to the first answer
+PHOTOS_PER_PASS = 8  # larger passes are no faster on a CPU, and cost memory and time to the first answer
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A prepared photo and what is asked about it.
+    """A preprocessed photo and the requested answers.
 
     Attributes:
-        pixels: What the backbone takes in, float32 of shape (3, H, W).
-        skills: The skills to ask.
-        probabilities: Whether the probability of every label is wanted.
+        pixels: Input of the backbone, float32 of shape (3, H, W).
+        skills: Names of the skills that answer.
+        probabilities: Whether to include the probability of every label.
     """
 
     pixels: Floats
@@ -34,7 +34,7 @@ class Query:
 
 
 class Predictor:
-    """Answers with the models of a bundle. Safe to use from several threads.
+    """Predict with the models of a bundle. Thread-safe.
 
     Args:
         bundle: The packaged models.
@@ -48,15 +48,15 @@ class Predictor:
     def answer(
         self, photos: Sequence[bytes], skills: Sequence[str] | None = None, *, probabilities: bool = False
     ) -> list[dict[str, Answer]]:
-        """Every skill's answer about every photo.
+        """Return every skill's answer about every photo.
 
         Args:
             photos: Contents of image files.
-            skills: The skills to ask; None: all.
-            probabilities: Give the probability of every label too.
+            skills: Names of the skills that answer; None: all.
+            probabilities: Include the probability of every label.
 
         Returns:
-            One mapping from skill to answer per photo, in their order.
+            One mapping from skill to answer per photo, in the order of `photos`.
 
         Raises:
             PhotoError: one of the photos cannot be used.
@@ -70,7 +70,7 @@ class Predictor:
         return answers
 
     def prepare(self, photo: bytes) -> Floats:
-        """What the backbone takes in for one photo, float32 of shape (3, H, W).
+        """Return the backbone's input for one photo, float32 of shape (3, H, W).
 
         Raises:
             PhotoError: the photo cannot be used.
@@ -78,7 +78,7 @@ class Predictor:
         return features_input(photo, self.bundle.backbone)
 
     def answer_queries(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
-        """The answers to prepared photos: one backbone pass, then each head on the photos that ask for it."""
+        """Answer queries with one backbone pass, then each head on the photos that request its skill."""
         features = run_session(self._session, np.stack([query.pixels for query in queries]))
         answers: list[dict[str, Answer]] = [{} for _ in queries]
         for name, skill in self.bundle.skills.items():
@@ -93,7 +93,7 @@ class Predictor:
         return answers
 
     def warm_up(self) -> None:
-        """Answer a photo drawn for the purpose, alone and in a batch, so that the first person does not wait."""
+        """Classify a generated photo, alone and in a batch, so that the first request is not slow."""
         from PIL import Image
 
         file = io.BytesIO()

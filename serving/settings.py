@@ -13,18 +13,18 @@ PREFIX = "COACHWORKS_SERVING_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingSettings:
-    """How the service works; each is set by the variable `COACHWORKS_SERVING_<NAME>`.
+    """Settings of the service, each from the variable `COACHWORKS_SERVING_<NAME>`.
 
     Attributes:
-        threads: Threads of one backbone pass; 0: one per core that the process may use.
+        threads: Threads of one backbone pass; 0: one per core available to the process.
         decode_threads: Photos decoded at the same time.
-        max_batch: Most photos in one backbone pass.
-        max_wait_ms: Longest that a photo waits for others that are under way, in milliseconds.
-        max_queue: Most requests between upload and answer; more are refused with 503.
-        max_body_bytes: Largest body of a request.
-        max_upload_bytes: Most bytes of all uploads at a time; more are refused with 503.
-        upload_timeout_s: Longest that an upload may take, in seconds.
-        answer_timeout_s: Longest from upload to answer, in seconds; then it is refused with 503.
+        max_batch: Largest number of photos in one backbone pass.
+        max_wait_ms: Longest time that a photo waits for others that are being uploaded or decoded, in milliseconds.
+        max_queue: Largest number of requests between upload and answer; further ones are refused with 503.
+        max_body_bytes: Largest body of a request, in bytes.
+        max_upload_bytes: Largest size of all concurrent uploads together, in bytes; more are refused with 503.
+        upload_timeout_s: Longest duration of an upload, in seconds.
+        answer_timeout_s: Longest time from upload to answer, in seconds; then the request is refused with 503.
     """
 
     threads: int = 0
@@ -39,16 +39,16 @@ class ServingSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name in {"threads", "max_wait_ms"} else 1
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InvalidConfigError(f"{field.name} must be an integer of at least {least}; got {value!r}")
+            value, minimum = getattr(self, field.name), 0 if field.name in {"threads", "max_wait_ms"} else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise InvalidConfigError(f"{field.name} must be an integer of at least {minimum}; got {value!r}")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """The settings that the environment holds.
+        """Read the settings from the environment.
 
         Raises:
-            InvalidConfigError: a variable of ours is no setting, or its value breaks the rule.
+            InvalidConfigError: a variable with the prefix is not a setting, or its value is not allowed.
         """
         names = {field.name for field in fields(cls)}
         values: dict[str, int] = {}
@@ -56,11 +56,11 @@ class ServingSettings:
             if not variable.startswith(PREFIX):
                 continue
             name = variable.removeprefix(PREFIX).lower()
-            if name.startswith(("service_", "port")):  # Kubernetes, of a Service called `coachworks-serving`
+            if name.startswith(("service_", "port")):  # set by Kubernetes for a Service called `coachworks-serving`
                 continue
             if name not in names:
                 known = ", ".join(sorted(PREFIX + known.upper() for known in names))
-                raise InvalidConfigError(f"{variable} is no setting of the service; they are {known}")
+                raise InvalidConfigError(f"{variable} is not a setting of the service; the settings are {known}")
             try:
                 values[name] = int(text)
             except ValueError as err:

@@ -1,4 +1,4 @@
-"""Answering on the skills' ports: one more server in the event loop of the worker, with the same app."""
+"""The skills' ports: a second HTTP server in the worker's event loop, with the same app."""
 
 import asyncio
 import socket
@@ -13,36 +13,36 @@ from serving.sockets import BACKLOG
 _POLL_S = 0.01
 
 
-class _Guest(uvicorn.Server):
-    """A server in another one's process: signals are the other's."""
+class _EmbeddedServer(uvicorn.Server):
+    """A server in the process of another one, which handles the signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 @asynccontextmanager
-async def answering(app: ASGIApp, listening: Sequence[int]) -> AsyncIterator[None]:
-    """Answer on inherited sockets inside the block; what is in flight at its end is answered first.
+async def serve_skill_ports(app: ASGIApp, socket_fds: Sequence[int]) -> AsyncIterator[None]:
+    """Serve on inherited sockets inside the block; at its end, finish the requests in flight.
 
-    The app learns the port that a request came to from `scope["server"]`.
+    The app finds the port of a request in `scope["server"]`.
 
     Args:
-        app: What answers; started already.
-        listening: Descriptors of listening sockets. This process's copies are closed at the end.
+        app: The app; its lifespan has started already.
+        socket_fds: File descriptors of listening sockets. This process's copies are closed at the end.
     """
-    if not listening:
+    if not socket_fds:
         yield
         return
-    server = _Guest(
+    server = _EmbeddedServer(
         uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, backlog=BACKLOG)
     )
-    serving = asyncio.create_task(server.serve([socket.socket(fileno=each) for each in listening]))
+    serving = asyncio.create_task(server.serve([socket.socket(fileno=fd) for fd in socket_fds]))
     while not server.started and not serving.done():
         await asyncio.sleep(_POLL_S)
     if serving.done():
-        await serving  # it says why it could not start
+        await serving  # raises the reason
     try:
         yield
     finally:

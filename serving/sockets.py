@@ -1,7 +1,7 @@
-"""A listening socket per skill, opened before the server starts and inherited by it.
+"""A listening socket per skill, opened before the server starts and inherited by its processes.
 
-Whoever opens them becomes `bentoml serve`, whose processes inherit every descriptor: the one that answers may die, and
-what connects meanwhile waits in the sockets' queues for the one that takes its place.
+The launcher opens them and then becomes `bentoml serve`, whose processes inherit every descriptor. While a dead worker
+is being replaced, new connections wait in the sockets' queues.
 """
 
 import os
@@ -10,19 +10,19 @@ from collections.abc import Iterable, Mapping
 
 from coachworks.errors import InvalidConfigError
 
-LISTENING_VARIABLE = "COACHWORKS_LISTENING"  # the descriptors, separated by commas; set by `serving.launcher` alone
+LISTENING_VARIABLE = "COACHWORKS_LISTENING"  # file descriptors, separated by commas; only `serving.launcher` sets it
 BACKLOG = 2048
 
 
 def open_sockets(host: str, ports: Iterable[int]) -> list[socket.socket]:
-    """Listen on `ports`, with sockets that child processes inherit.
+    """Listen on `ports` with sockets that child processes inherit.
 
     Args:
-        host: An IP address of this machine; `0.0.0.0` and `::` are all of them.
-        ports: The ports; 0 takes a free one.
+        host: An IP address of this machine; `0.0.0.0` and `::` mean all of them.
+        ports: The ports; 0 means any free one.
 
     Raises:
-        InvalidConfigError: one of them cannot be listened on.
+        InvalidConfigError: `host` is not an IP address, or a port is not free.
     """
     opened: list[socket.socket] = []
     for port in ports:
@@ -44,16 +44,16 @@ def open_sockets(host: str, ports: Iterable[int]) -> list[socket.socket]:
                 other.close()
             raise InvalidConfigError(
                 f"the port of every skill must be free; {port} on {host} is not: {err.strerror}. "
-                "Give the release other ports, or stop what listens there."
+                "Give the skills other ports, or stop the process that listens there."
             ) from err
     return opened
 
 
-def listening_variable(sockets: Iterable[socket.socket]) -> dict[str, str]:
-    """What tells the processes that inherit `sockets` which descriptors they are."""
+def sockets_environment(sockets: Iterable[socket.socket]) -> dict[str, str]:
+    """Return the environment variable that passes the descriptors of `sockets` to child processes."""
     return {LISTENING_VARIABLE: ",".join(str(each.fileno()) for each in sockets)}
 
 
-def inherited(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
-    """The descriptors of the sockets that this process inherited."""
+def inherited_sockets(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
+    """Return the file descriptors of the sockets that this process inherited."""
     return tuple(int(part) for part in environ.get(LISTENING_VARIABLE, "").split(",") if part)

@@ -1,4 +1,4 @@
-"""Reading the photo out of a request, never more of it than is allowed."""
+"""Reading the photo from a request, within limits of size and time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -13,32 +13,32 @@ from serving.errors import Code, RefusalError
 FIELD = "photo"
 FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
-_FIELDS = 20  # most parts of a form
-_CLOSE = {"Connection": "close"}  # the rest of the body is not wanted
+_MAX_PARTS = 20  # of a form
+_CLOSE = {"Connection": "close"}  # the rest of the body is not read
 
 
 class UploadBudget:
-    """Bounds the bytes of all uploads at a time, so that many large ones cannot fill the memory.
+    """Limit on the total size of all concurrent uploads, so that many large ones cannot exhaust the memory.
 
     Args:
-        total: Most bytes at a time.
+        total: The limit, in bytes.
     """
 
     def __init__(self, total: int) -> None:
         self._total, self._used = total, 0
 
-    def take(self, amount: int) -> None:
-        """Take `amount` bytes.
+    def reserve(self, amount: int) -> None:
+        """Reserve `amount` bytes.
 
         Raises:
-            RefusalError: so many are not free.
+            RefusalError: fewer bytes are free.
         """
         if self._used + amount > self._total:
             raise RefusalError(Code.OVERLOADED, "the service is receiving as many photos as it can hold")
         self._used += amount
 
-    def give(self, amount: int) -> None:
-        """Give back what was taken."""
+    def free(self, amount: int) -> None:
+        """Free `amount` reserved bytes."""
         self._used -= amount
 
 
@@ -46,21 +46,23 @@ class UploadBudget:
 async def uploaded_photo(
     request: Request, *, max_bytes: int, timeout_s: float, budget: UploadBudget
 ) -> AsyncIterator[bytes]:
-    """The photo in the request, its raw body or the file in the field `photo` of a form; the budget holds it meanwhile.
+    """Read the photo in the request: its raw body, or the file in the field `photo` of a form.
+
+    Its bytes are reserved in the budget inside the block.
 
     Raises:
-        RefusalError: there is none, or more than one, or too much of it, or it came too slowly.
+        RefusalError: the request holds no photo or several, or the upload is too large or too slow.
     """
     kind = _admitted_kind(request.headers, max_bytes)
-    taken = 0
+    reserved = 0
     try:
         body = bytearray()
         async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 if len(body) + len(chunk) > max_bytes:
                     raise _too_large(max_bytes)
-                budget.take(len(chunk))
-                taken += len(chunk)
+                budget.reserve(len(chunk))
+                reserved += len(chunk)
                 body += chunk
         photo = await _file_in_form(request.headers, bytes(body)) if kind == FORM else bytes(body)
         del body
@@ -69,16 +71,16 @@ async def uploaded_photo(
         yield photo
     except TimeoutError as err:
         raise RefusalError(
-            Code.UPLOAD_TIMEOUT, f"the upload must be over after {timeout_s:g} s", headers=_CLOSE
+            Code.UPLOAD_TIMEOUT, f"the upload must be complete within {timeout_s:g} s", headers=_CLOSE
         ) from err
     except ClientDisconnect as err:
-        raise RefusalError(Code.INCOMPLETE_BODY, "the connection ended before the body did") from err
+        raise RefusalError(Code.INCOMPLETE_BODY, "the connection was closed before the end of the body") from err
     finally:
-        budget.give(taken)
+        budget.free(reserved)
 
 
 def _admitted_kind(headers: Headers, max_bytes: int) -> str:
-    """The content type, once the headers promise a body that is worth reading."""
+    """Return the content type; refuse by the headers before any of the body is read."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     declared = headers.get("content-length", "")
     if declared == "0" or (not declared and "transfer-encoding" not in headers):
@@ -100,7 +102,7 @@ def _too_large(max_bytes: int, got: str | None = None) -> RefusalError:
 
 
 class _InMemory(MultiPartParser):
-    spool_max_size = 1 << 40  # the body is bounded already: a file on disk would be one copy more
+    spool_max_size = 1 << 40  # the body is bounded already; spooling to disk would only add a copy
 
 
 async def _file_in_form(headers: Headers, body: bytes) -> bytes:
@@ -108,7 +110,7 @@ async def _file_in_form(headers: Headers, body: bytes) -> bytes:
         yield body
 
     try:
-        form = await _InMemory(headers, stream(), max_files=_FIELDS, max_fields=_FIELDS).parse()
+        form = await _InMemory(headers, stream(), max_files=_MAX_PARTS, max_fields=_MAX_PARTS).parse()
     except MultiPartException as err:
         raise RefusalError(Code.MALFORMED_MULTIPART, f"the multipart body cannot be read: {err.message}") from err
     try:

@@ -84,7 +84,7 @@ def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
         table.add_column(column, justify="right" if column == "Probability" else "left", no_wrap=True)
     with console.status("Starting the server"), serving(showroom.fleet) as url:
         for photo, truth in showroom.unseen.items():
-            reply = Client(url).ask(photo.read_bytes())
+            reply = Client(url).predict(photo.read_bytes())
             if not isinstance(reply, Prediction):
                 console.print(f"{photo}: {reply.message}", markup=False)
                 continue

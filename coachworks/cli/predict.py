@@ -94,7 +94,7 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Said]]:
 def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
-    from serving.errors import UnknownSkillError, refusal_of
+    from serving.errors import UnknownSkillError, refusal_for_photo
     from serving.predictor import PHOTOS_PER_PASS, Predictor, Query
 
     _, result = latest_package(file)
@@ -118,7 +118,7 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
                 try:
                     queries[path] = Query(predictor.prepare(data), names)
                 except PhotoError as err:
-                    said[path] = _Said(path, error=refusal_of(err).document().error)
+                    said[path] = _Said(path, error=refusal_for_photo(err).document().error)
             if queries:
                 answers = predictor.answer_queries(list(queries.values()))
                 said |= {path: _Said(path, answer) for path, answer in zip(queries, answers, strict=True)}
@@ -140,7 +140,7 @@ def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], 
             if isinstance(data, _Said):
                 yield data
                 continue
-            reply = client.ask(data, skills)
+            reply = client.predict(data, skills)
             if isinstance(reply, Prediction):
                 yield _Said(path, reply.answers)
             elif reply.code == Code.UNKNOWN_SKILL:

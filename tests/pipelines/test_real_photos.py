@@ -50,7 +50,7 @@ def test_the_server_answers_about_a_real_photo(trashnet, data_folder: Path) -> N
     folder, _ = trashnet
     with serving(folder / "fleet.yaml") as url:
         photo = data_folder / "trashnet" / "paper" / "paper1.jpg"
-        answer = Client(url).ask(photo.read_bytes())
+        answer = Client(url).predict(photo.read_bytes())
     assert isinstance(answer, Prediction), answer
     assert answer.answers["material"].label == "paper"
 

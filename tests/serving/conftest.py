@@ -19,7 +19,7 @@ _FABRICATED = Path(__file__).parents[1] / "components" / "package" / "fabricated
 
 @pytest.fixture(scope="session")
 def fabricated() -> ModuleType:
-    """What the steps before package leave behind, made up."""
+    """Module that fabricates the results of the steps before package."""
     name = "fabricated_package"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, _FABRICATED)
@@ -33,7 +33,7 @@ def fabricated() -> ModuleType:
 
 @dataclass(frozen=True)
 class Packaged:
-    """A packaged fleet of two skills, `colour` and `light`: its store and its bundle."""
+    """A packaged fleet of two skills, `colour` and `light`: its store and its bundle. Tests that change it copy it."""
 
     store: FolderStore
     bundle: Path
@@ -41,7 +41,6 @@ class Packaged:
 
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> Packaged:
-    """Tests that change it copy it."""
     from components.package.config import PackageConfig
     from components.package.step import package
 
@@ -61,8 +60,8 @@ def manifest(bundle_folder: Path) -> Manifest:
 
 
 @pytest.fixture
-def write_release(manifest: Manifest, tmp_path: Path) -> Callable[..., Path]:
-    """Write the folder that tells a pod of its release."""
+def write_config(manifest: Manifest, tmp_path: Path) -> Callable[..., Path]:
+    """Write the folder of a pod's configuration."""
 
     def write(ports: Mapping[str, int] | None = None, manifest: Manifest = manifest) -> Path:
         folder = tmp_path / "release"

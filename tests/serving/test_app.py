@@ -45,7 +45,7 @@ def red(fabricated: ModuleType) -> bytes:
 
 
 def refused(response: Any, code: Code) -> str:
-    """Assert the one shape of errors; the message."""
+    """Check the one shape of errors and the code; return the message."""
     document = ErrorDocument.model_validate(response.json())
     assert set(response.json()) == {"error"}
     assert set(response.json()["error"]) == {"code", "message", "way_out"}
@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[Callable[[bytes], bytes], dict[str, str], Code]] = {
     ),
     "no type": (lambda red: red, {}, Code.UNSUPPORTED_CONTENT_TYPE),
     "a form without boundary": (lambda red: red, {"content-type": "multipart/form-data"}, Code.MALFORMED_MULTIPART),
-    "a form that is none": (
+    "a malformed form": (
         lambda red: red,
         {"content-type": "multipart/form-data; boundary=x"},
         Code.MALFORMED_MULTIPART,
@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[Callable[[bytes], bytes], dict[str, str], Code]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_photo_is_refused_in_the_one_shape(client: TestClient, red: bytes, name: str):
+def test_a_body_that_is_not_a_photo_is_refused_in_the_one_shape(client: TestClient, red: bytes, name: str):
     body, headers, code = REFUSED[name]
     refused(client.post("/v1/predict", content=body(red), headers=headers), code)
 
@@ -177,7 +177,7 @@ def test_a_form_of_very_many_parts_is_refused(client: TestClient):
     refused(client.post("/v1/predict", files=files), Code.MALFORMED_MULTIPART)
 
 
-def test_an_unknown_skill_is_refused_with_the_one_that_was_meant(client: TestClient, red: bytes):
+def test_an_unknown_skill_is_refused_with_the_closest_name(client: TestClient, red: bytes):
     response = client.post("/v1/predict?skills=light,color", content=red, headers=JPEG)
     assert "got 'color'. Did you mean 'colour'?" in refused(response, Code.UNKNOWN_SKILL)
 
@@ -195,7 +195,7 @@ def test_an_unknown_path_is_refused(client: TestClient, path: str):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"), [("GET", "/v1/predict", "POST"), ("DELETE", "/v1/skills", "GET")]
 )
-def test_a_wrong_method_is_refused_and_told_the_right_one(client: TestClient, method: str, path: str, allowed: str):
+def test_a_wrong_method_is_refused_with_the_allowed_one(client: TestClient, method: str, path: str, allowed: str):
     response = client.request(method, path)
     refused(response, Code.METHOD_NOT_ALLOWED)
     assert response.headers["allow"] == allowed
@@ -253,7 +253,7 @@ def test_the_service_is_not_ready_before_the_models_have_answered_a_first_photo(
         assert client.post("/v1/predict", content=red, headers=JPEG).status_code == 200
 
 
-def test_models_that_cannot_be_loaded_are_said_in_the_probes():
+def test_probes_report_models_that_cannot_be_loaded():
     def load() -> Predictor:
         raise ValueError("backbone.onnx of the bundle must have the SHA-256 …")
 
@@ -265,7 +265,7 @@ def test_models_that_cannot_be_loaded_are_said_in_the_probes():
         refused(client.get("/readyz"), Code.NOT_READY)
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_back(predictor: Predictor, red: bytes):
+def test_a_full_queue_refuses_with_the_time_to_retry(predictor: Predictor, red: bytes):
     import threading
 
     door = threading.Event()
@@ -292,7 +292,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(predictor: Predictor, r
         while "coachworks_requests_in_progress 2.0" not in client.get("/metrics").text:
             assert time.monotonic() < deadline
         response = client.post("/v1/predict", content=red, headers=JPEG)
-        assert "2 photos are waiting" in refused(response, Code.OVERLOADED)
+        assert "2 photos are already waiting" in refused(response, Code.OVERLOADED)
         assert response.headers["retry-after"] == "1"
         door.set()
         for thread in threads:
@@ -308,7 +308,7 @@ def test_uploads_beyond_what_the_service_can_hold_are_refused(predictor: Predict
         refused(client.post("/v1/predict", content=bytes(900), headers=JPEG), Code.NOT_A_PHOTO)
 
 
-def test_an_error_nobody_expected_is_a_500_in_the_one_shape_with_the_id_of_its_log_line(
+def test_an_unexpected_exception_is_a_500_in_the_one_shape_with_the_id_of_its_log_line(
     predictor: Predictor, red: bytes, capsys: pytest.CaptureFixture[str]
 ):
     class Broken(Predictor):
@@ -331,7 +331,7 @@ def test_metrics_count_requests_errors_answers_batches_and_models(client: TestCl
     client.post("/v1/predict", content=red, headers=JPEG)
     client.post("/v1/predict", content=b"x", headers=JPEG)
     text = client.get("/metrics").text
-    for wanted in (
+    for line in (
         'coachworks_requests_total{method="POST",path="/v1/predict",skill="",status="200"}',
         'coachworks_errors_total{code="not-a-photo"}',
         'coachworks_answers_total{label="red",skill="colour"}',
@@ -340,7 +340,7 @@ def test_metrics_count_requests_errors_answers_batches_and_models(client: TestCl
         "coachworks_batch_photos_count",
         'model_version="3",skill="colour"} 1.0',
     ):
-        assert wanted in text
+        assert line in text
     assert "_created" not in text
 
 
@@ -389,11 +389,11 @@ def test_requests_at_the_same_time_share_backbone_passes(client: TestClient, fab
     assert passes() - before < len(photos)
 
 
-# what only shows below HTTP: slow and broken connections
+# below HTTP: slow and broken connections
 
 
 def ask_by_hand(app: FastAPI, receive: Callable[[], Any], headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """One POST /v1/predict whose body `receive` gives: status and document."""
+    """Send POST /v1/predict with a body from `receive`; return the status and the document."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -440,7 +440,7 @@ def test_an_upload_that_takes_too_long_is_refused(predictor: Predictor):
     status, document = ask_by_hand(app, receive, {**JPEG, "content-length": "5000"})
     assert status == 408
     assert document["error"]["code"] == Code.UPLOAD_TIMEOUT
-    assert "over after 1 s" in document["error"]["message"]
+    assert "complete within 1 s" in document["error"]["message"]
 
 
 def test_a_connection_that_ends_in_the_body_is_refused(predictor: Predictor):
@@ -496,4 +496,4 @@ def test_an_answer_that_takes_too_long_is_refused(predictor: Predictor, red: byt
     with TestClient(create_app(lambda: slow, ServingSettings(answer_timeout_s=1))) as client:
         wait_until_ready(client)
         response = client.post("/v1/predict", content=red, headers=JPEG)
-    assert "an answer must be there after 1 s" in refused(response, Code.OVERLOADED)
+    assert "the answer was not ready within 1 s" in refused(response, Code.OVERLOADED)

@@ -44,14 +44,14 @@ def test_a_batch_is_never_larger_than_allowed():
     assert sum(sizes) == 10
 
 
-def test_an_item_does_not_wait_when_nobody_else_is_expected():
+def test_an_item_does_not_wait_when_no_other_is_expected():
     started = time.monotonic()
     _, sizes = run_together([1], max_wait_s=60)
     assert sizes == [1]
     assert time.monotonic() - started < 30
 
 
-def test_an_item_waits_no_longer_than_allowed_for_those_who_never_come():
+def test_an_item_waits_no_longer_than_allowed_for_items_that_never_come():
     started = time.monotonic()
     outcomes, _ = run_together([1], expected=9, max_wait_s=0.1)
     assert outcomes == [2]

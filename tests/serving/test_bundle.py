@@ -15,7 +15,7 @@ def copy(bundle_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
 
 
-def test_a_bundle_says_what_it_holds(bundle: Bundle):
+def test_a_bundle_holds_its_fleet_skills_and_backbone(bundle: Bundle):
     assert bundle.fleet == "showroom"
     assert list(bundle.skills) == ["colour", "light"]
     assert bundle.skills["colour"].head.labels == ("red", "green", "blue")
@@ -48,7 +48,7 @@ def test_a_bundle_of_another_version_is_refused(copy: Path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind": "Bundle"}'])
-def test_a_manifest_that_is_none_is_refused(copy: Path, text: str):
+def test_a_malformed_manifest_is_refused(copy: Path, text: str):
     (copy / "manifest.json").write_text(text)
     with pytest.raises(DataError, match=r"manifest.json of the bundle .* cannot be read"):
         load_bundle(copy)
@@ -62,7 +62,7 @@ def test_a_skill_whose_name_leaves_the_bundle_is_refused(copy: Path):
         load_bundle(copy)
 
 
-def test_labels_that_are_not_those_of_the_head_are_refused(copy: Path):
+def test_labels_that_differ_from_those_of_the_head_are_refused(copy: Path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["skills"]["colour"]["labels"].reverse()
     (copy / "manifest.json").write_text(json.dumps(manifest))
@@ -78,44 +78,44 @@ def test_a_head_of_another_backbone_is_refused(copy: Path):
         load_bundle(copy)
 
 
-def test_an_unknown_skill_is_refused_with_the_one_that_was_meant(bundle: Bundle):
+def test_an_unknown_skill_is_refused_with_the_closest_name(bundle: Bundle):
     with pytest.raises(UnknownSkillError, match=r"among colour, light; got 'color'\. Did you mean 'colour'\?"):
         bundle.pick(["light", "color"])
 
 
-def test_skills_are_picked_once_each_in_the_order_asked(bundle: Bundle):
+def test_skills_are_picked_once_each_in_the_requested_order(bundle: Bundle):
     assert bundle.pick(["light", "colour", "light"]) == ("light", "colour")
     assert bundle.pick(None) == ("colour", "light")
 
 
-# as a release names it: the manifest comes from elsewhere
+# in a pod: the manifest comes from the pod's configuration
 
 
 def of_skills(manifest: Manifest, *skills: str) -> Manifest:
     return manifest.model_copy(update={"skills": {name: manifest.skills[name] for name in skills}})
 
 
-def test_a_release_may_name_some_of_the_heads_that_a_folder_holds(copy: Path, manifest: Manifest):
+def test_a_pod_may_use_some_of_the_heads_in_a_folder(copy: Path, manifest: Manifest):
     (copy / "manifest.json").unlink()
-    named = of_skills(manifest, "light")
-    bundle = load_bundle(copy, named)
+    partial = of_skills(manifest, "light")
+    bundle = load_bundle(copy, partial)
     assert list(bundle.skills) == ["light"]
-    assert bundle.digest == named.digest()[:12]
+    assert bundle.digest == partial.digest()[:12]
 
 
-def test_a_file_that_is_not_the_one_of_the_release_is_refused(copy: Path, manifest: Manifest):
+def test_a_file_that_differs_from_the_pods_manifest_is_refused(copy: Path, manifest: Manifest):
     shutil.copyfile(copy / "heads/light.safetensors", copy / "heads/colour.safetensors")
     with pytest.raises(DataError, match=r"heads/colour.safetensors .* SHA-256 .*: deploy the fleet again: `coachworks"):
         load_bundle(copy, manifest)
 
 
-def test_a_file_of_the_release_that_is_missing_is_refused(copy: Path, manifest: Manifest):
+def test_a_missing_file_of_the_pods_manifest_is_refused(copy: Path, manifest: Manifest):
     (copy / "backbone.onnx").unlink()
     with pytest.raises(DataError, match=r"must hold backbone.onnx; .* Deploy the fleet again: `coachworks deploy`\."):
         load_bundle(copy, manifest)
 
 
-def test_where_one_skill_may_be_asked_others_are_unknown(bundle: Bundle):
+def test_on_a_skills_own_port_the_others_are_unknown(bundle: Bundle):
     assert bundle.pick(None, only="light") == ("light",)
     assert bundle.pick(["light"], only="light") == ("light",)
     with pytest.raises(UnknownSkillError, match=r"skills must be among light; got 'colour'\.$"):

@@ -1,4 +1,4 @@
-"""The guide names everything that a client can meet, and the published OpenAPI is the service's."""
+"""The guide documents everything that a client can meet, and the published OpenAPI document is up to date."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from serving import answer_format as answers
 from serving.app import create_app
 from serving.errors import RULES, Code
-from serving.metrics import Instruments
+from serving.metrics import ServiceMetrics
 from serving.predictor import Predictor
 from serving.settings import PREFIX, ServingSettings
 
@@ -23,13 +23,13 @@ MODELS = [answers.Prediction, answers.Answer, answers.RunnerUp, answers.SkillLis
 MODELS += [answers.ErrorDocument, answers.ErrorBody]
 
 
-def never() -> Predictor:
+def no_models() -> Predictor:
     raise AssertionError("the documentation needs no models")
 
 
 @pytest.fixture(scope="module")
 def openapi() -> dict[str, Any]:
-    return create_app(never).openapi()
+    return create_app(no_models).openapi()
 
 
 @pytest.mark.parametrize("field", sorted({name for model in MODELS for name in model.model_fields}))
@@ -57,7 +57,7 @@ def metric_names(registry: CollectorRegistry) -> Iterator[str]:
         yield metric.name + ("_total" if metric.type == "counter" else "")
 
 
-@pytest.mark.parametrize("name", sorted(metric_names(Instruments().registry)))
+@pytest.mark.parametrize("name", sorted(metric_names(ServiceMetrics().registry)))
 def test_every_metric_is_documented(name: str):
     assert f"| `{name}` |" in GUIDE
 
@@ -81,5 +81,5 @@ def test_openapi_describes_both_ways_to_send_a_photo_and_the_shape_of_every_erro
         assert name == ("Prediction" if status == "200" else "ErrorDocument")
 
 
-def test_openapi_is_published_as_it_is(openapi: dict[str, Any], golden: Callable[[Path, str], None]):
+def test_the_published_openapi_document_is_up_to_date(openapi: dict[str, Any], golden: Callable[[Path, str], None]):
     golden(DOCS / "reference" / "openapi.json", json.dumps(openapi, indent=1, ensure_ascii=False) + "\n")

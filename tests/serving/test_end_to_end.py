@@ -1,4 +1,4 @@
-"""The packaged bento, served by `coachworks serve` in a process of its own, and asked over a socket."""
+"""The packaged bento, served by `coachworks serve` in a process of its own, over real sockets."""
 
 import http.client
 import io
@@ -40,7 +40,7 @@ class Served:
     folder: Path
     port: int
     process: "subprocess.Popen[str]"
-    said: str
+    output: str
 
     @property
     def url(self) -> str:
@@ -78,14 +78,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> 
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's `&` would ignore it
     )
-    said = ""
+    output = ""
     assert process.stderr is not None
-    while "openapi.json describes it" not in said:
+    while "openapi.json describes it" not in output:
         line = process.stderr.readline()
-        assert line, said
-        said += line
+        assert line, output
+        output += line
     try:
-        yield Served(folder, port, process, said)
+        yield Served(folder, port, process, output)
     finally:
         process.terminate()
         process.wait(30)
@@ -93,11 +93,11 @@ def served(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> 
         log.close()
 
 
-def test_serve_says_where_it_is_what_it_answers_and_how_to_ask(served: Served):
-    assert f"answers at {served.url}" in served.said
-    assert "colour" in served.said
-    assert "version 3" in served.said
-    assert f"curl -F photo=@photo.jpg {served.url}/v1/predict" in served.said
+def test_serve_prints_its_address_its_skills_and_an_example_request(served: Served):
+    assert f"answers at {served.url}" in served.output
+    assert "colour" in served.output
+    assert "version 3" in served.output
+    assert f"curl -F photo=@photo.jpg {served.url}/v1/predict" in served.output
 
 
 def test_a_photo_is_answered(served: Served, fabricated: ModuleType):
@@ -106,7 +106,7 @@ def test_a_photo_is_answered(served: Served, fabricated: ModuleType):
     assert document["answers"]["colour"]["label"] == "green"
 
 
-def test_predict_asks_the_server_and_says_the_same_as_without_it(
+def test_predict_with_a_server_gives_the_same_answers_as_without(
     served: Served, fabricated: ModuleType, tmp_path: Path
 ):
     photo = tmp_path / "car.png"
@@ -138,12 +138,12 @@ def test_no_path_answers_in_another_shape(served: Served):
     assert (status, document["error"]["code"]) == (405, "method-not-allowed")
 
 
-def test_openapi_and_metrics_are_there(served: Served):
+def test_openapi_and_metrics_are_served(served: Served):
     assert "/v1/predict" in served.send("GET", "/openapi.json")[1]["paths"]
     assert "coachworks_model_info" in served.send("GET", "/metrics")[1]["text"]
 
 
-def test_a_taken_port_is_said(served: Served):
+def test_a_taken_port_is_refused(served: Served):
     done = subprocess.run(
         command("serve", "-f", served.folder / "fleet.yaml", "--port", served.port), capture_output=True, text=True
     )
@@ -160,7 +160,7 @@ def bomb(width: int, height: int, mode: str = "1") -> bytes:
 
 
 def declared_50_mb(served: Served) -> int:
-    """Announce 50 MB, send a little, read the answer."""
+    """Declare 50 MB, send 1 kB, read the response."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 52428800\r\n\r\n"
@@ -170,7 +170,7 @@ def declared_50_mb(served: Served) -> int:
 
 
 def chunked_50_mb(served: Served) -> int:
-    """Send 50 MB without saying so; the answer comes before the end."""
+    """Send 50 MB without Content-Length; the response comes before the end."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -188,6 +188,7 @@ def chunked_50_mb(served: Served) -> int:
 
 
 def gone_in_the_middle(served: Served) -> int:
+    """Close the connection in the middle of the body."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 1000000\r\n\r\n"
@@ -232,7 +233,7 @@ def test_two_hundred_hostile_requests_get_4xx_and_leave_the_memory_flat(served: 
 
 
 def test_ctrl_c_stops_it_cleanly_and_the_log_is_json(served: Served):
-    """The last of this file: the server is gone afterwards."""
+    """Must be the last test of this file: it stops the server."""
     children = psutil.Process(served.process.pid).children(recursive=True)
     os.kill(served.process.pid, signal.SIGINT)
     assert served.process.wait(30) == 0

@@ -1,4 +1,4 @@
-"""The models of a release come from the store by digest, checked, whole or not at all."""
+"""The models of a pod come from the store by digest, verified, complete or not at all."""
 
 import json
 import os
@@ -21,18 +21,18 @@ from faults import FaultyProxy
 from s3_server import S3Server, local_s3
 from serving import fetch as fetching
 from serving.bundle import load_bundle
-from serving.fetch import fetch, fetch_models, wanted_by
+from serving.fetch import fetch, fetch_models, model_files
 
-WriteRelease = Callable[..., Path]
+WriteConfig = Callable[..., Path]
 FILES = ["backbone.onnx", "heads/colour.safetensors", "heads/light.safetensors"]
 
 
 @pytest.fixture
 def models(packaged: Any, manifest: Manifest, tmp_path: Path) -> FolderStore:
-    """A store with nothing but the models of the release; tests may spoil it."""
+    """A store with only the models of the pod; tests may damage it."""
     store = FolderStore(tmp_path / "models-store")
-    for wanted in wanted_by(manifest):
-        store.write_file(wanted.key, packaged.store.fetch(wanted.key))
+    for file in model_files(manifest):
+        store.write_file(file.key, packaged.store.fetch(file.key))
     return store
 
 
@@ -44,7 +44,7 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def bucket(s3_server: S3Server, models: FolderStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
-    """The same in a bucket; the environment leads there."""
+    """The same store in a bucket, with the server in the environment."""
     s3_server.lead_to(monkeypatch)
     monkeypatch.setenv("COACHWORKS_CACHE", str(tmp_path / "cache"))
     name = f"cw-fetch-{uuid.uuid4().hex[:10]}"
@@ -65,30 +65,30 @@ def run(*, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_models_of_a_release_come_from_a_folder(
-    models: FolderStore, manifest: Manifest, write_release: WriteRelease, tmp_path: Path
+def test_the_models_of_a_pod_come_from_a_folder(
+    models: FolderStore, manifest: Manifest, write_config: WriteConfig, tmp_path: Path
 ):
-    release, bundle = write_release(), tmp_path / "models"
-    environ = {"COACHWORKS_RELEASE": release, "COACHWORKS_STORE": models.root, "COACHWORKS_BUNDLE": bundle}
+    config, bundle = write_config(), tmp_path / "models"
+    environ = {"COACHWORKS_RELEASE": config, "COACHWORKS_STORE": models.root, "COACHWORKS_BUNDLE": bundle}
     done = run(environ={name: str(value) for name, value in environ.items()})
     assert done.returncode == 0, done.stderr
     assert files(bundle) == FILES
     assert load_bundle(bundle, manifest).digest == manifest.digest()[:12]
-    said = done.stderr.splitlines()
-    assert said[0] == f"showroom, shared, stable: models from {models.root} to {bundle}"
-    assert f"heads/colour.safetensors: 0.0 MB, {manifest.skills['colour'].head_sha256[:12]}" in said
-    assert said[-1] == f"all models are there: {manifest.digest()[:12]}"
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"showroom, shared, stable: models from {models.root} to {bundle}"
+    assert f"heads/colour.safetensors: 0.0 MB, {manifest.skills['colour'].head_sha256[:12]}" in lines
+    assert lines[-1] == f"all models are present: {manifest.digest()[:12]}"
     done = run(environ={name: str(value) for name, value in environ.items()})
-    assert "heads/colour.safetensors: is there" in done.stderr
+    assert "heads/colour.safetensors: already present" in done.stderr
 
 
-def test_they_come_from_a_bucket_and_leave_nothing_else_behind(
-    bucket: Store, manifest: Manifest, write_release: WriteRelease, tmp_path: Path
+def test_they_come_from_a_bucket_and_no_temporary_file_remains(
+    bucket: Store, manifest: Manifest, write_config: WriteConfig, tmp_path: Path
 ):
     bundle = tmp_path / "models"
     done = run(
         environ={
-            "COACHWORKS_RELEASE": str(write_release()),
+            "COACHWORKS_RELEASE": str(write_config()),
             "COACHWORKS_STORE": bucket.uri,
             "COACHWORKS_BUNDLE": str(bundle),
         }
@@ -99,7 +99,7 @@ def test_they_come_from_a_bucket_and_leave_nothing_else_behind(
     load_bundle(bundle, manifest)
 
 
-def test_a_store_that_fails_now_and_then_is_asked_again(
+def test_requests_to_a_store_that_fails_intermittently_are_retried(
     s3_server: S3Server, bucket: Store, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     with FaultyProxy(s3_server.url, error_rate=0.3, seed=3, stall_s=0.1) as proxy:
@@ -110,19 +110,19 @@ def test_a_store_that_fails_now_and_then_is_asked_again(
     load_bundle(tmp_path / "models", manifest)
 
 
-def test_only_what_is_not_there_is_fetched(models: FolderStore, manifest: Manifest, tmp_path: Path):
-    bundle, said = tmp_path / "models", []
-    fetch_models(models, manifest, bundle, said.append)
+def test_only_missing_files_are_fetched(models: FolderStore, manifest: Manifest, tmp_path: Path):
+    bundle, lines = tmp_path / "models", []
+    fetch_models(models, manifest, bundle, lines.append)
     times = {name: (bundle / name).stat().st_mtime_ns for name in FILES}
     (bundle / "heads/light.safetensors").write_bytes(b"damaged")
-    said.clear()
-    fetch_models(models, manifest, bundle, said.append)
-    assert sorted(line.partition(":")[0] for line in said if line.endswith("is there")) == FILES[:2]
+    lines.clear()
+    fetch_models(models, manifest, bundle, lines.append)
+    assert sorted(line.partition(":")[0] for line in lines if line.endswith("already present")) == FILES[:2]
     assert digest_file(bundle / "heads/light.safetensors") == manifest.skills["light"].head_sha256
     assert times["backbone.onnx"] == (bundle / "backbone.onnx").stat().st_mtime_ns
 
 
-def test_a_model_that_the_store_does_not_hold_is_said(models: FolderStore, manifest: Manifest, tmp_path: Path):
+def test_a_model_missing_in_the_store_is_refused(models: FolderStore, manifest: Manifest, tmp_path: Path):
     (models.root / f"heads/{manifest.skills['light'].head_sha256}.safetensors").unlink()
     with pytest.raises(
         NotFoundError,
@@ -133,44 +133,48 @@ def test_a_model_that_the_store_does_not_hold_is_said(models: FolderStore, manif
     assert not (tmp_path / "models/heads/light.safetensors").exists()
 
 
-def test_a_model_that_the_store_holds_damaged_is_refused(models: FolderStore, manifest: Manifest, tmp_path: Path):
-    key = next(wanted.key for wanted in wanted_by(manifest))
+def test_a_damaged_model_in_the_store_is_refused(models: FolderStore, manifest: Manifest, tmp_path: Path):
+    key = next(file.key for file in model_files(manifest))
     models.write(key, b"something else")
     with pytest.raises(
         DataError,
         match=rf"the backbone tiny, {models.root}/{key}, must have the SHA-256 {manifest.backbone.sha256}; got \w+\. .*"
-        "put it back from a backup",
+        "restore it from a backup",
     ):
         fetch_models(models, manifest, tmp_path / "models", print)
     assert not (tmp_path / "models/backbone.onnx").exists()
 
 
 @pytest.mark.parametrize("missing", ["COACHWORKS_RELEASE", "COACHWORKS_STORE", "COACHWORKS_BUNDLE"])
-def test_a_variable_that_is_missing_is_said(missing: str):
+def test_a_missing_variable_is_refused(missing: str):
     environ = dict.fromkeys(("COACHWORKS_RELEASE", "COACHWORKS_STORE", "COACHWORKS_BUNDLE"), "/x")
     del environ[missing]
     with pytest.raises(InvalidConfigError, match=rf"must be set; {missing} is not\. The fleet's chart sets them"):
         fetch(environ)
 
 
-def test_a_folder_that_cannot_be_written_is_said(models: FolderStore, write_release: WriteRelease, tmp_path: Path):
+def test_a_folder_that_is_not_writable_is_refused(models: FolderStore, write_config: WriteConfig, tmp_path: Path):
     (tmp_path / "models").write_text("a file")
     environ = {
-        "COACHWORKS_RELEASE": str(write_release()),
+        "COACHWORKS_RELEASE": str(write_config()),
         "COACHWORKS_STORE": models.uri,
         "COACHWORKS_BUNDLE": str(tmp_path / "models"),
     }
-    with pytest.raises(InvalidConfigError, match=r"COACHWORKS_BUNDLE must name a folder that may be written"):
+    with pytest.raises(InvalidConfigError, match=r"COACHWORKS_BUNDLE must name a writable folder"):
         fetch(environ)
 
 
-def test_what_is_wrong_is_one_line_and_status_1(
-    s3_server: S3Server, bucket: Store, write_release: WriteRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_is_one_line_and_status_1(
+    s3_server: S3Server,
+    bucket: Store,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     environ = {
-        "COACHWORKS_RELEASE": str(write_release()),
+        "COACHWORKS_RELEASE": str(write_config()),
         "COACHWORKS_STORE": bucket.uri,
         "COACHWORKS_BUNDLE": str(tmp_path / "models"),
     }
@@ -181,10 +185,10 @@ def test_what_is_wrong_is_one_line_and_status_1(
     assert "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in error
 
 
-def test_credentials_come_from_what_is_mounted(
+def test_credentials_come_from_mounted_secrets(
     bucket: Store,
     manifest: Manifest,
-    write_release: WriteRelease,
+    write_config: WriteConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -194,7 +198,7 @@ def test_credentials_come_from_what_is_mounted(
         (mounted / name).write_text(os.environ[name])
         monkeypatch.delenv(name)
     for name, value in {
-        "COACHWORKS_RELEASE": write_release(),
+        "COACHWORKS_RELEASE": write_config(),
         "COACHWORKS_STORE": bucket.uri,
         "COACHWORKS_BUNDLE": tmp_path / "models",
     }.items():
@@ -204,7 +208,7 @@ def test_credentials_come_from_what_is_mounted(
     fetching.main()
     assert files(tmp_path / "models") == FILES
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "")  # so that what was taken is put away again
+        monkeypatch.setenv(name, "")  # so that monkeypatch restores the variables that `main` set
 
 
 def test_two_skills_may_share_a_head(models: FolderStore, manifest: Manifest, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""`python -m serving.launcher`: what it becomes; and the real thing, killed, drained and stopped."""
+"""`python -m serving.launcher`: the command that it execs, and a real server that is killed, drained and stopped."""
 
 import http.client
 import json
@@ -18,68 +18,68 @@ from types import ModuleType
 import psutil
 import pytest
 
-from serving import launcher as starting
+from serving import launcher
 from serving.bento_server import free_port
-from serving.launcher import main, start, what_to_serve
+from serving.launcher import exec_bentoml, main, serve_target
 
-WriteRelease = Callable[..., Path]
+WriteConfig = Callable[..., Path]
 
 
-class Became(Exception):  # noqa: N818 — the process was replaced
-    """In place of `os.execve`."""
+class Replaced(Exception):  # noqa: N818 — the process was replaced
+    """Raised in place of `os.execve`."""
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         self.command, self.environ = command, environ
 
 
 @pytest.fixture
-def became(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_exec(monkeypatch: pytest.MonkeyPatch) -> None:
     def execve(path: str, command: list[str], environ: dict[str, str]) -> None:
-        raise Became(command, environ)
+        raise Replaced(command, environ)
 
     monkeypatch.setattr(os, "execve", execve)
 
 
-def test_it_serves_the_bento_that_is_named_then_the_one_mounted_then_this_code(tmp_path: Path):
-    assert what_to_serve({"COACHWORKS_BENTO": "/elsewhere"}, tmp_path) == "/elsewhere"
-    assert what_to_serve({}, tmp_path) == str(tmp_path)
-    assert what_to_serve({}, tmp_path / "nothing") == "serving.service:Answers"
+def test_it_serves_the_bento_of_the_variable_then_the_mounted_one_then_this_code(tmp_path: Path):
+    assert serve_target({"COACHWORKS_BENTO": "/elsewhere"}, tmp_path) == "/elsewhere"
+    assert serve_target({}, tmp_path) == str(tmp_path)
+    assert serve_target({}, tmp_path / "nothing") == "serving.service:Answers"
 
 
-@pytest.mark.usefixtures("became")
-def test_it_listens_for_every_skill_and_becomes_bentoml_serve(
-    write_release: WriteRelease, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("no_exec")
+def test_it_listens_for_every_skill_and_execs_bentoml_serve(
+    write_config: WriteConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     port, draining = free_port(), tmp_path / "draining"
-    draining.touch()  # left by the container before
+    draining.touch()  # left by an earlier container
     environ = {
-        "COACHWORKS_RELEASE": str(write_release({"colour": port})),
+        "COACHWORKS_RELEASE": str(write_config({"colour": port})),
         "COACHWORKS_DRAINING": str(draining),
         "COACHWORKS_BENTO": "/elsewhere",
     }
-    with pytest.raises(Became) as became:
-        start("127.0.0.1", 3000, environ)
+    with pytest.raises(Replaced) as replaced:
+        exec_bentoml("127.0.0.1", 3000, environ)
     command = ["bentoml", "serve", "/elsewhere", "--host", "127.0.0.1", "--port", "3000", "--quiet"]
-    assert became.value.command == [sys.executable, "-m", *command]
-    theirs = int(became.value.environ["COACHWORKS_LISTENING"])
-    assert os.get_inheritable(theirs)
-    with socket.socket(fileno=os.dup(theirs)) as listening:  # who opened it closes it
+    assert replaced.value.command == [sys.executable, "-m", *command]
+    fd = int(replaced.value.environ["COACHWORKS_LISTENING"])
+    assert os.get_inheritable(fd)
+    with socket.socket(fileno=os.dup(fd)) as listening:  # a duplicate: the original is closed by its owner
         assert listening.getsockname() == ("127.0.0.1", port)
         socket.create_connection(("127.0.0.1", port)).close()
-    assert environ.items() <= became.value.environ.items()
+    assert environ.items() <= replaced.value.environ.items()
     assert not draining.exists()
     assert capsys.readouterr().err == (f"serving /elsewhere on 127.0.0.1: all skills at 3000, colour at {port}\n")
 
 
-@pytest.mark.usefixtures("became")
-def test_without_a_release_it_listens_on_no_further_port():
-    with pytest.raises(Became) as became:
-        start("127.0.0.1", 3000, {})
-    assert became.value.environ["COACHWORKS_LISTENING"] == ""
+@pytest.mark.usefixtures("no_exec")
+def test_outside_a_pod_it_listens_on_no_further_port():
+    with pytest.raises(Replaced) as replaced:
+        exec_bentoml("127.0.0.1", 3000, {})
+    assert replaced.value.environ["COACHWORKS_LISTENING"] == ""
 
 
-@pytest.mark.usefixtures("became")
-def test_a_release_that_cannot_be_read_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+@pytest.mark.usefixtures("no_exec")
+def test_a_configuration_that_cannot_be_read_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("COACHWORKS_RELEASE", str(tmp_path))
     with pytest.raises(SystemExit, match=r"^Error: the folder that COACHWORKS_RELEASE names must hold manifest.json"):
         main([])
@@ -88,10 +88,10 @@ def test_a_release_that_cannot_be_read_is_one_line_and_status_1(monkeypatch: pyt
 def test_it_is_the_command_of_the_image():
     dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text("utf-8")
     [stage] = re.findall(r"^FROM \S+ AS serving$.*?^CMD (.*?)$", dockerfile, flags=re.MULTILINE | re.DOTALL)
-    assert json.loads(stage) == ["python", "-m", starting.__name__]
+    assert json.loads(stage) == ["python", "-m", launcher.__name__]
 
 
-# the real thing
+# with a real server
 
 
 @dataclass(frozen=True)
@@ -163,13 +163,13 @@ def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> It
         process.wait(30)
 
 
-def test_every_port_answers_what_it_is_for(running: Running, fabricated: ModuleType):
+def test_every_port_answers_its_skills(running: Running, fabricated: ModuleType):
     photo = fabricated.photo("red")
-    asked = {name: running.ask(port, photo) for name, port in running.ports.items()}
-    assert asked == {"all": (200, ["colour", "light"]), "colour": (200, ["colour"]), "light": (200, ["light"])}
+    answers = {name: running.ask(port, photo) for name, port in running.ports.items()}
+    assert answers == {"all": (200, ["colour", "light"]), "colour": (200, ["colour"]), "light": (200, ["light"])}
 
 
-def test_a_worker_that_is_killed_refuses_nobody(running: Running, fabricated: ModuleType):
+def test_no_request_is_refused_when_the_worker_is_killed(running: Running, fabricated: ModuleType):
     photo, before = fabricated.photo("red"), running.worker()
     before.kill()
     before.wait(5)
@@ -181,7 +181,7 @@ def test_a_worker_that_is_killed_refuses_nobody(running: Running, fabricated: Mo
     assert time.monotonic() - began < 30
 
 
-def test_a_pod_that_drains_asks_clients_to_leave(running: Running, fabricated: ModuleType):
+def test_a_draining_pod_closes_connections(running: Running, fabricated: ModuleType):
     running.draining.touch()
     try:
         status, headers, _ = running.send(running.ports["colour"], "POST", "/v1/predict", fabricated.photo("red"))
@@ -191,8 +191,8 @@ def test_a_pod_that_drains_asks_clients_to_leave(running: Running, fabricated: M
         running.draining.unlink()
 
 
-def test_what_is_told_to_stop_answers_what_is_in_flight_on_every_port(running: Running, fabricated: ModuleType):
-    """The last of this file: the pod is gone afterwards."""
+def test_sigterm_stops_after_the_requests_in_flight_on_every_port(running: Running, fabricated: ModuleType):
+    """Must come after the tests above: it stops the server."""
     photo = fabricated.photo("red")
     head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
     connections = [socket.create_connection(("127.0.0.1", port), timeout=30) for port in running.ports.values()]

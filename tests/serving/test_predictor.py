@@ -22,7 +22,7 @@ def test_a_photo_gets_every_skills_answer(predictor: Predictor, fabricated: Modu
     assert answers["colour"].model_version == "3"
 
 
-def test_probabilities_are_given_when_asked_and_sum_to_one(predictor: Predictor, fabricated: ModuleType):
+def test_probabilities_are_returned_on_request_and_sum_to_one(predictor: Predictor, fabricated: ModuleType):
     [answers] = predictor.answer([fabricated.photo("red")], ["colour"], probabilities=True)
     probabilities = answers["colour"].probabilities
     assert probabilities is not None
@@ -44,7 +44,7 @@ def test_answers_are_those_of_the_heads_on_the_features_that_embed_computes(
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
-def test_a_photo_answers_the_same_alone_and_among_many(predictor: Predictor, fabricated: ModuleType):
+def test_a_photo_gets_the_same_answer_alone_and_in_a_batch(predictor: Predictor, fabricated: ModuleType):
     photos = [fabricated.photo((i * 5, 255 - i * 5, i), kind="PNG") for i in range(40)]
     together = predictor.answer(photos)
     for photo, answers in zip(photos, together, strict=True):
@@ -53,7 +53,7 @@ def test_a_photo_answers_the_same_alone_and_among_many(predictor: Predictor, fab
         assert alone["colour"].probability == pytest.approx(answers["colour"].probability, abs=1e-5)
 
 
-def test_each_photo_of_a_batch_gets_the_skills_it_asks_for(predictor: Predictor, fabricated: ModuleType):
+def test_each_photo_of_a_batch_gets_its_requested_skills(predictor: Predictor, fabricated: ModuleType):
     pixels = predictor.prepare(fabricated.photo("blue"))
     answers = predictor.answer_queries([Query(pixels, ("light",)), Query(pixels, ("colour",), probabilities=True)])
     assert [list(each) for each in answers] == [["light"], ["colour"]]
@@ -70,7 +70,7 @@ def test_no_photos_give_no_answers(predictor: Predictor):
     assert predictor.answer([]) == []
 
 
-def test_answering_needs_neither_torch_nor_pandas_nor_mlflow_nor_bentoml():
+def test_predicting_needs_neither_torch_nor_pandas_nor_mlflow_nor_bentoml():
     code = (
         "import sys, serving.predictor, serving.bundle, onnxruntime, safetensors.numpy\n"
         "heavy = {'torch', 'pandas', 'mlflow', 'bentoml', 'kfp', 'sklearn', 'fastapi', 'pyarrow'} & set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""A port answers its skill alone: through the app, and over sockets that a server in the same event loop inherited."""
+"""A skill port answers for one skill: through the app, and over inherited sockets."""
 
 import asyncio
 import http.client
@@ -19,22 +19,22 @@ from starlette.testclient import TestClient
 from coachworks.errors import InvalidConfigError
 from coachworks.models.manifest import Manifest
 from serving.app import create_app
-from serving.pod_config import Release
+from serving.pod_config import PodConfig
 from serving.predictor import Predictor
 from serving.settings import ServingSettings
-from serving.sockets import inherited, listening_variable, open_sockets
+from serving.sockets import inherited_sockets, open_sockets, sockets_environment
 
 JPEG = {"content-type": "image/jpeg"}
 COLOUR, LIGHT = "http://pod:9000", "http://pod:9001"
 
 
-def release(manifest: Manifest, ports: dict[int, str]) -> Release:
-    return Release(manifest=manifest, group="shared", track="canary", ports=ports)
+def pod(manifest: Manifest, ports: dict[int, str]) -> PodConfig:
+    return PodConfig(manifest=manifest, group="shared", track="canary", ports=ports)
 
 
 @pytest.fixture(scope="module")
 def client(predictor: Predictor, manifest: Manifest) -> Iterator[TestClient]:
-    app = create_app(lambda: predictor, release=release(manifest, {9000: "colour", 9001: "light"}))
+    app = create_app(lambda: predictor, pod=pod(manifest, {9000: "colour", 9001: "light"}))
     with TestClient(app, base_url="http://pod:3000") as client:
         yield client
 
@@ -47,12 +47,12 @@ def red(fabricated: ModuleType) -> bytes:
 # through the app
 
 
-def test_a_port_answers_its_skill_and_the_port_for_all_answers_all(client: TestClient, red: bytes):
-    asked = {
+def test_a_skill_port_answers_its_skill_and_the_main_port_all(client: TestClient, red: bytes):
+    answers = {
         where: list(client.post(f"{where}/v1/predict", content=red, headers=JPEG).json()["answers"])
         for where in ("", COLOUR, LIGHT)
     }
-    assert asked == {"": ["colour", "light"], COLOUR: ["colour"], LIGHT: ["light"]}
+    assert answers == {"": ["colour", "light"], COLOUR: ["colour"], LIGHT: ["light"]}
 
 
 def test_a_port_lists_its_skill(client: TestClient):
@@ -60,7 +60,7 @@ def test_a_port_lists_its_skill(client: TestClient):
     assert list(client.get("/v1/skills").json()["skills"]) == ["colour", "light"]
 
 
-def test_a_port_takes_its_own_skill_by_name_and_knows_no_other(client: TestClient, red: bytes):
+def test_a_skill_port_accepts_its_own_skill_by_name_and_no_other(client: TestClient, red: bytes):
     response = client.post(f"{LIGHT}/v1/predict?skills=light", content=red, headers=JPEG)
     assert list(response.json()["answers"]) == ["light"]
     response = client.post(f"{LIGHT}/v1/predict?skills=colour", content=red, headers=JPEG)
@@ -74,7 +74,7 @@ def test_other_paths_are_the_same_on_every_port(client: TestClient, path: str):
     assert client.get(f"{COLOUR}{path}").status_code == client.get(path).status_code == 200
 
 
-def test_the_log_says_whose_pod_answered_and_which_skill(
+def test_the_log_names_the_pod_and_the_skill(
     client: TestClient, red: bytes, manifest: Manifest, capsys: pytest.CaptureFixture[str]
 ):
     capsys.readouterr()
@@ -82,24 +82,22 @@ def test_the_log_says_whose_pod_answered_and_which_skill(
         client.post(address, content=red, headers=JPEG)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["skill"] for event in events] == ["colour", "light,colour", None]
-    identity = {"fleet": "showroom", "release": manifest.digest()[:12], "group": "shared", "track": "canary"}
+    identity = {"fleet": "showroom", "bundle": manifest.digest()[:12], "group": "shared", "track": "canary"}
     assert all(identity.items() <= event.items() for event in events)
 
 
-def test_without_a_release_the_log_names_the_bundle(
-    predictor: Predictor, red: bytes, capsys: pytest.CaptureFixture[str]
-):
+def test_outside_a_pod_the_log_names_the_bundle(predictor: Predictor, red: bytes, capsys: pytest.CaptureFixture[str]):
     with TestClient(create_app(lambda: predictor), base_url="http://pod:9000") as client:
         while client.get("/readyz").status_code != 200:
             pass
         capsys.readouterr()
         assert client.post("/v1/predict", content=red, headers=JPEG).status_code == 200
     event = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert (event["fleet"], event["release"]) == ("showroom", predictor.bundle.digest)
+    assert (event["fleet"], event["bundle"]) == ("showroom", predictor.bundle.digest)
     assert (event["group"], event["track"], event["skill"]) == (None, None, None)
 
 
-def test_metrics_tell_the_skills_ports_apart(client: TestClient, red: bytes):
+def test_metrics_have_the_skill_of_the_port(client: TestClient, red: bytes):
     client.post("/v1/predict", content=red, headers=JPEG)
     client.post(f"{COLOUR}/v1/predict", content=red, headers=JPEG)
     text = client.get("/metrics").text
@@ -108,27 +106,27 @@ def test_metrics_tell_the_skills_ports_apart(client: TestClient, red: bytes):
         assert f'coachworks_request_seconds_count{{path="/v1/predict",skill="{skill}"}}' in text
 
 
-def test_in_a_pod_questions_wait_for_models_that_are_being_loaded(predictor: Predictor, manifest: Manifest, red: bytes):
+def test_in_a_pod_requests_wait_for_models_that_are_being_loaded(predictor: Predictor, manifest: Manifest, red: bytes):
     door = threading.Event()
 
     def load() -> Predictor:
         door.wait(10)
         return predictor
 
-    with TestClient(create_app(load, release=release(manifest, {9000: "colour"}))) as client:
+    with TestClient(create_app(load, pod=pod(manifest, {9000: "colour"}))) as client:
         assert client.get("/readyz").status_code == 503
         threading.Timer(0.3, door.set).start()
         assert client.post("/v1/predict", content=red, headers=JPEG).status_code == 200
 
 
-def test_but_not_for_ever(predictor: Predictor, manifest: Manifest, red: bytes):
+def test_requests_wait_for_models_up_to_the_timeout(predictor: Predictor, manifest: Manifest, red: bytes):
     door = threading.Event()
 
     def load() -> Predictor:
         door.wait(10)
         return predictor
 
-    app = create_app(load, ServingSettings(answer_timeout_s=1), release=release(manifest, {}))
+    app = create_app(load, ServingSettings(answer_timeout_s=1), pod=pod(manifest, {}))
     with TestClient(app) as client:
         response = client.post("/v1/predict", content=red, headers=JPEG)
         door.set()
@@ -138,11 +136,11 @@ def test_but_not_for_ever(predictor: Predictor, manifest: Manifest, red: bytes):
 # draining
 
 
-def test_while_a_pod_drains_clients_are_asked_to_leave(
+def test_a_draining_pod_closes_connections_and_is_not_ready(
     predictor: Predictor, manifest: Manifest, tmp_path: Path, red: bytes
 ):
     file = tmp_path / "draining"
-    app = create_app(lambda: predictor, release=release(manifest, {9000: "colour"}), draining=file)
+    app = create_app(lambda: predictor, pod=pod(manifest, {9000: "colour"}), draining=file)
     with TestClient(app) as client:
         assert "connection" not in client.post(f"{COLOUR}/v1/predict", content=red, headers=JPEG).headers
         assert client.get("/readyz").status_code == 200
@@ -174,13 +172,13 @@ def ask(port: int, photo: bytes) -> tuple[int, list[str]]:
 def serve(
     load: Callable[[], Predictor], manifest: Manifest, inside: Callable[[dict[str, int]], Awaitable[Any]]
 ) -> dict[str, int]:
-    """Run the app with a socket per skill, as a worker that inherited them does; the ports."""
+    """Run the app with a socket per skill, like a worker that inherited them; return the ports."""
     sockets = dict(zip(("colour", "light"), open_sockets("127.0.0.1", [0, 0]), strict=True))
     ports = {skill: each.getsockname()[1] for skill, each in sockets.items()}
     app: FastAPI = create_app(
         load,
-        release=release(manifest, {port: skill for skill, port in ports.items()}),
-        listening=[each.detach() for each in sockets.values()],
+        pod=pod(manifest, {port: skill for skill, port in ports.items()}),
+        socket_fds=[each.detach() for each in sockets.values()],
     )
 
     async def main() -> None:
@@ -191,7 +189,7 @@ def serve(
     return ports
 
 
-def test_inherited_sockets_are_answered_each_for_its_skill(predictor: Predictor, manifest: Manifest, red: bytes):
+def test_every_inherited_socket_answers_its_skill(predictor: Predictor, manifest: Manifest, red: bytes):
     async def inside(ports: dict[str, int]) -> None:
         for skill, port in ports.items():
             assert await asyncio.to_thread(ask, port, red) == (200, [skill])
@@ -201,7 +199,7 @@ def test_inherited_sockets_are_answered_each_for_its_skill(predictor: Predictor,
             ask(port, red)
 
 
-def test_what_is_in_flight_at_the_end_is_answered(predictor: Predictor, manifest: Manifest, red: bytes):
+def test_requests_in_flight_at_the_end_are_answered(predictor: Predictor, manifest: Manifest, red: bytes):
     begun, door = threading.Event(), threading.Event()
     answers: list[tuple[int, list[str]]] = []
 
@@ -228,22 +226,22 @@ def test_sockets_are_inherited_by_child_processes():
     [listening] = open_sockets("127.0.0.1", [0])
     with listening:
         code = (
-            "import socket; from serving.sockets import inherited; [each] = inherited();"
+            "import socket; from serving.sockets import inherited_sockets; [each] = inherited_sockets();"
             "print(socket.socket(fileno=each).getsockname()[1])"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env=listening_variable([listening]),
+            env=sockets_environment([listening]),
             close_fds=False,
             capture_output=True,
             text=True,
             check=True,
         )
         assert int(done.stdout) == listening.getsockname()[1]
-    assert inherited({}) == ()
+    assert inherited_sockets({}) == ()
 
 
-def test_a_taken_port_is_said(manifest: Manifest):
+def test_a_taken_port_is_refused(manifest: Manifest):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -254,6 +252,6 @@ def test_a_taken_port_is_said(manifest: Manifest):
             open_sockets("127.0.0.1", [0, port])
 
 
-def test_a_host_that_is_no_address_is_said():
+def test_a_host_that_is_not_an_address_is_refused():
     with pytest.raises(InvalidConfigError, match="host must be an IP address; got 'nowhere'"):
         open_sockets("nowhere", [0])
