@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from coachworks.intervals import Interval
+from coachworks.bootstrap import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.intervals import Interval
+from coachworks.bootstrap import Interval
 from components.evaluate.report import Gate
 
 Array = NDArray[Any]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from coachworks.bootstrap import Interval
 from coachworks.errors import InvalidConfigError
-from coachworks.intervals import Interval
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.examples import right_answers, similar_pairs, worst_mistakes
 from components.evaluate.verdict import Measured, Rules, judge

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from coachworks.intervals import bca, intervals
+from coachworks.bootstrap import bca, intervals
 from coachworks.scores import log_loss, resampled, tally, tally_by_set
 
 SETTINGS = {"replicates": 500, "confidence": 0.95, "seed": 0}
