@@ -1,4 +1,4 @@
-"""Patience with the servers behind S3 clients: what failed for now is repeated."""
+"""Retries of S3 requests, and throttling of all requests of a process while the server asks for it."""
 
 import random
 import time
@@ -6,106 +6,107 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from coachworks.s3.errors import is_throttled, may_pass, translation
+from coachworks.s3.errors import client_failures, is_throttled, is_transient, translate
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to go on trying.
+class RetryPolicy:
+    """Limits of retries.
 
     Attributes:
-        attempts: Attempts at most, the first one included.
-        first_s: Longest wait before the second attempt; it doubles from attempt to attempt.
-        longest_s: Longest wait before any.
-        total_s: No attempt is started after this time, unless there were fewer than eight.
+        attempts: Maximum number of attempts, the first one included.
+        initial_wait_s: Longest wait before the second attempt; it doubles with each further attempt.
+        max_wait_s: Longest wait before any attempt.
+        total_s: No attempt starts after this time, unless there were fewer than eight.
     """
 
     attempts: int = 10
-    first_s: float = 0.25
-    longest_s: float = 30.0
+    initial_wait_s: float = 0.25
+    max_wait_s: float = 30.0
     total_s: float = 150.0
 
 
-class Pace:
-    """A pause before every call, for as long as the server says that it is asked too much.
+class Throttle:
+    """Pause before every request, adapted to the server's throttling responses.
 
-    Each such answer doubles the pause, each other one takes a fifth of it away. botocore's own limiter (`adaptive`)
-    recovers by the clock instead: where one answer in twenty says SlowDown, it ends at one call in two seconds.
+    Each such response doubles the pause; each other one reduces it by a fifth. botocore's own limiter (`adaptive`)
+    recovers by the clock instead: if one response in twenty is SlowDown, it ends at one request in two seconds.
     """
 
-    least_s, most_s = 0.05, 2.0
+    min_pause_s, max_pause_s = 0.05, 2.0
 
     def __init__(self) -> None:
         self._pause_s = 0.0
 
-    def keep(self) -> None:
-        """Pause."""
+    def wait(self) -> None:
+        """Sleep for a random time around the current pause, so that threads do not continue all at once."""
         if self._pause_s:
             time.sleep(random.uniform(0, 2 * self._pause_s))  # noqa: S311 — nothing secret
 
-    def learn(self, *, throttled: bool) -> None:
-        """An answer has come."""
+    def record(self, *, throttled: bool) -> None:
+        """Adapt the pause to a response."""
         if throttled:
-            self._pause_s = min(self.most_s, max(self.least_s, 2 * self._pause_s))
+            self._pause_s = min(self.max_pause_s, max(self.min_pause_s, 2 * self._pause_s))
         else:
-            self._pause_s = 0.8 * self._pause_s if self._pause_s > self.least_s / 10 else 0.0
+            self._pause_s = 0.8 * self._pause_s if self._pause_s > self.min_pause_s / 10 else 0.0
 
 
-_pace = Pace()
-PATIENT = Patience()  # about a minute where a server refuses at once
-_LEAST_ATTEMPTS = 8
+DEFAULT_POLICY = RetryPolicy()  # about a minute if the server refuses connections at once
+_throttle = Throttle()
+_MIN_ATTEMPTS = 8  # a few slow time-outs must not use up all of `total_s`
+_THROTTLED_WAIT_FACTOR = 4
 
 
-def patient(call: Callable[[], T], *, place: str = "", patience: Patience | None = None) -> T:
-    """What `call` gives, repeated with growing random waits while it fails for now.
+def with_retries(call: Callable[[], T], *, address: str = "", policy: RetryPolicy | None = None) -> T:
+    """Return the result of `call`, repeated after transient failures with exponential, random waits.
 
-    Reading an answer's body belongs into `call`: connections break in the middle too.
+    Read a response body inside `call`: connections break while a body is read, too.
 
     Args:
-        call: Asks a client of `open_s3`; what it raises of its own passes.
-        place: What it is about, for messages: `s3://bucket/key`.
-        patience: How long to go on; `PATIENT` if None.
+        call: Makes requests with the client of `open_s3`. Exceptions other than those of S3 pass unchanged.
+        address: `s3://bucket/key` of the request, for messages.
+        policy: Limits; `DEFAULT_POLICY` if None.
 
     Raises:
-        TransientError: it failed for now, every time.
-        NotFoundError: there is no such bucket.
-        InvalidConfigError: credentials or permissions are not right.
+        TransientError: every attempt failed with a transient error.
+        NotFoundError: the bucket does not exist; `ObjectMissingError`: the object does not.
+        ObjectChangedError: a condition of the request does not hold.
+        InvalidConfigError: credentials or permissions are insufficient.
         CoachworksError: the server refused for another reason.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
     from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
-    from urllib3.exceptions import HTTPError
 
-    patience = patience or PATIENT
-    slow = wait_random_exponential(multiplier=patience.first_s * 4, max=patience.longest_s * 2, min=0)
-    usual = wait_random_exponential(multiplier=patience.first_s, max=patience.longest_s, min=0)
+    policy = policy or DEFAULT_POLICY
+    usual = wait_random_exponential(multiplier=policy.initial_wait_s, max=policy.max_wait_s, min=0)
+    longer = wait_random_exponential(
+        multiplier=policy.initial_wait_s * _THROTTLED_WAIT_FACTOR, max=policy.max_wait_s * 2, min=0
+    )
 
     def wait(state: RetryCallState) -> float:
-        failed = state.outcome.exception() if state.outcome else None
-        return (slow if failed is not None and is_throttled(failed) else usual)(state)
+        failure = state.outcome.exception() if state.outcome else None
+        return (longer if failure is not None and is_throttled(failure) else usual)(state)
 
     def stop(state: RetryCallState) -> bool:
-        done = state.attempt_number
-        late = (state.seconds_since_start or 0.0) >= patience.total_s
-        return done >= patience.attempts or (late and done >= min(_LEAST_ATTEMPTS, patience.attempts))
+        attempts = state.attempt_number
+        late = (state.seconds_since_start or 0.0) >= policy.total_s
+        return attempts >= policy.attempts or (late and attempts >= min(_MIN_ATTEMPTS, policy.attempts))
 
-    failures = (BotoCoreError, ClientError, ResponseParserError, HTTPError, ConnectionError, TimeoutError)
+    retrying = Retrying(stop=stop, wait=wait, retry=retry_if_exception(is_transient), reraise=True)
     try:
-        answer: T = Retrying(stop=stop, wait=wait, retry=retry_if_exception(may_pass), reraise=True)(_paced, call)
-    except failures as err:
-        raise translation(err, place) from err
-    return answer
+        result: T = retrying(_throttled, call)
+    except client_failures() as err:
+        raise translate(err, address) from err
+    return result
 
 
-def _paced(call: Callable[[], T]) -> T:
-    _pace.keep()
+def _throttled(call: Callable[[], T]) -> T:
+    _throttle.wait()
     try:
-        answer = call()
+        result = call()
     except Exception as err:
-        _pace.learn(throttled=is_throttled(err))
+        _throttle.record(throttled=is_throttled(err))
         raise
-    _pace.learn(throttled=False)
-    return answer
+    _throttle.record(throttled=False)
+    return result

@@ -1,13 +1,14 @@
-"""The object store: photos, features, results and models under POSIX keys, each published whole or not at all."""
+"""Object store: photos, features, results and models under POSIX keys, written atomically."""
 
 from pathlib import Path
 
 from coachworks.errors import InvalidConfigError
+from coachworks.s3 import ObjectInfo, split_address
 from coachworks.store.bucket import S3Store
 from coachworks.store.folder import FolderStore
 from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
-from coachworks.store.protocol import ObjectInfo, Store
+from coachworks.store.protocol import Store
 from coachworks.store.scratch import process_alive
 
 __all__ = [
@@ -23,16 +24,13 @@ __all__ = [
 
 
 def open_store(uri: str) -> Store:
-    """The store that `uri` names: a folder, or `s3://bucket/prefix`.
+    """Return the store at `uri`: a folder, or `s3://bucket/prefix`.
 
     Raises:
         InvalidConfigError: the scheme is not supported.
     """
     if uri.startswith("s3://"):
-        from coachworks.s3 import open_s3
-
-        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        return S3Store(open_s3, bucket, prefix.strip("/"))
+        return S3Store(*split_address(uri))
     if "://" in uri and not uri.startswith("file://"):
         raise InvalidConfigError(
             f"store must be a folder or s3://bucket/prefix; got {uri!r}. Name a local folder, such as ./store."

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coachworks.errors import NotFoundError
+from coachworks.s3 import ObjectInfo
 from coachworks.store import scratch
-from coachworks.store.protocol import ObjectInfo, key_parts, new_key_parts, not_removable
+from coachworks.store.protocol import key_parts, new_key_parts, not_removable
 
 
 class FolderStore:
@@ -34,15 +35,15 @@ class FolderStore:
         return path
 
     def address(self, key: str) -> str:
-        """Its path."""
+        """Return the path of `key`."""
         return str(self._path(key))
 
     def exists(self, key: str) -> bool:
-        """Whether an object or a published tree stands under `key`."""
+        """Return whether `key` is a file or folder."""
         return self._path(key).exists()
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """The object's bytes, or `length` of them from `start` on."""
+        """Return the content of a file, or `length` bytes of it from offset `start`."""
         try:
             with self._path(key).open("rb") as file:
                 file.seek(start)
@@ -51,71 +52,71 @@ class FolderStore:
             raise NotFoundError(f"{key!r} is not in the store {self.uri}") from err
 
     def write(self, key: str, data: bytes) -> None:
-        """Publish `data` under `key`: written aside, flushed to disk, renamed."""
-        with self._aside(key) as aside:
-            _write_through(aside, data)
+        """Write `data` to a temporary file, flush it to disk, and rename it."""
+        with self._replacement(key) as temporary:
+            _write_through(temporary, data)
 
     def write_file(self, key: str, source: Path) -> None:
-        """Publish a copy of `source` under `key`."""
-        with self._aside(key) as aside:
-            shutil.copyfile(source, aside)
+        """Copy `source` to a temporary file and rename it."""
+        with self._replacement(key) as temporary:
+            shutil.copyfile(source, temporary)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Publish `data` under `key` by a hard link, which is made only where nothing stands."""
-        target, aside = self._new_path(key), scratch.aside(self._tmp)
+        """Write `data` to a temporary file and hard-link it, which fails if `key` exists."""
+        target, temporary = self._new_path(key), scratch.temporary_path(self._tmp)
         try:
-            _write_through(aside, data)
-            os.link(aside, target)
+            _write_through(temporary, data)
+            os.link(temporary, target)
         except FileExistsError:
             return target.is_file() and target.read_bytes() == data
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return True
 
     @contextmanager
-    def _aside(self, key: str) -> Iterator[Path]:
+    def _replacement(self, key: str) -> Iterator[Path]:
         target = self._new_path(key)
-        aside = scratch.aside(self._tmp)
+        temporary = scratch.temporary_path(self._tmp)
         try:
-            yield aside
-            aside.replace(target)
+            yield temporary
+            temporary.replace(target)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Keys of all objects under the folder `prefix`, sorted."""
+        """Yield the keys of all files under the folder `prefix`, sorted."""
         base = self._path(prefix)
         yield from sorted(p.relative_to(self.root).as_posix() for p in base.rglob("*") if p.is_file())
 
     def info(self, key: str) -> ObjectInfo:
-        """Size and time of the object's file."""
+        """Return size and modification time of the file."""
         path = self._path(key)
-        if not path.is_file() or self._through_a_name(path):
+        if not path.is_file() or self._is_below_link(path):
             raise NotFoundError(f"{key!r} is not in the store {self.uri}")
-        found = path.stat()
-        return ObjectInfo(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        status = path.stat()
+        return ObjectInfo(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def remove(self, key: str) -> None:
-        """Remove the object's file, if there is one."""
+        """Delete the file if it exists."""
         path = self.root.joinpath(*new_key_parts(key))
-        if path.is_dir() or self._through_a_name(path):
+        if path.is_dir() or self._is_below_link(path):
             raise not_removable(key)
         with suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
 
-    def _through_a_name(self, path: Path) -> bool:
-        """Whether a name that leads somewhere, a symbolic link, is on the way from the root to `path`."""
+    def _is_below_link(self, path: Path) -> bool:
+        """Return whether `path`, or a folder between it and the root, is a link."""
         return any(part.is_symlink() for part in (path, *path.parents) if self.root in part.parents)
 
     def fetch(self, key: str) -> Path:
-        """The object's own path: nothing is copied."""
+        """Return the path of `key` in the store itself; nothing is copied."""
         path = self._path(key)
         if not path.exists():
             raise NotFoundError(f"{key!r} is not in the store {self.uri}")
         return path
 
     def publish(self, folder: Path, key: str) -> None:
-        """Rename `folder` to `key`; the first of two racing writers wins."""
+        """Rename `folder` to `key`; the first of two concurrent writers wins."""
         target = self._new_path(key)
         try:
             folder.rename(target)
@@ -124,14 +125,14 @@ class FolderStore:
                 raise
 
     def set_link(self, name: str, key: str) -> None:
-        """A relative symbolic link, so that people find the newest of a thing under a short name."""
+        """Create a relative symbolic link, so that people can follow it too."""
         link, target = self._new_path(name), self._path(key)
-        aside = scratch.aside(self._tmp)
-        aside.symlink_to(os.path.relpath(target, link.parent))
-        aside.replace(link)
+        temporary = scratch.temporary_path(self._tmp)
+        temporary.symlink_to(os.path.relpath(target, link.parent))
+        temporary.replace(link)
 
     def resolve_link(self, name: str) -> str:
-        """The key that the link `name` leads to."""
+        """Return the key that the symbolic link refers to."""
         link = self._path(name)
         try:
             target = os.path.normpath(link.parent / link.readlink())
@@ -140,11 +141,11 @@ class FolderStore:
         return Path(target).relative_to(self.root).as_posix()
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """A folder beside the results, on the same file system."""
+        """Create a temporary folder on the file system of the store, so that `publish` is a rename."""
         return scratch.scratch_folder(self._tmp)
 
     def sweep(self) -> None:
-        """Remove what was being written by processes that are gone: what a `kill -9` left behind."""
+        """Delete temporary files of killed processes of this machine."""
         scratch.sweep(self._tmp)
 
     @property

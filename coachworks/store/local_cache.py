@@ -1,4 +1,4 @@
-"""What belongs to a store but to this machine only: locks, logs, and copies of what a bucket holds."""
+"""Folders for the files of a store that belong to this machine: locks, logs, and copies of a bucket's objects."""
 
 import os
 import re
@@ -14,10 +14,10 @@ CACHE_VARIABLE = "COACHWORKS_CACHE"
 
 
 def machine_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Path:
-    """This machine's folder for `store`: the store itself where it is a folder, else one in the user's cache.
+    """Return this machine's folder for `store`: the store itself if it is a folder, else one in the user's cache.
 
-    `COACHWORKS_CACHE` moves the cache; else it is `coachworks` under `XDG_CACHE_HOME` or `~/.cache`, and where that
-    cannot be written, as in a pod, under the folder of temporary files.
+    The cache is `COACHWORKS_CACHE`, else `coachworks` under `XDG_CACHE_HOME` or `~/.cache`, else, if that is not
+    writable (as in a pod), a folder among the temporary files.
     """
     if isinstance(store, FolderStore):
         return store.root
@@ -25,7 +25,7 @@ def machine_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Pat
 
 
 def cache_folder(uri: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The cache's folder for the store at `uri`."""
+    """Return the folder in the cache for the store at `uri`."""
     name = re.sub(r"[^a-z0-9.-]+", "-", uri.removeprefix("s3://").lower()).strip("-.")[:60]
     return _root(environ) / "stores" / f"{name}-{digest_bytes(uri.encode())[:8]}"
 
@@ -38,6 +38,6 @@ def _root(environ: Mapping[str, str]) -> Path:
         (base / "coachworks").mkdir(parents=True, exist_ok=True)
         if os.access(base / "coachworks", os.W_OK):
             return base / "coachworks"
-    except (OSError, RuntimeError):  # no home at all, or a read-only one
+    except (OSError, RuntimeError):  # no home directory, or a read-only one
         pass
     return Path(tempfile.gettempdir()) / f"coachworks-{os.getuid()}"

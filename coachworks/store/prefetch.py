@@ -1,4 +1,4 @@
-"""Asking a store for several things: side by side where every answer takes its time."""
+"""Concurrent reads from a remote store."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,22 +10,28 @@ from coachworks.store.protocol import Store
 A = TypeVar("A")
 B = TypeVar("B")
 
-_AT_ONCE = 8
+_CONCURRENT_READS = 8
 
 
-def prefetched(store: Store, ask: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """What `ask`, which reads from `store`, gives for each item, in order; a remote store is asked for a few ahead."""
+def prefetched(store: Store, read: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield `read(item)` for each item, in order; with a remote store, a few items ahead in other threads.
+
+    Args:
+        store: The store that `read` reads from.
+        read: Reads one item.
+        items: The items.
+    """
     if not store.remote:
-        yield from map(ask, items)
+        yield from map(read, items)
         return
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="prefetch")
+    pool = ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="prefetch")
     try:
-        asked: deque[Future[B]] = deque()
+        pending: deque[Future[B]] = deque()
         for item in items:
-            asked.append(pool.submit(ask, item))
-            if len(asked) > _AT_ONCE:
-                yield asked.popleft().result()
-        while asked:
-            yield asked.popleft().result()
+            pending.append(pool.submit(read, item))
+            if len(pending) > _CONCURRENT_READS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -2,25 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from coachworks.errors import InvalidConfigError
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """Metadata of a stored object.
-
-    Attributes:
-        size: Size in bytes.
-        written_at: Time of the last write.
-    """
-
-    size: int
-    written_at: datetime
+from coachworks.s3 import ObjectInfo
 
 
 class Store(Protocol):

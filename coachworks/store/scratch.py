@@ -1,4 +1,4 @@
-"""Scratch folders of processes, and what becomes of them when a process is killed."""
+"""Temporary files and folders, named after their process so that those of killed processes can be deleted."""
 
 import os
 import shutil
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def aside(tmp: Path) -> Path:
-    """A path under `tmp` that nobody else uses; its name says which process does."""
+def temporary_path(tmp: Path) -> Path:
+    """Return a new, unique path under `tmp` that begins with the process ID."""
     tmp.mkdir(parents=True, exist_ok=True)
     return tmp / f"{os.getpid()}-{uuid.uuid4().hex}"
 
 
 @contextmanager
 def scratch_folder(tmp: Path) -> Iterator[Path]:
-    """A new folder under `tmp`, gone afterwards."""
-    folder = aside(tmp)
+    """Create a folder under `tmp` and delete it on exit."""
+    folder = temporary_path(tmp)
     folder.mkdir()
     try:
         yield folder
@@ -26,18 +26,18 @@ def scratch_folder(tmp: Path) -> Iterator[Path]:
 
 
 def sweep(tmp: Path) -> None:
-    """Remove what processes that are gone left under `tmp`."""
-    for left in tmp.glob("*-*"):
-        pid = left.name.split("-")[0]
+    """Delete files and folders under `tmp` whose process no longer runs."""
+    for path in tmp.glob("*-*"):
+        pid = path.name.split("-")[0]
         if pid.isdigit() and not process_alive(int(pid)):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
 
 def process_alive(pid: int) -> bool:
-    """Whether a process of this machine still works; one that has ended and waits to be reaped does not."""
+    """Return whether a process of this machine runs; a zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -46,6 +46,6 @@ def process_alive(pid: int) -> bool:
         return True
     try:
         state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-    except OSError:  # no /proc here, or gone in between
+    except OSError:  # no /proc on this system, or the process ended meanwhile
         return not Path("/proc/self").exists()
     return state != "Z"

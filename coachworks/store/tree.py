@@ -1,8 +1,10 @@
-"""Trees in a bucket: their files under an attempt's own prefix, and one manifest that makes them visible, whole.
+"""Trees in a bucket: files, and one manifest that makes all of them visible at once.
 
-A tree `results/split/3f…` is the object `results/split/3f….tree`, JSON, and the files it names under
-`results/split/3f…/@<attempt>/`. Attempts that lost, or were killed, have files and no manifest: nobody sees them. (An
-object `a` beside `a/b` is more than servers can hold that keep objects as files: hence the manifest's own name.)
+A tree `results/split/3f…` is the manifest `results/split/3f….tree` (JSON) and the files that it lists, under
+`results/split/3f…/@<attempt>/`. Every attempt to publish the tree uploads to a prefix of its own and then creates the
+manifest by a conditional write, which only the first one can do. The files of other attempts have no manifest and are
+invisible. (The manifest is not called `results/split/3f…`, because servers that keep objects as files cannot hold an
+object `a` beside `a/b`.)
 """
 
 import json
@@ -11,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from coachworks.digests import digest_file
-from coachworks.store.protocol import ATTEMPT
+from coachworks.errors import DataError
+from coachworks.store.protocol import ATTEMPT, TREE
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,9 @@ class TreeFile:
     """A file of a tree.
 
     Attributes:
-        size: Bytes.
-        sha256: Digest of its content.
-        executable: Whether it is a program.
+        size: Size in bytes.
+        sha256: Digest of the content.
+        executable: True if the file has the executable bit.
     """
 
     size: int
@@ -31,13 +34,13 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Tree:
-    """A published tree; it never changes.
+    """A published tree; immutable.
 
     Attributes:
-        key: Its key.
-        attempt: Which of the attempts to publish it won.
-        files: Its files by relative path.
-        empty: Its folders that hold nothing.
+        key: Key of the tree.
+        attempt: Identifier of the attempt that published it.
+        files: Files by relative path.
+        empty: Relative paths of empty folders.
     """
 
     key: str
@@ -46,30 +49,34 @@ class Tree:
     empty: tuple[str, ...] = ()
 
     def place(self, name: str) -> str:
-        """Key of the object that holds the file `name`."""
+        """Return the key of the bucket's object with the content of the file `name`."""
         return f"{self.key}/{ATTEMPT}{self.attempt}/{name}"
 
+    def relative(self, key: str) -> str:
+        """Return the path of `key` relative to the tree; empty for the tree itself."""
+        return key[len(self.key) + 1 :]
+
     def part(self, key: str) -> dict[str, TreeFile]:
-        """The files that `key`, the tree's own key or one beneath it, stands for."""
+        """Return the files at or under `key`, which is the tree's key or one below it."""
         if key == self.key:
             return dict(self.files)
-        inside = key[len(self.key) + 1 :]
+        inside = self.relative(key)
         return {name: file for name, file in self.files.items() if name == inside or name.startswith(f"{inside}/")}
 
     def to_bytes(self) -> bytes:
-        """The manifest."""
+        """Return the content of the manifest."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Tree":
-        """The tree that a manifest describes."""
+        """Parse the content of a manifest."""
         document = json.loads(data)
         files = {name: TreeFile(**file) for name, file in document["files"].items()}
         return cls(document["key"], document["attempt"], files, tuple(document["empty"]))
 
     @classmethod
     def of_folder(cls, folder: Path, key: str, attempt: str) -> "Tree":
-        """The tree that `folder` would be."""
+        """Describe the local folder `folder` as a tree."""
         files, empty = {}, []
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
@@ -82,6 +89,20 @@ class Tree:
         return cls(key, attempt, files, tuple(empty))
 
 
-def above(key: str) -> list[str]:
-    """The keys above `key`, the nearest first: a tree may stand under any of them."""
+def lost_file(tree: Tree, name: str, address: str, store: str) -> DataError:
+    """Return the error for a file that a manifest lists and the bucket lacks.
+
+    Args:
+        tree: The tree.
+        name: Relative path of the file.
+        address: Address of the tree in the bucket.
+        store: Address of the store.
+    """
+    return DataError(
+        f"{tree.key!r} of the store {store} has lost its file {name!r}. Delete {address}{TREE}, and it is made again."
+    )
+
+
+def parents(key: str) -> list[str]:
+    """Return the keys above `key`, the nearest first; each of them may be a tree."""
     return [str(parent) for parent in PurePosixPath(key).parents][:-1]

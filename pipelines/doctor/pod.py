@@ -12,7 +12,7 @@ from coachworks.errors import CoachworksError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
 from coachworks.kubernetes_api import Trouble
-from pipelines.doctor.bucket import Corner
+from pipelines.doctor.bucket import ScratchPrefix
 from pipelines.doctor.findings import Finding, found
 from pipelines.doctor.namespace import Namespace
 from pipelines.doctor.pod_report import from_log, read_report
@@ -68,7 +68,7 @@ class Visit:
         self, kubeflow: Kubeflow, namespace: Namespace | None, fleet: Fleet, name: str, *, alone: bool
     ) -> None:
         self._kubeflow, self._namespace, self._fleet, self._name, self._alone = kubeflow, namespace, fleet, name, alone
-        self._corner = Corner.of(fleet.spec.store, name)
+        self._corner = ScratchPrefix.of(fleet.spec.store, name)
         self._experiment = ""
         self._run: RemoteRun | None = None
 

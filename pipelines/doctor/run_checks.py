@@ -7,7 +7,7 @@ from collections.abc import Callable
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
 from pipelines.doctor import bucket
-from pipelines.doctor.bucket import Corner, check_store
+from pipelines.doctor.bucket import ScratchPrefix, check_store
 from pipelines.doctor.findings import Checks, Finding, Verdict, skipped
 from pipelines.doctor.local_checks import check_file, check_kubeflow, check_namespace
 from pipelines.doctor.pod import POD, Visit
@@ -37,7 +37,7 @@ def make_rounds(fleet: Fleet, *, pod: bool, timeout_s: float, tell: Callable[[st
     tell("asking Kubernetes")
     namespace, findings = check_namespace(fleet.spec.cluster, kubeflow)
     checks.add(*findings)
-    corner = Corner.of(fleet.spec.store, name) if fleet.spec.store.startswith("s3://") else None
+    corner = ScratchPrefix.of(fleet.spec.store, name) if fleet.spec.store.startswith("s3://") else None
     try:
         tell("asking the store")
         checks.add(*(check_store(corner, HERE) if corner else [skipped(bucket.ACCESS, "it is no bucket")]))

@@ -6,7 +6,7 @@ import sys
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
-from pipelines.doctor.bucket import SAME, Corner, check_same, check_store
+from pipelines.doctor.bucket import SAME, ScratchPrefix, check_same, check_store
 from pipelines.doctor.findings import Checks
 from pipelines.doctor.pod_report import MARK, write_report
 from pipelines.doctor.tracking_server import check_tracking
@@ -27,7 +27,7 @@ def visit(fleet: str, name: str, *, alone: bool) -> None:
     take_mounted_environment()
     apply_quiet_settings()
     located = Fleet.from_json(fleet)
-    corner = Corner.of(located.spec.store, name)
+    corner = ScratchPrefix.of(located.spec.store, name)
     checks = Checks()
     checks.add(*check_store(corner, POD))
     if not alone and not checks.broken:

@@ -3,10 +3,9 @@
 import json
 import threading
 
-from coachworks import s3
 from coachworks.errors import TransientError
 from coachworks.progress import StoreProgress
-from coachworks.s3 import retry
+from coachworks.s3 import RetryPolicy, retry
 from coachworks.store import S3Store, Store
 from faults import REFUSED, FaultyProxy
 
@@ -37,7 +36,7 @@ def test_many_advances_cost_few_requests(in_bucket: S3Store, s3_server, monkeypa
 
 
 def test_a_store_that_fails_does_not_fail_the_step(in_bucket: S3Store, s3_server, monkeypatch) -> None:
-    monkeypatch.setattr(retry, "PATIENT", s3.Patience(first_s=0.001, longest_s=0.002))
+    monkeypatch.setattr(retry, "DEFAULT_POLICY", RetryPolicy(initial_wait_s=0.001, max_wait_s=0.002))
     with FaultyProxy(s3_server.url, choose=lambda method, path: REFUSED) as proxy:
         s3_server.lead_to(monkeypatch, proxy.url)
         work(in_bucket)

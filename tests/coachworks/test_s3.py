@@ -4,18 +4,18 @@ import pytest
 
 from coachworks import s3
 from coachworks.errors import InvalidConfigError, TransientError
-from coachworks.s3 import retry
+from coachworks.s3 import RetryPolicy, retry, with_retries
 from coachworks.store import open_store
 from s3_server import S3Server
 
-SHORT = s3.Patience(first_s=0.001, longest_s=0.002)
+SHORT = RetryPolicy(initial_wait_s=0.001, max_wait_s=0.002)
 
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    pace = s3.Pace()
-    pace.least_s = pace.most_s = 0.001
-    monkeypatch.setattr(retry, "_pace", pace)
+    throttle = retry.Throttle()
+    throttle.min_pause_s = throttle.max_pause_s = 0.001
+    monkeypatch.setattr(retry, "_throttle", throttle)
 
 
 def refusal(code: str, status: int):
@@ -45,7 +45,7 @@ def test_what_may_pass_is_tried_at_least_eight_times(bucket: str, code: str, sta
         raise refusal(code, status)
 
     with pytest.raises(TransientError, match=r"Check AWS_ENDPOINT_URL .* what is done is kept"):
-        s3.patient(fail, place="s3://bucket/key", patience=SHORT)
+        with_retries(fail, address="s3://bucket/key", policy=SHORT)
     assert len(attempts) >= 8
 
 
@@ -57,7 +57,7 @@ def test_what_passes_in_the_end_is_given_back(bucket: str) -> None:
             raise failures.pop()
         return "answer"
 
-    assert s3.patient(ask, patience=SHORT) == "answer"
+    assert with_retries(ask, policy=SHORT) == "answer"
 
 
 def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
@@ -68,7 +68,7 @@ def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
         raise KeyError("own")
 
     with pytest.raises(KeyError, match="own"):
-        s3.patient(fail)
+        with_retries(fail)
     assert len(attempts) == 1
 
 
@@ -93,7 +93,7 @@ def test_what_will_not_pass_is_told_at_once(bucket: str, code: str, status: int,
         raise refusal(code, status)
 
     with pytest.raises(InvalidConfigError, match=said):
-        s3.patient(fail, place="s3://bucket/key")
+        with_retries(fail, address="s3://bucket/key")
     assert len(attempts) == 1
 
 
@@ -107,7 +107,7 @@ def test_no_credentials_are_told_with_the_way_out(bucket: str, monkeypatch: pyte
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
 def test_a_server_that_is_not_there_is_named(bucket: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setattr(retry, "PATIENT", SHORT)
+    monkeypatch.setattr(retry, "DEFAULT_POLICY", SHORT)
     with pytest.raises(TransientError, match=f"the S3 server {endpoint} does not answer"):
         open_store(f"s3://{bucket}/x").read("a")
 

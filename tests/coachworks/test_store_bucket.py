@@ -12,7 +12,7 @@ import pytest
 
 from coachworks import s3
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
-from coachworks.s3 import client, parts, retry
+from coachworks.s3 import RetryPolicy, client, objects, retry, upload
 from coachworks.store import S3Store, machine_folder, open_store
 from faults import CUT, LOST, REFUSED, FaultyProxy
 from s3_server import S3Server
@@ -21,10 +21,10 @@ from s3_server import S3Server
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little waiting between attempts, as many of them as ever."""
-    monkeypatch.setattr(retry, "PATIENT", s3.Patience(first_s=0.01, longest_s=0.1))
-    pace = s3.Pace()
-    pace.least_s = pace.most_s = 0.01
-    monkeypatch.setattr(retry, "_pace", pace)
+    monkeypatch.setattr(retry, "DEFAULT_POLICY", RetryPolicy(initial_wait_s=0.01, max_wait_s=0.1))
+    throttle = retry.Throttle()
+    throttle.min_pause_s = throttle.max_pause_s = 0.01
+    monkeypatch.setattr(retry, "_throttle", throttle)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def publish(store: S3Store, key: str, **files: str) -> None:
         store.publish(folder, key)
 
 
-def objects(server: S3Server, store: S3Store) -> list[str]:
+def object_keys(server: S3Server, store: S3Store) -> list[str]:
     bucket, _, prefix = store.uri.removeprefix("s3://").partition("/")
     return [key.removeprefix(f"{prefix}/") for key in server.keys(bucket)]
 
@@ -71,7 +71,7 @@ def objects(server: S3Server, store: S3Store) -> list[str]:
 def test_no_object_stands_where_another_one_s_folder_is(in_bucket: S3Store, s3_server: S3Server) -> None:
     publish(in_bucket, "results/x/1", report="{}")
     in_bucket.set_link("latest/x", "results/x/1")
-    keys = objects(s3_server, in_bucket)
+    keys = object_keys(s3_server, in_bucket)
     assert not [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
 
 
@@ -98,7 +98,7 @@ def test_what_a_killed_writer_uploaded_is_not_seen_and_not_in_the_way(
 
     with through(choose=no_manifests), pytest.raises(TransientError, match=r"results/x/1\.tree"):
         publish(in_bucket, "results/x/1", report="half")
-    assert any("/@" in key for key in objects(s3_server, in_bucket))
+    assert any("/@" in key for key in object_keys(s3_server, in_bucket))
     assert not in_bucket.exists("results/x/1")
     assert not in_bucket.exists("results/x/1/report")
     assert list(in_bucket.list("results")) == []
@@ -124,7 +124,7 @@ def test_the_loser_of_a_race_leaves_nothing_behind(in_bucket: S3Store, s3_server
         publish(in_bucket, "results/x/1", report="ours")
     assert in_bucket.read("results/x/1/report") == b"theirs"
     assert in_bucket.fetch("results/x/1/report").read_bytes() == b"theirs"
-    assert len(objects(s3_server, in_bucket)) == 2
+    assert len(object_keys(s3_server, in_bucket)) == 2
 
 
 @pytest.mark.parametrize("lost", [1, 3])
@@ -184,9 +184,9 @@ def test_large_files_travel_in_parts_and_arrive_whole(
 ) -> None:
     file = tmp_path / "large"
     file.write_bytes(os.urandom((5 << 20) * 5 + 123))
-    monkeypatch.setattr(parts, "PART_BYTES", 5 << 20)
-    monkeypatch.setattr("coachworks.s3.objects.PART_BYTES", 3 << 20)
-    monkeypatch.setattr("coachworks.s3.objects._SINGLE_BYTES", 6 << 20)
+    monkeypatch.setattr(upload, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 3 << 20)
+    monkeypatch.setattr(objects, "LARGE_BYTES", 6 << 20)
     seen: list[str] = []
     lost = iter([LOST])
 
@@ -201,7 +201,7 @@ def test_large_files_travel_in_parts_and_arrive_whole(
         assert proxy.counts[LOST] == 1
         assert elsewhere().fetch("backbones/large.onnx").read_bytes() == file.read_bytes()
     assert sum(line.startswith("PUT") for line in seen) >= 6
-    assert objects(s3_server, in_bucket) == ["backbones/large.onnx"]
+    assert object_keys(s3_server, in_bucket) == ["backbones/large.onnx"]
 
 
 def test_what_is_fetched_twice_travels_once(in_bucket: S3Store, through, elsewhere) -> None:

@@ -10,6 +10,7 @@ from coachworks.context import Context
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.photos import MAX_BYTES
 from coachworks.results import NotDoneError
+from coachworks.s3 import objects
 from coachworks.store import open_store
 from components.ingest import bucket_walk
 from components.ingest.config import IngestConfig
@@ -124,7 +125,7 @@ def test_a_table_that_is_not_in_the_bucket_or_may_not_be_read_is_named(draw, buc
 
 
 def test_more_objects_than_one_listing_holds_are_all_found(draw, bucket, taken_in, monkeypatch):
-    monkeypatch.setattr(bucket_walk, "PAGE_KEYS", 3)
+    monkeypatch.setattr(objects, "PAGE_KEYS", 3)
     data = draw("a.jpg").read_bytes()
     for i in range(10):
         bucket.put(f"photos/cat/{i}.jpg", data)

@@ -3,7 +3,7 @@
 import pytest
 
 from faults import FaultyProxy, _Handler
-from pipelines.doctor.bucket import ACCESS, DELETE, ONCE, READ, WRITE, Corner, check_same, check_store
+from pipelines.doctor.bucket import ACCESS, DELETE, ONCE, READ, WRITE, ScratchPrefix, check_same, check_store
 from pipelines.doctor.findings import Verdict
 
 REFUSAL = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
@@ -31,7 +31,7 @@ def verdicts(findings):
 
 
 def test_a_bucket_that_does_what_a_store_needs_is_well_and_is_left_as_it_was(bucket, s3_server):
-    corner = Corner.of(f"s3://{bucket}/fleets/cars/", "1a2b")
+    corner = ScratchPrefix.of(f"s3://{bucket}/fleets/cars/", "1a2b")
     findings = check_store(corner, "here")
     assert verdicts(findings) == dict.fromkeys((ACCESS, WRITE, ONCE, READ, DELETE), "ok")
     assert s3_server.url in findings[0].said
@@ -42,19 +42,19 @@ def test_a_bucket_that_does_what_a_store_needs_is_well_and_is_left_as_it_was(buc
 
 
 def test_a_store_without_a_prefix_has_a_corner_too(bucket, s3_server):
-    check_store(Corner.of(f"s3://{bucket}", "1a2b"), "pod")
+    check_store(ScratchPrefix.of(f"s3://{bucket}", "1a2b"), "pod")
     assert s3_server.keys(bucket) == ["doctor/1a2b/pod"]
 
 
 def test_a_bucket_that_does_not_exist_is_named(bucket):
-    findings = check_store(Corner.of("s3://nonesuch-cars/store", "1a2b"), "here")
+    findings = check_store(ScratchPrefix.of("s3://nonesuch-cars/store", "1a2b"), "here")
     assert "has no bucket 'nonesuch-cars'. Create it" in findings[0].way_out
     assert [(finding.verdict, finding.said) for finding in findings[1:]] == [("skipped", "needs store: access")] * 4
 
 
 def test_a_server_that_is_not_there_is_named_with_its_setting(s3_server, monkeypatch):
     s3_server.lead_to(monkeypatch, "http://127.0.0.1:9")
-    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    first, *_ = check_store(ScratchPrefix.of("s3://cars", "1a2b"), "here")
     assert (first.verdict, first.said) == ("failed", "no answer")
     assert "http://127.0.0.1:9 does not answer" in first.way_out
     assert "AWS_ENDPOINT_URL" in first.way_out
@@ -70,7 +70,7 @@ def test_a_server_that_is_not_there_is_named_with_its_setting(s3_server, monkeyp
 )
 def test_credentials_that_are_refused_are_told_as_such(s3_server, serve, monkeypatch, code, way_out):
     s3_server.lead_to(monkeypatch, serve(lambda method, path: (403, REFUSAL.format(code))))
-    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    first, *_ = check_store(ScratchPrefix.of("s3://cars", "1a2b"), "here")
     assert (first.verdict, first.said) == ("failed", "refused")
     assert way_out in first.way_out
 
@@ -79,13 +79,13 @@ def test_a_server_that_ignores_conditional_writes_fails_for_publishing_needs_the
     bucket, s3_server, forgetful, monkeypatch
 ):
     s3_server.lead_to(monkeypatch, forgetful)
-    findings = check_store(Corner.of(f"s3://{bucket}", "1a2b"), "here")
+    findings = check_store(ScratchPrefix.of(f"s3://{bucket}", "1a2b"), "here")
     assert verdicts(findings) == dict.fromkeys((ACCESS, WRITE, READ, DELETE), "ok") | {ONCE: "failed"}
     assert "ignores If-None-Match" in next(finding.way_out for finding in findings if finding.what == ONCE)
 
 
 def test_two_servers_with_buckets_of_one_name_are_told_apart(bucket):
-    finding = check_same(Corner.of(f"s3://{bucket}", "1a2b"), "here")
+    finding = check_same(ScratchPrefix.of(f"s3://{bucket}", "1a2b"), "here")
     assert finding.verdict == Verdict.FAILED
     assert "different servers: compare AWS_ENDPOINT_URL" in finding.way_out
 
@@ -94,6 +94,6 @@ def test_no_secret_is_told(s3_server, serve, monkeypatch):
     refusal = REFUSAL.format("InternalThing").replace("no<", "key wJalrXUtnFEMI is not for you<")
     s3_server.lead_to(monkeypatch, serve(lambda method, path: (400, refusal)))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
-    first, *_ = check_store(Corner.of("s3://cars", "1a2b"), "here")
+    first, *_ = check_store(ScratchPrefix.of("s3://cars", "1a2b"), "here")
     assert "key … is not for you" in first.way_out
     assert "wJalrXUtnFEMI" not in str(first)
