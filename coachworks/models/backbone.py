@@ -1,4 +1,4 @@
-"""What a backbone needs to know about its photos, in one place, for training and serving alike."""
+"""Specification of a backbone: its preprocessing and dimensions, shared by training and serving."""
 
 import json
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ class BackboneSpec:
     """A backbone and its preprocessing.
 
     Attributes:
-        name: The backbone as the fleet file names it.
+        name: Name of the backbone in the fleet file.
         digest: Digest of weights, architecture and preprocessing, 64 hexadecimal digits.
-        input_px: Height and width that the backbone takes.
+        input_px: Height and width of the input.
         mean: Mean per channel (red, green, blue) of values in [0, 1].
         std: Standard deviation per channel.
         resampling: Filter of the resize; all are antialiased.
         fit: `squash` the whole photo into the square, or `crop` the centre of it.
         dimensions: Features per photo.
         onnx_sha256: SHA-256 of the ONNX file.
-        preprocessing: Version of the code from bytes to pixels that the features were made with.
+        preprocessing: Version of the preprocessing code that the features were computed with.
     """
 
     name: str
@@ -41,12 +41,12 @@ class BackboneSpec:
     preprocessing: int
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as JSON values."""
+        """Return the specification as JSON values."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "BackboneSpec":
-        """The spec that `to_json` gave; further keys are ignored."""
+        """Create the specification from the result of `to_json`; further keys are ignored."""
         known = {field.name: document[field.name] for field in fields(cls)}
         return cls(**{**known, "mean": tuple(known["mean"]), "std": tuple(known["std"])})
 

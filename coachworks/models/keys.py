@@ -1,8 +1,8 @@
-"""Keys of stored models: where the store keeps heads and converted backbones."""
+"""Keys of heads and converted backbones in the store."""
 
 
 def head_key(digest: str) -> str:
-    """Key of a registered head's file, by the SHA-256 of its content.
+    """Return the key of a registered head's file, by the SHA-256 of its content.
 
     >>> head_key("3f2a")
     'heads/3f2a.safetensors'
@@ -11,15 +11,15 @@ def head_key(digest: str) -> str:
 
 
 def head_manifest_key(digest: str) -> str:
-    """Key of the JSON manifest beside a registered head."""
+    """Return the key of the JSON manifest beside a registered head."""
     return f"heads/{digest}.json"
 
 
 def onnx_key(digest: str) -> str:
-    """Key of a converted backbone's ONNX file, by the backbone's digest."""
+    """Return the key of a converted backbone's ONNX file, by the backbone's digest."""
     return f"backbones/{digest}.onnx"
 
 
 def backbone_spec_key(digest: str) -> str:
-    """Key of the JSON specification beside a converted backbone."""
+    """Return the key of the JSON specification beside a converted backbone."""
     return f"backbones/{digest}.json"

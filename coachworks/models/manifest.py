@@ -1,7 +1,7 @@
-"""The bundle's manifest: what is in the bundle, from what it was made, and the digest of every file.
+"""The bundle's manifest: its models, their provenance and the digest of every file.
 
-A bundle is a folder: `manifest.json`, `backbone.onnx` and `heads/<skill>.safetensors`. Data only: nothing in it is
-executed when it is read.
+A bundle is a folder with `manifest.json`, `backbone.onnx` and `heads/<skill>.safetensors`. All are data: loading them
+executes no code.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ BACKBONE = "backbone.onnx"
 
 
 def head_file(skill: str) -> str:
-    """Path of a skill's head in the bundle."""
+    """Return the path of a skill's head in the bundle."""
     return f"heads/{skill}.safetensors"
 
 
@@ -28,7 +28,7 @@ class _Part(BaseModel):
 
 
 class PackagedBackbone(_Part):
-    """The shared backbone: its specification, preprocessing included, and its file's digest."""
+    """The shared backbone: its specification, preprocessing included, and the digest of its file."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -37,12 +37,12 @@ class PackagedBackbone(_Part):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     def spec(self) -> dict[str, Any]:
-        """The specification as it was stored beside the backbone."""
+        """Return the specification as it was stored beside the backbone."""
         return self.model_dump(exclude={"sha256"})
 
 
 class PackagedHead(_Part):
-    """One skill's champion."""
+    """The champion of a skill."""
 
     question: str | None = None
     labels: list[str] = Field(min_length=2)
@@ -55,31 +55,31 @@ class PackagedHead(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json`."""
+    """Content of `manifest.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     api_version: Literal["coachworks.dev/v1"] = "coachworks.dev/v1"
     kind: Literal["Bundle"] = "Bundle"
     fleet: str
-    created_at: str = Field(alias="created_at", description="When the newest head was registered, ISO 8601.")
+    created_at: str = Field(alias="created_at", description="Time at which the newest head was registered, ISO 8601.")
     backbone: PackagedBackbone
     skills: dict[Name, PackagedHead] = Field(min_length=1)
 
     def to_json(self) -> str:
-        """The manifest as the text of its file."""
+        """Return the manifest as the text of its file."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
 
     def digest(self) -> str:
-        """Digest of the manifest, and through the digests in it of the whole bundle: 64 hexadecimal digits."""
+        """Return the digest of the manifest, and so of all files whose digests it holds: 64 hexadecimal digits."""
         return digest_json(self.model_dump(by_alias=True))
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the bundle in `folder`.
+    """Read the manifest of the bundle in `folder`.
 
     Raises:
-        DataError: there is none, or it is of another version, or it is not one.
+        DataError: the file is missing, malformed or of another version.
     """
     path = folder / MANIFEST
     try:
@@ -93,5 +93,5 @@ def read_manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"]) or "its JSON"
         raise DataError(
             f"{path.name} of the bundle {folder} cannot be read: {where}: {first['msg']}. "
-            f"This release reads bundles of coachworks.dev/v1; package the fleet again: `coachworks run`."
+            "This version of coachworks reads bundles of coachworks.dev/v1; package the fleet again: `coachworks run`."
         ) from err

@@ -1,4 +1,4 @@
-"""From a photo's bytes to what the backbone takes in: the very same code for training and for serving."""
+"""Preprocessing from a photo's bytes to the backbone's input: the same code for training and for serving."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from coachworks.photos import decode_photo
 
-PREPROCESSING = 1  # raise it when any pixel changes: cached features are then made afresh
+PREPROCESSING = 1  # increase it when any pixel changes: cached features are then computed again
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -19,11 +19,11 @@ _FILTERS = {
 
 
 class Preprocessing(Protocol):
-    """The part of a backbone's spec that this module reads."""
+    """The part of `BackboneSpec` that preprocessing needs."""
 
     @property
     def input_px(self) -> int:
-        """Height and width that the backbone takes."""
+        """Height and width of the backbone's input."""
 
     @property
     def mean(self) -> tuple[float, float, float]:
@@ -43,11 +43,11 @@ class Preprocessing(Protocol):
 
 
 def features_input(data: bytes, spec: Preprocessing) -> NDArray[np.float32]:
-    """What the backbone takes in for the photo in `data`.
+    """Return the backbone's input for the photo in `data`.
 
     Args:
         data: Content of an image file.
-        spec: The backbone's.
+        spec: Preprocessing of the backbone.
 
     Returns:
         float32 of shape (3, input_px, input_px), normalised.
@@ -59,10 +59,10 @@ def features_input(data: bytes, spec: Preprocessing) -> NDArray[np.float32]:
 
 
 def decoded(data: bytes, spec: Preprocessing) -> Image.Image:
-    """The photo in `data` as upright RGB, its shorter side between once and about twice what the backbone takes.
+    """Decode the photo in `data` to upright RGB, its shorter side between once and about twice the backbone's input.
 
-    Augmented views start from here. JPEGs are decoded at a fraction of their size for a fraction of the cost; other
-    formats are averaged down by a whole factor, so that a large photo costs the same from then on.
+    Augmented views start from this image. JPEGs are decoded at a reduced scale, which is faster; other formats are
+    averaged down by an integer factor, so that the steps after it cost the same for every size of photo.
     """
     image = decode_photo(data, at_least_px=spec.input_px)
     factor = min(image.size) // spec.input_px
@@ -72,28 +72,27 @@ def decoded(data: bytes, spec: Preprocessing) -> Image.Image:
 def preprocess(
     image: Image.Image, spec: Preprocessing, *, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """An RGB photo as the backbone takes it in: resized with antialiasing, normalised, channels first.
+    """Convert an RGB photo to the backbone's input: resized with antialiasing, normalised, channels first.
 
     Args:
         image: The photo, RGB.
-        spec: The backbone's.
-        out: Where to write the result, such as a row of a batch; None for a new array.
+        spec: Preprocessing of the backbone.
+        out: Array for the result, such as a row of a batch; None: a new array.
 
     Returns:
         float32 of shape (3, input_px, input_px): (rgb / 255 - mean) / std per channel.
     """
     result = np.empty((3, spec.input_px, spec.input_px), np.float32) if out is None else out
     scale, shift = scale_and_shift(spec)
-    for channel, band in enumerate(
-        resized(image, spec).split()
-    ):  # a band at a time: a third of a transposed copy's cost
+    # Band by band: a third of the cost of transposing the whole image.
+    for channel, band in enumerate(resized(image, spec).split()):
         np.multiply(np.asarray(band), scale[channel], out=result[channel])
         result[channel] += shift[channel]
     return result
 
 
 def resized(image: Image.Image, spec: Preprocessing) -> Image.Image:
-    """An RGB photo of the size that the backbone takes; Pillow's filters widen with the scale, so nothing aliases."""
+    """Resize an RGB photo to the backbone's input; Pillow's filters widen with the scale, which prevents aliasing."""
     box = None
     if spec.fit == "crop":
         width, height = image.size
@@ -104,6 +103,6 @@ def resized(image: Image.Image, spec: Preprocessing) -> Image.Image:
 
 
 def scale_and_shift(spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Normalising as one product and one sum per channel: rgb · scale + shift, float32 of shape (3,) each."""
+    """Return the normalisation as rgb · scale + shift, float32 of shape (3,) each."""
     mean, std = np.asarray(spec.mean, np.float64), np.asarray(spec.std, np.float64)
     return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)

@@ -1,4 +1,4 @@
-"""ONNX Runtime, opened the same way by embed and by serving."""
+"""ONNX Runtime sessions, configured the same for embed and for serving."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,11 @@ INPUT, OUTPUT = "photos", "features"
 
 
 def open_session(onnx: Path | bytes, threads: int) -> "ort.InferenceSession":
-    """A session on the CPU for an ONNX backbone.
+    """Open a CPU session for an ONNX backbone.
 
     Args:
-        onnx: The file, or its content.
-        threads: Threads within one pass. One per process, and a process per core, gives the most photos per second.
+        onnx: Path of the file, or its content.
+        threads: Threads of one pass. One thread per process and one process per core has the highest throughput.
     """
     import onnxruntime as ort
 
@@ -25,14 +25,14 @@ def open_session(onnx: Path | bytes, threads: int) -> "ort.InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors; its warnings are about graph rewrites that nobody can act on
-    # Threads that spin for work take the cores from the processes beside them.
+    options.log_severity_level = 3  # errors only: the warnings are about graph rewrites, which need no action
+    # Spinning threads would take CPU time from the processes beside them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source: Any = onnx if isinstance(onnx, bytes) else str(onnx)
     return ort.InferenceSession(source, sess_options=options, providers=["CPUExecutionProvider"])
 
 
 def run_session(session: "ort.InferenceSession", photos: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The backbone's features, float32 of shape (N, D), for photos of shape (N, 3, H, W)."""
+    """Return the backbone's features, float32 of shape (N, D), for photos of shape (N, 3, H, W)."""
     features: NDArray[np.float32] = session.run([OUTPUT], {INPUT: photos})[0]
     return features
