@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.bootstrap import Interval, intervals
+from coachworks.bootstrap import Interval, metric_intervals
 from coachworks.models.head import Head, softmax
 from coachworks.scores import log_loss, tally_by_set
 from components.evaluate.calibration import Reliability, reliability
@@ -44,7 +44,7 @@ class Measurement:
         probabilities: Calibrated, float32, shape (N, K).
         predicted: Label indices of the answers, shape (N,).
         confidence: Probability of each answer, shape (N,).
-        metrics: As `coachworks.bootstrap.intervals` gives them.
+        metrics: As `coachworks.bootstrap.metric_intervals` gives them.
         confusion: Photos by true label and answer, int64, shape (K, K).
         before: Reliability with temperature 1.
         after: Reliability with the head's temperature.
@@ -73,7 +73,7 @@ def measure(head: Head, test: Labelled, config: EvaluateConfig) -> Measurement:
         probabilities=probabilities,
         predicted=predicted,
         confidence=probabilities[np.arange(len(predicted)), predicted],
-        metrics=intervals(
+        metrics=metric_intervals(
             tally_by_set(test.answers, predicted, labels, test.sets),
             replicates=config.replicates,
             confidence=config.confidence,

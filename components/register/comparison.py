@@ -1,79 +1,80 @@
 """Champion against challenger on the same test photos: a paired bootstrap over sets."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.bootstrap import bca, left_out, resampled, share_below
 from coachworks.models.comparison import Comparison
+from coachworks.scores import Tally, tally_by_set
+
+_CONFIDENCE = 0.95
 
 
-def compare(
-    labels: Sequence[str],
-    sets: Sequence[str],
-    champion: Sequence[str],
-    challenger: Sequence[str],
-    *,
-    champion_version: str,
-    basis: str,
-    resamples: int,
-    seed: int,
-) -> Comparison:
-    """Compare two classifiers' answers about the same photos.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnsweredPhotos:
+    """Test photos that both the champion and the challenger answered; N is at least 1.
 
-    Sets, not photos, are drawn with replacement, since photos of one set are not independent; both classifiers are
-    judged on the same draw, so that what makes a draw hard cancels out (Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993, chapters 8 and 13). The interval is the percentile one.
+    Attributes:
+        labels: True labels (N).
+        sets: Set of each photo (N).
+        champion: Answers of the champion (N).
+        challenger: Answers of the challenger (N).
+    """
+
+    labels: Sequence[str]
+    sets: Sequence[str]
+    champion: Sequence[str]
+    challenger: Sequence[str]
+
+
+def compare(photos: AnsweredPhotos, *, champion_version: str, basis: str, replicates: int, seed: int) -> Comparison:
+    """Compare the balanced accuracy of two classifiers by a paired bootstrap over sets.
+
+    Both are scored on the same draws, so that the difficulty of a draw cancels out (Efron & Tibshirani, "An
+    Introduction to the Bootstrap", 1993, chapters 8 and 13). The interval is the BCa one, as for every other number of
+    a skill; the probability of being better is the plain share of the replicates.
 
     Args:
-        labels: The truth, one per photo (N); N is at least 1.
-        sets: The set of each photo (N).
-        champion: The champion's answers (N).
-        challenger: The challenger's answers (N).
-        champion_version: The champion's version.
-        basis: Where the champion's answers come from, in words.
-        resamples: Draws.
+        photos: The photos with both answers.
+        champion_version: Version of the champion.
+        basis: Origin of the champion's answers, in words.
+        replicates: Bootstrap replicates.
         seed: Seed of the draws.
     """
-    truth = np.asarray(labels, dtype=object)
-    _, label_index = np.unique(truth.astype(str), return_inverse=True)
-    _, set_index = np.unique(np.asarray(sets, dtype=str), return_inverse=True)
-    shape = (int(set_index.max()) + 1, int(label_index.max()) + 1)
-
-    def counts(of: NDArray[np.bool_]) -> NDArray[np.float64]:
-        table = np.zeros(shape)
-        np.add.at(table, (set_index, label_index), of)
-        return table
-
-    photos = counts(np.ones(len(truth), dtype=bool))
-    right = {
-        name: counts(np.asarray(answers, dtype=object) == truth)
-        for name, answers in (("champion", champion), ("challenger", challenger))
-    }
-    ones = np.ones((1, shape[0]))
-    draws = np.random.default_rng(seed).multinomial(shape[0], np.full(shape[0], 1 / shape[0]), size=resamples)
-    observed = {name: float(_balanced(ones, table, photos)[0]) for name, table in right.items()}
-    differences = _balanced(draws, right["challenger"], photos) - _balanced(draws, right["champion"], photos)
-    low, high = np.quantile(differences, [0.025, 0.975])
-    tie = np.abs(differences) < 1e-12  # sums in another order are no victory
-    better = (np.count_nonzero((differences > 0) & ~tie) + 0.5 * np.count_nonzero(tie)) / resamples
+    # The champion may know other labels than the challenger: the vocabulary is that of the truth and of both.
+    texts = [np.asarray(column, dtype=str) for column in (photos.labels, photos.champion, photos.challenger)]
+    vocabulary, indices = np.unique(np.concatenate(texts), return_inverse=True)
+    truth, champion, challenger = indices.reshape(3, -1)
+    sets = np.asarray(photos.sets, dtype=str)
+    old, new = (tally_by_set(truth, answers, len(vocabulary), sets) for answers in (champion, challenger))
+    # the same seed gives both the same draws
+    differences = _difference(resampled(new, replicates, seed), resampled(old, replicates, seed))
+    difference = float(_difference(new.total, old.total))
+    interval = bca(
+        difference,
+        differences,
+        _difference(left_out(new), left_out(old)),
+        confidence=_CONFIDENCE,
+        evidence=len(old.true),
+        bounds=(-1.0, 1.0),
+    )
     return Comparison(
         champion_version=champion_version,
-        champion=observed["champion"],
-        challenger=observed["challenger"],
-        difference=observed["challenger"] - observed["champion"],
-        low=float(low),
-        high=float(high),
-        probability_better=float(better),
+        champion=float(old.total.balanced_accuracy),
+        challenger=float(new.total.balanced_accuracy),
+        difference=difference,
+        low=interval.low,
+        high=interval.high,
+        probability_better=1 - share_below(differences, 0),
         photos=len(truth),
-        sets=shape[0],
+        sets=len(old.true),
         basis=basis,
     )
 
 
-def _balanced(draws: NDArray[Any], right: NDArray[np.float64], photos: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean recall over the labels that a draw contains: shape (draws,)."""
-    total = draws @ photos
-    recall = np.divide(draws @ right, total, out=np.full(total.shape, np.nan), where=total > 0)
-    return np.asarray(np.nanmean(recall, axis=1))
+def _difference(challenger: Tally, champion: Tally) -> NDArray[np.float64]:
+    """Challenger's balanced accuracy minus the champion's."""
+    return challenger.balanced_accuracy - champion.balanced_accuracy

@@ -21,7 +21,7 @@ from coachworks.tracking.registry import Version
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
 from components.register.champion_answers import champion_answers
-from components.register.comparison import compare
+from components.register.comparison import AnsweredPhotos, compare
 from components.register.config import RegisterConfig
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER
@@ -140,13 +140,15 @@ def _compare(
             f"no photo with today's test split. Move the alias `{CHAMPION}` in MLflow if this version shall be served."
         )
     comparison = compare(
-        [row["label"] for row in common],
-        [row["set_id"] for row in common],
-        [answers.by_photo[row["photo_id"]] for row in common],
-        [row["predicted"] for row in common],
+        AnsweredPhotos(
+            labels=[row["label"] for row in common],
+            sets=[row["set_id"] for row in common],
+            champion=[answers.by_photo[row["photo_id"]] for row in common],
+            challenger=[row["predicted"] for row in common],
+        ),
         champion_version=champion.number,
         basis=answers.basis,
-        resamples=config.resamples,
+        replicates=config.resamples,
         seed=config.seed,
     )
     return comparison, ""

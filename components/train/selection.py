@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.scores import resampled, tally, tally_by_set
+from coachworks.bootstrap import resampled
+from coachworks.scores import tally, tally_by_set
 
 Array = NDArray[Any]
 
