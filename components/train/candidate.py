@@ -1,4 +1,4 @@
-"""What every way to train a head gives back, and how the best of its settings is found."""
+"""Candidates: the common result of every way to train a head, and the choice among its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from components.train.lane import UNLABELLED, label_weights
 from components.train.temperature import fit_temperature
 
 Array = NDArray[Any]
-Chosen = Mapping[str, Mapping[str, Any]]  # skill -> parameters of a `Candidate`: the only setting to be fitted
+Chosen = Mapping[str, Mapping[str, Any]]  # skill -> parameters of a `Candidate`: the only setting to fit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Candidate:
-    """One trained way to answer one skill.
+    """A trained head of one skill, before it is saved.
 
     Attributes:
-        arrays: The head's arrays, as `coachworks.models.head.ARRAYS` names them.
-        logits: Its logits on all validation photos of the lane, shape (M, K).
-        parameters: The settings that validation picked, and others worth knowing.
+        arrays: Arrays of the head, named as in `coachworks.models.head.ARRAYS`.
+        logits: Logits on all validation photos of the lane, shape (M, K).
+        parameters: The settings that validation picked, and the fixed ones.
         tried: Every setting tried, with its balanced accuracy and calibrated log loss on validation.
     """
 
@@ -34,23 +34,23 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One setting under trial: its parameters, and its logits on the validation photos, shape (M, K)."""
+    """A setting on trial: its parameters, and its logits on the validation photos, shape (M, K)."""
 
     parameters: Mapping[str, Any]
     logits: Array
 
 
 def best_trial(trials: Sequence[Trial], answers: Array) -> tuple[int, list[dict[str, Any]]]:
-    """Index of the best trial, and what each scored on the validation photos.
+    """Return the index of the best trial, and the scores of each on the validation photos.
 
-    The smallest log loss wins, each trial calibrated first and each label counting alike. It is a proper scoring rule
-    (Gneiting & Raftery, 2007, doi:10.1198/016214506000001437): on a few hundred photos it tells settings apart that
+    The smallest log loss after calibration wins, with equal weights of the labels. The log loss is a proper scoring
+    rule (Gneiting & Raftery, 2007, doi:10.1198/016214506000001437): on a few hundred photos it separates settings that
     differ by a handful of answers, where the balanced accuracy mostly follows chance. Without validation photos the
     trial in the middle wins.
 
     Args:
         trials: At least one.
-        answers: Label indices of the validation photos, shape (M,); `UNLABELLED` photos do not count.
+        answers: Label indices of the validation photos, shape (M,); those with `UNLABELLED` are left out.
     """
     known = answers != UNLABELLED
     truth = answers[known]

@@ -1,4 +1,4 @@
-"""The competition: every candidate of every skill of a lane trained, and the winners picked."""
+"""Competition: train every candidate of every skill of a lane, and pick the winners."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,6 @@ from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane
 from components.train.reduction import Reduction
 from components.train.selection import COMPLEXITY, Score, pick, score
-from components.train.torch_threads import wait_politely
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +25,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a skill's competition ended: the entries by name, the winner's name, and why it won."""
+    """Result of a skill's competition: the entries by name, the winner's name, and the reason in words."""
 
     entries: Mapping[str, Entry]
     winner: str
@@ -36,18 +35,17 @@ class Outcome:
 def compete(
     lane: Lane,
     reduction: Reduction,
-    wanted: Mapping[str, Sequence[str]],
+    kinds: Mapping[str, Sequence[str]],
     config: TrainConfig,
     *,
     context: Context = ALONE,
 ) -> dict[str, Outcome]:
-    """Train `wanted[skill]` for every skill of the lane, each kind once for all skills that want it."""
-    wait_politely()
+    """Train the candidates `kinds[skill]` of every skill of the lane, each kind once for all its skills."""
     entries: dict[str, dict[str, Entry]] = {skill: {} for skill in lane.skills}
-    total = sum(len(wanted[skill]) for skill in lane.skills)
+    total = sum(len(kinds[skill]) for skill in lane.skills)
     with context.progress.task("train", total=total, unit="heads") as task:
         for kind in COMPLEXITY:
-            skills = [skill for skill in lane.skills if kind in wanted[skill]]
+            skills = [skill for skill in lane.skills if kind in kinds[skill]]
             if not skills:
                 continue
             started = time.monotonic()
@@ -73,7 +71,7 @@ def compete(
 
 
 def fitter(kind: str) -> Callable[[Lane, Reduction, TrainConfig, Chosen | None], dict[str, Candidate]]:
-    """What fits all skills of a lane with a candidate: every setting of it, or only the one chosen for the skill."""
+    """Return the function that fits a candidate for all skills of a lane: all its settings, or the chosen ones."""
     from components.train import bayes, linear, mlp, neighbours, svm
 
     return {

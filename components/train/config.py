@@ -12,9 +12,9 @@ class TrainConfig:
     """Settings of train.
 
     Attributes:
-        class_weights: How rare labels are made to count: `balanced` (every label alike) or `none` (every photo alike).
-        components: Most principal components that the candidates see, at least 2.
-        seed: Seed of everything drawn at random: landmarks, the starting weights of `mlp`, the bootstrap.
+        class_weights: Weights against imbalance: `balanced` (equal for labels) or `none` (equal for photos).
+        components: Maximum number of principal components that the candidates see, at least 2.
+        seed: Seed of all random draws: landmarks, the starting weights of `mlp`, the bootstrap.
     """
 
     class_weights: str = "balanced"

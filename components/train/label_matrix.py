@@ -1,4 +1,4 @@
-"""From the table of labels to label indices per photo and skill."""
+"""Conversion of the table of labels to label indices per photo and skill."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def answer_table(
     labels: "pd.DataFrame", vocabulary: Mapping[str, Sequence[str]]
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """Photos and their answers, from one row per photo and skill.
+    """Return the photos and their answers, from one row per photo and skill.
 
     Args:
         labels: Columns `photo_id`, `set_id`, `skill`, `label`.
-        vocabulary: The labels of each skill; other skills and labels must not occur.
+        vocabulary: Labels of each skill; other skills and labels must not occur.
 
     Returns:
-        N photo ids in order, label indices (N, skills) with `UNLABELLED` for none, and each photo's set as an index.
+        N sorted photo ids, label indices (N, skills) with `UNLABELLED` for none, and each photo's set as an index (N,).
     """
     photos = sorted(labels["photo_id"].unique())
     row_of = {photo: row for row, photo in enumerate(photos)}

@@ -1,4 +1,4 @@
-"""What the candidates of a lane are trained on: one table of features, one table of answers, shared by all skills."""
+"""Training data of a lane: one table of features and one table of answers, shared by all its skills."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-UNLABELLED = -1  # in tables of label indices: the photo does not carry the skill
+UNLABELLED = -1  # in tables of label indices: the photo has no label for the skill
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lane:
-    """A lane's training and validation photos, in reduced dimensions.
+    """Training and validation photos of a lane, in reduced dimensions.
 
     Attributes:
-        labels: The possible answers of each skill, K_s of them; its order is that of the tables' columns.
+        labels: The K_s possible answers of each skill; the skills are in the order of the tables' columns.
         train: Clean views of the training photos, float32, shape (N, P).
         views: Augmented views of the same photos in the same order, each float32, shape (N, P).
-        answers: Label indices of the training photos, int64, shape (N, S); `UNLABELLED` where there is none.
+        answers: Label indices of the training photos, int64, shape (N, S); `UNLABELLED` for none.
         validation: Validation photos, float32, shape (M, P).
         validation_answers: Label indices of the validation photos, int64, shape (M, S).
         validation_sets: Set of each validation photo as an index, int64, shape (M,).
-        class_weights: Policy against imbalance, `balanced` or `none`.
+        class_weights: Weights against imbalance, `balanced` or `none`.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -43,7 +43,7 @@ class Lane:
         return tuple(self.labels)
 
     def subset(self, skills: list[str]) -> "Lane":
-        """The same lane with only these skills."""
+        """Return the same lane with only these skills."""
         columns = [self.skills.index(skill) for skill in skills]
         return Lane(
             labels={skill: self.labels[skill] for skill in skills},
@@ -57,10 +57,9 @@ class Lane:
         )
 
     def joined(self) -> "Lane":
-        """The lane that trains on the training and the validation photos, in this order, and validates on none.
+        """Return the lane with the validation photos appended to the training photos, and none to validate on.
 
-        Validation photos have no augmented views: the clean one stands in for each, so that a photo counts the same
-        whether it has views or not.
+        Validation photos have no augmented views; the clean view replaces each, so that all photos weigh alike.
         """
         return Lane(
             labels=self.labels,
@@ -74,10 +73,10 @@ class Lane:
         )
 
     def photo_weights(self) -> Floats:
-        """What each training photo counts in each skill: shape (N, S), each column summing to 1.
+        """Weight of each training photo in each skill: shape (N, S), each column summing to 1.
 
-        A photo without the skill's label counts 0. Under `balanced`, a label's photos together count 1 / K,
-        however few they are; under `none`, every photo counts alike.
+        A photo without the skill's label weighs 0. With `balanced`, the photos of each label weigh 1 / K together,
+        however few they are; with `none`, all photos weigh alike.
         """
         weights = np.zeros(self.answers.shape, np.float32)
         for column, labels in enumerate(self.labels.values()):

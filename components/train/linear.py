@@ -1,4 +1,4 @@
-"""Candidate `linear`: multinomial logistic regression, all skills of a lane and all penalties in one go."""
+"""Candidate `linear`: multinomial logistic regression, fitted for all skills of a lane and all penalties at once."""
 
 import numpy as np
 
@@ -12,10 +12,11 @@ PENALTIES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 
 
 def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
-    """A linear head per skill; clean photos and augmented views count alike.
+    """Fit a linear head per skill, with equal weights of clean photos and augmented views.
 
-    It minimises the weighted mean of the cross-entropy plus penalty / 2 · ‖W‖², in the reduced dimensions; the head
-    that comes out reads the backbone's features directly. `chosen` skips the search: each skill's penalty is given.
+    It minimises the weighted mean of the cross-entropy plus penalty / 2 · ‖W‖² (ridge logistic regression; le Cessie &
+    van Houwelingen, 1992, doi:10.2307/2347628) in the reduced dimensions. The resulting head includes the reduction and
+    reads the backbone's features. With `chosen` there is no search: it holds the penalty of each skill.
     """
     penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in lane.skills)
     problems = Problems(

@@ -1,5 +1,7 @@
-"""Candidate `mlp`: one hidden layer, all skills of a lane in one go."""
+"""Candidate `mlp`: one hidden layer, fitted for all skills of a lane at once."""
 
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,59 +28,36 @@ WEIGHT_DECAY = 1e-2
 DROPOUT = 0.3
 
 
+@dataclass(frozen=True, eq=False)
+class _Snapshot:
+    """One skill's network after some epochs: its trial, and its arrays (H, P), (H,), (K, H), (K,)."""
+
+    trial: Trial
+    arrays: list[Array]
+
+
 def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
-    """A small network per skill on clean photos and augmented views, side by side as one batched product.
+    """Fit a small network per skill on clean photos and augmented views, all networks as one batched product.
 
-    AdamW (Loshchilov & Hutter, 2019, arXiv 1711.05101) with dropout (Srivastava et al., 2014); each skill keeps the
-    epoch that did best on its validation photos (early stopping). `chosen` skips the search: each skill's epoch is
-    given.
+    AdamW (Loshchilov & Hutter, 2019, arXiv 1711.05101) with dropout (Srivastava et al., 2014,
+    https://jmlr.org/papers/v15/srivastava14a.html); each skill keeps the epoch with the best log loss on its validation
+    photos (early stopping). With `chosen` there is no search: it holds the number of epochs of each skill.
     """
-    import torch
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kept = min(COMPONENTS, lane.train.shape[1])
-    scale = np.sqrt(np.maximum(lane.train[:, :kept].var(0).max(), 1e-12))  # the first axis has variance 1
-    tables = [torch.from_numpy(table[:, :kept] / scale).to(device) for table in (lane.train, *lane.views)]
-    validation = torch.from_numpy(lane.validation[:, :kept] / scale).to(device)
-    sizes = [len(labels) for labels in lane.labels.values()]
-    network = _Network(kept, sizes, config.seed, device)
-    answers = torch.from_numpy(lane.answers.clip(min=0)).to(device)
-    weights = torch.from_numpy(lane.photo_weights() * len(lane.train)).to(device)
-    optimiser = torch.optim.AdamW(network.parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    scale = np.sqrt(np.maximum(lane.train[:, :kept].var(0).max(), 1e-12))  # the first axis then has variance 1
     checks = range(CHECK_EVERY, EPOCHS + 1, CHECK_EVERY)
-    wanted = [checks if chosen is None else (chosen[skill]["epochs"],) for skill in lane.skills]
-    order = np.random.default_rng(config.seed)
-    trials: list[list[Trial]] = [[] for _ in sizes]
-    snapshots: list[list[list[Array]]] = [[] for _ in sizes]
-    with cores_for(BATCH * network.hidden.numel()):
-        for epoch in range(1, max(map(max, wanted)) + 1):
-            for rows in np.array_split(order.permutation(len(lane.train)), max(1, len(lane.train) // BATCH)):
-                batch = torch.from_numpy(rows).to(device)
-                table = tables[int(order.integers(len(tables)))]
-                logs = network(table[batch], dropout=True).log_softmax(2)
-                picked = logs.gather(2, answers[batch].T[:, :, None])[:, :, 0]
-                loss = -(picked * weights[batch].T).sum() / len(rows)
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            if not any(epoch in epochs for epochs in wanted):
-                continue
-            with torch.inference_mode():
-                logits = network(validation, dropout=False).cpu().numpy()
-            for column, size in enumerate(sizes):
-                if epoch not in wanted[column]:
-                    continue
-                trials[column].append(Trial({"epochs": epoch}, logits[column, :, :size]))
-                snapshots[column].append(network.skill(column, size))
+    epochs = [checks if chosen is None else (chosen[skill]["epochs"],) for skill in lane.skills]
+    snapshots = _train(lane, kept, scale, epochs, config.seed)
     candidates = {}
     offset = reduction.offset.astype(np.float64)
     projection = reduction.projection[:, :kept].astype(np.float64) / scale
     for column, skill in enumerate(lane.skills):
-        best, tried = best_trial(trials[column], lane.validation_answers[:, column])
-        if not (lane.validation_answers[:, column] != UNLABELLED).any():
-            best = len(tried) - 1
-        hidden, hidden_bias, weight, bias = snapshots[column][best]
-        folded = hidden.astype(np.float64) @ projection.T
+        answers = lane.validation_answers[:, column]
+        best, tried = best_trial([snapshot.trial for snapshot in snapshots[column]], answers)
+        if not (answers != UNLABELLED).any():
+            best = len(tried) - 1  # without validation photos there is no early stopping
+        hidden, hidden_bias, weight, bias = snapshots[column][best].arrays
+        folded = hidden.astype(np.float64) @ projection.T  # the head reads the features: the reduction is folded in
         candidates[skill] = Candidate(
             arrays={
                 "hidden_weight": folded.astype(np.float32),
@@ -86,9 +65,9 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
                 "weight": weight,
                 "bias": bias,
             },
-            logits=trials[column][best].logits,
+            logits=snapshots[column][best].trial.logits,
             parameters={
-                **trials[column][best].parameters,
+                **snapshots[column][best].trial.parameters,
                 "hidden": HIDDEN,
                 "components": kept,
                 "views": len(lane.views),
@@ -99,6 +78,72 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
             tried=tried,
         )
     return candidates
+
+
+def _train(lane: Lane, kept: int, scale: float, epochs: Sequence[Collection[int]], seed: int) -> list[list[_Snapshot]]:
+    """Train the networks of all skills.
+
+    Args:
+        lane: The data.
+        kept: Number of principal components to read.
+        scale: Divisor of the components.
+        epochs: For each skill, the epochs after which to take a snapshot.
+        seed: Seed of the starting weights, of dropout and of the batches.
+
+    Returns:
+        The snapshots of each skill, in the order of its epochs.
+    """
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    sizes = [len(labels) for labels in lane.labels.values()]
+    network = _Network(kept, sizes, seed, device)
+    validation = torch.from_numpy(lane.validation[:, :kept] / scale).to(device)
+    batches = _Batches(lane, kept, scale, seed, device)
+    optimiser = torch.optim.AdamW(network.parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    snapshots: list[list[_Snapshot]] = [[] for _ in sizes]
+    with cores_for(BATCH * network.hidden.numel()):
+        for epoch in range(1, max(map(max, epochs)) + 1):
+            for points, answers, weights in batches:
+                log_probabilities = network(points, dropout=True).log_softmax(2)
+                chosen = log_probabilities.gather(2, answers[:, :, None])[:, :, 0]
+                optimiser.zero_grad()
+                loss = -(chosen * weights).sum() / len(points)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            due = [column for column in range(len(sizes)) if epoch in epochs[column]]
+            if not due:
+                continue
+            with torch.inference_mode():
+                logits = network(validation, dropout=False).cpu().numpy()
+            for column in due:
+                trial = Trial({"epochs": epoch}, logits[column, :, : sizes[column]])
+                snapshots[column].append(_Snapshot(trial, network.skill(column, sizes[column])))
+    return snapshots
+
+
+class _Batches:
+    """Random batches of an epoch, each from the clean photos or from one of the views."""
+
+    def __init__(self, lane: Lane, kept: int, scale: float, seed: int, device: "torch.device") -> None:
+        import torch
+
+        self._tables = [torch.from_numpy(table[:, :kept] / scale).to(device) for table in (lane.train, *lane.views)]
+        # Photos of weight 0 have no answer: any label will do.
+        self._answers = torch.from_numpy(lane.answers.clip(min=0)).to(device)
+        self._weights = torch.from_numpy(lane.photo_weights() * len(lane.train)).to(device)
+        self._random = np.random.default_rng(seed)
+        self._device = device
+
+    def __iter__(self) -> "Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]":
+        """Yield points (n, P), answers (S, n) and weights (S, n)."""
+        import torch
+
+        photos = len(self._weights)
+        for rows in np.array_split(self._random.permutation(photos), max(1, photos // BATCH)):
+            batch = torch.from_numpy(rows).to(self._device)
+            table = self._tables[int(self._random.integers(len(self._tables)))]
+            yield table[batch], self._answers[batch].T, self._weights[batch].T
 
 
 class _Network:
@@ -127,10 +172,11 @@ class _Network:
 
     @property
     def parameters(self) -> "list[torch.Tensor]":
+        """The tensors to be optimised."""
         return [self.hidden, self.hidden_bias, self.weight, self.bias]
 
     def __call__(self, points: "torch.Tensor", *, dropout: bool) -> "torch.Tensor":
-        """Logits of photos (n, P): (S, n, greatest K)."""
+        """Return the logits of photos (n, P): (S, n, greatest K)."""
         import torch
 
         hidden = torch.relu(points @ self.hidden + self.hidden_bias)
@@ -142,7 +188,7 @@ class _Network:
         return logits
 
     def skill(self, column: int, size: int) -> list[Array]:
-        """A copy of one skill's parameters: (H, P), (H,), (K, H), (K,)."""
+        """Return a copy of one skill's parameters: (H, P), (H,), (K, H), (K,)."""
         block = slice(column * HIDDEN, (column + 1) * HIDDEN)
         parts = (
             self.hidden[:, block].T,

@@ -10,13 +10,13 @@ from components.train.reduction import Reduction
 
 COMPONENTS = 128
 NEIGHBOURS = (3, 5, 10, 20, 40)
-SMOOTHING = 0.5  # votes for every label before any neighbour has voted
+SMOOTHING = 0.5  # votes added to every label, so that no share is 0
 
 
 def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
-    """k-nearest neighbours (Cover & Hart, 1967, doi:10.1109/TIT.1967.1053964) by cosine in reduced dimensions.
+    """Fit k-nearest neighbours (Cover & Hart, 1967, doi:10.1109/TIT.1967.1053964) by cosine in reduced dimensions.
 
-    `chosen` skips the search: the number of each skill's neighbours is given.
+    With `chosen` there is no search: it holds the number of neighbours of each skill.
     """
     kept = min(COMPONENTS, lane.train.shape[1])
     references = unit_rows(lane.train[:, :kept])

@@ -1,4 +1,7 @@
-"""Reduced dimensions: scaled features turned to their principal axes, once for all skills of a lane."""
+"""Reduced dimensions: scaled features rotated to their principal axes, once for all skills of a lane.
+
+scikit-learn's PCA would copy all features to float64, or lose digits in float32; here only blocks are float64.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-_ROWS = 4096  # photos per block: float64 is never made of more than these
+_ROWS = 4096  # photos per block: the copy in float64 is never larger
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +22,8 @@ class Reduction:
     Attributes:
         offset: Mean of each feature, float32, shape (D,).
         projection: Scaling and rotation in one, float32, shape (D, P).
-        variances: Variance along each axis, falling, float32, shape (P,).
-        explained: Share of the variance that the P axes hold, in [0, 1].
+        variances: Variance along each axis, in decreasing order, float32, shape (P,).
+        explained: Share of the variance along the P axes, in [0, 1].
     """
 
     offset: Floats
@@ -29,21 +32,21 @@ class Reduction:
     explained: float
 
     def __call__(self, features: Array) -> Floats:
-        """The features along the axes: (N, D) to float32 (N, P)."""
+        """Return the features along the axes: (N, D) to float32 (N, P)."""
         return np.asarray((features - self.offset) @ self.projection, np.float32)
 
 
 def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> Reduction:
-    """The reduction to at most `components` axes.
+    """Fit the reduction to at most `components` axes.
 
     Features are Pareto-scaled: divided by the root of their standard deviation (van den Berg et al., 2006,
-    doi:10.1186/1471-2164-7-142), so that the few loudest do not drown the others and the many quiet ones, which are
-    mostly noise, are not blown up as standardising would. One factor for all then makes their mean variance 1.
+    doi:10.1186/1471-2164-7-142). Unscaled, the few features of large variance would dominate; standardised, the many
+    of small variance, which are mostly noise, would count as much. A common factor then makes the mean variance 1.
 
     Args:
         features: Training photos, shape (N, D).
-        components: Most axes to keep. Axes without variance are left out, so fewer may come back; at least one does.
-        scaled: Scale the features first; else only their mean is taken off.
+        components: Maximum number of axes. Axes without variance are left out, except for the first.
+        scaled: Scale the features; False only centres them.
     """
     rows, dimensions = features.shape
     mean = features.mean(0, dtype=np.float64)
@@ -56,9 +59,9 @@ def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> R
     scale = _pareto(deviation) if scaled else np.ones(dimensions)
     variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
     variances, axes = variances[::-1].clip(min=0), axes[:, ::-1]
-    # float32 holds about seven digits: what lies below 1e-7 of the greatest variance is rounding, not signal
+    # float32 has about seven digits: variances below 1e-7 of the greatest are rounding
     kept = max(1, min(components, int((variances > 1e-7 * variances[0]).sum())))
-    # eigenvectors come with an arbitrary sign: the largest entry is made positive, so that machines agree
+    # The sign of an eigenvector is arbitrary: a positive largest entry makes machines agree.
     top = axes[np.abs(axes).argmax(0), np.arange(dimensions)]
     axes = axes * np.where(top < 0, -1, 1)
     total = float(variances.sum())
@@ -71,8 +74,8 @@ def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> R
 
 
 def _pareto(deviation: Array) -> Array:
-    """What to divide each feature by, from its standard deviation; all shapes (D,)."""
-    # a feature that hardly varies would be divided by nearly nothing: its rounding errors stay what they are
+    """Divisor of each feature, from its standard deviation; all shapes (D,)."""
+    # The floor keeps the rounding errors of a nearly constant feature small.
     roots = np.sqrt(np.maximum(deviation, 1e-6 * max(float(deviation.max()), 1e-6)))
     scaled = deviation / roots
     factor = np.sqrt(np.mean(scaled**2))

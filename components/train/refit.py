@@ -1,4 +1,4 @@
-"""The refit: the winners fitted once more, on the training and the validation photos together."""
+"""Refit: fit the winners again on the training and the validation photos together."""
 
 import time
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from components.train.temperature import fit_temperature
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Refit:
-    """A winner as it is handed over.
+    """The final head of a winner.
 
     Attributes:
-        candidate: Fitted on training and validation photos; it has no logits, since no photos are left to validate on.
-        temperature: Fitted on the validation photos with the winner as it was fitted on the training photos alone.
-        photos: Labelled photos that it was fitted on.
-        seconds: This skill's share of the time that the refit took.
+        candidate: Fitted on training and validation photos; its logits are empty, as no photos are left to validate on.
+        temperature: Fitted on the validation photos with the head that was fitted on the training photos alone.
+        photos: Number of labelled photos that it was fitted on.
+        seconds: This skill's share of the refit's duration.
     """
 
     candidate: Candidate
@@ -44,21 +44,21 @@ def refit(
 ) -> dict[str, Refit]:
     """Fit the winner of each skill again, with the settings that validation picked, on all photos but the test photos.
 
-    Once the model is chosen the validation photos have done their work, and the more photos the better (Hastie,
-    Tibshirani & Friedman, "The Elements of Statistical Learning", 2nd ed., sections 7.2 and 7.10). They can no longer
-    calibrate what has learnt from them: the temperature is that of the head which has not. The reduced dimensions
-    stay those of the training photos: they do not depend on answers.
+    Once the model is chosen the validation photos are free, and more photos make a better head (Hastie, Tibshirani &
+    Friedman, "The Elements of Statistical Learning", 2nd ed., sections 7.2 and 7.10). A head cannot be calibrated on
+    photos that it was fitted on, so the temperature is that of the head fitted on the training photos alone. The
+    reduction stays that of the training photos.
 
     Args:
-        lane: What the winners were chosen on.
-        joined: The same with the validation photos among the training photos, `lane.joined()`.
-        reduction: What both were reduced by.
-        outcomes: How each skill's competition ended.
+        lane: The data that the winners were chosen on.
+        joined: The same data with the validation photos among the training photos, `lane.joined()`.
+        reduction: The reduction of both.
+        outcomes: Result of each skill's competition.
         config: Settings.
         context: The run this is part of.
 
     Returns:
-        The refit of each skill, without those that have no validation photo: nothing would be new to their winners.
+        The refit of each skill that has validation photos; the others have nothing to add.
     """
     known = lane.validation_answers != UNLABELLED
     refits: dict[str, Refit] = {}

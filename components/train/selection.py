@@ -1,4 +1,4 @@
-"""Which candidate answers a skill: the simplest one within one standard error of the best."""
+"""Choice of a skill's winner: the simplest candidate within one standard error of the best."""
 
 import math
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from coachworks.scores import tally, tally_by_set
 
 Array = NDArray[Any]
 
-# From simple to complex, by what it costs to serve and to trust: one matrix product, convex and close to calibrated;
-# a closed form whose probabilities are overconfident, its dimensions not being independent; the training photos
-# themselves must travel along; a kernel whose values are no probabilities; weights that depend on a random start.
+# From simple to complex, by the cost of serving and the effort of trusting it: one matrix product, convex and nearly
+# calibrated; a closed form, overconfident since its dimensions are not independent; a head that contains the training
+# photos; a kernel without probabilities; weights that depend on a random start.
 COMPLEXITY = ("linear", "naive-bayes", "knn", "svm", "mlp")
 REPLICATES = 1000
 
@@ -29,7 +29,7 @@ class Score:
 
 
 def score(logits: Array, answers: Array, sets: Array, *, seed: int) -> Score:
-    """The score of logits (M, K) on labelled photos; the standard error is that of a bootstrap of the sets."""
+    """Return the score of logits (M, K) on labelled photos, with the standard error of a bootstrap over sets."""
     labels = logits.shape[1]
     if not len(answers):
         return Score(math.nan, math.nan)
@@ -39,10 +39,10 @@ def score(logits: Array, answers: Array, sets: Array, *, seed: int) -> Score:
 
 
 def pick(scores: Mapping[str, Score]) -> tuple[str, str]:
-    """The winner, and why in words.
+    """Return the winner, and the reason in words.
 
     The one-standard-error rule of Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees" (1984),
-    section 3.4.3: what is within one standard error of the best may be as good, so the simplest of those wins.
+    section 3.4.3: candidates within one standard error of the best may be as good, so the simplest of them wins.
     """
     ordered = sorted(scores, key=COMPLEXITY.index)
     known = [name for name in ordered if not math.isnan(scores[name].balanced_accuracy)]

@@ -1,4 +1,4 @@
-"""Candidate `svm`: support vector machines with a Gaussian kernel, all skills of a lane in one go."""
+"""Candidate `svm`: support vector machines with a Gaussian kernel, fitted for all skills of a lane at once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -35,75 +35,99 @@ class _KernelMap:
         return np.asarray(gaussian_kernel(points, self.landmarks, self.gamma) @ self.whitening, np.float32)
 
 
-def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
-    """One-against-rest machines with squared hinge loss (Cortes & Vapnik, 1995, doi:10.1007/BF00994018).
+@dataclass(frozen=True, eq=False)
+class _Machine:
+    """A fitted setting: the kernel map, the rotation of its features to their principal axes, the linear head."""
 
-    The kernel map (Williams & Seeger, "Using the Nyström method to speed up kernel machines", 2001) is made once per
-    width for all skills of the lane; on it the machines are linear and share the batched optimiser. `chosen` skips
-    the search: each skill's width and penalty are given.
+    kernel: _KernelMap
+    rotation: Reduction
+    fit: Fit
+
+
+def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | None = None) -> dict[str, Candidate]:
+    """Fit one-against-rest machines with squared hinge loss (Cortes & Vapnik, 1995, doi:10.1007/BF00994018).
+
+    The kernel map is made once per width for all skills of the lane; on its features the machines are linear and share
+    the batched optimiser. With `chosen` there is no search: it holds the width and the penalty of each skill.
     """
     kept = min(COMPONENTS, lane.train.shape[1])
     points, validation = lane.train[:, :kept], lane.validation[:, :kept]
-    distance = 2 * float(points.var(0, dtype=np.float64).sum())  # mean squared distance of two photos
     drawn = np.random.default_rng(config.seed).permutation(len(points))[:LANDMARKS]
     landmarks = points[np.sort(drawn)]
     trials: dict[str, list[Trial]] = {skill: [] for skill in lane.skills}
-    machines: dict[str, list[tuple[_KernelMap, Reduction, Fit]]] = {skill: [] for skill in lane.skills}
-    if chosen is None:
-        grid = {width / max(distance, 1e-12): list(lane.skills) for width in WIDTHS}
-    else:
-        gammas = sorted({chosen[skill]["gamma"] for skill in lane.skills})
-        grid = {gamma: [skill for skill in lane.skills if chosen[skill]["gamma"] == gamma] for gamma in gammas}
-    for gamma, skills in grid.items():
-        part = lane.subset(skills)
+    machines: dict[str, list[_Machine]] = {skill: [] for skill in lane.skills}
+    for gamma, skills in _widths(points, lane.skills, chosen).items():
         penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in skills)
         kernel = _kernel_map(landmarks, gamma)
         features = kernel(points)
-        turned = fit_reduction(features, len(landmarks), scaled=False)
-        problems = Problems(
-            points=turned(features),
-            answers=part.answers,
-            weights=part.photo_weights(),
-            labels=tuple(len(labels) for labels in part.labels.values()),
-            penalties=penalties,
-            curvature=1.0,
-        )
-        tested = turned(kernel(validation))
-        fits = fit_linear(problems, squared_hinge, max_iterations=MAX_ITERATIONS)
+        rotation = fit_reduction(features, len(landmarks), scaled=False)
+        fits = _fit_machines(lane.subset(skills), rotation(features), penalties)
+        tested = rotation(kernel(validation))
         for skill, strengths, row in zip(skills, penalties, fits, strict=True):
             for penalty, fitted in zip(strengths, row, strict=True):
-                trials[skill].append(
-                    Trial({"penalty": penalty, "gamma": kernel.gamma}, tested @ fitted.weight.T + fitted.bias)
-                )
-                machines[skill].append((kernel, turned, fitted))
+                logits = tested @ fitted.weight.T + fitted.bias
+                trials[skill].append(Trial({"penalty": penalty, "gamma": gamma}, logits))
+                machines[skill].append(_Machine(kernel, rotation, fitted))
     candidates = {}
     for column, skill in enumerate(lane.skills):
         best, tried = best_trial(trials[skill], lane.validation_answers[:, column])
-        kernel, turned, fitted = machines[skill][best]
-        weight = fitted.weight @ turned.projection.T.astype(np.float64)
+        machine = machines[skill][best]
         candidates[skill] = Candidate(
             arrays={
                 "offset": reduction.offset,
                 "projection": np.ascontiguousarray(reduction.projection[:, :kept]),
-                "landmarks": landmarks,
-                "weight": (weight @ kernel.whitening.T).astype(np.float32),
-                "bias": (fitted.bias - weight @ turned.offset).astype(np.float32),
+                **_landmark_arrays(machine),
             },
             logits=trials[skill][best].logits,
             parameters={
                 **trials[skill][best].parameters,
                 "components": kept,
                 "landmarks": len(landmarks),
-                "iterations": fitted.iterations,
-                "converged": fitted.converged,
+                "iterations": machine.fit.iterations,
+                "converged": machine.fit.converged,
             },
             tried=tried,
         )
     return candidates
 
 
+def _widths(points: Floats, skills: tuple[str, ...], chosen: Chosen | None) -> dict[float, list[str]]:
+    """Widths gamma of the kernel, each with the skills to fit with it."""
+    if chosen is None:
+        distance = 2 * float(points.var(0, dtype=np.float64).sum())  # mean squared distance of two photos
+        return {width / max(distance, 1e-12): list(skills) for width in WIDTHS}
+    gammas = sorted({chosen[skill]["gamma"] for skill in skills})
+    return {gamma: [skill for skill in skills if chosen[skill]["gamma"] == gamma] for gamma in gammas}
+
+
 def _kernel_map(landmarks: Floats, gamma: float) -> _KernelMap:
-    """The map whose inner products are the kernel exactly between landmarks and nearly so between other photos."""
+    """Nyström map (Williams & Seeger, "Using the Nyström method to speed up kernel machines", 2001).
+
+    Its inner products equal the kernel between landmarks and approximate it between other photos. Unlike scikit-learn's
+    `Nystroem`, which keeps axes down to 1e-12, it drops those that are rounding errors of the float32 kernel.
+    """
     values, axes = np.linalg.eigh(gaussian_kernel(landmarks, landmarks, gamma).astype(np.float64))
     kept = values > _FLOOR * values[-1]
     return _KernelMap(landmarks, axes[:, kept] / np.sqrt(values[kept]), gamma)
+
+
+def _fit_machines(lane: Lane, points: Floats, penalties: tuple[tuple[float, ...], ...]) -> list[list[Fit]]:
+    problems = Problems(
+        points=points,
+        answers=lane.answers,
+        weights=lane.photo_weights(),
+        labels=tuple(len(labels) for labels in lane.labels.values()),
+        penalties=penalties,
+        curvature=1.0,
+    )
+    return fit_linear(problems, squared_hinge, max_iterations=MAX_ITERATIONS)
+
+
+def _landmark_arrays(machine: _Machine) -> dict[str, Array]:
+    """The machine as weights of landmarks: rotation and whitening are multiplied into them."""
+    weight = machine.fit.weight @ machine.rotation.projection.T.astype(np.float64)
+    return {
+        "landmarks": machine.kernel.landmarks,
+        "weight": (weight @ machine.kernel.whitening.T).astype(np.float32),
+        "bias": (machine.fit.bias - weight @ machine.rotation.offset).astype(np.float32),
+    }

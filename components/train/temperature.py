@@ -1,5 +1,6 @@
-"""Temperature: the one number that makes a head's confidence fit how often it is right."""
+"""Temperature: the number that makes a head's confidence fit its share of right answers."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,17 +8,17 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_COLDEST, _HOTTEST = 1e-3, 1e3  # temperatures beyond these leave nothing but certainty, or nothing but chance
-_HALVINGS = 60  # of a factor of a million: far below what float32 logits can tell apart
+_COLDEST, _HOTTEST = 1e-3, 1e3  # beyond these every answer is certain, or all labels are equally likely
+_TOLERANCE = 1e-5  # relative error of the temperature
 
 
 def fit_temperature(logits: Array, answers: Array) -> float:
-    """The temperature T under which softmax(logits / T) fits the answers best.
+    """Return the temperature T with which softmax(logits / T) fits the answers best.
 
     Temperature scaling (Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", 2017, arXiv
-    1706.04599): it minimises the log loss, changes no answer, and being one number it cannot overfit much. The log
-    loss is convex in 1 / T, so its derivative, mean(E[logit] - logit of the true label), is bisected. One more photo
-    whose label is a toss-up keeps T finite where all answers are right (after Platt, 1999).
+    1706.04599): it minimises the log loss, changes no answer, and with one parameter it can hardly overfit. The log
+    loss is convex in 1 / T, so a bounded scalar search in log T finds the minimum. One more photo with equal shares of
+    all labels keeps T finite where all answers are right (after Platt, 1999).
 
     Args:
         logits: Shape (N, K), of photos that the head was not trained on.
@@ -26,24 +27,20 @@ def fit_temperature(logits: Array, answers: Array) -> float:
     Returns:
         T > 0; 1 without photos.
     """
+    from scipy.optimize import minimize_scalar
+
     if not len(answers):
         return 1.0
-    # only differences between a row's logits matter: shifted, exp() cannot overflow
+    # Only differences between a row's logits matter; with a maximum of 0, exp() cannot overflow.
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    rows, labels = shifted.shape
-    chosen = np.full((rows, labels), 1 / (labels * rows))
-    chosen[np.arange(rows), answers] += 1
-    target = float((shifted * chosen / (1 + 1 / rows)).sum())
+    photos = len(shifted)
+    # Logits of the true labels; the mean of all logits is that of the additional photo.
+    true = float(shifted[np.arange(photos), answers].sum() + shifted.mean())
 
-    def slope(inverse: float) -> float:
-        exponent = np.exp(shifted * inverse)
-        return float((shifted * exponent).sum(1) @ (1 / exponent.sum(1))) - target
+    def loss(log_temperature: float) -> float:
+        inverse = math.exp(-log_temperature)
+        partition = float(np.log(np.exp(shifted * inverse).sum(1)).sum())
+        return partition * (1 + 1 / photos) - true * inverse
 
-    low, high = 1 / _HOTTEST, 1 / _COLDEST
-    for _ in range(_HALVINGS):
-        middle = (low * high) ** 0.5
-        if slope(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return float(1 / (low * high) ** 0.5)
+    bounds = (math.log(_COLDEST), math.log(_HOTTEST))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _TOLERANCE}).x)
