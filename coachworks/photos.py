@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})  # of most such files
 MAX_PIXELS = 80_000_000  # 240 MB as RGB: beyond any camera we know, below what hurts a pod of 2 GiB
 MAX_BYTES = 40 * 1024 * 1024
 
@@ -124,7 +125,7 @@ def refuse_large_file(size: int, head: bytes) -> PhotoError:
         size: Bytes of the file.
         head: Its first bytes, 16 at least.
     """
-    if _is_supported(head):
+    if has_photo_head(head):
         return PhotoError(Reason.TOO_LARGE, f"the file must have at most {MAX_BYTES} bytes; it has {size}")
     return _unidentified(head)
 
@@ -166,13 +167,14 @@ def _hush_pillow() -> None:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def _is_supported(head: bytes) -> bool:
+def has_photo_head(head: bytes) -> bool:
+    """Return whether a file that begins with `head`, at least 12 bytes, looks like one of `FORMATS`."""
     return head.startswith(_SUPPORTED_HEADS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
 def _unidentified(head: bytes) -> PhotoError:
     """Why Pillow does not know the file: damaged, of another format, or no image at all."""
-    if _is_supported(head):
+    if has_photo_head(head):
         return PhotoError(Reason.TRUNCATED, _DAMAGED)
     other = None
     if head[4:8] == b"ftyp":

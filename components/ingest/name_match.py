@@ -1,12 +1,14 @@
-"""Which file a table's row speaks of, however the name is spelt."""
+"""Names that a table gives to photos, matched with the files of its source."""
 
 import posixpath
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from coachworks.errors import DataError
 from components.ingest.found import printable
 from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
+from components.ingest.source_table import Row, merge_rows
 
 
 class NameMatch:
@@ -25,7 +27,7 @@ class NameMatch:
                 self._names.setdefault(spelling, name)
 
     def find(self, written: str) -> str | Aside:
-        """The name of the file, or why there is none: `Aside.OUTSIDE` or `Aside.MISSING`."""
+        """Return the name of the file, or the reason why there is none: `Aside.OUTSIDE` or `Aside.MISSING`."""
         outside = True
         for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
             for base in (self._folder, self._table_folder):
@@ -38,6 +40,40 @@ class NameMatch:
                 if name is not None:
                     return name
         return Aside.OUTSIDE if outside else Aside.MISSING
+
+
+def match_rows(
+    table_name: str, rows: Iterable[Row], match: NameMatch
+) -> tuple[dict[str, Row], Sequence[tuple[Row, Aside]]]:
+    """Match a table's rows with the files of its source.
+
+    Args:
+        table_name: Name of the table, for messages.
+        rows: The rows.
+        match: The files.
+
+    Returns:
+        The row of each file that the table names, by the file's name; and the rows without a file, with the reason.
+
+    Raises:
+        DataError: two rows name one file and contradict each other.
+    """
+    matched: dict[str, Row] = {}
+    without: list[tuple[Row, Aside]] = []
+    for row in rows:
+        target = match.find(row.filename)
+        if isinstance(target, Aside):
+            without.append((row, target))
+            continue
+        known = matched.get(target)
+        merged = row if known is None else merge_rows(known, row)
+        if merged is None:
+            raise DataError(
+                f"table {table_name}: a file must be listed once, or with equal values; "
+                f"got {printable(target)!r} (lines {known.line if known else row.line} and {row.line})"
+            )
+        matched[target] = merged
+    return matched, without
 
 
 def _composed(name: str) -> str:

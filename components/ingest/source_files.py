@@ -4,13 +4,12 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet, Source
 from components.ingest.found import Found, is_document, printable
-from components.ingest.name_match import NameMatch
+from components.ingest.name_match import NameMatch, match_rows
 from components.ingest.places import as_path, read_table_file, true_path, walk
 from components.ingest.report import Aside, Rejection, Remark
-from components.ingest.source_table import Row, merge_rows, read_source_table
+from components.ingest.source_table import Row, read_source_table
 
 
 @dataclass(frozen=True)
@@ -106,28 +105,16 @@ def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result
     table = read_source_table(table_name, read_table_file(address), fleet.spec.skills)
     result.remarks += [Remark(file, name, message) for file, message in table.remarks]
     result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
-    match = NameMatch(source.photos, address, found)
+    rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, found))
     unreadable = {rejection.file for rejection in result.rejections}
-    rows: dict[str, Row] = {}
-    for row in table.rows:
-        target = match.find(row.filename)
-        if isinstance(target, Aside):
-            if row.filename not in unreadable:
-                where = f"line {row.line} of {table_name} names it, but"
-                message = {
-                    Aside.MISSING: f"{where} there is no such photo",
-                    Aside.OUTSIDE: f"{where} it is outside of the folder of photos",
-                }[target]
-                result.rejections.append(Rejection(printable(row.filename), name, target, message))
-            continue
-        known = rows.get(target)
-        merged = row if known is None else merge_rows(known, row)
-        if merged is None:
-            raise DataError(
-                f"table {table_name}: a file must be listed once, or with equal values; "
-                f"got {printable(target)!r} (lines {known.line if known else row.line} and {row.line})"
-            )
-        rows[target] = merged
+    for row, reason in without:
+        if row.filename not in unreadable:
+            where = f"line {row.line} of {table_name} names it, but"
+            message = {
+                Aside.MISSING: f"{where} there is no such photo",
+                Aside.OUTSIDE: f"{where} it is outside of the folder of photos",
+            }[reason]
+            result.rejections.append(Rejection(printable(row.filename), name, reason, message))
     return rows
 
 

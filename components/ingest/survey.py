@@ -1,24 +1,26 @@
-"""What a folder of photos holds: the photos, and the labels that a table or its sub-folders give them."""
+"""Survey of a folder of photos: the photos, and the labels that a table or its sub-folders give them."""
 
-import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.labels import fold
 from coachworks.fleet.names import RESERVED_SKILLS, slug
+from coachworks.photos import SUFFIXES, has_photo_head
+from coachworks.wording import counted
+from components.ingest.folder_walk import FoundFile, walk_folder
+from components.ingest.found import is_document, printable
+from components.ingest.name_match import NameMatch, match_rows
+from components.ingest.places import read_table_file
+from components.ingest.source_table import COMPUTED_COLUMNS, KNOWN_COLUMNS, interpret
+from components.ingest.table_file import FILENAME_COLUMNS, TABLE_SUFFIXES, TableFile, cell_text, cell_value, parse_table
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
-FILENAME_COLUMNS = ("filename", "path", "file")
-# Columns that say something about a photo other than what a skill asks.
-_KNOWN_COLUMNS = frozenset(
-    {*FILENAME_COLUMNS, "set_id", "source", "permission", "taken_at", "split", "photo_id", "box_xyxy"}
-)
+# Columns that describe a photo rather than answer a skill's question.
+_DESCRIBING = {*FILENAME_COLUMNS, *KNOWN_COLUMNS, *COMPUTED_COLUMNS, "box_xyxy"}
 _UNSURE = "unsure"
-_MIN_PHOTOS_PER_LABEL = 3  # on average: a column with fewer rows per value names things rather than classes
+_MIN_PHOTOS_PER_LABEL = 3  # on average: a column with fewer photos per value names things rather than classes
 _MAX_LABELS = 1000
 
 
@@ -39,14 +41,14 @@ class SkillFound:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found.
+    """Photos and labels of a folder.
 
     Attributes:
         photos: The folder.
         table: The table that labels the photos; None where sub-folders do.
         count: Photos in the folder.
         labelled: Photos that carry at least one label.
-        skills: The skills found, in the table's order.
+        skills: The suggested skills, in the table's order.
         left_out: Columns that are no skill, with the reason.
         missing: Files that the table names and the folder lacks.
     """
@@ -61,20 +63,22 @@ class Survey:
 
 
 def survey(photos: Path, *, table: Path | None = None) -> Survey:
-    """Look through a folder of photos, and the table in it or beside it.
+    """Survey a folder of photos, and the table in it or beside it.
+
+    Photos and tables are read as `ingest` reads them, so that a fleet file written from the survey runs.
 
     Args:
         photos: The folder.
-        table: The CSV or Parquet table to go by; None looks for one, then for sub-folders.
+        table: The CSV or Parquet table that labels the photos; None looks for one, then for sub-folders.
 
     Raises:
         NotFoundError: there is no such folder or table, or no photo in it.
         DataError: the table cannot be used, or nothing labels the photos.
     """
     names = _photo_names(photos)
-    found = _Table.read(table) if table is not None else _find_table(photos, names)
-    if found is not None:
-        result = _by_table(photos, names, found)
+    candidate = _read_table(table) if table is not None else _find_table(photos, names)
+    if candidate is not None:
+        result = _by_table(photos, names, candidate)
         if result.skills or table is not None:
             return _with_skills(result)
     return _with_skills(_by_folders(photos, names))
@@ -83,29 +87,23 @@ def survey(photos: Path, *, table: Path | None = None) -> Survey:
 @dataclass(frozen=True)
 class _Table:
     path: Path
-    filename_column: str
-    rows: Sequence[Mapping[str, str]]  # by column in lower case, as ingest reads them
+    cells: TableFile
 
-    @classmethod
-    def read(cls, path: Path) -> "_Table":
-        if not path.is_file():
-            raise NotFoundError(f"there is no table {str(path)!r}. Name a CSV or Parquet file.")
-        rows = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-        columns = list(rows[0]) if rows else []
-        for column in FILENAME_COLUMNS:
-            if column in columns:
-                return cls(path, column, rows)
-        raise DataError(
-            f"the table {str(path)!r} must have a column `filename` (or `path`, or `file`) that names the photos; "
-            f"its columns: {', '.join(columns) or 'none'}"
-        )
+    def match(self, photos: Path, names: set[str]) -> NameMatch:
+        return NameMatch(str(photos.absolute()), str(self.path.absolute()), names)
 
-    def names(self, photos: Path) -> list[str]:
-        """The rows' photos relative to the folder `photos`; the table may name them relative to its own."""
-        folder, own = photos.absolute(), self.path.absolute().parent
-        prefix = f"{folder.relative_to(own).as_posix()}/" if folder != own and folder.is_relative_to(own) else ""
-        written = [row[self.filename_column].strip().replace("\\", "/").removeprefix("./") for row in self.rows]
-        return [name.removeprefix(prefix) for name in written]
+    def filenames(self) -> list[str]:
+        column = self.cells.filename_column()
+        values = (cell_value(cells.get(column)) for _, cells in self.cells.lines)
+        return [cell_text(value) for value in values if value is not None]
+
+
+def _read_table(path: Path) -> _Table:
+    if not path.is_file():
+        raise NotFoundError(f"there is no table {str(path)!r}. Name a CSV or Parquet file.")
+    table = _Table(path, parse_table(str(path), read_table_file(str(path))))
+    table.cells.filename_column()
+    return table
 
 
 def _photo_names(photos: Path) -> set[str]:
@@ -115,39 +113,49 @@ def _photo_names(photos: Path) -> set[str]:
             "and some photos of every label to a folder, write the fleet file for it, then put the bucket in `photos`."
         )
     if not photos.is_dir():
-        what = "it is a file" if photos.exists() else "there is no such folder"
-        raise NotFoundError(f"PHOTOS must be a folder of photos; got {str(photos)!r}: {what}.")
-    names = {
-        path.relative_to(photos).as_posix()
-        for path in photos.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    }
+        problem = "it is a file" if photos.exists() else "there is no such folder"
+        raise NotFoundError(f"PHOTOS must be a folder of photos; got {str(photos)!r}: {problem}.")
+    files = walk_folder(str(photos), photos.name)
+    names = {file.name for file in files if isinstance(file, FoundFile) and _is_photo(file)}
     if not names:
-        suffixes = ", ".join(sorted(PHOTO_SUFFIXES))
+        suffixes = ", ".join(sorted(SUFFIXES))
         raise NotFoundError(
             f"there is no photo in {str(photos)!r}; looked for {suffixes}. Name the folder that holds them."
         )
     return names
 
 
+def _is_photo(file: FoundFile) -> bool:
+    """Return whether a file looks like a photo; the first bytes decide where the suffix does not."""
+    if PurePosixPath(file.name).suffix.lower() in SUFFIXES:
+        return True
+    if is_document(file.name):
+        return False
+    try:
+        return has_photo_head(file.read(64))
+    except OSError:
+        return False
+
+
 def _find_table(photos: Path, names: set[str]) -> _Table | None:
     folder = photos.absolute()
     preferred = (folder.name, "labels", "photos")
     candidates: list[tuple[int, _Table]] = []
-    empty_handed: _Table | None = None
+    without_photos: _Table | None = None
     for path in sorted(path for place in (folder, folder.parent) for path in place.iterdir()):
         if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
             continue
         try:
-            table = _Table.read(path)
+            table = _read_table(path)
         except DataError:
             continue  # some other table: a list of prices, say
-        if names.isdisjoint(table.names(photos)):
-            empty_handed = table if path.parent == folder else empty_handed
+        match = table.match(photos, names)
+        if not any(isinstance(match.find(name), str) for name in table.filenames()):
+            without_photos = table if path.parent == folder else without_photos
             continue
         candidates.append((preferred.index(path.stem) if path.stem in preferred else len(preferred), table))
-    if not candidates and empty_handed is not None and empty_handed.rows:
-        raise _names_no_photo(photos, empty_handed)
+    if not candidates and without_photos is not None and without_photos.filenames():
+        raise _names_no_photo(photos, without_photos)
     best = [table for rank, table in candidates if rank == min(rank for rank, _ in candidates)]
     if len(best) > 1:
         paths = ", ".join(str(table.path) for table in best)
@@ -156,37 +164,48 @@ def _find_table(photos: Path, names: set[str]) -> _Table | None:
 
 
 def _names_no_photo(photos: Path, table: _Table) -> DataError:
-    first = table.rows[0][table.filename_column]
+    first = next(iter(table.filenames()), "")
     return DataError(
         f"the table {str(table.path)!r} names no photo that is in {str(photos)!r}; its first is {first!r}. "
-        f"Write the names in `{table.filename_column}` relative to that folder."
+        f"Write the names in `{table.cells.filename_column()}` relative to that folder."
     )
 
 
 def _by_table(photos: Path, names: set[str], table: _Table) -> Survey:
-    written = table.names(photos)
-    missing = [name for name in written if name not in names]
-    if len(missing) == len(table.rows):
+    columns, left_out = _skill_columns(table.cells)
+    rows, without = match_rows(str(table.path), interpret(table.cells, columns).rows, table.match(photos, names))
+    if not rows:
         raise _names_no_photo(photos, table)
-    rows = [row for name, row in zip(written, table.rows, strict=True) if name in names]
     skills: list[SkillFound] = []
-    left_out: dict[str, str] = {}
-    for column in rows[0]:
-        if column in _KNOWN_COLUMNS:
-            continue
-        values = Counter(row[column].strip() for row in rows if row[column].strip())
-        reason = _why_no_skill(column, values)
+    for name, column in columns.items():
+        values = Counter(row.answers[name] for row in rows.values() if name in row.answers)
+        reason = _why_no_skill(values)
         if reason:
             left_out[column] = reason
         else:
-            skills.append(_skill(column, values))
-    columns = [skill.name for skill in skills]
-    labelled = len({row[table.filename_column] for row in rows if any(row[column].strip() for column in columns)})
-    return Survey(photos, table.path, len(names), labelled, skills, left_out, missing)
+            skills.append(_skill(name, values))
+    suggested = {skill.name for skill in skills}
+    labelled = sum(not suggested.isdisjoint(row.answers) for row in rows.values())
+    return Survey(photos, table.path, len(names), labelled, skills, left_out, [row.filename for row, _ in without])
+
+
+def _skill_columns(cells: TableFile) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns that may be skills, by the skill's name, and the reasons against others, by column."""
+    columns: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for column in cells.columns:
+        name = slug(column)
+        if not column.strip() or column.strip().lower() in _DESCRIBING:
+            continue
+        if not name or not column.isascii() or name in RESERVED_SKILLS:
+            left_out[column] = "not a name for a skill: rename it to lower-case letters, digits and hyphens"
+        else:
+            columns.setdefault(name, column)  # `interpret` refuses a second one
+    return columns, left_out
 
 
 def _by_folders(photos: Path, names: set[str]) -> Survey:
-    counts = Counter(name.split("/")[0] for name in names if "/" in name)
+    counts = Counter(printable(name.split("/")[0]) for name in names if "/" in name)
     skills = [_skill(_own_name(photos, "content"), counts)] if len(counts) > 1 else []
     return Survey(photos, None, len(names), counts.total(), skills, {}, [])
 
@@ -195,21 +214,19 @@ def _with_skills(result: Survey) -> Survey:
     if not result.skills:
         left_out = "".join(f" Column `{column}`: {reason}." for column, reason in result.left_out.items())
         raise DataError(
-            f"nothing in {str(result.photos)!r} says what its {result.count} photos show.{left_out} Put them into one "
-            "folder per label, or add a table `labels.csv` with a column `filename` and a column per skill."
+            f"nothing in {str(result.photos)!r} says what its {counted(result.count, 'photo')} show.{left_out} Put them "
+            "into one folder per label, or add a table `labels.csv` with a column `filename` and a column per skill."
         )
     return result
 
 
-def _why_no_skill(column: str, values: Counter[str]) -> str | None:
+def _why_no_skill(values: Counter[str]) -> str | None:
     if len(values) < 2:
         return "fewer than two different values"
     if all(_is_number(value) for value in values):
         return "numbers, not labels"
     if len(values) > _MAX_LABELS or values.total() < _MIN_PHOTOS_PER_LABEL * len(values):
         return f"{len(values)} different values in {values.total()} rows, too many to be labels"
-    if column in RESERVED_SKILLS or slug(column) != column:
-        return "not a name for a skill: rename it to lower-case letters, digits and hyphens"
     return None
 
 
@@ -220,8 +237,9 @@ def _skill(name: str, values: Counter[str]) -> SkillFound:
         first = spellings.setdefault(fold(label), label)
         if first != label:
             raise DataError(
-                f"labels must differ in more than case or spaces; got {first!r} ({labels[first]} photos) and {label!r} "
-                f"({count} photos) for {name!r}. Make them one, in the table or by renaming the folder."
+                f"labels must differ in more than case or spaces; got {first!r} ({counted(labels[first], 'photo')}) "
+                f"and {label!r} ({counted(count, 'photo')}) for {name!r}. Make them one, in the table or by renaming "
+                "the folder."
             )
     unsure = spellings.get(_UNSURE)
     return SkillFound(name, {label: count for label, count in labels.items() if label != unsure}, unsure)
@@ -233,7 +251,7 @@ def _own_name(photos: Path, otherwise: str) -> str:
 
 
 def fleet_name(photos: Path) -> str:
-    """A name for the fleet: that of the folder, or of the one above where it is called `photos` and the like."""
+    """Return a name for the fleet: that of the folder, or of its parent where it is called `photos` or the like."""
     return _own_name(photos, _own_name(photos.absolute().parent, "fleet-of-skills"))
 
 
@@ -243,32 +261,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=header.count)
-            return list(_csv_rows(csv.DictReader(file, restval="", delimiter=delimiter)))
-    except UnicodeDecodeError as err:
-        raise DataError(f"the table {str(path)!r} must be UTF-8. Save it as UTF-8 and try again.") from err
-    except csv.Error as err:
-        raise DataError(f"the table {str(path)!r} is no CSV: {err}") from err
-
-
-def _csv_rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
-    for row in reader:
-        yield {column.strip().lower(): value or "" for column, value in row.items() if column}
-
-
-def _read_parquet(path: Path) -> list[dict[str, str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except (pa.ArrowException, OSError) as err:
-        raise DataError(f"the table {str(path)!r} is no Parquet file: {str(err).splitlines()[0]}") from err
-    return [{column.lower(): "" if value is None else str(value) for column, value in row.items()} for row in rows]
