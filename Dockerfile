@@ -71,6 +71,13 @@ COPY serving serving
 COPY validation validation
 RUN python -m compileall -q --invalidation-mode unchecked-hash coachworks components pipelines serving validation
 
+# ---- The same, reduced to what serving can reach: its tag names these files, so no other may be in it.
+FROM code AS serving-code
+RUN python -c "from pathlib import Path; from components import container_images; \
+container_images.write_content('serving', Path('/tmp/content'))" \
+ && rm -r /opt/coachworks/* /opt/venv/bin/coachworks && cp -r /tmp/content/. . \
+ && python -m compileall -q --invalidation-mode unchecked-hash .
+
 # ---- serving: no torch, no MLflow. It answers with the models that a release names, or with the bento at /bento.
 FROM base AS serving-dependencies
 ARG PIP_INDEX_URL
@@ -79,7 +86,7 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir \
       --constraint /requirements/requirements.lock --requirement /requirements/serving.txt
 
 FROM serving-dependencies AS serving
-COPY --from=code /opt /opt
+COPY --from=serving-code /opt /opt
 ARG VERSION
 ARG REVISION
 ARG SOURCE
@@ -137,8 +144,15 @@ COPY --from=requirements /requirements/platform.txt /requirements/requirements.l
 RUN pip --python /opt/venv/bin/python install --no-cache-dir \
       --constraint /requirements/requirements.lock --requirement /requirements/platform.txt
 
+# The code, reduced to the programs of MLflow's server.
+FROM code AS platform-code
+RUN python -c "from pathlib import Path; from components import container_images; \
+container_images.write_content('platform', Path('/tmp/content'))" \
+ && rm -r /opt/coachworks/* /opt/venv/bin/coachworks && cp -r /tmp/content/. . \
+ && python -m compileall -q --invalidation-mode unchecked-hash .
+
 FROM platform-dependencies AS platform
-COPY --from=code /opt /opt
+COPY --from=platform-code /opt /opt
 ARG VERSION
 ARG REVISION
 ARG SOURCE
@@ -148,7 +162,7 @@ LABEL org.opencontainers.image.title="coachworks/platform" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}"
 USER 10001:10001
-CMD ["coachworks", "--help"]
+CMD ["python", "-m", "coachworks.mlflow_server", "--help"]
 
 # ---- deployer
 FROM base AS deployer-dependencies

@@ -4,12 +4,8 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from coachworks import __version__
-from coachworks.digests import digest_json, digest_sources
 
 # Each step continues from the result of the one before it; through its inputs it finds all earlier ones.
 CHAIN: dict[str, str | None] = {
@@ -65,11 +61,3 @@ def discover(package: ModuleType) -> Iterator[Step]:
     for name in CHAIN:
         if name in folders:
             yield importlib.import_module(f"{package.__name__}.{name}").STEP
-
-
-def code_digest(file: str) -> str:
-    """Digest of the code in the folder of `file` and of the release: part of the key of a step's results.
-
-    Call it as `code_digest(__file__)` in the step's module.
-    """
-    return digest_json([__version__, digest_sources(Path(file).parent.glob("*.py"))])[:16]

@@ -1,18 +1,16 @@
 """The images that everything runs in, each under a tag that names its content."""
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import coachworks
 from coachworks import __version__
 from coachworks.bundled_files import shipped
+from coachworks.code_digest import PACKAGES, ROOT, reachable_files
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
 
-STEPS: str  # the image of the pipeline's steps; computed when it is first asked for
+STEPS: str  # the image of the pipeline's steps; computed at the first use
 
 # target of the Dockerfile -> what it is for
 TARGETS = {
@@ -21,27 +19,26 @@ TARGETS = {
     "platform": "MLflow's server, and backups of its database",
     "deployer": "helm and the command",
 }
-PACKAGES = ("coachworks", "components", "pipelines", "serving", "validation")
-_WITH_CHARTS = ("steps", "deployer")  # those that deploy
+# The programs that charts/fleet and charts/platform start in an image: it holds the code that these reach. The other
+# two hold all of it: the command, and the steps that it finds by name.
+_PROGRAMS = {
+    "serving": ("serving.launcher", "serving.service", "serving.fetch"),
+    "platform": ("coachworks.mlflow_server.__main__",),
+}
+_WITH_CHARTS = ("steps", "deployer")  # the targets that can deploy
 _FILES = ("Dockerfile", "LICENSE", "pyproject.toml", "requirements.lock")
 
 
-@dataclass(frozen=True)
-class _File:
-    name: str  # in the build context
-    path: Path
-
-
 def tag(target: str, *, registry: str = "") -> str:
-    """Name of the image that `target` of the Dockerfile makes of this very code.
+    """Return the name of the image that `target` of the Dockerfile builds from this code.
 
     Args:
         target: One of `TARGETS`.
-        registry: What the name begins with, such as `ghcr.io/acme`.
+        registry: Beginning of the name, such as `ghcr.io/acme`.
 
     Raises:
         InvalidConfigError: there is no such target.
-        NotFoundError: this installation lacks what images are built from.
+        NotFoundError: this installation lacks files that images are built from.
     """
     if target not in TARGETS:
         raise InvalidConfigError(f"target must be one of {', '.join(TARGETS)}; got {target!r}")
@@ -51,50 +48,68 @@ def tag(target: str, *, registry: str = "") -> str:
 
 @cache
 def content_digest(target: str) -> str:
-    """SHA-256 of what goes into an image: the same in a checkout, from an installed wheel, and inside the image."""
-    files = [*_code(), *(_charts() if target in _WITH_CHARTS else ())]
-    return digest_json({file.name: digest_file(file.path) for file in files})
+    """SHA-256 of the files of an image: the same in a checkout, from an installed wheel, and inside steps or deployer.
+
+    The serving and platform images hold too little of the code to compute it; their files still have this digest.
+    """
+    return digest_json({name: digest_file(path) for name, path in content(target).items()})
+
+
+def content(target: str) -> dict[str, Path]:
+    """Return the files of this project that an image holds under /opt/coachworks, by their name there."""
+    files = {name: shipped(name) for name in _FILES}
+    if target in _WITH_CHARTS:
+        files |= _tree(shipped("charts"), "charts")
+    return files | (reachable_files(*_PROGRAMS[target]) if target in _PROGRAMS else _all_code())
+
+
+def write_content(target: str, folder: Path) -> None:
+    """Write the files that an image holds to `folder`; the Dockerfile calls it for the targets that hold a part."""
+    _copy(content(target), folder)
 
 
 def write_context(folder: Path) -> None:
-    """Write what the images are built from to `folder`, as `docker build` wants it.
+    """Write the build context of all images to `folder`, for `docker build`.
 
     Raises:
         InvalidConfigError: there is something else in `folder`.
     """
     require_empty(folder)
-    for file in (_File(".dockerignore", shipped(".dockerignore")), *_code(), *_charts()):
-        target = folder / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.path, target)
+    files = {name: shipped(name) for name in (".dockerignore", *_FILES)}
+    _copy(files | _all_code() | _tree(shipped("charts"), "charts"), folder)
     (folder / "charts").mkdir(exist_ok=True)
 
 
 def require_empty(folder: Path) -> None:
-    """InvalidConfigError where a build context cannot go to `folder`, for something else is there."""
+    """Require that a build context can be written to `folder`.
+
+    Raises:
+        InvalidConfigError: there is something else in `folder`.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidConfigError(f"the build context must go to a new or empty folder; {str(folder)!r} is neither")
 
 
-def _code() -> Iterator[_File]:
-    home = Path(coachworks.__file__).parents[1]
-    for name in _FILES:
-        yield _File(name, shipped(name))
-    for package in PACKAGES:
-        yield from _tree(home / package, package)
+def _copy(files: dict[str, Path], folder: Path) -> None:
+    for name, path in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
 
 
-def _charts() -> Iterator[_File]:
-    return _tree(shipped("charts"), "charts")
+def _all_code() -> dict[str, Path]:
+    return {name: path for package in PACKAGES for name, path in _tree(ROOT / package, package).items()}
 
 
-def _tree(folder: Path, name: str) -> Iterator[_File]:
-    """The files that .dockerignore lets through."""
+def _tree(folder: Path, name: str) -> dict[str, Path]:
+    """Files of a folder that .dockerignore lets through."""
+    files = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts) and parts[-1] != ".helmignore"
         if not hidden and not {"__pycache__", "shipped_files"} & set(parts) and path.is_file():
-            yield _File("/".join((name, *parts)), path)
+            files["/".join((name, *parts))] = path
+    return files
 
 
 def __getattr__(name: str) -> str:

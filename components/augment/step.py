@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.digests import canonical_json
 from coachworks.fleet.model import Fleet
 from coachworks.photos import decode_photo
 from coachworks.results import Result, ancestor, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tables import read_table
 from components.augment.config import AugmentConfig
@@ -59,7 +59,7 @@ def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None,
         "policy": {"views": asked.views, "seed": asked.seed, "transforms": declared_transforms(asked)},
         "sheet": {"photos": config.sheet_photos, "views": config.sheet_views},
     }
-    return produce(store, "augment", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "augment", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _rows(store: Store, validated: Result, fleet: Fleet, policy: Policy, config: AugmentConfig) -> "list[Row]":

@@ -5,11 +5,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from components.deploy.config import DeployConfig
 from components.deploy.releasing import Wish, aim, open_site, release_fleet
@@ -64,7 +64,7 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
             memory.note(target, str(err))
             raise
 
-    return produce(store, "deploy", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "deploy", inputs, build, context=context, code=code_digest(__name__))
 
 
 class _Rejected:

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.cpu_limit import usable_cores
-from coachworks.digests import digest_json, digest_sources
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from components.document.config import DocumentConfig
 from components.document.report import DocumentFiles, DocumentReport
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 FLEET = "fleet"
 HOME = "index"
 _SUMMARY = "summary.md"
-_TEMPLATES = Path(__file__).parent / "templates"
 _LATEX_TIMEOUT_S = 60  # a document takes a second; beyond this its source is at fault
 
 
@@ -57,9 +55,8 @@ def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None
         "examples": config.examples,
         "pdf_engine": engine,
     }
-    code = digest_json([code_digest(__file__), digest_sources(_TEMPLATES.iterdir())])[:16]
     build = partial(_write, store, fleet, upstream, config, engine, context)
-    return produce(store, "document", inputs, build, context=context, code=code)
+    return produce(store, "document", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _described(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.features import space_of
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
@@ -60,7 +60,7 @@ def embed(fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, cont
         return _report(backbone, policy, asked, missing, filled)
 
     inputs = {"augment": augment, "backbone": source.digest}
-    result = produce(store, "embed", inputs, build, context=context, code=code_digest(__file__))
+    result = produce(store, "embed", inputs, build, context=context, code=code_digest(__name__))
     if result.reused:  # the result is there, but the cache that it speaks of may have been emptied since
         listed = json.loads((result.path / _ASKED).read_text("utf-8"))
         fill([Photo(photo_id, key, tuple(range(views))) for photo_id, key, views in listed])

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.report import EvaluateReport, SkillReport
@@ -57,7 +57,7 @@ def evaluate(
     def build(folder: Path) -> EvaluateReport:
         return _build(store, fleet, load(store, "train", train), lane, settings, context, folder)
 
-    return produce(store, "evaluate", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "evaluate", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _rules(fleet: Fleet, skill: str) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, latest, load, point_to, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from components.ingest.build_tables import Gathering
 from components.ingest.config import IngestConfig
@@ -47,7 +47,7 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
         return gathering.report(labels, known)
 
     inputs = {"content": gathering.digest()}
-    return produce(store, "ingest", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "ingest", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _made_elsewhere(store: Store, key: str, context: Context) -> Result:

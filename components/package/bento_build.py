@@ -1,10 +1,9 @@
-"""Building the bento: the serving code, the bundle and their requirements, in a process of its own.
+"""Building the bento: the serving code, the bundle and their requirements, in a separate process.
 
-The code is copied and named by string, never imported: the bento holds what it needs, whoever builds it.
+The code is copied and named by a string, never imported, so that a process with torch and MLflow can build it too.
 """
 
 import importlib.metadata
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from coachworks.code_digest import reachable_files
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import CoachworksError
 from coachworks.models.manifest import Manifest
@@ -19,9 +19,6 @@ from coachworks.settings import child_environment
 from coachworks.store import Store
 
 SERVICE = "serving.service:Answers"
-# What answering a photo imports. Of the steps, only those that serving shares code with.
-_CODE = ("coachworks", "serving", "components/__init__.py", "components/container_images.py")
-_STEPS = ("embed", "package", "train")
 _TIMEOUT_S = 300
 
 
@@ -34,8 +31,8 @@ class Bento:
     """A bento in the store.
 
     Attributes:
-        tag: Its name and version, as BentoML spells them: `showroom:3f2a91c0de47`.
-        path: Its folder's key in the store.
+        tag: Name and version in BentoML's notation: `showroom:3f2a91c0de47`.
+        path: Key of its folder in the store.
     """
 
     tag: str
@@ -43,21 +40,8 @@ class Bento:
 
 
 def sources() -> dict[str, Path]:
-    """The code that goes into the bento: path in the bento -> file, in a fixed order."""
-    roots = [*_CODE, *(f"components/{step}" for step in _STEPS)]
-    files: dict[str, Path] = {}
-    for root in roots:
-        package, _, rest = root.partition("/")
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise BentoBuildError(
-                f"the package {package!r} must be installed to build a bento. Install coachworks[serving]."
-            )
-        home = Path(next(iter(spec.submodule_search_locations)))
-        found = home / rest if rest else home
-        for file in [found] if found.is_file() else sorted(found.rglob("*.py")):
-            files[f"{package}/{file.relative_to(home).as_posix()}"] = file
-    return files
+    """Return the code that goes into the bento: path in the bento -> file, all that the service can reach."""
+    return reachable_files(SERVICE.partition(":")[0])
 
 
 def sources_digest() -> str:
@@ -66,7 +50,7 @@ def sources_digest() -> str:
 
 
 def requirements() -> list[str]:
-    """What the service needs, pinned to what is installed here: the core and the extra `serving`, no more."""
+    """Return the requirements of the service, the core and the extra `serving`, pinned to the installed versions."""
     from packaging.requirements import Requirement
 
     pins = set()
@@ -79,12 +63,12 @@ def requirements() -> list[str]:
 
 
 def bento_version(manifest: Manifest) -> str:
-    """The bento's version: a digest of models, code and requirements, so that equal ones are one bento."""
+    """Return the bento's version: a digest of models, code and requirements, so that equal content is one bento."""
     return digest_json([manifest.digest(), sources_digest(), requirements()])[:12]
 
 
 def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
-    """The bento of `bundle`, built unless the store holds it already.
+    """Build the bento of `bundle` and publish it, unless the store holds it already.
 
     Raises:
         BentoBuildError: BentoML could not build it.
@@ -135,5 +119,5 @@ def _run_bentoml(context: Path, home: Path, name: str, version: str) -> None:
     except subprocess.TimeoutExpired as err:
         raise BentoBuildError(f"`bentoml build` must end within {_TIMEOUT_S} s; it did not") from err
     if done.returncode != 0 or not (home / "bentos" / name / version / "bento.yaml").exists():
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
-        raise BentoBuildError(f"`bentoml build` ended with status {done.returncode}:\n{said}")
+        output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise BentoBuildError(f"`bentoml build` ended with status {done.returncode}:\n{output}")

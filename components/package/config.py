@@ -7,10 +7,10 @@ from coachworks.errors import InvalidConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageConfig:
-    """What package can be told.
+    """Settings of the step package.
 
     Attributes:
-        build_bento: Build the bento; without it there is only the bundle, which answers `coachworks predict`.
+        build_bento: Build the bento. Without it there is only the bundle, which `coachworks predict` reads.
     """
 
     build_bento: bool = True

@@ -1,4 +1,4 @@
-"""What package reports."""
+"""The report of package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class PackagedSkill:
     Attributes:
         version: Version of its registered model.
         head_digest: SHA-256 of its head's file.
-        kind: What the head is, such as `linear`.
+        kind: Kind of the head, such as `linear`.
     """
 
     version: str
@@ -21,7 +21,7 @@ class PackagedSkill:
 
 @dataclass(frozen=True)
 class PackageReport:
-    """What went into the bundle.
+    """The content of the bundle.
 
     Attributes:
         bento: The bento's tag, or None where none was built.

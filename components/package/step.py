@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
 from coachworks.models.bundling import choose, require_heads, write_bundle
 from coachworks.models.champions import find_champions
 from coachworks.results import Result, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import open_store
-from components.package.bento_build import build_bento, requirements, sources_digest
+from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
 
@@ -73,6 +73,6 @@ def package(
         "champions": {skill: champion.to_json() for skill, champion in champions.items()},
         "without": without,
         "questions": {skill: fleet.skill(skill).question for skill in champions},
-        "bento": {"code": sources_digest(), "requirements": requirements()} if config.build_bento else None,
+        "bento": requirements() if config.build_bento else None,  # the service's code is part of this step's
     }
-    return produce(store, "package", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "package", inputs, build, context=context, code=code_digest(__name__))

@@ -5,10 +5,10 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tracking import Tracking, open_client, patiently, tracking_of, translated
 from components.register.config import RegisterConfig
@@ -74,7 +74,7 @@ def register(
         inputs,
         lambda _: RegisterReport(tracking.name, standings),
         context=context,
-        code=code_digest(__file__),
+        code=code_digest(__name__),
     )
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import open_store
 from coachworks.tables import SPLIT_LABELS, SPLITS, read_table, write_table
 from components.split.assignment_memory import Assignments, Memory
@@ -49,7 +49,7 @@ def split(fleet: Fleet, ingest: str, *, config: SplitConfig | None = None, conte
         return _write(folder, catalogue, labels, decision, list(fleet.spec.skills))
 
     inputs = {"ingest": ingest, "fleet": fleet.name, "shares": shares}
-    return produce(store, "split", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "split", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _decide(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.results import Result, ancestor, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tables import SPLITS
 from components.train.config import TrainConfig
@@ -67,7 +67,7 @@ def train(
     def build(folder: Path) -> TrainReport:
         return _build(store, fleet, load(store, "embed", embed), lane, settings, context, folder)
 
-    return produce(store, "train", inputs, build, context=context, code=code_digest(__file__))
+    return produce(store, "train", inputs, build, context=context, code=code_digest(__name__))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

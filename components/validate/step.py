@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import validation
+from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
-from coachworks.digests import digest_json, digest_sources
 from coachworks.errors import NotFoundError, PhotoError
 from coachworks.fleet.model import Fleet
 from coachworks.photos import decode_photo
 from coachworks.results import Result, ancestor, load, produce
-from coachworks.steps import code_digest
 from coachworks.store import Store, open_store
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table
 from components.validate.config import ValidateConfig
@@ -50,7 +49,7 @@ def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, 
     def build(folder: Path) -> "ValidateReport":
         return _judge(store, fleet, load(store, "split", split), config, folder, context)
 
-    return produce(store, "validate", inputs, build, context=context, code=_code())
+    return produce(store, "validate", inputs, build, context=context, code=code_digest(__name__))
 
 
 def _skills(fleet: Fleet) -> dict[str, Any]:
@@ -65,12 +64,6 @@ def _skills(fleet: Fleet) -> dict[str, Any]:
         }
         for name, skill in fleet.spec.skills.items()
     }
-
-
-def _code() -> str:
-    checks = Path(validation.__file__).parent.glob("*.py")
-    page = Path(__file__).parent.glob("*.jinja")
-    return digest_json([code_digest(__file__), digest_sources(checks), digest_sources(page)])[:16]
 
 
 def _judge(

@@ -1,5 +1,6 @@
 """The images: a tag names the content, wherever it is computed; the Dockerfile keeps what pods rely on."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coachworks.code_digest import code_digest
 from coachworks.errors import InvalidConfigError
 from coachworks.settings import QUIET
 from components import container_images
@@ -22,12 +24,24 @@ STAGES = {
 }
 
 
-def tag_from(code: Path, target: str = "steps") -> str:
-    """The tag as the code in the folder `code` computes it."""
-    statement = f"from components import container_images; print(container_images.tag({target!r}))"
-    command = [sys.executable, "-c", statement]
+def tags_from(code: Path) -> dict[str, str]:
+    """Tags of all targets as the code in the folder `code` computes them."""
+    statement = (
+        "import json; from components import container_images as images; "
+        "print(json.dumps({target: images.tag(target) for target in images.TARGETS}))"
+    )
+    return json.loads(python(code, statement))
+
+
+def python(code: Path, statement: str) -> str:
+    """Output of a statement that runs with the code in the folder `code`, and none of this checkout's."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]; {statement}",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture
@@ -60,24 +74,45 @@ def test_an_unknown_target_is_refused() -> None:
         container_images.tag("x")
 
 
-@pytest.mark.parametrize("target", container_images.TARGETS)
-def test_the_tag_is_the_same_in_a_checkout_in_a_context_and_from_a_wheel(
-    context: Path, installed: Path, target: str
-) -> None:
-    assert tag_from(context, target) == tag_from(installed, target) == tag_from(ROOT, target)
+def test_tags_are_the_same_in_a_checkout_in_a_context_and_from_a_wheel(context: Path, installed: Path) -> None:
+    assert tags_from(context) == tags_from(installed) == {t: container_images.tag(t) for t in container_images.TARGETS}
+
+
+def test_the_code_of_a_step_has_the_same_digest_in_a_checkout_and_from_a_wheel(installed: Path) -> None:
+    statement = "from coachworks.code_digest import code_digest as d; print(d('components.document.step'))"
+    assert python(installed, statement).strip() == code_digest("components.document.step")
+
+
+EVERY = {"serving", "steps", "platform", "deployer"}
+ALL_CODE = {"steps", "deployer"}
 
 
 @pytest.mark.parametrize(
-    "name", ["serving/app.py", "components/evaluate/page.html.jinja", "Dockerfile", "requirements.lock"]
+    ("name", "rebuilt"),
+    [
+        ("Dockerfile", EVERY),
+        ("requirements.lock", EVERY),
+        ("coachworks/s3.py", EVERY),
+        ("serving/app.py", {"serving", *ALL_CODE}),
+        ("coachworks/models/head.py", {"serving", *ALL_CODE}),
+        ("coachworks/mlflow_server/backups.py", {"platform", *ALL_CODE}),
+        ("coachworks/cli/showroom/car.py", ALL_CODE),
+        ("components/train/step.py", ALL_CODE),
+        ("components/evaluate/page.html.jinja", ALL_CODE),
+        ("charts/fleet/values.yaml", ALL_CODE),
+    ],
 )
-def test_the_tag_changes_with_what_goes_into_the_image(context: Path, name: str) -> None:
-    before = tag_from(context)
+def test_a_tag_changes_with_the_files_of_its_image_and_with_no_other(
+    context: Path, name: str, rebuilt: set[str]
+) -> None:
+    before = tags_from(context)
     (context / name).write_text((context / name).read_text("utf-8") + "\n", "utf-8")
-    assert tag_from(context) != before
+    after = tags_from(context)
+    assert {target for target in EVERY if after[target] != before[target]} == rebuilt
 
 
 def test_the_tag_stays_when_what_is_left_out_changes(context: Path) -> None:
-    before = tag_from(context)
+    before = tags_from(context)
     for name in (
         "tests/test_it.py",
         "docs/index.md",
@@ -87,14 +122,31 @@ def test_the_tag_stays_when_what_is_left_out_changes(context: Path) -> None:
     ):
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         (context / name).write_text("changed", "utf-8")
-    assert tag_from(context) == before
+    assert tags_from(context) == before
 
 
-def test_charts_are_part_of_what_deploys_only(context: Path) -> None:
-    before = {target: tag_from(context, target) for target in container_images.TARGETS}
-    (context / "charts" / "Chart.yaml").write_text("changed", "utf-8")
-    changed = {target for target in container_images.TARGETS if tag_from(context, target) != before[target]}
-    assert changed == {"steps", "deployer"}
+@pytest.mark.parametrize(
+    ("target", "program"), [("serving", "serving.fetch"), ("platform", "coachworks.mlflow_server")]
+)
+def test_the_dockerfile_keeps_of_the_code_what_the_tag_names_and_it_suffices(
+    context: Path, tmp_path: Path, target: str, program: str
+) -> None:
+    """Runs the very command of the Dockerfile, but for compiling."""
+    command = re.search(r"^RUN (.+)$", STAGES[f"{target}-code"], flags=re.MULTILINE).group(1)
+    home, venv = tmp_path / "home", tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "coachworks").touch()
+    shutil.copytree(context, home, ignore=shutil.ignore_patterns("charts", ".dockerignore"))
+    for place, here in {"/opt/coachworks": home, "/opt/venv": venv, "/tmp/content": tmp_path / "content"}.items():  # noqa: S108
+        command = command.replace(place, str(here))
+    command = command.partition("&& python -m compileall")[0]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(home)}
+    subprocess.run(["sh", "-c", command], cwd=home, env=environment, check=True)
+    kept = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    assert {name for name in kept if "__pycache__" not in name} == set(container_images.content(target))
+    assert "coachworks" in python(home, f"import coachworks, {program}; print(coachworks.__file__)")
+    with pytest.raises(subprocess.CalledProcessError):
+        python(home, "import coachworks.cli")
 
 
 def test_a_context_is_not_written_over_something_else(tmp_path: Path) -> None:
@@ -113,8 +165,9 @@ def test_every_target_runs_as_a_numeric_user_that_is_not_root(target: str) -> No
 @pytest.mark.parametrize("target", container_images.TARGETS)
 def test_every_target_installs_before_it_copies_code_and_says_what_it_is(target: str) -> None:
     assert "RUN" not in STAGES[target]
-    assert "COPY --from=code" in STAGES[target]
-    assert "COPY --from=code" not in STAGES[f"{target}-dependencies"]
+    copied = "code" if target in {"steps", "deployer"} else f"{target}-code"
+    assert f"COPY --from={copied} /opt /opt" in STAGES[target]
+    assert "code /opt" not in STAGES[f"{target}-dependencies"]
     for label in ("title", "description", "version", "revision", "source"):
         assert f"org.opencontainers.image.{label}=" in STAGES[target]
     assert f'"{container_images.TARGETS[target]}"'.lower() in STAGES[target].lower()

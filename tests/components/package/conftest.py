@@ -20,5 +20,5 @@ def _load() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def fabricated() -> ModuleType:
-    """What the steps before package leave behind, made up."""
+    """Fabricated results of the steps before package."""
     return _load()

@@ -19,14 +19,14 @@ BUNDLE_ONLY = PackageConfig(build_bento=False)
 
 
 @pytest.fixture
-def made(tmp_path: Path, fabricated: ModuleType) -> tuple[Fleet, FolderStore, str]:
+def packaged(tmp_path: Path, fabricated: ModuleType) -> tuple[Fleet, FolderStore, str]:
     """A fleet of two skills with champions, its store, and the key of register."""
     fleet, store, register = fabricated.fabricate(tmp_path)
     return fleet, store, register
 
 
-def test_the_champions_go_into_one_bundle_with_the_digest_of_every_file(made: tuple[Fleet, FolderStore, str]):
-    fleet, _, register = made
+def test_the_champions_go_into_one_bundle_with_the_digest_of_every_file(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, _, register = packaged
     result = package(fleet, [register], config=BUNDLE_ONLY)
     bundle = result.path / "bundle"
     files = sorted(p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file())
@@ -47,8 +47,8 @@ def test_the_champions_go_into_one_bundle_with_the_digest_of_every_file(made: tu
     assert colour["provenance"]["data_digest"] == "d" * 32
 
 
-def test_the_report_names_versions_heads_and_size(made: tuple[Fleet, FolderStore, str]):
-    fleet, _, register = made
+def test_the_report_names_versions_heads_and_size(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, _, register = packaged
     result = package(fleet, [register], config=BUNDLE_ONLY)
     report = result.report
     assert report["bento"] is None
@@ -60,8 +60,8 @@ def test_the_report_names_versions_heads_and_size(made: tuple[Fleet, FolderStore
     assert report["bytes"] == sum(f.stat().st_size for f in (result.path / "bundle").rglob("*") if f.is_file())
 
 
-def test_the_same_champions_are_not_packaged_twice(made: tuple[Fleet, FolderStore, str]):
-    fleet, store, register = made
+def test_the_same_champions_are_not_packaged_twice(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, store, register = packaged
     first = package(fleet, [register], config=BUNDLE_ONLY)
     again = package(fleet, [register], config=BUNDLE_ONLY)
     assert again.reused
@@ -152,17 +152,17 @@ def test_a_champion_of_another_backbone_is_left_out_with_the_reason(tmp_path: Pa
 
 
 def test_a_champion_whose_head_is_not_in_the_store_is_left_out_with_the_way_out(
-    made: tuple[Fleet, FolderStore, str], fabricated: ModuleType
+    packaged: tuple[Fleet, FolderStore, str], fabricated: ModuleType
 ):
-    fleet, store, _ = made
+    fleet, store, _ = packaged
     register = fabricated.put_register(store, {"colour": fabricated.champion("f" * 64)})
     report = package(fleet, [register], config=BUNDLE_ONLY).report
     assert "is not in the store" in report["left_out"]["colour"]
     assert "coachworks run --from train" in report["left_out"]["colour"]
 
 
-def test_a_damaged_head_stops_the_step(made: tuple[Fleet, FolderStore, str]):
-    fleet, store, register = made
+def test_a_damaged_head_stops_the_step(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, store, register = packaged
     for key in list(store.list("heads")):
         if key.endswith(".safetensors"):
             store.write(key, store.read(key)[:-1] + b"\xff")
@@ -170,8 +170,8 @@ def test_a_damaged_head_stops_the_step(made: tuple[Fleet, FolderStore, str]):
         package(fleet, [register], config=BUNDLE_ONLY)
 
 
-def test_a_damaged_backbone_stops_the_step(made: tuple[Fleet, FolderStore, str]):
-    fleet, store, register = made
+def test_a_damaged_backbone_stops_the_step(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, store, register = packaged
     [key] = [key for key in store.list("backbones") if key.endswith(".onnx")]
     store.write(key, b"something else")
     with pytest.raises(DataError, match=r"the backbone tiny in the store must have the SHA-256"):
@@ -183,8 +183,8 @@ def test_settings_are_checked():
         PackageConfig(build_bento="yes")  # type: ignore[arg-type]
 
 
-def test_a_reused_result_imports_nothing_heavy(made: tuple[Fleet, FolderStore, str]):
-    fleet, _, register = made
+def test_a_reused_result_imports_nothing_heavy(packaged: tuple[Fleet, FolderStore, str]):
+    fleet, _, register = packaged
     package(fleet, [register], config=BUNDLE_ONLY)
     code = (
         "import sys\n"
@@ -217,7 +217,8 @@ def test_the_bento_holds_the_bundle_and_the_code_that_answers(built: tuple[Fleet
     assert bento["tag"] == f"showroom:{folder.name}"
     assert (folder / "src" / "bundle" / "backbone.onnx").exists()
     assert (folder / "src" / "serving" / "service.py").exists()
-    assert (folder / "src" / "components" / "embed" / "preprocess.py").exists()
+    assert (folder / "src" / "coachworks" / "models" / "preprocess.py").exists()
+    assert not (folder / "src" / "components").exists()
     assert not list(folder.rglob("*.pkl"))
     assert not list(folder.rglob("__pycache__"))
 
@@ -264,7 +265,7 @@ def test_building_leaves_nothing_behind(built: tuple[Fleet, FolderStore, str, di
 
 
 def test_the_bento_imports_without_this_checkout(built: tuple[Fleet, FolderStore, str, dict[str, str]], tmp_path: Path):
-    """What was copied is all that answering imports, from the bento itself."""
+    """The copied code is all that the service imports."""
     _, store, _, bento = built
     source = Path(shutil.copytree(store.fetch(bento["path"]) / "src", tmp_path / "src"))
     code = (
