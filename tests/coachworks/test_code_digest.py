@@ -20,7 +20,7 @@ REACHED = {
     "components.validate.step": ["components/validate/page.html.jinja", "validation/suite.py"],
     "components.embed.step": ["components/embed/worker.py", "components/augment/policy.py"],
     "components.train.step": ["coachworks/models/head.py", "components/train/mlp.py"],
-    "components.evaluate.step": ["components/evaluate/page.html.jinja", "coachworks/intervals.py"],
+    "components.evaluate.step": ["components/evaluate/page.html.jinja", "coachworks/bootstrap.py"],
     "components.register.step": ["coachworks/tracking/client.py", "components/register/pyfunc_loader.py"],
     "components.package.step": ["serving/app.py", "coachworks/models/manifest.py"],
     "components.document.step": ["components/document/templates/page.css", "components/document/templates/page.tex.j2"],

@@ -92,7 +92,7 @@ ALL_CODE = {"steps", "deployer"}
     [
         ("Dockerfile", EVERY),
         ("requirements.lock", EVERY),
-        ("coachworks/s3.py", EVERY),
+        ("coachworks/errors.py", EVERY),
         ("serving/app.py", {"serving", *ALL_CODE}),
         ("coachworks/models/head.py", {"serving", *ALL_CODE}),
         ("coachworks/mlflow_server/backups.py", {"platform", *ALL_CODE}),
