@@ -1,4 +1,4 @@
-"""`python -m coachworks.mlflow_server`: what the containers of `charts/platform` call, told by their environment."""
+"""Commands for the containers of `charts/platform`, configured by environment variables."""
 
 import logging
 import os
@@ -9,37 +9,37 @@ from collections.abc import Mapping
 import click
 
 from coachworks.errors import CoachworksError, InvalidConfigError
-from coachworks.mlflow_server.backups import Place, backup, backups
+from coachworks.mlflow_server.backups import BackupLocation, backup, list_backups
 from coachworks.mlflow_server.database import Schemas, locked
-from coachworks.mlflow_server.prepare import Account, make_bucket, prepare
+from coachworks.mlflow_server.prepare import Account, create_bucket, prepare
 from coachworks.settings import apply_quiet_settings
 
 
-def place_of(environ: Mapping[str, str]) -> Place | None:
-    """Where backups go: BACKUP_BUCKET, BACKUP_PREFIX, BACKUP_KEEP; None where there are none."""
+def read_location(environ: Mapping[str, str]) -> BackupLocation | None:
+    """Return the location of backups from BACKUP_BUCKET, BACKUP_PREFIX and BACKUP_KEEP; None without a bucket."""
     if not environ.get("BACKUP_BUCKET"):
         return None
     keep = environ.get("BACKUP_KEEP", "14")
     if not keep.isdecimal():
         raise InvalidConfigError(f"BACKUP_KEEP must be a number of at least 1; got {keep!r}")
-    return Place(bucket=environ["BACKUP_BUCKET"], prefix=environ.get("BACKUP_PREFIX", ""), keep=int(keep))
+    return BackupLocation(bucket=environ["BACKUP_BUCKET"], prefix=environ.get("BACKUP_PREFIX", ""), keep=int(keep))
 
 
-def accounts_of(environ: Mapping[str, str]) -> list[Account]:
-    """The accounts whose passwords Secrets decide: the administrator's, and those of pipelines and of Prometheus."""
-    found = []
+def read_accounts(environ: Mapping[str, str]) -> list[Account]:
+    """Return the accounts whose passwords come from Secrets: the administrator, pipelines, and Prometheus."""
+    accounts = []
     for prefix, admin in (("MLFLOW_AUTH_ADMIN", True), ("PIPELINES", False), ("METRICS", False)):
         name, password = environ.get(f"{prefix}_USERNAME"), environ.get(f"{prefix}_PASSWORD")
         if name and password:
-            found.append(Account(name=name, password=password, admin=admin))
-    return found
+            accounts.append(Account(name=name, password=password, admin=admin))
+    return accounts
 
 
 @click.group()
 def main() -> None:
     """Prepare, back up, restore and check MLflow's server."""
-    # The first process of a container has no default for TERM: it would go on until it is killed, after its successor
-    # has started.
+    # The kernel ignores SIGTERM for the first process of a container unless it has a handler: without one, this
+    # process would run until it is killed, after its successor has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     apply_quiet_settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
@@ -48,44 +48,47 @@ def main() -> None:
 
 @main.command("prepare")
 def prepare_command() -> None:
-    """See to all that must hold before the server starts."""
+    """Create the bucket, the database's tables and the accounts before the server starts."""
     bucket = os.environ.get("MAKE_BUCKET")
     if bucket:
-        make_bucket(bucket)
+        create_bucket(bucket)
     prepare(
-        Schemas(), accounts_of(os.environ), place=place_of(os.environ), restore_from=os.environ.get("RESTORE_FROM", "")
+        Schemas(),
+        read_accounts(os.environ),
+        location=read_location(os.environ),
+        restore_from=os.environ.get("RESTORE_FROM", ""),
     )
 
 
 @main.command("backup")
 def backup_command() -> None:
-    """Dump the database to S3 and verify it; while its tables are upgraded or restored, wait."""
-    place = _place()
+    """Dump the database to S3 and verify the dump; wait while tables are upgraded or restored."""
+    location = _location()
     with locked():
-        backup(place, Schemas())
+        backup(location, Schemas())
 
 
 @main.command("list")
 def list_command() -> None:
     """Print the keys of all backups, the oldest first."""
-    for key in backups(_place()):
+    for key in list_backups(_location()):
         click.echo(key)
 
 
 @main.command("check")
 def check_command() -> None:
-    """Log a run and read it back, as MLFLOW_TRACKING_URI, _USERNAME and _PASSWORD say."""
+    """Log a run and read it back; uses MLFLOW_TRACKING_URI, _USERNAME and _PASSWORD."""
     from coachworks.mlflow_server.check import check
 
     check(os.environ["MLFLOW_TRACKING_URI"])
-    click.echo("MLflow refuses strangers, keeps runs and gives artifacts back")
+    click.echo("MLflow refuses requests without credentials, keeps runs and returns artifacts")
 
 
-def _place() -> Place:
-    place = place_of(os.environ)
-    if place is None:
+def _location() -> BackupLocation:
+    location = read_location(os.environ)
+    if location is None:
         raise InvalidConfigError("BACKUP_BUCKET must name the bucket of the backups; it is not set")
-    return place
+    return location
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""PostgreSQL as MLflow's server uses it: two schemas of one database, upgraded under a lock."""
+"""MLflow's database in PostgreSQL: two schemas of one database, changed under an advisory lock."""
 
 import logging
 import os
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOCK = 0x636F616368  # of everything here that changes the database; any number that nobody else takes
-_NOTES = "coachworks"  # schema of our own notes, its table `restored`; dumps leave it out
-# For psql, in the transaction that restores: note what was asked for.
-NOTE_RESTORED = "DELETE FROM coachworks.restored;\nINSERT INTO coachworks.restored (key) VALUES (:'asked');\n"
+# Key of the advisory lock that every change of the database takes; an arbitrary number ("coach" in ASCII).
+_LOCK = 0x636F616368
+_OWN_SCHEMA = "coachworks"  # holds the table `restored`; dumps do not contain it
+# SQL for psql that records the requested backup in the transaction that restores it.
+RECORD_RESTORED = "DELETE FROM coachworks.restored;\nINSERT INTO coachworks.restored (key) VALUES (:'requested');\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """Where things are in the database.
+    """Names of MLflow's schemas in the database.
 
     Attributes:
         tracking: Schema of experiments, runs and models.
@@ -38,58 +39,58 @@ class Schemas:
 
 
 def uri(schema: str) -> str:
-    """SQLAlchemy's address of a schema; libpq's environment says where the database is and who asks."""
+    """Return the SQLAlchemy URL of a schema; host, database and user come from libpq's environment."""
     return f"postgresql+psycopg:///?options=-csearch_path%3D{schema}"
 
 
 def connect(**settings: Any) -> "psycopg.Connection[Any]":
-    """A connection to the database, each statement its own transaction."""
+    """Connect to the database in autocommit mode."""
     import psycopg
 
     return psycopg.connect(autocommit=True, connect_timeout=5, **settings)
 
 
-def wait(within_s: float) -> None:
+def wait_for_database(within_s: float) -> None:
     """Return once the database answers.
 
     Raises:
-        TransientError: it did not within `within_s` seconds.
+        TransientError: it did not answer within `within_s` seconds.
     """
     import psycopg
 
     end = time.monotonic() + within_s
-    said = ""
+    message = ""
     while True:
         try:
             connect().close()
             return
         except psycopg.OperationalError as err:
-            if str(err) != said:
-                said = str(err)
-                logger.info("PostgreSQL does not answer yet: %s", said)
+            if str(err) != message:
+                message = str(err)
+                logger.info("PostgreSQL does not answer yet: %s", message)
             if time.monotonic() > end:
                 raise TransientError(
                     f"PostgreSQL at {os.environ.get('PGHOST', 'localhost')!r} must answer within {within_s:.0f} s; "
-                    f"it says: {said}. Look at its pod and at PGHOST, PGDATABASE, PGUSER and PGPASSWORD."
+                    f"the error is: {message}. Look at its pod and at PGHOST, PGDATABASE, PGUSER and PGPASSWORD."
                 ) from err
         time.sleep(1)
 
 
 @contextmanager
 def locked() -> Iterator["psycopg.Connection[Any]"]:
-    """One of us at a time: others wait."""
+    """Connect and hold the lock on changes of the database; other processes wait."""
     with connect() as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        yield connection  # the end of the session gives the lock back
+        yield connection  # PostgreSQL unlocks when the session ends
 
 
-def make_schemas(connection: "psycopg.Connection[Any]", schemas: Schemas) -> None:
-    """Make what is missing of the schemas and of our own notes."""
+def create_schemas(connection: "psycopg.Connection[Any]", schemas: Schemas) -> None:
+    """Create missing schemas and the table of restored backups."""
     from psycopg import sql
 
-    for schema in (*schemas, _NOTES):
-        known = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
-        if not known:
+    for schema in (*schemas, _OWN_SCHEMA):
+        exists = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
+        if not exists:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     connection.execute(
         "CREATE TABLE IF NOT EXISTS coachworks.restored (key text NOT NULL, at timestamptz NOT NULL DEFAULT now())"
@@ -97,24 +98,24 @@ def make_schemas(connection: "psycopg.Connection[Any]", schemas: Schemas) -> Non
 
 
 def is_empty(connection: "psycopg.Connection[Any]", schemas: Schemas) -> bool:
-    """Whether there is nothing that could be lost."""
-    found = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = ANY(%s)", (list(schemas),)).fetchone()
-    return found is None
+    """Return whether the schemas have no tables."""
+    table = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = ANY(%s)", (list(schemas),)).fetchone()
+    return table is None
 
 
 def restored_from(connection: "psycopg.Connection[Any]") -> str | None:
-    """The backup that was asked for last and restored; None when none was, or nothing has been asked for since."""
+    """Return the last restored backup as it was requested; None if there is none, or the record was deleted."""
     row = connection.execute("SELECT key FROM coachworks.restored").fetchone()
     return None if row is None else str(row[0])
 
 
 def forget_restored(connection: "psycopg.Connection[Any]") -> None:
-    """Let the next wish to restore be a new one."""
+    """Delete the record of the last restore, so that the same backup can be restored again."""
     connection.execute("DELETE FROM coachworks.restored")
 
 
 def needs_upgrade(schemas: Schemas) -> bool:
-    """Whether the tables are of another version of MLflow than this one, or not there."""
+    """Return whether the tables are missing or belong to another version of MLflow."""
     import sqlalchemy
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -136,7 +137,7 @@ def needs_upgrade(schemas: Schemas) -> bool:
 
 
 def upgrade(schemas: Schemas) -> None:
-    """Make or upgrade MLflow's tables, as `mlflow db upgrade` does, and those of its users."""
+    """Create or upgrade MLflow's tables, as `mlflow db upgrade` does, and those of its users."""
     import sqlalchemy
 
     tracking, users = _mlflow()
@@ -156,7 +157,10 @@ def upgrade(schemas: Schemas) -> None:
 
 
 def _mlflow() -> tuple[Any, Any]:
-    """MLflow's own modules that know the tables of runs, and those of users; the lock pins its version."""
+    """Return MLflow's modules for the tables of runs and of users.
+
+    Both are private; a test fails when the installed version of MLflow lacks a function that is used here.
+    """
     from mlflow.server.auth.db import utils as users
     from mlflow.store.db import utils as tracking
 

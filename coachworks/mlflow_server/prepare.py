@@ -1,4 +1,7 @@
-"""What must hold before MLflow's server starts; run by an init container, so that no hook waits for the database."""
+"""Preparation of database, accounts and bucket before MLflow's server starts.
+
+It runs in an init container rather than in a Helm hook, because hooks would have to wait for the database.
+"""
 
 import logging
 from dataclasses import dataclass, field
@@ -6,19 +9,19 @@ from typing import Any
 
 from coachworks.errors import TransientError
 from coachworks.mlflow_server import backups, database
-from coachworks.s3 import open_s3, patient
+from coachworks.s3 import open_s3, with_retries
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A user of MLflow whose password a Secret decides.
+    """An MLflow user whose password comes from a Secret.
 
     Attributes:
         name: Name of the user.
-        password: Its password, twelve characters at least.
-        admin: Whether the user may do everything.
+        password: Password, at least twelve characters.
+        admin: True for an administrator.
     """
 
     name: str
@@ -30,53 +33,54 @@ def prepare(
     schemas: database.Schemas,
     accounts: list[Account],
     *,
-    place: backups.Place | None,
+    location: backups.BackupLocation | None,
     restore_from: str = "",
     within_s: float = 300,
 ) -> None:
-    """Wait for the database; restore it if that is asked for; make or upgrade its tables; see to the accounts.
+    """Wait for the database, restore it if requested, create or upgrade its tables, create or update the accounts.
 
-    A backup is taken before an upgrade or a restore changes what is there. A restore happens once per wish: the
-    database notes it, and an empty `restore_from` clears the note.
+    A backup is taken before an upgrade or a restore changes data. A requested restore happens once: the database
+    records it, and an empty `restore_from` deletes the record.
 
     Raises:
-        TransientError: the database does not answer, or not to the end.
+        TransientError: the database does not answer, or stopped answering.
         NotFoundError: there is no such backup.
-        BackupError: the backup is not whole.
+        BackupError: the backup is not complete.
     """
     import psycopg
     import sqlalchemy.exc
 
-    database.wait(within_s)
+    database.wait_for_database(within_s)
     try:
-        _prepare(schemas, accounts, place, restore_from)
+        _prepare(schemas, accounts, location, restore_from)
     except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as err:
-        raise TransientError(
-            f"PostgreSQL must go on answering; it says: {err}. Run it again: what is done is kept."
-        ) from err
+        raise TransientError(f"PostgreSQL stopped answering: {err}. Run it again: what is done is kept.") from err
 
 
 def _prepare(
-    schemas: database.Schemas, accounts: list[Account], place: backups.Place | None, restore_from: str
+    schemas: database.Schemas,
+    accounts: list[Account],
+    location: backups.BackupLocation | None,
+    restore_from: str,
 ) -> None:
     with database.locked() as connection:
-        database.make_schemas(connection, schemas)
+        database.create_schemas(connection, schemas)
         if not restore_from:
             database.forget_restored(connection)
-        elif place is not None and database.restored_from(connection) != restore_from:
-            key = backups.find(place, restore_from)
+        elif location is not None and database.restored_from(connection) != restore_from:
+            key = backups.find_backup(location, restore_from)
             if not database.is_empty(connection, schemas):
-                backups.backup(place, schemas)
-            backups.restore(place, schemas, key=key, asked=restore_from)
+                backups.backup(location, schemas)
+            backups.restore(location, schemas, key=key, requested=restore_from)
         if database.needs_upgrade(schemas):
-            if place is not None and not database.is_empty(connection, schemas):
-                backups.backup(place, schemas)
+            if location is not None and not database.is_empty(connection, schemas):
+                backups.backup(location, schemas)
             database.upgrade(schemas)
-        keep_accounts(schemas, accounts)
+        ensure_accounts(schemas, accounts)
 
 
-def keep_accounts(schemas: database.Schemas, accounts: list[Account]) -> None:
-    """Make accounts that are missing; give the others the password of their Secret."""
+def ensure_accounts(schemas: database.Schemas, accounts: list[Account]) -> None:
+    """Create missing accounts; set the passwords of the others to those of their Secrets."""
     from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
     store: Any = SqlAlchemyStore()
@@ -84,16 +88,16 @@ def keep_accounts(schemas: database.Schemas, accounts: list[Account]) -> None:
     for account in accounts:
         if not store.has_user(account.name):
             store.create_user(account.name, account.password, is_admin=account.admin)
-            logger.info("made user %r", account.name)
+            logger.info("created user %r", account.name)
         elif not store.authenticate_user(account.name, account.password):
             store.update_user(account.name, password=account.password)
-            logger.info("gave user %r the password of its Secret", account.name)
+            logger.info("set the password of user %r to that of its Secret", account.name)
 
 
-def make_bucket(bucket: str) -> None:
-    """Make a bucket, on a server that may just be starting, unless it is there."""
+def create_bucket(bucket: str) -> None:
+    """Create a bucket if it does not exist; the server may still be starting."""
     client = open_s3()
-    there = patient(lambda: [entry["Name"] for entry in client.list_buckets()["Buckets"]])
-    if bucket not in there:
-        patient(lambda: client.create_bucket(Bucket=bucket), place=f"s3://{bucket}")
-        logger.info("made bucket %r", bucket)
+    existing = with_retries(lambda: [entry["Name"] for entry in client.list_buckets()["Buckets"]])
+    if bucket not in existing:
+        with_retries(lambda: client.create_bucket(Bucket=bucket), address=f"s3://{bucket}")
+        logger.info("created bucket %r", bucket)

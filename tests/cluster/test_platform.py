@@ -122,7 +122,7 @@ def test_what_is_logged_is_there(release: MlflowRelease, run: Run) -> None:
 
 def test_helm_test_passes(release: MlflowRelease) -> None:
     said = release.helm("test", RELEASE, "--logs", "--timeout=120s")
-    assert "MLflow refuses strangers, keeps runs and gives artifacts back" in said
+    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in said
 
 
 def test_the_commands_of_the_notes_do_what_they_say(release: MlflowRelease) -> None:
@@ -230,7 +230,7 @@ def test_a_lost_database_comes_back_from_its_backup_with_its_users(
 ) -> None:
     said = [job(release, f"backup-{number}") for number in range(3)]
     assert f"backed up to s3://{release.namespace}/backups/{release.namespace}/{RELEASE}/" in said[-1]
-    assert "removed" in said[-1], "two are kept"
+    assert "deleted" in said[-1], "two are kept"
     later = start_run(release, run.experiment)
     destroy_database(release)
 
@@ -287,5 +287,5 @@ def test_the_chart_brings_an_s3_server_too(brought: MlflowRelease) -> None:
         "s3.region=us-east-1",
     )
     said = brought.helm("test", RELEASE, "--logs", "--timeout=120s")
-    assert "MLflow refuses strangers, keeps runs and gives artifacts back" in said
+    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in said
     assert "backed up to s3://" in job(brought, "backup")
