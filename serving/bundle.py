@@ -31,7 +31,6 @@ class Bundle:
     Attributes:
         fleet: Name of the fleet.
         digest: Digest of the whole bundle, 12 hexadecimal digits.
-        created_at: Time at which its newest head was registered, ISO 8601.
         backbone: Specification of the backbone: preprocessing and dimensions.
         backbone_path: The backbone's ONNX file.
         skills: The skills by name, in the fleet's order.
@@ -39,7 +38,6 @@ class Bundle:
 
     fleet: str
     digest: str
-    created_at: str
     backbone: BackboneSpec
     backbone_path: Path
     skills: Mapping[str, BundledSkill]
@@ -97,7 +95,6 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
     return Bundle(
         fleet=manifest.fleet,
         digest=manifest.digest()[:12],
-        created_at=manifest.created_at,
         backbone=spec,
         backbone_path=backbone_path,
         skills=skills,
