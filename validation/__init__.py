@@ -1,4 +1,4 @@
-"""Validation: what must hold of the data before anything is trained on them."""
+"""Validation: rules that the data must meet before training, evaluated by Great Expectations."""
 
 from validation.evidence import Evidence, gather, pairs_across_sets, schema_table
 from validation.findings import Finding, Severity, Verdict, judge_skill

@@ -1,4 +1,4 @@
-"""Evidence: the tables that the suites judge, with columns for what Great Expectations cannot find out itself."""
+"""Evidence: the tables to validate, with computed columns for the rules that need more than one row or table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,33 +8,32 @@ from typing import TYPE_CHECKING
 from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL, Checks, Fleet
 from coachworks.tables import SPLITS, arrow_schema
 from validation.near_duplicates import NearDuplicates
-from validation.quality import Meant, labels_that_mean, measures
+from validation.quality import QualityLabel, find_quality_labels, measures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEAST_SETS = 3  # one to train with, one to choose with, one to test with
-_CLOCK_LEEWAY_DAYS = 1  # cameras know no time zone: a photo may seem to be taken after it came in
+_MIN_SETS = 3  # one per split: train, validation and test
+_CLOCK_LEEWAY_DAYS = 1  # EXIF times have no time zone: a photo may seem to be taken after its ingest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is judged.
+    """The tables to validate, with their computed columns.
 
     Attributes:
-        catalogue: One row per photo; `split`, `short_side_px`, `relative_sharpness` (variance of the Laplacian
-            over that of the grey values), `latest_taken_at`, `look_alike` and one `<column>_meant` per quality measure
-            are added.
-        labels: One row per photo and skill of the fleet; `set_id`, `admissible`, `held_out` (admissible and
-            not in the train split), `seen_before`, `look_alike_disagrees`, `skill_and_label` and `skill_and_set`
-            are added.
-        answers: The votes, without those that say unsure; `skill_and_photo` is added.
+        catalogue: One row per photo. Computed: `split`, `short_side_px`, `relative_sharpness` (variance of the
+            Laplacian divided by that of the grey values), `latest_taken_at`, `look_alike` and one `<column>_intended`
+            per quality measure.
+        labels: One row per photo and skill of the fleet. Computed: `set_id`, `admissible`, `held_out` (admissible and
+            not in the train split), `seen_before`, `look_alike_disagrees`, `skill_and_label` and `skill_and_set`.
+        answers: The votes without the answer *unsure*. Computed: `skill_and_photo`.
         coverage: One row per skill and label: `photos`, `needed` (the gate or the rule of thumb), `missing` (to it),
             `sets`, one column per split, `gated` (the fleet file sets the gate), `labelled` (the skill has labels),
-            `usable` (can be trained and judged).
+            `usable` (can be trained and evaluated).
         skills: One row per skill: `photos` with an admissible label.
         pairs: Pairs of photos of different sets that look alike.
-        meant: Labels that ask for poor photos, by check.
+        quality_labels: By check: labels that describe poor photos.
     """
 
     catalogue: "pd.DataFrame"
@@ -43,10 +42,10 @@ class Evidence:
     coverage: "pd.DataFrame"
     skills: "pd.DataFrame"
     pairs: tuple[tuple[str, str], ...]
-    meant: Mapping[str, tuple[Meant, ...]]
+    quality_labels: Mapping[str, tuple[QualityLabel, ...]]
 
     def tables(self) -> "dict[str, pd.DataFrame]":
-        """The tables by name."""
+        """Return the tables by name."""
         return {
             "catalogue": self.catalogue,
             "labels": self.labels,
@@ -56,36 +55,36 @@ class Evidence:
         }
 
     def photos_of(self, skill: str) -> frozenset[str]:
-        """The photos that carry any label of the skill."""
+        """Return the ids of the photos with a label of the skill."""
         rows = self.labels[(self.labels["skill"] == skill) & self.labels["label"].notna()]
         return frozenset(rows["photo_id"])
 
 
 def schema_table(files: Mapping[str, tuple[Path, Mapping[str, str]]]) -> "pd.DataFrame":
-    """The columns that tables must have, and what they have: columns `table`, `column`, `expected`, `found`.
+    """Compare the columns of tables with their schemas; the result has columns `table`, `column`, `expected`, `actual`.
 
     Args:
-        files: By table: its Parquet file, and its columns with their Arrow types.
+        files: By table: its Parquet file, and its required columns with their Arrow types.
     """
     import pandas as pd
     import pyarrow.parquet as pq
 
     rows = []
     for table, (path, columns) in files.items():
-        found = pq.read_schema(path)
+        schema = pq.read_schema(path)
         for field in arrow_schema(dict(columns)):
-            kind = str(found.field(field.name).type) if field.name in found.names else "missing"
+            kind = str(schema.field(field.name).type) if field.name in schema.names else "missing"
             rows.append((table, field.name, str(field.type), kind.removeprefix("large_")))
-    return pd.DataFrame(rows, columns=["table", "column", "expected", "found"])
+    return pd.DataFrame(rows, columns=["table", "column", "expected", "actual"])
 
 
 def vocabulary(fleet: Fleet) -> list[str]:
-    """All that may stand in the column `skill_and_label`: `skill/label`; no skill's name holds a slash."""
+    """Return all allowed values of the column `skill_and_label`: `skill/label`; names of skills contain no slash."""
     return [f"{name}/{label}" for name, skill in fleet.spec.skills.items() for label in skill.labels]
 
 
 def pairs_across_sets(near: NearDuplicates, catalogue: "pd.DataFrame") -> tuple[tuple[str, str], ...]:
-    """Look-alikes of different sets: several views of one thing are alike on purpose."""
+    """Return the near duplicates of different sets; photos of one set show the same thing and may look alike."""
     sets = dict(zip(catalogue["photo_id"], catalogue["set_id"], strict=True))
     return tuple(pair for pair in near.pairs if sets[pair[0]] != sets[pair[1]])
 
@@ -100,15 +99,15 @@ def gather(
     votes: "pd.DataFrame",
     pairs: tuple[tuple[str, str], ...],
 ) -> Evidence:
-    """The evidence from the tables of earlier steps.
+    """Compute the evidence from the tables of earlier steps.
 
     Args:
         fleet: The fleet.
-        checks: What counts as poor.
-        catalogue: As ingest made it.
-        splits: One row per photo: photo_id, set_id, split.
-        labels: As split made it.
-        votes: As ingest made it.
+        checks: Limits of quality.
+        catalogue: Table of ingest.
+        splits: Table of split, one row per photo: photo_id, set_id, split.
+        labels: Table of split.
+        votes: Table of ingest.
         pairs: Pairs of photos of different sets that look alike.
     """
     import pandas as pd
@@ -118,14 +117,14 @@ def gather(
         splits[["photo_id", "split"]].drop_duplicates("photo_id"), on="photo_id", how="left"
     )
     catalogue["short_side_px"] = catalogue[["width_px", "height_px"]].min(axis=1)
-    # Contrast alone makes the Laplacian larger; in relation to it, a smooth scene does not pass for a blurred one.
+    # The Laplacian grows with the contrast; dividing by it keeps smooth scenes from counting as blurred.
     variance = (255 * catalogue["contrast"]) ** 2
     catalogue["relative_sharpness"] = (catalogue["sharpness"] / variance).where(variance > 0)
     catalogue["latest_taken_at"] = catalogue["ingested_at"] + pd.Timedelta(days=_CLOCK_LEEWAY_DAYS)
     catalogue["look_alike"] = catalogue["photo_id"].isin({photo_id for pair in pairs for photo_id in pair})
 
     labels = labels[labels["skill"].isin(skills)].reset_index(drop=True)
-    labels = labels.astype(dict.fromkeys(("photo_id", "skill", "label", "split"), "str"))  # empty tables have no types
+    labels = labels.astype(dict.fromkeys(("photo_id", "skill", "label", "split"), "str"))  # empty tables have no dtypes
     sets = dict(zip(splits["photo_id"], splits["set_id"], strict=True))
     labels["set_id"] = labels["photo_id"].map(sets).astype("str")
     labels["skill_and_set"] = labels["skill"] + "/" + labels["set_id"]
@@ -135,13 +134,13 @@ def gather(
     _mark_look_alikes(labels, admissible, pairs)
     labels["held_out"] = labels["admissible"] & (labels["split"] != SPLITS[0])
 
-    meant = {}
+    quality_labels = {}
     for measure in measures(checks):
         poor = pd.Series(measure.poor_photos(catalogue).to_numpy(bool), index=catalogue["photo_id"])
-        found = tuple(labels_that_mean(poor[~poor.index.duplicated()], admissible))
-        meant[measure.check] = found
-        catalogue[f"{measure.column}_meant"] = catalogue["photo_id"].isin(
-            {photo_id for label in found for photo_id in label.photo_ids}
+        labels_of_measure = tuple(find_quality_labels(poor[~poor.index.duplicated()], admissible))
+        quality_labels[measure.check] = labels_of_measure
+        catalogue[measure.intended_column] = catalogue["photo_id"].isin(
+            {photo_id for label in labels_of_measure for photo_id in label.photo_ids}
         )
 
     coverage = _coverage(fleet, admissible)
@@ -152,7 +151,7 @@ def gather(
         coverage=coverage,
         skills=coverage.groupby("skill", sort=False, as_index=False)["photos"].sum(),
         pairs=pairs,
-        meant=meant,
+        quality_labels=quality_labels,
     )
 
 
@@ -211,7 +210,7 @@ def _coverage(fleet: Fleet, admissible: "pd.DataFrame") -> "pd.DataFrame":
                     **per_split,
                     "gated": gate is not None,
                     "labelled": labelled,
-                    "usable": sets >= _LEAST_SETS and per_split["train"] > 0 and per_split["test"] > 0,
+                    "usable": sets >= _MIN_SETS and per_split["train"] > 0 and per_split["test"] > 0,
                 }
             )
     return pd.DataFrame(rows)

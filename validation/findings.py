@@ -1,14 +1,14 @@
-"""Findings: what was seen in the data, how bad it is, and the way out."""
+"""Findings: problems in the data, their severity and the way out; and the verdict on a skill."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-SHOWN_EXAMPLES = 50  # enough to look at; the tables hold the rest
+SHOWN_EXAMPLES = 50  # examples kept per finding; the tables hold the rest
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding, from the worst."""
 
     FAILURE = "failure"
     WARNING = "warning"
@@ -17,18 +17,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something in the data that somebody should know.
+    """A problem in the data, or a note about them.
 
     Attributes:
         check: Name of the check, as in the guide.
-        severity: A failure stops the skill; so does a warning where the skill is critical.
-        skill: The skill it concerns, or None: the whole fleet.
-        message: What was found, the rule, the numbers.
-        way_out: What to do about it.
+        severity: A failure stops the skill, and so does a warning if the skill is critical.
+        skill: Name of the skill; None: the whole fleet.
+        message: The problem, the rule and the numbers.
+        way_out: Remedy.
         photo_ids: The photos concerned.
-        pairs: Pairs of photos that look alike, where the finding is about pairs.
-        details: One line for each thing found, where names say more than a number.
-        count: How many things were found: photos, pairs or labels.
+        pairs: Pairs of photos that look alike, if the finding is about pairs.
+        details: One line per item, if names are more useful than a number.
+        count: Number of items: photos, pairs or labels.
     """
 
     check: str
@@ -42,7 +42,7 @@ class Finding:
     count: int = 0
 
     def shortened(self) -> "Finding":
-        """The same finding with as many examples as a reader looks at."""
+        """Return the finding with at most `SHOWN_EXAMPLES` examples."""
         return replace(
             self,
             photo_ids=self.photo_ids[:SHOWN_EXAMPLES],
@@ -53,12 +53,12 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether a skill may train.
+    """Verdict on the data of a skill.
 
     Attributes:
-        passed: Nothing stops it.
-        failures: Findings that stop the skill, those of the whole fleet among them.
-        warnings: Findings of the skill that somebody should look at.
+        passed: True if the skill may train.
+        failures: Findings that stop the skill, including those of the whole fleet.
+        warnings: Findings of the skill that a person should check.
     """
 
     passed: bool
@@ -66,7 +66,7 @@ class Verdict:
     warnings: tuple[Finding, ...]
 
     def shortened(self) -> "Verdict":
-        """The same verdict with as many examples as a reader looks at."""
+        """Return the verdict with at most `SHOWN_EXAMPLES` examples per finding."""
         return replace(
             self,
             failures=tuple(finding.shortened() for finding in self.failures),
@@ -75,16 +75,16 @@ class Verdict:
 
 
 def judge_skill(skill: str, findings: Iterable[Finding], *, critical: bool, photo_ids: frozenset[str]) -> Verdict:
-    """The verdict on one skill.
+    """Return the verdict on one skill.
 
-    A failure of the whole fleet stops every skill. For a critical skill every warning is a failure: its own, and
-    those of the whole fleet as far as they touch its photos.
+    A failure of the whole fleet stops every skill. For a critical skill, every warning of its own is a failure, and so
+    is every warning of the whole fleet that concerns its photos.
 
     Args:
         skill: Name of the skill.
         findings: All findings.
-        critical: Whether the skill's tier is `critical`.
-        photo_ids: The photos that the skill has labels for.
+        critical: True if the skill's tier is `critical`.
+        photo_ids: The photos with a label of the skill.
     """
     failures: list[Finding] = []
     warnings: list[Finding] = []

@@ -1,8 +1,8 @@
 """Near duplicates: photos that show the same thing in nearly the same way.
 
-Two measures, one after the other. The 64-bit difference hashes of all photos are compared, which is cheap and misses
-little; on plain backgrounds it also takes things for alike that are not. So each candidate is confirmed on small grey
-thumbnails: after the broad light and shade is taken away, what is left must correlate.
+First, the 64-bit difference hashes of all pairs are compared: cheap, few misses, but many false positives on plain
+backgrounds. Then each candidate is confirmed on small grey thumbnails: after high-pass filtering, which removes
+broad light and shade, the two must correlate.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDE_PX = 32
-_SHADE_RADIUS_PX = 4  # structure wider than 9 of 32 pixels is light and shade, not the thing
-_SHIFT_PX = 2  # a hand-held second photo is off by a few per cent of its width
-_LEAST_STRUCTURE = 1.0  # grey levels; below, there is nothing to compare but noise
-_BLOCK = 1 << 22  # hash pairs compared at a time: 32 MB
-_CROWD = 20  # photos of one and the same hash beyond which not all pairs are formed
+_SHADE_RADIUS_PX = 4  # structure wider than 9 of 32 pixels is light and shade, not the object
+_SHIFT_PX = 2  # a second hand-held photo is shifted by a few per cent of its width
+_MIN_STRUCTURE = 1.0  # grey levels; below it there is only noise
+_BLOCK = 1 << 22  # pairs of hashes compared at a time: 32 MB
+_CROWD = 20  # photos with the same hash; of more, not all pairs are formed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class NearDuplicates:
     """Pairs of photos that look alike.
 
     Attributes:
-        pairs: Photo ids; in each pair, and among the pairs, in the order of the photos.
-        candidates: Pairs whose hashes were close.
+        pairs: Pairs of photo ids, ordered like the photos.
+        candidates: Number of pairs with close hashes.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -48,28 +48,28 @@ def find_near_duplicates(
     similarity: float,
     progress: Progress = SILENT,
 ) -> NearDuplicates:
-    """The pairs of photos that look alike.
+    """Find the pairs of photos that look alike.
 
     Args:
-        photo_ids: The photos.
-        hashes: Their 64-bit perceptual hashes, 16 hexadecimal digits; None where there is none.
-        read: Gives a photo as RGB, 64 px or more on the shorter side, or None if it cannot be read; from threads.
-        distance: Most bits in which the hashes of a pair may differ.
-        similarity: Least correlation of a pair's structure, in [0, 1].
-        progress: Where the work reports to.
+        photo_ids: Ids of the photos.
+        hashes: Their 64-bit perceptual hashes, 16 hexadecimal digits; None if a photo has none.
+        read: Returns a photo as RGB, 64 px or more on the shorter side, or None if it is unreadable; called in threads.
+        distance: Largest number of bits in which the hashes of a pair may differ.
+        similarity: Smallest correlation of a pair's structure, in [0, 1].
+        progress: Receives progress updates.
     """
     known = [index for index, value in enumerate(hashes) if _is_hash(value)]
     left, right = close_pairs(np.array([int(str(hashes[index]), 16) for index in known], dtype=np.uint64), distance)
-    wanted = np.unique(np.concatenate([left, right]))
+    candidates = np.unique(np.concatenate([left, right]))
     structures: dict[int, np.ndarray] = {}
     with (
-        progress.task("compare look-alikes", total=len(wanted), unit="photos") as task,
-        ThreadPoolExecutor(usable_cores()) as pool,  # decoding leaves the interpreter lock alone
+        progress.task("compare look-alikes", total=len(candidates), unit="photos") as task,
+        ThreadPoolExecutor(usable_cores()) as pool,  # decoding releases the GIL
     ):
-        drawn = pool.map(lambda position: _structure_of(read(photo_ids[known[position]])), wanted.tolist())
-        for position, found in zip(wanted.tolist(), drawn, strict=True):
-            if found is not None:
-                structures[position] = found
+        drawn = pool.map(lambda position: _structure_of(read(photo_ids[known[position]])), candidates.tolist())
+        for position, drawing in zip(candidates.tolist(), drawn, strict=True):
+            if drawing is not None:
+                structures[position] = drawing
             task.advance()
     pairs = [
         (photo_ids[known[a]], photo_ids[known[b]])
@@ -80,15 +80,15 @@ def find_near_duplicates(
 
 
 def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs whose hashes differ in at most `distance` bits.
+    """Return the index pairs whose hashes differ in at most `distance` bits.
 
-    All pairs are compared, block by block: 10,000 photos take a fraction of a second and 100,000 some twenty seconds,
-    in memory that does not grow with the photos. Where more than a few photos share one hash (plain walls do),
-    only neighbours among them are paired, lest the pairs grow with the square.
+    All pairs are compared, block by block: 10,000 photos take a fraction of a second and 100,000 about twenty seconds,
+    in constant memory. If more than `_CROWD` photos share one hash, as plain walls do, only neighbours among them are
+    paired, because the number of pairs would grow with the square.
 
     Args:
         hashes: uint64, shape (N,).
-        distance: Most differing bits, in [0, 64].
+        distance: Largest number of differing bits, in [0, 64].
 
     Returns:
         Two int64 arrays of equal length, the smaller index first, sorted.
@@ -98,7 +98,7 @@ def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarr
     members = np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1) if len(hashes) else []
     alone = np.array([len(group) == 1 for group in members], dtype=bool)
     only = np.array([group[0] for group in members], dtype=np.int64)
-    found = [_pairs_within(group) for group in members if len(group) > 1]
+    blocks = [_pairs_within(group) for group in members if len(group) > 1]
     start = 0
     while start < len(unique):
         rows = max(1, _BLOCK // (len(unique) - start))
@@ -106,11 +106,11 @@ def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarr
         first, second = np.nonzero(np.bitwise_count(block[:, None] ^ unique[None, start:]) <= distance)
         first, second = first[first < second] + start, second[first < second] + start
         single = alone[first] & alone[second]
-        found.append(np.stack([only[first[single]], only[second[single]]], axis=1))
+        blocks.append(np.stack([only[first[single]], only[second[single]]], axis=1))
         for a, b in zip(first[~single].tolist(), second[~single].tolist(), strict=True):
-            found.append(np.array([(i, j) for i in members[a][:_CROWD] for j in members[b][:_CROWD]]))
+            blocks.append(np.array([(i, j) for i in members[a][:_CROWD] for j in members[b][:_CROWD]]))
         start += rows
-    pairs = np.sort(np.concatenate([np.empty((0, 2), dtype=np.int64), *found]), axis=1)
+    pairs = np.sort(np.concatenate([np.empty((0, 2), dtype=np.int64), *blocks]), axis=1)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return pairs[:, 0], pairs[:, 1]
 
@@ -123,7 +123,7 @@ def _pairs_within(group: np.ndarray) -> np.ndarray:
 
 
 def structure(image: "Image.Image") -> np.ndarray:
-    """What a photo shows without its broad light and shade: float32, shape (32, 32), in grey levels.
+    """Return a photo's fine structure, without broad light and shade: float32, shape (32, 32), in grey levels.
 
     Args:
         image: RGB photo of any size.
@@ -140,13 +140,13 @@ def _structure_of(image: "Image.Image | None") -> np.ndarray | None:
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
-    """Normalised cross-correlation of two structures, the best over shifts of up to 2 px each way, in [-1, 1].
+    """Return the largest normalised cross-correlation of two structures over shifts of up to 2 px, in [-1, 1].
 
-    Photos without structure (a plain wall) are like nothing: 0.
+    The result is 0 if one of the photos has no structure, such as a plain wall.
 
     Args:
-        first: As `structure` gives it, shape (32, 32).
-        second: Likewise.
+        first: Result of `structure`, shape (32, 32).
+        second: Result of `structure`, shape (32, 32).
     """
     inner = SIDE_PX - 2 * _SHIFT_PX
     window = np.lib.stride_tricks.sliding_window_view(second, (inner, inner)).reshape(-1, inner * inner)
@@ -154,8 +154,8 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     centre = centre - centre.mean()
     window = window - window.mean(axis=1, keepdims=True)
     deviations = np.linalg.norm(window, axis=1)
-    least = _LEAST_STRUCTURE * inner
-    if np.linalg.norm(centre) < least or deviations.min() < least:
+    minimum = _MIN_STRUCTURE * inner
+    if np.linalg.norm(centre) < minimum or deviations.min() < minimum:
         return 0.0
     return float(np.max(window @ centre / (deviations * np.linalg.norm(centre))))
 

@@ -1,7 +1,7 @@
-"""Photo quality: which photos are poor, and whether a label asks for them.
+"""Photo quality: measures of poor photos, and labels that describe poor photos.
 
-A skill may ask about quality itself. Its blurry photos are then no damage but data: where most photos of a label are
-poor in one respect and hardly any of the skill's other labels, the label is taken to mean that.
+A skill may be about quality itself; its blurry photos are then intended. If most photos of a label are poor by one
+measure, and hardly any photos of the skill's other labels are, the label is taken to describe that.
 """
 
 from dataclasses import dataclass
@@ -12,90 +12,78 @@ from coachworks.fleet.model import Checks
 if TYPE_CHECKING:
     import pandas as pd
 
-_MEANT_SHARE = 0.5  # most photos of the label …
-_OTHERS_SHARE = 0.1  # … and hardly any of the other labels
-_MEANT_PHOTOS = 3  # fewer say nothing about a label
+_LABEL_SHARE = 0.5  # smallest share of poor photos within the label …
+_OTHERS_SHARE = 0.1  # … and largest share within the other labels
+_MIN_PHOTOS = 3  # fewer poor photos are no evidence about a label
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Measure:
-    """One respect in which a photo can be poor.
+    """One measure of photo quality.
 
     Attributes:
         check: Name of the check.
         column: Column of the catalogue.
-        poor: What such a photo is called.
-        rule: The rule in words.
-        least: Smallest good value, or None.
-        most: Largest good value, or None.
-        way_out: What to do.
+        poor: Adjective for a photo outside the limits.
+        quantity: The measured quantity in words.
+        minimum: Smallest good value.
+        maximum: Largest good value, or None.
+        way_out: Remedy.
+        unit: Unit of the limits, or "".
     """
 
     check: str
     column: str
     poor: str
-    rule: str
-    least: float | None = None
-    most: float | None = None
+    quantity: str
+    minimum: float
+    maximum: float | None
     way_out: str
+    unit: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        if self.maximum is not None:
+            return f"{self.quantity} of {self.minimum:g} to {self.maximum:g}{self.unit}"
+        return f"{self.quantity} of at least {self.minimum:g}{self.unit}"
+
+    @property
+    def intended_column(self) -> str:
+        """Column of the evidence: True if the photo's label describes photos that are poor by this measure."""
+        return f"{self.column}_intended"
 
     def poor_photos(self, catalogue: "pd.DataFrame") -> "pd.Series":
-        """Which photos of the catalogue are poor, as booleans; what was not measured is not poor."""
+        """Return a boolean per photo of the catalogue: True if it is poor; missing values are not poor."""
         values = catalogue[self.column]
-        poor = values.isna() & False
-        if self.least is not None:
-            poor |= values < self.least
-        if self.most is not None:
-            poor |= values > self.most
-        return poor
+        poor = values < self.minimum
+        return poor if self.maximum is None else poor | (values > self.maximum)
 
 
 def measures(checks: Checks) -> tuple[Measure, ...]:
-    """The measures that photos are held to."""
-    again = "Take them again, or leave them out of the table."
+    """Return the measures of photo quality, with the limits of the fleet."""
+    retake = "Take them again, or remove them from the table."
+    smooth = f"{retake} If the objects are smooth by nature, lower `minSharpness`."
+    scene = f"{retake} If the scene is like that, change `minBrightness` and `maxBrightness`."
+    covered = f"{retake} A covered lens or a plain wall looks like this."
+    small = "Ask the source for the originals instead of previews, or lower `minSidePx`."
+    low, high = checks.min_brightness, checks.max_brightness
+    dark = "too dark or too bright"
+    sharpness = "a sharpness relative to its contrast"
     return (
-        Measure(
-            check="sharpness",
-            column="relative_sharpness",
-            poor="blurry",
-            rule=f"a sharpness of at least {checks.min_sharpness:g} in relation to its contrast",
-            least=checks.min_sharpness,
-            way_out=f"{again} Lower `minSharpness` if the things are smooth by nature.",
-        ),
-        Measure(
-            check="brightness",
-            column="brightness",
-            poor="too dark or too bright",
-            rule=f"a mean brightness of {checks.min_brightness:g} to {checks.max_brightness:g}",
-            least=checks.min_brightness,
-            most=checks.max_brightness,
-            way_out=f"{again} Move `minBrightness` and `maxBrightness` if the scene is like that.",
-        ),
-        Measure(
-            check="contrast",
-            column="contrast",
-            poor="without contrast",
-            rule=f"a contrast of at least {checks.min_contrast:g}",
-            least=checks.min_contrast,
-            way_out=f"{again} A covered lens or a plain wall looks like this.",
-        ),
-        Measure(
-            check="size",
-            column="short_side_px",
-            poor="small",
-            rule=f"a shorter side of at least {checks.min_side_px} px",
-            least=checks.min_side_px,
-            way_out="Ask the source for the originals rather than previews, or lower `minSidePx`.",
-        ),
+        Measure("sharpness", "relative_sharpness", "blurry", sharpness, checks.min_sharpness, None, smooth),
+        Measure("brightness", "brightness", dark, "a mean brightness", low, high, scene),
+        Measure("contrast", "contrast", "without contrast", "a contrast", checks.min_contrast, None, covered),
+        Measure("size", "short_side_px", "small", "a shorter side", checks.min_side_px, None, small, " px"),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meant:
-    """A label whose photos are poor in one respect, and those of the skill's other labels are not.
+class QualityLabel:
+    """A label whose photos are poor by one measure, unlike those of the skill's other labels.
 
     Attributes:
-        skill: The skill.
+        skill: Name of the skill.
         label: The label.
         share: Share of the label's photos that are poor.
         photo_ids: The poor photos of the label.
@@ -107,22 +95,24 @@ class Meant:
     photo_ids: tuple[str, ...]
 
 
-def labels_that_mean(poor: "pd.Series", labels: "pd.DataFrame") -> list[Meant]:
-    """The labels that ask for poor photos.
+def find_quality_labels(poor: "pd.Series", labels: "pd.DataFrame") -> list[QualityLabel]:
+    """Find the labels that describe poor photos.
 
     Args:
-        poor: Booleans by photo id.
+        poor: A boolean per photo id.
         labels: Admissible labels: columns photo_id, skill, label.
     """
     frame = labels[["photo_id", "skill", "label"]].assign(poor=labels["photo_id"].map(poor).fillna(False).astype(bool))
-    meant = []
+    quality_labels = []
     for skill, rows in frame.groupby("skill", sort=False):
         by_label = rows.groupby("label", sort=False)["poor"].agg(["mean", "sum"])
-        high = by_label[(by_label["mean"] >= _MEANT_SHARE) & (by_label["sum"] >= _MEANT_PHOTOS)]
+        high = by_label[(by_label["mean"] >= _LABEL_SHARE) & (by_label["sum"] >= _MIN_PHOTOS)]
         others = rows[~rows["label"].isin(high.index)]
         if high.empty or others.empty or others["poor"].mean() > _OTHERS_SHARE:
             continue
         for label, share in high["mean"].items():
             ids = rows.loc[(rows["label"] == label) & rows["poor"], "photo_id"]
-            meant.append(Meant(skill=str(skill), label=str(label), share=float(share), photo_ids=tuple(ids)))
-    return meant
+            quality_labels.append(
+                QualityLabel(skill=str(skill), label=str(label), share=float(share), photo_ids=tuple(ids))
+            )
+    return quality_labels

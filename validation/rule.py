@@ -1,23 +1,23 @@
-"""What a rule is: plain data that `validation.suite` turns into an expectation, and its result into a finding."""
+"""Rules as data: `validation.suite` turns a rule into an expectation, and its result into a finding."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from coachworks.wording import counted
 from validation.findings import Severity
-from validation.wording import counted
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What Great Expectations found to be otherwise than expected.
+    """Rows that break a rule.
 
     Attributes:
-        rows: The unexpected rows with all their columns; none where the expectation is about the table.
-        share: Share of the judged rows that are unexpected, in [0, 1].
-        skill: The skill that these rows are about, or None.
+        rows: The rows with all their columns; empty if the expectation is about the whole table.
+        share: Share of the evaluated rows that break the rule, in [0, 1].
+        skill: The skill of these rows, or None.
     """
 
     rows: Sequence[Row]
@@ -27,23 +27,23 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Something that must hold of a table.
+    """A rule about a table.
 
     Attributes:
-        check: Name of the check; findings carry it.
+        check: Name of the check, for the finding.
         title: The rule in words.
         table: Name of the table.
-        expectation: Class name of the expectation.
-        arguments: Its arguments.
-        severity: How bad it is when it does not hold.
-        says: Message of the finding.
-        way_out: What to do.
-        per_skill: Whether each skill has its own finding, from its own rows of the table.
-        where: Only rows with these values are judged.
-        tolerated: Share of unexpected rows up to which `mild` holds instead of `severity`.
-        mild: See `tolerated`.
-        details: Lines of the finding.
-        pairs: Pairs of photos, of which the finding shows those it concerns.
+        expectation: Class name of the expectation, of Great Expectations or of `validation.suite.custom_expectations`.
+        arguments: Arguments of the expectation.
+        severity: Severity of the finding.
+        message: Returns the message of the finding.
+        way_out: Remedy.
+        per_skill: True if each skill gets a finding of its own, from its rows of the table.
+        where: Evaluate only rows with these values.
+        tolerated_share: Share of rows up to which the finding has `tolerated_severity` instead of `severity`.
+        tolerated_severity: See `tolerated_share`.
+        details: Returns the lines of the finding.
+        pairs: Pairs of photos; the finding shows those with one of its photos.
     """
 
     check: str
@@ -52,16 +52,16 @@ class Rule:
     expectation: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity
-    says: Callable[[Outcome], str]
+    message: Callable[[Outcome], str]
     way_out: str
     per_skill: bool = False
     where: Mapping[str, Any] = field(default_factory=dict)
-    tolerated: float = 0.0
-    mild: Severity = Severity.WARNING
+    tolerated_share: float = 0.0
+    tolerated_severity: Severity = Severity.WARNING
     details: Callable[[Outcome], Sequence[str]] = lambda outcome: ()
     pairs: tuple[tuple[str, str], ...] = ()
 
 
 def photos_in(outcome: Outcome) -> str:
-    """How many photos are otherwise, with the noun."""
+    """Return the number of photos that break the rule, with the noun."""
     return counted(len(outcome.rows), "photo")

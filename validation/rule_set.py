@@ -8,7 +8,7 @@ from validation.skill_rules import skill_rules
 
 
 def rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> list[Rule]:
-    """All rules that a fleet's tables must keep; their number does not grow with the skills."""
+    """Return all rules for a fleet's tables; their number does not grow with the skills."""
     return [
         *catalogue_rules(),
         *quality_rules(checks),

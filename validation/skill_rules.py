@@ -1,16 +1,16 @@
-"""What must hold of the labels of a skill before it may train."""
+"""Rules about the labels of skills."""
 
 from collections.abc import Iterator, Sequence
 
 from coachworks.fleet.model import Checks, Fleet
+from coachworks.wording import closest, counted, listed, percent
 from validation.evidence import Evidence, vocabulary
 from validation.findings import Severity
 from validation.rule import Outcome, Row, Rule, photos_in
-from validation.wording import counted, listed, percent, suggestion
 
 
 def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Rule]:
-    """That skills have labels, known ones, without contradiction, enough of each, and held-out photos that are new."""
+    """Yield the rules about labels: known, sufficient, without contradictions and without leakage between splits."""
 
     def labels(outcome: Outcome) -> list[str]:
         return fleet.skill(str(outcome.skill)).labels
@@ -23,8 +23,8 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         arguments={"column": "photos", "min_value": 1},
         per_skill=True,
         severity=Severity.FAILURE,
-        says=lambda outcome: f"No photo carries a label of {outcome.skill!r}.",
-        way_out="Add a column of the skill's name to the table of a source, or take the skill out of the fleet file.",
+        message=lambda outcome: f"No photo carries a label of {outcome.skill!r}.",
+        way_out="Add a column of the skill's name to the table of a source, or remove the skill from the fleet file.",
     )
     yield Rule(
         check="vocabulary",
@@ -34,11 +34,11 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         arguments={"column": "skill_and_label", "value_set": vocabulary(fleet)},
         per_skill=True,
         severity=Severity.FAILURE,
-        tolerated=checks.max_unknown_share,
-        says=lambda outcome: _says_unknown(outcome, labels(outcome)),
+        tolerated_share=checks.max_unknown_share,
+        message=lambda outcome: _unknown_message(outcome, labels(outcome)),
         details=lambda outcome: _unknown_labels(outcome, labels(outcome)),
         way_out="Correct the label in the table, or add it to `labels` in the fleet file. Photos with unknown labels "
-        "take no part.",
+        "are not used.",
     )
     yield from _count_rules()
     yield Rule(
@@ -49,12 +49,12 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         arguments={"column_A": "skill_and_photo", "column_B": "label"},
         per_skill=True,
         severity=Severity.WARNING,
-        says=lambda outcome: (
+        message=lambda outcome: (
             f"{counted(len({row['photo_id'] for row in outcome.rows}), 'photo')} with answers that contradict one "
-            f"another: {listed(_contradictions(outcome), 3, between='; ')}. Without a majority a photo takes no part."
+            f"another: {listed(_contradictions(outcome), 3, between='; ')}. Without a majority, a photo is not used."
         ),
         details=_contradictions,
-        way_out="Look at the photo, keep the right answer in the table and take out the other file.",
+        way_out="Look at the photo, keep the right answer in the table and remove the other file.",
     )
     yield Rule(
         check="contradicting-near-duplicates",
@@ -64,7 +64,7 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         arguments={"column": "look_alike_disagrees", "value_set": [False]},
         per_skill=True,
         severity=Severity.WARNING,
-        says=lambda outcome: f"{photos_in(outcome)} with another label than a photo that looks the same.",
+        message=lambda outcome: f"{photos_in(outcome)} labelled differently from a photo that looks the same.",
         way_out="Look at the pairs below and correct the labels that are wrong.",
         pairs=evidence.pairs,
     )
@@ -77,23 +77,23 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         per_skill=True,
         where={"admissible": True},
         severity=Severity.FAILURE,
-        says=lambda outcome: (
+        message=lambda outcome: (
             f"{counted(len({row['set_id'] for row in outcome.rows}), 'set')} with photos in more than one split "
-            f"({photos_in(outcome)}): the test split would be known from training."
+            f"({photos_in(outcome)}): the test split would contain training data."
         ),
         way_out="Give all photos of a set the same `split` in the table, or leave the column out.",
     )
     yield Rule(
         check="leakage",
-        title="Held-out photos look like none of an earlier split",
+        title="No held-out photo looks like a photo of an earlier split",
         table="labels",
         expectation="ExpectColumnValuesToBeInSet",
         arguments={"column": "seen_before", "value_set": [False]},
         per_skill=True,
         where={"held_out": True},
         severity=Severity.FAILURE,
-        tolerated=checks.max_leaking_share,
-        says=lambda outcome: (
+        tolerated_share=checks.max_leaking_share,
+        message=lambda outcome: (
             f"{photos_in(outcome)} of the validation and test splits ({percent(outcome.share)}) look like a photo "
             "of an earlier split: the skill would seem better than it is. "
             f"Up to {checks.max_leaking_share:.0%} is a warning."
@@ -106,18 +106,18 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
 def _count_rules() -> Iterator[Rule]:
     yield Rule(
         check="label-to-train-and-test",
-        title="Each label has photos of 3 sets, some to train and some to test with",
+        title="Each label has photos of 3 sets, in train and in test",
         table="coverage",
         expectation="ExpectColumnValuesToBeInSet",
         arguments={"column": "usable", "value_set": [True]},
         per_skill=True,
         where={"labelled": True},
         severity=Severity.FAILURE,
-        says=lambda outcome: (
+        message=lambda outcome: (
             f"{counted(len(outcome.rows), 'label')} cannot be trained or judged: {listed(_absences(outcome), 3)}."
         ),
         details=_absences,
-        way_out="Add photos of at least 3 different sets for each such label, or take the label out of the fleet file.",
+        way_out="Add photos of at least 3 different sets for each such label, or remove the label from the fleet file.",
     )
     for gated in (True, False):
         yield Rule(
@@ -134,12 +134,12 @@ def _count_rules() -> Iterator[Rule]:
             per_skill=True,
             where={"labelled": True, "gated": gated},
             severity=Severity.FAILURE if gated else Severity.WARNING,
-            says=_says_missing,
+            message=_missing_message,
             details=lambda outcome: [
                 f"{row['label']}: {counted(row['photos'], 'photo')}, {row['missing']:,} missing" for row in outcome.rows
             ],
             way_out="Collect the missing photos"
-            + (", or lower `minPhotosPerLabel` in the fleet file and say why." if gated else "."),
+            + (", or lower `minPhotosPerLabel` in the fleet file, with the reason." if gated else "."),
         )
     yield Rule(
         check="label-to-choose-with",
@@ -150,16 +150,16 @@ def _count_rules() -> Iterator[Rule]:
         per_skill=True,
         where={"usable": True},
         severity=Severity.WARNING,
-        says=lambda outcome: (
+        message=lambda outcome: (
             f"{counted(len(outcome.rows), 'label')} without a photo in the validation split: "
-            f"{listed([row['label'] for row in outcome.rows], 3)}. The best candidate is chosen without them."
+            f"{listed([row['label'] for row in outcome.rows], 3)}. They do not count when the best candidate is chosen."
         ),
         details=lambda outcome: [str(row["label"]) for row in outcome.rows],
-        way_out="Move some sets of these labels to validation in the table, or leave its column `split` out.",
+        way_out="Move some sets of these labels to validation in the table, or remove its column `split`.",
     )
 
 
-def _says_missing(outcome: Outcome) -> str:
+def _missing_message(outcome: Outcome) -> str:
     needed = outcome.rows[0]["needed"]
     gated = outcome.rows[0]["gated"]
     rule = f"the {needed:,} that the fleet file asks for" if gated else f"the rule of thumb of {needed:,}"
@@ -188,12 +188,12 @@ def _unknown_labels(outcome: Outcome, labels: Sequence[str]) -> list[str]:
         counts[str(row["label"])] = counts.get(str(row["label"]), 0) + 1
     lines = []
     for label, count in sorted(counts.items(), key=lambda item: -item[1]):
-        meant = suggestion(label, labels)
+        meant = closest(label, labels)
         lines.append(f"{label!r} on {counted(count, 'photo')}" + (f"; did you mean {meant!r}?" if meant else ""))
     return lines
 
 
-def _says_unknown(outcome: Outcome, labels: Sequence[str]) -> str:
+def _unknown_message(outcome: Outcome, labels: Sequence[str]) -> str:
     lines = _unknown_labels(outcome, labels)
     return (
         f"{counted(len(lines), 'label')} not in the fleet file, on {photos_in(outcome)} ({percent(outcome.share)}): "
@@ -205,4 +205,4 @@ def _contradictions(outcome: Outcome) -> list[str]:
     answers: dict[str, list[str]] = {}
     for row in outcome.rows:
         answers.setdefault(row["photo_id"], []).append(f"{row['annotator']} says {row['label']!r}")
-    return [" but ".join(sorted(said)) for said in answers.values()]
+    return [" but ".join(sorted(votes)) for votes in answers.values()]

@@ -1,4 +1,4 @@
-"""The suite: Great Expectations judges the tables, and every verdict is its verdict."""
+"""Suites: run the rules as expectations of Great Expectations, and turn the results into findings."""
 
 import functools
 import json
@@ -12,17 +12,17 @@ from validation.rule import Outcome, Rule
 if TYPE_CHECKING:
     import pandas as pd
 
-_RECORDED = 20  # unexpected values kept per expectation in the record
+_RECORDED = 20  # unexpected values per expectation that the record keeps
 _LISTS = ("partial_unexpected_list", "partial_unexpected_counts", "partial_unexpected_index_list")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRun:
-    """What Great Expectations said.
+    """Results of the suites.
 
     Attributes:
-        findings: One for each rule that does not hold, per skill where it is about skills; the worst first.
-        record: The results as JSON values: by suite, what was expected and what was found.
+        findings: One per broken rule, or one per skill if the rule is about skills; in the order of the rules.
+        record: The results of Great Expectations as JSON values, by suite.
     """
 
     findings: tuple[Finding, ...]
@@ -30,12 +30,12 @@ class SuiteRun:
 
 
 def run_suite(name: str, rules: Sequence[Rule], tables: "Mapping[str, pd.DataFrame]") -> SuiteRun:
-    """Judge the tables by the rules: one suite per table, named `<name>.<table>`.
+    """Validate the tables by the rules: one suite per table, named `<name>.<table>`.
 
     Args:
         name: Name of the fleet.
-        rules: What must hold.
-        tables: The tables that the rules name.
+        rules: The rules.
+        tables: The tables of the rules, by name.
     """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -47,7 +47,7 @@ def run_suite(name: str, rules: Sequence[Rule], tables: "Mapping[str, pd.DataFra
     suites: dict[str, Any] = {}
     for table in dict.fromkeys(rule.table for rule in rules):
         own = [rule for rule in rules if rule.table == table]
-        frame = tables[table].reset_index(drop=True)  # unexpected rows are named by their position
+        frame = tables[table].reset_index(drop=True)  # results name unexpected rows by their position
         suite = context.suites.add(
             gx.ExpectationSuite(
                 name=f"{name}.{table}", expectations=[_expectation(rule, index) for index, rule in enumerate(own)]
@@ -58,14 +58,14 @@ def run_suite(name: str, rules: Sequence[Rule], tables: "Mapping[str, pd.DataFra
             .add_batch_definition_whole_dataframe("whole")
             .get_batch(batch_parameters={"dataframe": frame})
         )
-        said = batch.validate(suite, result_format={"result_format": "COMPLETE"})
-        results = sorted((result.to_json_dict() for result in said.results), key=_position)
+        outcome = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+        results = sorted((result.to_json_dict() for result in outcome.results), key=_position)
         for rule, result in zip(own, results, strict=True):
             if not result["success"]:
                 findings.extend(_findings(rule, result, frame))
         suites[suite.name] = {
-            "success": bool(said.success),
-            "statistics": dict(said.statistics),
+            "success": bool(outcome.success),
+            "statistics": dict(outcome.statistics),
             "results": [_recorded(rule, result) for rule, result in zip(own, results, strict=True)],
         }
     return SuiteRun(findings=tuple(findings), record={"great_expectations": str(gx.__version__), "suites": suites})
@@ -97,23 +97,23 @@ def _findings(rule: Rule, result: Mapping[str, Any], frame: "pd.DataFrame") -> I
             check=rule.check,
             severity=Severity.FAILURE,
             skill=None,
-            message=f"The check {rule.title!r} could not be made: {error}.",
-            way_out="The tables are not as expected; run `coachworks ingest` again.",
+            message=f"The rule {rule.title!r} could not be evaluated: {error}.",
+            way_out="The tables have an unexpected form; run `coachworks ingest` again.",
             count=1,
         )
         return
     unexpected = frame.loc[result["result"].get("unexpected_index_list") or []]
-    judged = _judged(rule, frame)
+    evaluated = _evaluated_rows(rule, frame)
     if not rule.per_skill:
-        yield _finding(rule, unexpected, len(judged), None)
+        yield _finding(rule, unexpected, len(evaluated), None)
         return
-    sizes = judged.groupby("skill").size()
+    sizes = evaluated.groupby("skill").size()
     for skill, rows in unexpected.groupby("skill", sort=False):
         yield _finding(rule, rows, int(sizes[skill]), str(skill))
 
 
-def _judged(rule: Rule, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows that the rule is about: those it asks for, without missing values unless it is about them."""
+def _evaluated_rows(rule: Rule, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows that the expectation evaluates: filtered by `where`, and without nulls if it skips them."""
     for column, value in rule.where.items():
         frame = frame[frame[column] == value]
     if rule.expectation == "ExpectColumnValuesToNotBeNull":
@@ -122,16 +122,16 @@ def _judged(rule: Rule, frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.dropna(subset=columns)
 
 
-def _finding(rule: Rule, unexpected: "pd.DataFrame", judged: int, skill: str | None) -> Finding:
+def _finding(rule: Rule, unexpected: "pd.DataFrame", evaluated: int, skill: str | None) -> Finding:
     rows = unexpected.to_dict("records")
-    outcome = Outcome(rows=rows, share=len(rows) / judged if judged else 0.0, skill=skill)
+    outcome = Outcome(rows=rows, share=len(rows) / evaluated if evaluated else 0.0, skill=skill)
     photo_ids = tuple(dict.fromkeys(row["photo_id"] for row in rows if row.get("photo_id")))
     concerned = set(photo_ids)
     return Finding(
         check=rule.check,
-        severity=rule.mild if rows and outcome.share <= rule.tolerated else rule.severity,
+        severity=rule.tolerated_severity if rows and outcome.share <= rule.tolerated_share else rule.severity,
         skill=skill,
-        message=rule.says(outcome),
+        message=rule.message(outcome),
         way_out=rule.way_out,
         photo_ids=photo_ids,
         pairs=tuple(pair for pair in rule.pairs if concerned.intersection(pair)),
@@ -141,7 +141,7 @@ def _finding(rule: Rule, unexpected: "pd.DataFrame", judged: int, skill: str | N
 
 
 def _exception(info: Mapping[str, Any]) -> str | None:
-    """The error of an expectation that could not be evaluated, in either shape that Great Expectations gives it."""
+    """Return the error of an expectation that raised; Great Expectations has two shapes of exception info."""
     details = [info] if "raised_exception" in info else [value for value in info.values() if isinstance(value, Mapping)]
     for detail in details:
         if detail.get("raised_exception"):
@@ -150,14 +150,14 @@ def _exception(info: Mapping[str, Any]) -> str | None:
 
 
 def _recorded(rule: Rule, result: Mapping[str, Any]) -> dict[str, Any]:
-    found = {
+    details = {
         key: value
         for key, value in result["result"].items()
         if key not in {"unexpected_list", "unexpected_index_list", "unexpected_index_query"}
     }
     for key in _LISTS:
-        if key in found:
-            found[key] = found[key][:_RECORDED]
+        if key in details:
+            details[key] = details[key][:_RECORDED]
     arguments = {key: value for key, value in result["expectation_config"]["kwargs"].items() if key != "batch_id"}
     recorded: dict[str, Any] = json.loads(
         json.dumps(
@@ -169,7 +169,7 @@ def _recorded(rule: Rule, result: Mapping[str, Any]) -> dict[str, Any]:
                 "error": _exception(result["exception_info"]),
                 "expectation": result["expectation_config"]["type"],
                 "arguments": arguments,
-                "result": found,
+                "result": details,
             },
             default=str,
         )
@@ -179,7 +179,7 @@ def _recorded(rule: Rule, result: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def custom_expectations() -> dict[str, Any]:
-    """Expectations that Great Expectations does not have, by class name."""
+    """Return our own expectations by class name; defined here because Great Expectations is imported late."""
     from great_expectations.execution_engine import PandasExecutionEngine
     from great_expectations.expectations.expectation import ColumnPairMapExpectation
     from great_expectations.expectations.metrics.map_metric_provider import (
@@ -205,7 +205,7 @@ def custom_expectations() -> dict[str, Any]:
             return column_b.groupby(column_a).transform("nunique") <= 1
 
     class ExpectColumnAToDetermineColumnB(ColumnPairMapExpectation):  # type: ignore[misc]
-        """Rows that agree in column A agree in column B: a functional dependency."""
+        """Expect rows that agree in column A to agree in column B: a functional dependency."""
 
         map_metric = "column_pair_values.a_determines_b"
         ignore_row_if: str = "either_value_is_missing"

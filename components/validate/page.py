@@ -11,10 +11,10 @@ from markupsafe import Markup, escape
 
 from coachworks.fleet.model import Fleet
 from coachworks.tables import SPLITS
+from coachworks.wording import counted
 from components.validate.report import ValidateReport
 from components.validate.thumbnails import Thumbnails
 from validation import Evidence, Finding, Severity
-from validation.wording import counted
 
 _PHOTOS_SHOWN = 12  # per finding
 _PAIRS_SHOWN = 8

@@ -1,4 +1,4 @@
-"""Small tables, as ingest and split write them."""
+"""Small tables in the form of ingest and split."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -28,7 +28,7 @@ def _fleet_of(**skills: dict[str, Any]) -> Fleet:
 
 
 def _photos(count: int, **columns: list[Any]) -> pd.DataFrame:
-    """A flawless catalogue of `count` photos, a set each, in turn for train, validation and test; then `columns`."""
+    """Return a valid catalogue of `count` photos, one set each, the splits in turn, with `columns` replaced."""
     frame = pd.DataFrame(
         {
             **{name: pd.Series([None] * count, dtype=object) for name in CATALOGUE},
@@ -70,7 +70,7 @@ def _labelled(catalogue: pd.DataFrame, skill: str, labels: list[str | None]) -> 
 
 @pytest.fixture(scope="session")
 def judge() -> Callable[..., list[Finding]]:
-    """Gather the evidence and run the suite: gives the findings."""
+    """Function that gathers the evidence, runs the suite and returns the findings."""
 
     def run(
         fleet: Fleet,
@@ -100,23 +100,23 @@ def judge() -> Callable[..., list[Finding]]:
 
 @pytest.fixture(scope="session")
 def photo_id() -> Callable[[int], str]:
-    """The id of the n-th photo of `photos`."""
+    """Function that returns the id of the n-th photo of `photos`."""
     return _photo_id
 
 
 @pytest.fixture(scope="session")
 def fleet_of() -> Callable[..., Fleet]:
-    """A fleet, from its skills as the fleet file spells them."""
+    """Function that builds a fleet from skills in the form of the fleet file."""
     return _fleet_of
 
 
 @pytest.fixture(scope="session")
 def photos() -> Callable[..., pd.DataFrame]:
-    """A flawless catalogue of as many photos, then columns of one's own."""
+    """Function that builds a valid catalogue, with some columns replaced."""
     return _photos
 
 
 @pytest.fixture(scope="session")
 def labelled() -> Callable[..., pd.DataFrame]:
-    """The table of labels of one skill, a label per photo of the catalogue."""
+    """Function that builds the labels of one skill, one per photo of the catalogue."""
     return _labelled

@@ -27,27 +27,27 @@ def test_a_failure_of_the_whole_fleet_stops_every_skill():
 
 
 def test_a_warning_does_not_stop_a_standard_skill():
-    found = verdict([finding(Severity.WARNING, "colour"), finding(Severity.WARNING)])
-    assert found.passed
-    assert [warning.skill for warning in found.warnings] == ["colour"]
+    result = verdict([finding(Severity.WARNING, "colour"), finding(Severity.WARNING)])
+    assert result.passed
+    assert [warning.skill for warning in result.warnings] == ["colour"]
 
 
 def test_a_warning_stops_a_critical_skill():
-    found = verdict([finding(Severity.WARNING, "colour")], critical=True)
-    assert not found.passed
-    assert found.failures[0].severity == "failure"
-    assert found.failures[0].message == "Something. The skill is critical."
-    assert found.warnings == ()
+    result = verdict([finding(Severity.WARNING, "colour")], critical=True)
+    assert not result.passed
+    assert result.failures[0].severity == "failure"
+    assert result.failures[0].message == "Something. The skill is critical."
+    assert result.warnings == ()
 
 
 def test_a_warning_about_photos_stops_the_critical_skill_that_uses_them():
-    found = verdict([finding(Severity.WARNING, photo_ids=("b", "c", "d"))], critical=True)
-    assert found.failures[0].photo_ids == ("b",)
-    assert found.failures[0].message == "Something. 1 of them belongs to this critical skill."
+    result = verdict([finding(Severity.WARNING, photo_ids=("b", "c", "d"))], critical=True)
+    assert result.failures[0].photo_ids == ("b",)
+    assert result.failures[0].message == "Something. 1 of them belongs to this critical skill."
     assert verdict([finding(Severity.WARNING, photo_ids=("c",))], critical=True).passed
 
 
-def test_a_note_stops_nobody():
+def test_a_note_stops_no_skill():
     assert verdict([finding(Severity.INFO, "colour"), finding(Severity.INFO)], critical=True).passed
 
 

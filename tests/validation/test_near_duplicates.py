@@ -19,7 +19,7 @@ def scene(seed, *, shift=0, noise=0):
 
 
 def wall(tilt):
-    """A plain wall under a lamp: all shade, nothing on it but a mark that depends on `tilt`."""
+    """Draw a plain wall under a lamp: broad shade, and one mark whose place depends on `tilt`."""
     shade = np.linspace(120, 220, 200)[None, :] + np.zeros((200, 1))
     pixels = np.repeat(shade[:, :, None], 3, axis=2)
     y, x = (60, 60) if tilt else (130, 120)
@@ -35,28 +35,28 @@ def find(images, **settings_):
 
 
 def test_the_same_scene_a_moment_later_is_found():
-    found = find([scene(0), scene(1), scene(0, shift=3, noise=12), scene(2)])
-    assert found.pairs == (("0", "2"),)
+    result = find([scene(0), scene(1), scene(0, shift=3, noise=12), scene(2)])
+    assert result.pairs == (("0", "2"),)
 
 
-def test_two_things_on_one_plain_wall_are_candidates_but_no_look_alikes():
-    found = find([wall(False), wall(True)], distance=16)
-    assert found.candidates == 1
-    assert found.pairs == ()
+def test_two_objects_on_one_plain_wall_are_candidates_but_not_near_duplicates():
+    result = find([wall(False), wall(True)], distance=16)
+    assert result.candidates == 1
+    assert result.pairs == ()
 
 
-def test_photos_without_structure_are_like_nothing():
+def test_photos_without_structure_have_no_near_duplicates():
     plain = Image.new("RGB", (200, 200), "grey")
     assert likeness(structure(plain), structure(plain)) == 0
     assert find([plain, plain]).pairs == ()
 
 
-def test_a_blurred_copy_is_still_like_the_original():
+def test_a_blurred_copy_is_still_similar_to_the_original():
     sharp = scene(3)
     assert likeness(structure(sharp), structure(sharp.filter(ImageFilter.GaussianBlur(2)))) > 0.95
 
 
-def test_likeness_is_bounded_and_that_of_itself_is_one():
+def test_likeness_is_bounded_and_one_for_equal_photos():
     first, second = structure(scene(4)), structure(scene(5))
     assert likeness(first, first) == pytest.approx(1)
     assert -1 <= likeness(first, second) < 0.5
@@ -64,16 +64,16 @@ def test_likeness_is_bounded_and_that_of_itself_is_one():
 
 @pytest.mark.parametrize("missing", [None, float("nan"), "", "not a hash", "12"])
 def test_photos_without_a_hash_are_left_out(missing):
-    found = find_near_duplicates(["a", "b"], [missing, "0" * 16], lambda name: scene(0), distance=8, similarity=0.9)
-    assert found.pairs == ()
+    result = find_near_duplicates(["a", "b"], [missing, "0" * 16], lambda name: scene(0), distance=8, similarity=0.9)
+    assert result.pairs == ()
 
 
 def test_photos_that_cannot_be_read_are_left_out():
-    found = find_near_duplicates(["a", "b"], ["0" * 16] * 2, lambda name: None, distance=8, similarity=0.9)
-    assert (found.candidates, found.pairs) == (1, ())
+    result = find_near_duplicates(["a", "b"], ["0" * 16] * 2, lambda name: None, distance=8, similarity=0.9)
+    assert (result.candidates, result.pairs) == (1, ())
 
 
-def test_no_photos_no_pairs():
+def test_no_photos_give_no_pairs():
     assert find_near_duplicates([], [], lambda name: None, distance=8, similarity=0.9).pairs == ()
 
 
@@ -90,6 +90,6 @@ def test_close_pairs_are_those_of_a_double_loop(values, distance):
     assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
 
 
-def test_a_crowd_of_one_hash_does_not_grow_with_the_square():
+def test_the_pairs_of_one_common_hash_do_not_grow_with_the_square():
     left, _ = close_pairs(np.zeros(5_000, dtype=np.uint64), 8)
     assert len(left) == 4_999

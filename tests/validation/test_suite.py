@@ -1,12 +1,14 @@
 import json
 from datetime import datetime
 
+import great_expectations
 import pandas as pd
 import pytest
 
 from coachworks.fleet.model import Checks
 from coachworks.tables import CATALOGUE, VOTES, write_table
 from validation import gather, judge_skill, rules, run_suite, schema_rules, schema_table
+from validation.suite import custom_expectations
 
 COLOUR = {"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 3}}
 ALTERNATING = ["red", "red", "red", "blue", "blue", "blue"]
@@ -22,28 +24,28 @@ def twelve(photos, labelled):
     return catalogue, labelled(catalogue, "colour", ALTERNATING * 2)
 
 
-def test_flawless_tables_give_no_findings(judge, fleet_of, twelve):
+def test_valid_tables_give_no_findings(judge, fleet_of, twelve):
     assert judge(fleet_of(colour=COLOUR), *twelve) == []
 
 
-def test_an_empty_catalogue_fails_although_every_expectation_about_its_rows_holds(judge, fleet_of, photos, labelled):
-    found = by_check(judge(fleet_of(colour=COLOUR), photos(0), labelled(photos(0), "colour", [])))
-    assert found["row-count"].severity == "failure"
-    assert found["row-count"].message == "There is no photo in the catalogue."
-    assert found["has-labels"].message == "No photo carries a label of 'colour'."
-    assert set(found) == {"row-count", "has-labels"}
+def test_an_empty_catalogue_fails(judge, fleet_of, photos, labelled):
+    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), photos(0), labelled(photos(0), "colour", [])))
+    assert findings_by_check["row-count"].severity == "failure"
+    assert findings_by_check["row-count"].message == "There is no photo in the catalogue."
+    assert findings_by_check["has-labels"].message == "No photo carries a label of 'colour'."
+    assert set(findings_by_check) == {"row-count", "has-labels"}
 
 
-def test_one_photo_without_any_measure_is_judged(judge, fleet_of, photos, labelled):
+def test_one_photo_without_any_measure_is_validated(judge, fleet_of, photos, labelled):
     nothing = [None]
     catalogue = photos(1, sharpness=nothing, brightness=nothing, contrast=nothing, perceptual_hash=nothing)
     catalogue = catalogue.astype({"sharpness": float, "brightness": float, "contrast": float})
-    found = by_check(judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", ["red"])))
-    assert found["perceptual-hash"].severity == "info"
-    assert found["label-to-train-and-test"].details == ("red has none in test", "blue has no photo")
+    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", ["red"])))
+    assert findings_by_check["perceptual-hash"].severity == "info"
+    assert findings_by_check["label-to-train-and-test"].details == ("red has none in test", "blue has no photo")
 
 
-def test_photos_of_one_name_fail(judge, fleet_of, twelve):
+def test_photos_with_the_same_name_fail(judge, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[3, "filename"] = catalogue.loc[7, "filename"]
     finding = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))["unique-filename"]
@@ -60,13 +62,13 @@ def test_photos_without_permission_are_a_warning(judge, fleet_of, twelve):
     assert finding.message == "3 photos without a permission (25.0%)."
 
 
-def test_a_photo_taken_after_it_came_in_is_a_warning_with_a_day_for_time_zones(judge, fleet_of, twelve):
+def test_a_photo_taken_after_its_ingest_is_a_warning_with_a_day_for_time_zones(judge, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[0, "taken_at"] = datetime(2026, 1, 2, 20)
     catalogue.loc[1, "taken_at"] = datetime(2031, 1, 1)
     (finding,) = judge(fleet_of(colour=COLOUR), catalogue, labels)
     assert finding.photo_ids == (catalogue.loc[1, "photo_id"],)
-    assert finding.message == "1 photo taken in the future: the camera's clock was wrong."
+    assert finding.message == "1 photo taken after the ingest: the camera's clock was wrong."
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_poor_photo_is_a_note_and_many_are_a_warning(judge, fleet_of, photos, 
     assert (finding.severity, finding.count) == ("warning", 6)
 
 
-def test_blurry_photos_are_not_held_against_a_skill_that_asks_for_them(judge, fleet_of, photos, labelled):
+def test_blurry_photos_are_allowed_for_a_skill_about_blur(judge, fleet_of, photos, labelled):
     catalogue = photos(60)
     labels = labelled(catalogue, "quality", (["good"] * 3 + ["blurry"] * 3) * 10)
     catalogue.loc[labels["label"] == "blurry", "sharpness"] = 1.0
@@ -93,14 +95,14 @@ def test_blurry_photos_are_not_held_against_a_skill_that_asks_for_them(judge, fl
     assert judge(fleet, catalogue, labels) == []
 
 
-def test_all_photos_blurry_is_no_meaning_of_a_label(judge, fleet_of, twelve):
+def test_blur_in_all_photos_is_not_taken_for_the_meaning_of_a_label(judge, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue["sharpness"] = 1.0
     (finding,) = judge(fleet_of(colour=COLOUR), catalogue, labels)
     assert (finding.check, finding.severity, finding.count) == ("sharpness", "warning", 12)
 
 
-def test_an_unknown_label_is_listed_with_what_was_meant(judge, fleet_of, photos, labelled):
+def test_an_unknown_label_is_listed_with_the_closest_known_one(judge, fleet_of, photos, labelled):
     catalogue = photos(300)
     answers = ALTERNATING * 50
     answers[7] = "rde"
@@ -114,16 +116,16 @@ def test_an_unknown_label_is_listed_with_what_was_meant(judge, fleet_of, photos,
 def test_many_unknown_labels_fail(judge, fleet_of, photos, labelled):
     catalogue = photos(60)
     answers = [*ALTERNATING * 9, "green", "green", "green", "Red", "green", "<b>"]
-    found = by_check(judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers)))
-    assert found["vocabulary"].severity == "failure"
-    assert found["vocabulary"].details == (
+    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers)))
+    assert findings_by_check["vocabulary"].severity == "failure"
+    assert findings_by_check["vocabulary"].details == (
         "'green' on 4 photos",
         "'Red' on 1 photo; did you mean 'red'?",
         "'<b>' on 1 photo",
     )
 
 
-def test_too_few_photos_warn_by_the_rule_of_thumb_and_say_how_many_are_missing(judge, fleet_of, twelve):
+def test_too_few_photos_for_the_rule_of_thumb_warn_with_the_number_missing(judge, fleet_of, twelve):
     (finding,) = judge(fleet_of(colour={"labels": ["red", "blue"]}), *twelve)
     assert (finding.check, finding.severity) == ("photos-per-label", "warning")
     assert finding.message == (
@@ -132,7 +134,7 @@ def test_too_few_photos_warn_by_the_rule_of_thumb_and_say_how_many_are_missing(j
     )
 
 
-def test_too_few_photos_fail_where_the_fleet_file_sets_the_gate(judge, fleet_of, photos, labelled):
+def test_too_few_photos_fail_if_the_fleet_file_sets_the_gate(judge, fleet_of, photos, labelled):
     catalogue = photos(12)
     labels = labelled(catalogue, "colour", ["red"] * 9 + ["blue"] * 3)
     fleet = fleet_of(colour={"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 8}})
@@ -143,9 +145,7 @@ def test_too_few_photos_fail_where_the_fleet_file_sets_the_gate(judge, fleet_of,
     )
 
 
-def test_a_label_that_cannot_be_tested_fails_and_one_that_cannot_be_chosen_with_warns(
-    judge, fleet_of, photos, labelled
-):
+def test_a_label_without_test_photos_fails_and_one_without_validation_photos_warns(judge, fleet_of, photos, labelled):
     catalogue = photos(12)
     labels = labelled(catalogue, "colour", ["red"] * 12)
     labels.loc[(labels["split"] == "train") & (labels.index > 3), "label"] = "blue"
@@ -153,22 +153,22 @@ def test_a_label_that_cannot_be_tested_fails_and_one_that_cannot_be_chosen_with_
     labels.loc[2, "label"] = "white"
     labels.loc[[0, 3], "label"] = "white"
     fleet = fleet_of(colour={"labels": ["red", "blue", "green", "white"], "gates": {"minPhotosPerLabel": 1}})
-    found = by_check(judge(fleet, catalogue, labels))
-    assert found["label-to-train-and-test"].details == (
+    findings_by_check = by_check(judge(fleet, catalogue, labels))
+    assert findings_by_check["label-to-train-and-test"].details == (
         "red has none in train",
         "blue has none in test",
         "green has none in train and test",
     )
-    assert found["label-to-train-and-test"].severity == "failure"
-    assert found["label-to-choose-with"].details == ("white",)
-    assert found["label-to-choose-with"].severity == "warning"
+    assert findings_by_check["label-to-train-and-test"].severity == "failure"
+    assert findings_by_check["label-to-choose-with"].details == ("white",)
+    assert findings_by_check["label-to-choose-with"].severity == "warning"
 
 
-def test_a_label_of_two_sets_cannot_be_judged(judge, fleet_of, twelve):
+def test_a_label_of_two_sets_cannot_be_evaluated(judge, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[labels["label"] == "red", "set_id"] = "one car"
-    found = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))
-    assert found["label-to-train-and-test"].details == ("red has photos of only 1 set",)
+    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))
+    assert findings_by_check["label-to-train-and-test"].details == ("red has photos of only 1 set",)
 
 
 def test_a_set_across_splits_fails(judge, fleet_of, twelve):
@@ -196,16 +196,16 @@ def test_copies_of_a_photo_with_contradicting_answers_warn_with_both_files(judge
     assert "own:a.jpg says 'red' but own:b.jpg says 'blue'" in finding.message
 
 
-def test_look_alikes_of_one_split_are_a_note(judge, fleet_of, twelve, photo_id):
+def test_near_duplicates_in_one_split_are_a_note(judge, fleet_of, twelve, photo_id):
     pair = (photo_id(0), photo_id(6))
     (finding,) = judge(fleet_of(colour=COLOUR), *twelve, pairs=(pair,))
     assert (finding.check, finding.severity, finding.pairs) == ("near-duplicates", "info", (pair,))
 
 
-def test_look_alikes_with_different_labels_warn(judge, fleet_of, twelve, photo_id):
-    found = by_check(judge(fleet_of(colour=COLOUR), *twelve, pairs=((photo_id(0), photo_id(3)),)))
-    assert found["contradicting-near-duplicates"].severity == "warning"
-    assert found["contradicting-near-duplicates"].count == 2
+def test_near_duplicates_with_different_labels_warn(judge, fleet_of, twelve, photo_id):
+    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), *twelve, pairs=((photo_id(0), photo_id(3)),)))
+    assert findings_by_check["contradicting-near-duplicates"].severity == "warning"
+    assert findings_by_check["contradicting-near-duplicates"].count == 2
 
 
 def test_few_held_out_photos_seen_in_training_warn_and_many_fail(judge, fleet_of, photos, labelled, photo_id):
@@ -219,11 +219,11 @@ def test_few_held_out_photos_seen_in_training_warn_and_many_fail(judge, fleet_of
     assert few.message.startswith("2 photos of the validation and test splits (2.5%) look like a photo of an earlier")
     assert by_check(judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs))["leakage"].severity == "failure"
     lenient = Checks(max_leaking_share=0.5)
-    found = judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs, checks=lenient)
-    assert by_check(found)["leakage"].severity == "warning"
+    findings_by_check = judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs, checks=lenient)
+    assert by_check(findings_by_check)["leakage"].severity == "warning"
 
 
-def test_a_skill_is_not_blamed_for_another_ones_labels(judge, fleet_of, photos, labelled):
+def test_findings_of_one_skill_do_not_concern_another(judge, fleet_of, photos, labelled):
     catalogue = photos(12)
     fleet = fleet_of(colour=COLOUR, shape={"labels": ["round", "square"]})
     findings = judge(fleet, catalogue, labelled(catalogue, "colour", ALTERNATING * 2))
@@ -250,7 +250,7 @@ def test_the_schema_names_columns_that_are_missing_or_of_another_type(tmp_path, 
     )
 
 
-def test_an_expectation_that_cannot_be_evaluated_is_a_failure_and_no_crash(fleet_of, twelve):
+def test_an_expectation_that_raises_is_a_failure_not_a_crash(fleet_of, twelve):
     catalogue, labels = twelve
     fleet = fleet_of(colour=COLOUR)
     votes = pd.DataFrame(columns=list(VOTES))
@@ -262,7 +262,23 @@ def test_an_expectation_that_cannot_be_evaluated_is_a_failure_and_no_crash(fleet
     run = run_suite("showroom", rules(fleet, fleet.spec.checks, evidence), tables)
     (finding,) = run.findings
     assert (finding.check, finding.severity) == ("permission", "failure")
-    assert finding.message.startswith("The check 'Every photo has a licence or a written permission' could not be made")
+    assert finding.message.startswith(
+        "The rule 'Every photo has a licence or a written permission' could not be evaluated"
+    )
+
+
+def test_every_expectation_exists_with_its_arguments(fleet_of, twelve):
+    catalogue, labels = twelve
+    fleet = fleet_of(colour=COLOUR)
+    splits = catalogue[["photo_id", "set_id", "split"]]
+    votes = pd.DataFrame(columns=list(VOTES))
+    evidence = gather(
+        fleet, fleet.spec.checks, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=()
+    )
+    for rule in [*schema_rules(), *rules(fleet, fleet.spec.checks, evidence)]:
+        kind = custom_expectations().get(rule.expectation) or getattr(great_expectations.expectations, rule.expectation)
+        assert issubclass(kind, great_expectations.expectations.Expectation)
+        assert set(rule.arguments) <= set(kind.model_fields if hasattr(kind, "model_fields") else kind.__fields__)
 
 
 def test_the_record_is_json_and_names_each_expectation(fleet_of, twelve):
