@@ -6,8 +6,8 @@ from datetime import datetime
 from coachworks import __version__
 from coachworks.results import Result
 from components.document.content import Code, Column, Fact, Facts, Paragraph, Row, Section, Table, Text
+from components.document.phrases import NOT_MEASURED, day, decimal, duration, moment
 from components.document.run_records import FleetRecord, SkillRecord, number, part, words
-from components.document.wording import NOT_MEASURED, day, decimal, duration, moment
 
 PORT = 3000  # where `coachworks serve` listens
 _DIGITS = 16  # of a digest: enough to tell any two apart

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from components.document.closing_sections import ask, created, fleet_versions, glossary
+from components.document.conclusions import TONES, Status, accuracy_bar, next_step, reason, status
 from components.document.content import Block, Column, Document, Paragraph, Row, Section, Table, Text, Verdict
+from components.document.phrases import NOT_MEASURED, count, day, duration, listed, percent, size, titled
 from components.document.pictures import Pictures
 from components.document.run_records import FleetRecord, SkillRecord, number, parts, whole, words
 from components.document.skill_sections import dates, findings_table, source_table
-from components.document.verdicts import TONES, Status, accuracy_bar, next_step, reason, status
-from components.document.wording import NOT_MEASURED, count, day, duration, listed, percent, size, titled
 
 _REASONS = {
     "duplicate": "the same photo twice",

@@ -1,10 +1,10 @@
 """What a skill cannot do, or has never been shown: read off the data and the measurements."""
 
 from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL
+from components.document.conclusions import ROUGH_WIDTH
 from components.document.content import Items, Paragraph, Section
+from components.document.phrases import count, day, interval, listed, percent, quoted
 from components.document.run_records import SkillRecord, estimate, number, part
-from components.document.verdicts import ROUGH_WIDTH
-from components.document.wording import count, day, interval, listed, percent, quoted
 
 _FEW_TEST_SETS = 100  # below, one set more or less moves the figures visibly
 _UNDATED_SHARE = 0.2

@@ -12,8 +12,8 @@ from coachworks.photos import decode_photo
 from coachworks.store import Store
 from coachworks.tables import read_table
 from components.document.content import Picture
+from components.document.phrases import percent
 from components.document.run_records import SkillRecord, number, parts, words
-from components.document.wording import percent
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from components.document.conclusions import accuracy_bar, gates
 from components.document.content import (
     Bar,
     Block,
@@ -14,10 +15,9 @@ from components.document.content import (
     Table,
     Text,
 )
+from components.document.phrases import NOT_MEASURED, count, decimal, interval, percent, percents, quoted, sentence
 from components.document.pictures import Pictures
 from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole, words
-from components.document.verdicts import accuracy_bar, gates
-from components.document.wording import NOT_MEASURED, count, decimal, interval, percent, percents, quoted, sentence
 
 _MATRIX_LABELS = 12  # beyond that, cells are too small to read on paper
 _PAIRS = 10

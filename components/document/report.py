@@ -22,7 +22,7 @@ class DocumentReport:
         documents: The files by skill; those of the whole fleet under "fleet".
         pdf_engine: What the PDFs were made with: pdflatex or typst. A document that pdflatex could not set is made
             with typst all the same: its own `pdf_engine` says so.
-        statuses: Status by skill, one of `components.document.verdicts.Status`.
+        statuses: Status by skill, one of `components.document.conclusions.Status`.
         summary: File with the fleet's table in Markdown.
     """
 

@@ -1,14 +1,14 @@
 """The document of one skill."""
 
 from components.document.closing_sections import ask, created, glossary, versions
+from components.document.conclusions import Status, status
 from components.document.content import Document
 from components.document.limits import limits
+from components.document.phrases import day, titled
 from components.document.pictures import Pictures
 from components.document.quality_sections import examples, quality
 from components.document.run_records import SkillRecord
 from components.document.skill_sections import checked, data, in_short, purpose, trained
-from components.document.verdicts import Status, status
-from components.document.wording import day, titled
 
 
 def skill_document(record: SkillRecord, pictures: Pictures, home: str, example_count: int) -> Document:

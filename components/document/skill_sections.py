@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from coachworks.tables import SPLITS
+from components.document.conclusions import Status, failed_findings, key_figures, next_step, reason, status, verdict
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
 from components.document.photo_facts import PhotoFacts
-from components.document.run_records import SkillRecord, number, part, whole, words
-from components.document.verdicts import Status, failed_findings, key_figures, next_step, reason, status, verdict
-from components.document.wording import (
+from components.document.phrases import (
     NOT_MEASURED,
     count,
     day,
@@ -19,6 +18,7 @@ from components.document.wording import (
     sentence,
     titled,
 )
+from components.document.run_records import SkillRecord, number, part, whole, words
 
 _SEVERITIES = {"failure": ("stops the skill", "bad"), "warning": ("warning", "warn"), "info": ("note", "muted")}
 _UNEVEN = 1.5  # times as many photos: what a reader would notice

@@ -42,7 +42,7 @@ def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None
     Raises:
         NotFoundError: there is no such result of package, or pdflatex is asked for and is not there.
     """
-    from components.document.pdf_engines import choose_engine
+    from components.document.typst_pdf import choose_engine
 
     config = config or DocumentConfig()
     store = open_store(fleet.spec.store)
@@ -73,13 +73,13 @@ def _described(fleet: Fleet, name: str) -> dict[str, Any]:
 def _write(
     store: Store, fleet: Fleet, package: Result, config: DocumentConfig, engine: str, context: Context, folder: Path
 ) -> DocumentReport:
+    from components.document.conclusions import status
     from components.document.fleet_page import fleet_document, fleet_verdict, skill_table
-    from components.document.pdf_engines import typst_fonts
     from components.document.pictures import Pictures
     from components.document.rendering import markdown
     from components.document.run_records import read_records
     from components.document.skill_page import skill_document
-    from components.document.verdicts import status
+    from components.document.typst_pdf import typst_fonts
 
     record, skills = read_records(store, fleet, package)
     fonts = typst_fonts()
@@ -119,21 +119,21 @@ def _write(
 def _publish(
     folder: Path, config: DocumentConfig, engine: str, fonts: "typst.Fonts", context: Context, page: "Document"
 ) -> DocumentFiles:
-    from components.document import pdf_engines, rendering
+    from components.document import rendering, typst_pdf
 
     stem = page.stem
     (folder / f"{stem}.html").write_text(rendering.html(page, folder), "utf-8")
     (folder / f"{stem}.tex").write_text(rendering.latex(page), "utf-8")
     used = engine
-    if engine == pdf_engines.PDFLATEX and not rendering.latex_sets_all(page):
-        used = pdf_engines.TYPST
+    if engine == typst_pdf.PDFLATEX and not rendering.latex_sets_all(page):
+        used = typst_pdf.TYPST
         context.progress.note(f"{stem}.pdf holds characters that pdflatex has no type for: made with typst")
-    if used == pdf_engines.PDFLATEX:
+    if used == typst_pdf.PDFLATEX:
         try:
-            pdf_engines.run_pdflatex(folder, stem, timeout_s=_LATEX_TIMEOUT_S, timestamp_s=page.timestamp_s)
-        except pdf_engines.PdfError as err:
-            used = pdf_engines.TYPST
+            typst_pdf.run_pdflatex(folder, stem, timeout_s=_LATEX_TIMEOUT_S, timestamp_s=page.timestamp_s)
+        except typst_pdf.PdfError as err:
+            used = typst_pdf.TYPST
             context.progress.note(f"{str(err).splitlines()[0]} Made with typst instead; see {stem}.log")
-    if used == pdf_engines.TYPST:
-        pdf_engines.run_typst(rendering.typst(page), folder, stem, fonts=fonts, timestamp_s=page.timestamp_s)
+    if used == typst_pdf.TYPST:
+        typst_pdf.run_typst(rendering.typst(page), folder, stem, fonts=fonts, timestamp_s=page.timestamp_s)
     return DocumentFiles(html=f"{stem}.html", pdf=f"{stem}.pdf", tex=f"{stem}.tex", pdf_engine=used)

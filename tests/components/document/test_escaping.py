@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.document import escaping, rendering
-from components.document.pdf_engines import run_typst, typst_fonts
+from components.document.typst_pdf import run_typst, typst_fonts
 
 
 class Reader(HTMLParser):

@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from components.document.content import Bar, Fact, Figures, Verdict
-from components.document.run_records import Estimate, SkillRecord, estimate, number, parts, whole, words
-from components.document.wording import (
+from components.document.phrases import (
     NOT_MEASURED,
     count,
     decimal,
@@ -18,6 +17,7 @@ from components.document.wording import (
     quoted,
     sentence,
 )
+from components.document.run_records import Estimate, SkillRecord, estimate, number, parts, whole, words
 
 FIRM_WIDTH, ROUGH_WIDTH = 0.06, 0.16  # of the interval, as shares: ±3 and ±8 percentage points
 

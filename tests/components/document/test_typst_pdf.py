@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from coachworks.errors import NotFoundError
-from components.document.pdf_engines import PdfError, choose_engine, run_pdflatex, run_typst, typst_fonts
 from components.document.rendering import latex
+from components.document.typst_pdf import PdfError, choose_engine, run_pdflatex, run_typst, typst_fonts
 
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.document import escaping, wording
+from components.document import escaping, phrases
 
 
 @pytest.mark.parametrize("module", [wording, escaping], ids=lambda module: module.__name__)
@@ -17,20 +17,20 @@ def test_the_examples_in_the_docstrings_hold(module: ModuleType):
 
 @given(st.floats(0, 1, exclude_max=True))
 def test_only_all_is_a_hundred_percent(share):
-    assert not wording.percent(share).startswith("100")
+    assert not phrases.percent(share).startswith("100")
 
 
 @given(st.floats(0, 1, exclude_min=True))
 def test_only_none_is_zero_percent(share):
-    assert wording.percent(share) != "0\u00a0%"
+    assert phrases.percent(share) != "0\u00a0%"
 
 
 def test_a_value_just_below_its_limit_does_not_read_as_equal_to_it():
-    assert wording.percents(0.8496, 0.85) == ["84.96\u00a0%", "85.00\u00a0%"]
+    assert phrases.percents(0.8496, 0.85) == ["84.96\u00a0%", "85.00\u00a0%"]
 
 
 def test_what_is_not_known_is_said_so():
-    assert wording.interval(0.5, None) == "not measured"
-    assert wording.duration(None) == "not measured"
-    assert wording.day(None) == "unknown"
-    assert wording.moment("yesterday") is None
+    assert phrases.interval(0.5, None) == "not measured"
+    assert phrases.duration(None) == "not measured"
+    assert phrases.day(None) == "unknown"
+    assert phrases.moment("yesterday") is None
