@@ -11,8 +11,7 @@ from coachworks.results import Result, latest, load
 from coachworks.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, Run, read_errors, read_progress, read_results
 from coachworks.steps import CHAIN
 from coachworks.store import Store
-from pipelines.doctor.namespace import Namespace, open_namespace
-from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask
+from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask, RunPods, open_run_pods
 
 _STATES = {"SUCCEEDED": "done", "SKIPPED": "cached", "FAILED": "failed", "CANCELED": "failed"}
 _NO_REASON = (
@@ -98,13 +97,13 @@ def _upstream(result: Result) -> list[str]:
     return sorted(keys) if isinstance(keys, list) else [keys]
 
 
-def failures(store: Store, remote: RemoteRun, namespace: Namespace | None = None) -> list[Mapping[str, Any]]:
+def failures(store: Store, remote: RemoteRun, pods: RunPods | None = None) -> list[Mapping[str, Any]]:
     """Why the run failed: the steps' own words, else what Kubernetes says of pods that never spoke.
 
     Args:
         store: Where steps leave their words.
         remote: The run.
-        namespace: The namespace of its pods, where we may look.
+        pods: Its pods; None without a kubeconfig.
     """
     spoken = read_errors(store, remote.id)
     if spoken or remote.state != "FAILED":
@@ -112,7 +111,7 @@ def failures(store: Store, remote: RemoteRun, namespace: Namespace | None = None
     failed = sorted((task for task in remote.tasks if task.state == "FAILED"), key=lambda task: task.name not in CHAIN)
     step = next((task.name for task in failed if task.name in CHAIN), "pipeline")
     told = next((task.error for task in failed if task.error), "") or remote.error
-    told = told or (namespace.complaint(remote.id) if namespace else "") or _NO_REASON
+    told = told or (pods.refusal(remote.id) if pods else "") or _NO_REASON
     return [{"step": step, "lane": "", "type": "PodFailed", "message": told}]
 
 
@@ -128,7 +127,7 @@ class Watch:
     def __init__(self, kubeflow: Kubeflow, store: Store, run_id: str) -> None:
         self._kubeflow, self._store, self._run_id = kubeflow, store, run_id
         self._seen = kubeflow.run(run_id)
-        self._namespace = open_namespace(kubeflow.namespace or "kubeflow")
+        self._pods = open_run_pods(kubeflow.namespace or "kubeflow")
         self._states: list[dict[str, Any]] = []
         self._silent_since: float | None = None
 
@@ -162,11 +161,11 @@ class Watch:
 
     def failures(self) -> list[Mapping[str, Any]]:
         """Why it failed."""
-        return failures(self._store, self._seen, self._namespace)
+        return failures(self._store, self._seen, self._pods)
 
     def _hindrance(self) -> str:
         """Why a pod of the run does not start, where Kubernetes lets us see it."""
-        if self._namespace is None:
+        if self._pods is None:
             return ""
-        trouble = self._namespace.trouble(self._run_id)
-        return f"{trouble.reason}: {trouble.message}" if trouble else ""
+        problem = self._pods.problem(self._run_id)
+        return f"{problem.reason}: {problem.message}" if problem else ""

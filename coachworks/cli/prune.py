@@ -94,7 +94,7 @@ def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenRelease,
     from components.deploy.helm.client import Helm
 
     try:
-        own = open_cluster(fleet.spec.deploy.namespace).namespace
+        own = open_cluster(fleet.spec.deploy.release or fleet.name, fleet.spec.deploy.namespace).namespace
     except CoachworksError as err:
         raise CoachworksError(
             f"the cluster cannot be asked for the fleet's releases, so nothing is removed: {str(err).rstrip('.')}. "

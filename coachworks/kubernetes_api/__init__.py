@@ -1,17 +1,18 @@
-"""Kubernetes, asked in plain JSON: which cluster, what it refuses, and why a pod does not start."""
+"""Kubernetes API in plain JSON: connecting, requests, errors with a way out, and why a pod does not start."""
 
-from coachworks.kubernetes_api.connection import Connection, connect, path_of, settings_of
-from coachworks.kubernetes_api.failures import ConflictError, forbidden
-from coachworks.kubernetes_api.pod_problems import Trouble, trouble_in_events, trouble_of
+from coachworks.kubernetes_api.connection import Connection, connect, find_connection, path_of
+from coachworks.kubernetes_api.failures import ConflictError, ForbiddenError, forbidden
+from coachworks.kubernetes_api.pod_problems import PodProblem, find_pod_problem, read_pod_events
 
 __all__ = [
     "ConflictError",
     "Connection",
-    "Trouble",
+    "ForbiddenError",
+    "PodProblem",
     "connect",
+    "find_connection",
+    "find_pod_problem",
     "forbidden",
     "path_of",
-    "settings_of",
-    "trouble_in_events",
-    "trouble_of",
+    "read_pod_events",
 ]

@@ -1,4 +1,4 @@
-"""The cluster that the environment names, the way kubectl and Helm find it, and requests to its API server."""
+"""Connection to the cluster that the environment names, found the way kubectl and Helm find it."""
 
 import json
 import os
@@ -16,66 +16,95 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
 
 IN_CLUSTER = "in-cluster"
-_TIMEOUT_S = (5, 30)  # to connect, to answer
+_TIMEOUT_S = (5, 30)  # to connect, to read the response
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_WAY_OUT = "Let KUBECONFIG name a kubeconfig (`kubectl config get-contexts` shows what it holds)."
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_WAY_OUT = "Set KUBECONFIG to a kubeconfig (`kubectl config get-contexts` lists its contexts)."
 
 
 class Connection:
-    """An API server that is spoken to in plain JSON; threads may share it.
+    """Client of an API server that sends and receives plain JSON; safe to share between threads.
 
     Attributes:
-        client: Kubernetes' own client.
-        context: The kubeconfig's context; `in-cluster` within a pod.
-        namespace: The namespace that the context names.
+        client: Client of the `kubernetes` package, used for transport and authentication only.
+        context: Context of the kubeconfig; `in-cluster` within a pod.
+        namespace: Default namespace of the context.
     """
 
     def __init__(
         self, client: "ApiClient", context: str, namespace: str, timeout_s: tuple[float, float] = _TIMEOUT_S
     ) -> None:
         self.client, self.context, self.namespace = client, context, namespace
-        self._timeout_s, self._ahead = timeout_s, timedelta()
+        self._timeout_s, self._clock_offset = timeout_s, timedelta()
 
-    def hurried(self, timeout_s: float) -> "Connection":
-        """The same, but an answer is not waited for longer than that."""
-        made = Connection(self.client, self.context, self.namespace, (min(timeout_s, _TIMEOUT_S[0]), timeout_s))
-        made._ahead = self._ahead
-        return made
+    def with_timeout(self, timeout_s: float) -> "Connection":
+        """Return a connection to the same server that waits for a response no longer than `timeout_s`."""
+        limits = (min(timeout_s, _TIMEOUT_S[0]), timeout_s)
+        connection = Connection(self.client, self.context, self.namespace, limits)
+        connection._clock_offset = self._clock_offset
+        return connection
 
     @property
     def where(self) -> str:
-        """What to call it in a message."""
+        """Description of the cluster for messages."""
         return f"the cluster {self.context!r} at {self.client.configuration.host}"
 
     def now(self) -> datetime:
-        """The time by the API server's clock, as its last answer told: the same for all who ask it."""
-        return datetime.now(UTC) + self._ahead
+        """Current time on the API server, from its last Date header, so that all its clients agree."""
+        return datetime.now(UTC) + self._clock_offset
 
     def headers(self) -> dict[str, str]:
-        """The headers that say who we are."""
+        """Authentication headers."""
         headers: dict[str, str] = {}
         self.client.update_params_for_auth(headers, [], ["BearerToken"])
         return headers
 
     def get(self, path: str, **query: str) -> Any:
-        """An object, or a list of them."""
+        """Return an object, or a list of objects."""
         return self._json("GET", path, query)
 
     def create(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The object that Kubernetes made of `body`."""
+        """Create an object and return it as stored.
+
+        Raises:
+            ConflictError: it exists already.
+        """
         return self._json("POST", path, {}, body)
 
     def replace(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The object as it is now; ConflictError where `body` has not its latest resourceVersion."""
+        """Replace an object and return it as stored.
+
+        Raises:
+            ConflictError: the resourceVersion of `body` is not the latest.
+        """
         return self._json("PUT", path, {}, body)
 
     def delete(self, path: str, options: Mapping[str, Any] | None = None) -> None:
-        """Remove an object."""
+        """Delete an object."""
         self._json("DELETE", path, {}, options)
 
     def text(self, path: str, **query: str) -> str:
-        """A log."""
+        """Return a response that is not JSON, such as a pod's log."""
         return self._request("GET", path, query)
+
+    def allows(self, verb: str, resource: str, namespace: str) -> bool:
+        """Return whether the API server grants us a right in a namespace.
+
+        Args:
+            verb: The verb, such as `create`.
+            resource: Resource with its subresource and API group: `pods/log`, `deployments.apps`.
+            namespace: The namespace.
+        """
+        name, _, group = resource.partition(".")
+        kind, _, subresource = name.partition("/")
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": kind}
+        attributes |= {"subresource": subresource} if subresource else {}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        return bool(self.create(_ACCESS_REVIEWS, review)["status"]["allowed"])
 
     def _json(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None) -> Any:
         return json.loads(self._request(method, path, query, body))
@@ -86,7 +115,7 @@ class Connection:
         headers = {**self.client.default_headers, **self.headers(), "Accept": "application/json, */*"}
         with translated(self.where):
             try:
-                answer = self.client.request(
+                response = self.client.request(
                     method,
                     self.client.configuration.host + path,
                     query_params=list(query.items()),
@@ -97,16 +126,16 @@ class Connection:
             except ApiException as err:
                 self._set_clock(err.headers or {})
                 raise
-        self._set_clock(answer.getheaders())
-        return str(answer.data)
+        self._set_clock(response.getheaders())
+        return str(response.data)
 
     def _set_clock(self, headers: Mapping[str, str]) -> None:
-        if told := headers.get("Date"):
-            self._ahead = parsedate_to_datetime(told) - datetime.now(UTC)
+        if date := headers.get("Date"):
+            self._clock_offset = parsedate_to_datetime(date) - datetime.now(UTC)
 
 
 def path_of(version: str, resource: str, namespace: str, *more: str) -> str:
-    """The path of a resource in a namespace.
+    """Return the path of a resource in a namespace.
 
     >>> path_of("apps/v1", "deployments", "models"), path_of("v1", "pods", "models", "a", "log")
     ('/apis/apps/v1/namespaces/models/deployments', '/api/v1/namespaces/models/pods/a/log')
@@ -115,11 +144,11 @@ def path_of(version: str, resource: str, namespace: str, *more: str) -> str:
     return "/".join((root, "namespaces", *(quote(part, safe="") for part in (namespace, resource, *more))))
 
 
-def settings_of(environ: Mapping[str, str] = os.environ) -> tuple["Configuration", str, str] | None:
-    """The client's settings, the context and its namespace; None where nothing names a cluster.
+def find_connection(environ: Mapping[str, str] = os.environ) -> Connection | None:
+    """Return a connection to the cluster that the environment names; None where it names none.
 
-    A kubeconfig goes before the service account of a pod. HELM_KUBECONTEXT names another context than the current
-    one, for Helm takes it from there too.
+    A kubeconfig takes precedence over the service account of a pod. HELM_KUBECONTEXT selects another context than
+    the current one, as it does for Helm.
 
     Raises:
         InvalidConfigError: the kubeconfig cannot be used.
@@ -133,10 +162,10 @@ def settings_of(environ: Mapping[str, str] = os.environ) -> tuple["Configuration
     try:
         contexts, current = config.list_kube_config_contexts(file)
     except (config.ConfigException, OSError):
-        return _settings_within(settings)
+        return _connection_in_cluster(settings)
     except (YAMLError, TypeError, KeyError, AttributeError) as err:
         raise InvalidConfigError(f"the kubeconfig cannot be read: {err}. {_WAY_OUT}") from err
-    context = next((found for found in contexts if found["name"] == chosen), None) if chosen else current
+    context = next((each for each in contexts if each["name"] == chosen), None) if chosen else current
     if context is None:
         raise InvalidConfigError(f"the kubeconfig has no context {chosen!r}, which HELM_KUBECONTEXT names. {_WAY_OUT}")
     try:
@@ -145,10 +174,22 @@ def settings_of(environ: Mapping[str, str] = os.environ) -> tuple["Configuration
         raise InvalidConfigError(
             f"the kubeconfig's context {context['name']!r} cannot be used: {err}. {_WAY_OUT}"
         ) from err
-    return settings, str(context["name"]), str(context["context"].get("namespace") or "default")
+    return _connection(settings, str(context["name"]), str(context["context"].get("namespace") or "default"))
 
 
-def _settings_within(settings: "Configuration") -> tuple["Configuration", str, str] | None:
+def connect(environ: Mapping[str, str] = os.environ) -> Connection:
+    """Return a connection to the cluster that the environment names; see `find_connection`.
+
+    Raises:
+        InvalidConfigError: the environment names no cluster, or the kubeconfig cannot be used.
+    """
+    connection = find_connection(environ)
+    if connection is None:
+        raise InvalidConfigError(f"no Kubernetes cluster is configured. {_WAY_OUT}")
+    return connection
+
+
+def _connection_in_cluster(settings: "Configuration") -> Connection | None:
     from kubernetes import config
 
     try:
@@ -159,19 +200,10 @@ def _settings_within(settings: "Configuration") -> tuple["Configuration", str, s
         namespace = _NAMESPACE_FILE.read_text("utf-8").strip()
     except OSError:
         namespace = "default"
-    return settings, IN_CLUSTER, namespace
+    return _connection(settings, IN_CLUSTER, namespace)
 
 
-def connect(environ: Mapping[str, str] = os.environ) -> Connection:
-    """The cluster that the environment names.
-
-    Raises:
-        InvalidConfigError: nothing names one, or the kubeconfig cannot be used.
-    """
+def _connection(settings: "Configuration", context: str, namespace: str) -> Connection:
     from kubernetes.client import ApiClient
 
-    found = settings_of(environ)
-    if found is None:
-        raise InvalidConfigError(f"nothing says which Kubernetes cluster is meant. {_WAY_OUT}")
-    settings, context, namespace = found
     return Connection(ApiClient(settings), context, namespace)

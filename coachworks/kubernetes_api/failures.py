@@ -1,4 +1,4 @@
-"""What Kubernetes refuses becomes one of our errors, with the way out."""
+"""Translation of Kubernetes' refusals into errors of coachworks, with the way out."""
 
 import json
 import re
@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.http_failures import TRANSIENT_STATUSES, innermost_cause, is_untrusted, speaks_no_tls
 
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "WRONG_VERSION_NUMBER")
-_FOR_NOW = frozenset({408, 429, 500, 502, 503, 504})
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]*)")?'
@@ -20,21 +19,26 @@ _WAY_OUT = (
 
 
 class ConflictError(CoachworksError):
-    """Somebody else made or changed the object a moment ago: read it again."""
+    """The object was created or changed by another client in the meantime: read it again."""
+
+
+class ForbiddenError(InvalidConfigError):
+    """A right is missing, or admission control refuses the object (403)."""
 
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Errors of Kubernetes' client become ours.
+    """Translate errors of the Kubernetes client.
 
     Args:
-        where: What to call the cluster in a message.
+        where: Description of the cluster for messages.
 
     Raises:
-        TransientError: it does not answer, or answers that it cannot for now.
-        InvalidConfigError: it does not know us, does not let us, or its certificate is not trusted.
-        NotFoundError: what was asked for does not exist.
-        ConflictError: somebody else changed the object.
+        TransientError: no response, or the server is temporarily unable to respond.
+        ForbiddenError: a right is missing.
+        InvalidConfigError: the credentials are not accepted, or the server's certificate is not trusted.
+        NotFoundError: the object does not exist.
+        ConflictError: another client changed the object.
     """
     import urllib3
     from kubernetes.client import ApiException
@@ -48,47 +52,47 @@ def translated(where: str) -> Iterator[None]:
 
 
 def translation(where: str, status: int, message: str) -> CoachworksError:
-    """The error of ours that says what an answer of the API server means.
+    """Return the error for a response of the API server.
 
     Args:
-        where: What to call the cluster.
-        status: The HTTP status; 0 where there was no answer.
-        message: What was said.
+        where: Description of the cluster.
+        status: HTTP status; 0 if there was no response.
+        message: Message of the server or of the HTTP library.
     """
-    if status == 0 and any(sign in message for sign in _UNTRUSTED):
+    if status == 0 and (is_untrusted(message) or speaks_no_tls(message)):
         return InvalidConfigError(
-            f"the certificate of {where} is not trusted: {_cause(message)}. Correct `certificate-authority` in the "
-            "kubeconfig."
+            f"the certificate of {where} is not trusted: {innermost_cause(message)}. Correct "
+            "`certificate-authority` in the kubeconfig."
         )
     if status == 0:
         return TransientError(
-            f"{where} does not answer ({_cause(message)}). Check KUBECONFIG and that the cluster can be reached, then "
-            "try again."
+            f"{where} does not answer ({innermost_cause(message)}). Check KUBECONFIG and that the cluster can "
+            "be reached, then try again."
         )
     if status == 401:
         return InvalidConfigError(
-            f"{where} does not know who is asking (401). The credentials of the kubeconfig's context have run out or "
-            "are wrong: log in to the cluster anew."
+            f"{where} does not accept the credentials (401). Those of the kubeconfig's context have expired or are "
+            "wrong: log in to the cluster again."
         )
     if status == 403:
         return forbidden(where, message)
     if status == 404:
-        return NotFoundError(f"{where} does not have what was asked for: {message}")
+        return NotFoundError(f"{where} does not have the object: {message}")
     if status == 409:
         return ConflictError(f"{where}: {message}")
-    if status in _FOR_NOW:
+    if status in TRANSIENT_STATUSES:
         return TransientError(f"{where} is busy ({status}): {message}. Try again.")
     return CoachworksError(f"{where} refused ({status}): {message}")
 
 
-def forbidden(where: str, message: str) -> InvalidConfigError:
-    """The error for a right that is missing, as Kubernetes or Helm tell of it, or for what admission refuses."""
-    told = _FORBIDDEN.search(message)
-    if told is None:
-        return InvalidConfigError(f"{where} refuses: {message}")
-    resource = f"{told['resource']}.{told['group']}" if told["group"] else told["resource"]
-    place = f"in the namespace {told['namespace']!r}" if told["namespace"] else "in the whole cluster"
-    return InvalidConfigError(f"{where} does not let {told['user']} {told['verb']} {resource} {place}. {_WAY_OUT}")
+def forbidden(where: str, message: str) -> ForbiddenError:
+    """Return the error for a missing right, from the message of Kubernetes or Helm, or for an admission refusal."""
+    match = _FORBIDDEN.search(message)
+    if match is None:
+        return ForbiddenError(f"{where} refuses: {message}")
+    resource = f"{match['resource']}.{match['group']}" if match["group"] else match["resource"]
+    scope = f"in the namespace {match['namespace']!r}" if match["namespace"] else "in the whole cluster"
+    return ForbiddenError(f"{where} does not let {match['user']} {match['verb']} {resource} {scope}. {_WAY_OUT}")
 
 
 def _message(err: Any) -> str:
@@ -96,15 +100,3 @@ def _message(err: Any) -> str:
         return str(json.loads(err.body)["message"])
     except (TypeError, ValueError, KeyError):
         return str(err.body or err.reason or err).strip()
-
-
-def _cause(message: str) -> str:
-    """The innermost reason that a chain of HTTP libraries tells."""
-    found = re.findall(
-        r"CERTIFICATE_VERIFY_FAILED\][^()]*|WRONG_VERSION_NUMBER|hostname [^()]* doesn't match [^()]*"
-        r"|Connection refused|No route to host|Network is unreachable|Name or service not known"
-        r"|Temporary failure in name resolution|No address associated with hostname|timed out"
-        r"|Connection reset by peer|closed connection without response",
-        message,
-    )
-    return str(found[-1]).strip(" ]:") if found else " ".join(message.split())[:300]

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.http_failures import TRANSIENT_STATUSES, innermost_cause, is_untrusted, shortened, speaks_no_tls
 from coachworks.tracking.address import URI_VARIABLE, Tracking
 from coachworks.tracking.patience import PATIENCE_VARIABLE
 
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "TLS CA certificate bundle", "doesn't match")
 _UNANSWERED = ("failed with exception", "failed with timeout exception", "Connection broken", "Connection aborted")
 # Two clients wrote the same at the same moment, and the server did not sort it out: what is there now, is there.
 _COLLIDED = ("UNIQUE constraint failed", "duplicate key value", "deadlock detected", "could not serialize access")
-_FOR_NOW = frozenset({408, 429, 500, 502, 503, 504})
-_SHORT = 300  # letters of a server's answer that a message repeats
 
 
 class OvertakenError(TransientError):
@@ -57,9 +55,9 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
             f"`mlflow db upgrade {tracking.uri}`."
         )
     collided = code != "RESOURCE_ALREADY_EXISTS" and any(sign in message for sign in _COLLIDED)
-    if collided or status in _FOR_NOW or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
+    if collided or status in TRANSIENT_STATUSES or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
         return TransientError(
-            f"the tracking store {tracking.uri} is busy: {_shortened(message)}. Run again: what is done is kept."
+            f"the tracking store {tracking.uri} is busy: {shortened(message)}. Run again: what is done is kept."
         )
     if code == "RESOURCE_DOES_NOT_EXIST" or status == 404 or "alias" in message:
         return NotFoundError(f"the tracking store {tracking.uri} does not have what was asked for: {message}")
@@ -75,27 +73,27 @@ def _refusal(message: str, code: str, status: int, tracking: Tracking) -> Coachw
         )
     if code == "PERMISSION_DENIED" or status == 403:
         return InvalidConfigError(
-            f"the tracking server {tracking.uri} refuses access (403): {_shortened(message)}. Ask its administrator "
+            f"the tracking server {tracking.uri} refuses access (403): {shortened(message)}. Ask its administrator "
             "for the permission to edit experiments and registered models; a server that refuses every request may "
             "lack its own name in `--allowed-hosts`."
         )
-    if "WRONG_VERSION_NUMBER" in message:
+    if speaks_no_tls(message):
         return InvalidConfigError(
             f"the tracking server {tracking.uri} speaks no TLS: name it as http://…, or one that has a certificate."
         )
-    if any(sign in message for sign in _UNTRUSTED):
+    if is_untrusted(message):
         return InvalidConfigError(
-            f"the certificate of the tracking server {tracking.uri} is not trusted: {_cause(message)}. Set "
+            f"the certificate of the tracking server {tracking.uri} is not trusted: {innermost_cause(message)}. Set "
             "MLFLOW_TRACKING_SERVER_CERT_PATH, or REQUESTS_CA_BUNDLE, to a PEM file with the authority that signed it."
         )
-    if any(sign in message for sign in _UNANSWERED) or status in _FOR_NOW:
+    if any(sign in message for sign in _UNANSWERED) or status in TRANSIENT_STATUSES:
         return TransientError(
-            f"the tracking server {tracking.uri} does not answer ({_cause(message)}). Check the address in "
+            f"the tracking server {tracking.uri} does not answer ({innermost_cause(message)}). Check the address in "
             f"`spec.tracking` or {URI_VARIABLE} and that the server runs, then run again: what is done is kept. "
             f"{PATIENCE_VARIABLE} says how long it is waited for."
         )
     if "must be in the 'active' state" in message:
-        return OvertakenError(f"somebody removed what was being recorded at {tracking.uri}: {_shortened(message)}")
+        return OvertakenError(f"somebody removed what was being recorded at {tracking.uri}: {shortened(message)}")
     return None
 
 
@@ -110,19 +108,3 @@ def _status(err: Exception) -> int:
     if getattr(err, "error_code", "INTERNAL_ERROR") == "INTERNAL_ERROR":  # also what a client's own errors are called
         return 0
     return int(err.get_http_status_code()) if hasattr(err, "get_http_status_code") else 0
-
-
-def _cause(message: str) -> str:
-    """The innermost reason that a chain of HTTP libraries tells."""
-    found = re.findall(
-        r"too many \d{3} error responses|CERTIFICATE_VERIFY_FAILED\][^()]*|Connection refused"
-        r"|Name or service not known|Temporary failure in name resolution|timed out|Connection reset by peer"
-        r"|closed connection without response|TLS CA certificate bundle, invalid path: [^)]*",
-        message,
-    )
-    return found[-1].strip(" ]:") if found else _shortened(message)
-
-
-def _shortened(message: str) -> str:
-    line = " ".join(message.split()).rstrip(".")
-    return line if len(line) <= _SHORT else f"{line[:_SHORT]}…"

@@ -20,7 +20,7 @@ from components import container_images
 from components.deploy.canary.checks import Proof
 from components.deploy.canary.metrics import Rules
 from components.deploy.canary.smoke import choose
-from components.deploy.cluster.lease import hold
+from components.deploy.cluster.lease import hold_lease
 from components.deploy.cluster.namespace import Cluster, open_cluster
 from components.deploy.config import DeployConfig
 from components.deploy.helm.client import Helm
@@ -87,12 +87,12 @@ def open_site(fleet: Fleet, namespace: str | None = None) -> Site:
         InvalidConfigError: there is no cluster to speak to, or no helm.
     """
     deploy = fleet.spec.deploy
-    cluster = open_cluster(namespace or deploy.namespace)
     release = deploy.release or fleet.name
     if len(release) > 40:
         raise InvalidConfigError(
             f"the name of a Helm release must have at most 40 characters; got {release!r}. Set `spec.deploy.release`."
         )
+    cluster = open_cluster(release, namespace or deploy.namespace)
     chart: Path = shipped("charts/fleet")
     return Site(
         fleet=fleet,
@@ -218,12 +218,11 @@ def _earlier(site: Site, current: Values, revision: int | None) -> Values:
 @contextmanager
 def _rollout(site: Site, wish: Wish, config: DeployConfig | None, progress: Progress) -> Iterator[Rollout]:
     settings, canary = config or DeployConfig(), site.fleet.spec.deploy.canary
-    with hold(site.cluster, site.release, wish.by or who(), progress=progress) as held:
+    with hold_lease(site.cluster, wish.by or who()) as lease:
         yield Rollout(
             helm=site.helm,
             cluster=site.cluster,
-            release=site.release,
-            hold=held,
+            lease=lease,
             share=canary.share,
             timeout_s=settings.timeout_s,
             progress=progress,
@@ -246,7 +245,6 @@ def _proof(site: Site, manifest: Manifest, values: Values, progress: Progress) -
         skills.setdefault(SHARED if layout == SHARED else skill, []).append(skill)
     return Proof(
         cluster=site.cluster,
-        release=site.release,
         store=store,
         manifest=manifest,
         skills=skills,

@@ -16,8 +16,9 @@ from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
 from components.deploy.canary.checks import Proof
 from components.deploy.canary.metrics import CANARY, STABLE, Verdict
-from components.deploy.cluster.lease import Hold, LostError
+from components.deploy.cluster.lease import LeaseLock, LostError
 from components.deploy.cluster.namespace import Cluster
+from components.deploy.cluster.readiness import wait_until_gone, wait_until_ready
 from components.deploy.helm.client import Helm
 from components.deploy.helm.manifests import read_deployments
 from components.deploy.rollout_plan import route
@@ -65,8 +66,7 @@ class Rollout:
     Args:
         helm: The release.
         cluster: Where it is.
-        release: Its name.
-        hold: The lease.
+        lease: The lease.
         share: Share of a group's pods that is canary.
         timeout_s: Longest that pods may take to be ready, in seconds.
         progress: Is told how it goes.
@@ -74,8 +74,7 @@ class Rollout:
 
     helm: Helm
     cluster: Cluster
-    release: str
-    hold: Hold
+    lease: LeaseLock
     share: float
     timeout_s: float
     progress: Progress
@@ -180,12 +179,12 @@ class Rollout:
 
     def _canary_pods(self, renewed: Mapping[str, int]) -> dict[str, int]:
         """Pods of each group's canary: its share of all the group's pods, one at least."""
-        there = {each.group: each.wanted for each in self.cluster.deployments(self.release) if each.track == STABLE}
+        there = {each.group: each.desired for each in self.cluster.deployments() if each.track == STABLE}
         shares = {group: there.get(group, wanted) * self.share / (1 - self.share) for group, wanted in renewed.items()}
         return {group: max(1, math.floor(share + 0.5)) for group, share in shares.items()}
 
     def _upgrade(self, stage: str, values: Values, description: str) -> int:
-        self.hold.check()
+        self.lease.check()
         with self._timed(stage) as took:
             took.revision = self.helm.upgrade(values, description)
             self.progress.note(f"revision {took.revision}: {description}")
@@ -193,8 +192,8 @@ class Rollout:
         return took.revision
 
     def _wait(self, manifest: str, *, fail_fast: bool = True) -> None:
-        self.cluster.wait(
-            self.release,
+        wait_until_ready(
+            self.cluster,
             read_deployments(manifest).names,
             timeout_s=self.timeout_s,
             progress=self.progress,
@@ -229,12 +228,12 @@ class Rollout:
         manifest = self.helm.manifest()
         self._wait(manifest, fail_fast=False)
         removed = [name for name in now.names if name not in read_deployments(manifest).names]
-        self.cluster.gone(self.release, removed, timeout_s=self.timeout_s)
+        wait_until_gone(self.cluster, removed, timeout_s=self.timeout_s)
 
     def _remove(self) -> None:
         names = read_deployments(self.helm.manifest()).names if self.helm.history() else []
         self.helm.uninstall()
-        self.cluster.gone(self.release, names, timeout_s=self.timeout_s)
+        wait_until_gone(self.cluster, names, timeout_s=self.timeout_s)
 
     def _latest(self) -> int:
         latest = self.helm.status()

@@ -63,8 +63,8 @@ def standing(site: Site) -> Standing | None:
     if latest is None:
         return None
     values = site.helm.values()
-    deployments = {(each.group, each.track): each for each in site.cluster.deployments(site.release)}
-    pods = site.cluster.pods(site.release)
+    deployments = {(each.group, each.track): each for each in site.cluster.deployments()}
+    pods = site.cluster.pods()
     skills = []
     for name, entry in values.get("skills", {}).items():
         layout = str(entry.get("layout", SHARED))
@@ -79,7 +79,7 @@ def standing(site: Site) -> Standing | None:
                 service=str(entry.get("serviceName") or name),
                 port=int(entry.get("port", PORT)),
                 ready=_ready(stable),
-                wanted=stable.wanted if stable else 0,
+                wanted=stable.desired if stable else 0,
                 canary=_ready(canary),
             )
         )
@@ -89,7 +89,7 @@ def standing(site: Site) -> Standing | None:
         revision=latest.revision,
         description=f"{latest.status}, {latest.description}",
         skills=tuple(skills),
-        troubles={pod.name: pod.trouble for pod in pods if pod.trouble and not pod.terminating},
+        troubles={pod.name: pod.problem for pod in pods if pod.problem and not pod.terminating},
     )
 
 

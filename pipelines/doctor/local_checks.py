@@ -3,9 +3,10 @@
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
+from coachworks.kubernetes_api import find_connection
 from pipelines.doctor.findings import Checks, Finding, failed, found, skipped
-from pipelines.doctor.namespace import NAMESPACE, Namespace, open_namespace
-from pipelines.kubeflow import Kubeflow, open_kubeflow
+from pipelines.doctor.namespace import NAMESPACE, NamespaceChecks
+from pipelines.kubeflow import Kubeflow, RunPods, open_kubeflow
 from pipelines.submit import refuse_unfit
 
 FILE, KUBEFLOW, RUNS = "fleet file", "Kubeflow Pipelines", "Kubeflow Pipelines: runs"
@@ -34,14 +35,14 @@ def check_kubeflow(cluster: Cluster) -> tuple[Kubeflow | None, list[Finding]]:
     return (None if checks.broken else kubeflow), checks.findings
 
 
-def check_namespace(cluster: Cluster, kubeflow: Kubeflow | None) -> tuple[Namespace | None, list[Finding]]:
+def check_namespace(cluster: Cluster, kubeflow: Kubeflow | None) -> tuple[RunPods | None, list[Finding]]:
     """What the kubeconfig shows of the pipelines' namespace."""
     name = cluster.namespace or (kubeflow.namespace if kubeflow else None) or "kubeflow"
     checks = Checks()
     with checks.about(NAMESPACE):
-        namespace = open_namespace(name)
-        if namespace is None:
+        connection = find_connection()
+        if connection is None:
             return None, [skipped(NAMESPACE, "no kubeconfig")]
-        checks.add(*namespace.check(cluster))
-        return namespace, checks.findings
+        checks.add(*NamespaceChecks(connection, name).run(cluster))
+        return RunPods(connection, name), checks.findings
     return None, checks.findings

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 from coachworks.errors import CoachworksError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
-from coachworks.kubernetes_api import Trouble
+from coachworks.kubernetes_api import PodProblem
 from pipelines.doctor.bucket import ScratchPrefix
 from pipelines.doctor.findings import Finding, found
-from pipelines.doctor.namespace import Namespace
 from pipelines.doctor.pod_report import from_log, read_report
 from pipelines.doctor.visit import REPORT
-from pipelines.kubeflow import Kubeflow, RemoteRun
+from pipelines.kubeflow import Kubeflow, RemoteRun, RunPods
 from pipelines.submit import for_pods
 
 if TYPE_CHECKING:
@@ -58,16 +57,14 @@ class Visit:
 
     Args:
         kubeflow: Where it runs.
-        namespace: What Kubernetes says of it; None where nobody may look.
+        pods: The pods of its runs; None without a kubeconfig.
         fleet: The fleet, located.
         name: Name of the visit: a folder of the store under `doctor/`.
         alone: Whether this machine could leave nothing there.
     """
 
-    def __init__(
-        self, kubeflow: Kubeflow, namespace: Namespace | None, fleet: Fleet, name: str, *, alone: bool
-    ) -> None:
-        self._kubeflow, self._namespace, self._fleet, self._name, self._alone = kubeflow, namespace, fleet, name, alone
+    def __init__(self, kubeflow: Kubeflow, pods: RunPods | None, fleet: Fleet, name: str, *, alone: bool) -> None:
+        self._kubeflow, self._pods, self._fleet, self._name, self._alone = kubeflow, pods, fleet, name, alone
         self._corner = ScratchPrefix.of(fleet.spec.store, name)
         self._experiment = ""
         self._run: RemoteRun | None = None
@@ -104,7 +101,7 @@ class Visit:
         """
         assert self._run is not None  # noqa: S101 — __enter__ started it
         started = time.monotonic()
-        trouble: Trouble | None = None
+        trouble: PodProblem | None = None
         while True:
             if (findings := self._left()) is not None:
                 return [*findings, self._came(started)]
@@ -113,8 +110,8 @@ class Visit:
                 printed = self._printed(run)
                 findings = from_log(printed)
                 return [self._silent(run, printed)] if findings is None else [*findings, self._came(started)]
-            trouble = self._namespace.trouble(run.id) if self._namespace else None
-            if trouble is not None and trouble.lasting:
+            trouble = self._pods.problem(run.id) if self._pods else None
+            if trouble is not None and trouble.permanent:
                 return [self._hindered(trouble)]
             if time.monotonic() - started > timeout_s:
                 return [self._late(run, trouble, timeout_s)]
@@ -138,18 +135,18 @@ class Visit:
                 with contextlib.suppress(CoachworksError):
                     if printed := self._kubeflow.log(run.id, f"{workflow}-{template}{number}"):
                         return printed
-        return self._namespace.logs(run.id) if self._namespace else ""
+        return self._pods.logs(run.id) if self._pods else ""
 
     def _came(self, started: float) -> Finding:
         return found(POD, f"{self.image}, in {time.monotonic() - started:.0f} s")
 
-    def _hindered(self, trouble: Trouble) -> Finding:
+    def _hindered(self, trouble: PodProblem) -> Finding:
         said, cluster = f"{trouble.reason}: {trouble.message}", self._fleet.spec.cluster
         if trouble.reason in _IMAGE_TROUBLE:
             return found(POD, "no image", f"{said}. {_get_image(self.image, cluster)}")
         return found(POD, "does not start", f"{said}. {_mend(trouble.message)}")
 
-    def _late(self, run: RemoteRun, trouble: Trouble | None, timeout_s: float) -> Finding:
+    def _late(self, run: RemoteRun, trouble: PodProblem | None, timeout_s: float) -> Finding:
         if trouble is not None:
             if trouble.reason == "Unschedulable":
                 way_out = "No node has room or fits: lower `requests`, or correct `nodeSelector` and `tolerations`, "
@@ -172,7 +169,7 @@ class Visit:
 
     def _silent(self, run: RemoteRun, printed: str) -> Finding:
         told = next((task.error for task in run.tasks if task.error), run.error)
-        told = told or (self._namespace.complaint(run.id) if self._namespace else "")
+        told = told or (self._pods.refusal(run.id) if self._pods else "")
         last = _last_lines(printed)
         said = "; ".join(text for text in (told, f"it printed: {last}" if last else "") if text)
         return found(

@@ -35,7 +35,7 @@ def make_rounds(fleet: Fleet, *, pod: bool, timeout_s: float, tell: Callable[[st
     kubeflow, findings = check_kubeflow(fleet.spec.cluster)
     checks.add(*findings)
     tell("asking Kubernetes")
-    namespace, findings = check_namespace(fleet.spec.cluster, kubeflow)
+    pods, findings = check_namespace(fleet.spec.cluster, kubeflow)
     checks.add(*findings)
     corner = ScratchPrefix.of(fleet.spec.store, name) if fleet.spec.store.startswith("s3://") else None
     try:
@@ -51,7 +51,7 @@ def make_rounds(fleet: Fleet, *, pod: bool, timeout_s: float, tell: Callable[[st
         tell("starting a pod")
         return put_together(
             checks.findings,
-            _from_pod(Visit(kubeflow, namespace, fleet, name, alone=not _left(checks)), timeout_s, tell),
+            _from_pod(Visit(kubeflow, pods, fleet, name, alone=not _left(checks)), timeout_s, tell),
         )
     finally:
         if corner is not None and _left(checks):

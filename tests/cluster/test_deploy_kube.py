@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
-from components.deploy.cluster.lease import BusyError, hold
-from components.deploy.cluster.namespace import Cluster, RolloutError, open_cluster
-from components.deploy.cluster.pod_http import Conversation, ask
+from components.deploy.cluster.lease import BusyError, LeaseLock, hold_lease
+from components.deploy.cluster.namespace import Cluster, open_cluster
+from components.deploy.cluster.pod_http import PodClient
+from components.deploy.cluster.readiness import RolloutError, wait_until_gone, wait_until_ready
 from components.deploy.helm.client import Helm, HelmError, UnfinishedError
 from helms import BOTH, find
 from lab import Lab, until
@@ -49,20 +50,6 @@ spec:
           command: [/bin/busybox, sh, -c, {{ toJson .Values.command }}]
           resources: {requests: {cpu: 10m, memory: 16Mi}}
           readinessProbe: {httpGet: {path: {{ .Values.probe }}, port: 3000}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: {{ .Release.Name }}, labels: {{ toJson $labels }}}
-spec: {ports: [{port: 8080, targetPort: 3000}], selector: {{ toJson $labels }}}
----
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {name: {{ .Release.Name }}-shared, labels: {{ toJson $labels }}}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .Release.Name }}-shared}
-  minReplicas: {{ .Values.replicas }}
-  maxReplicas: 4
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 1000}}}]
 """
 HOOK_YAML = """\
 {{- if .Values.stuck }}
@@ -115,7 +102,7 @@ def namespace(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def cluster(namespace: str) -> Cluster:
-    return open_cluster(namespace)
+    return open_cluster(RELEASE, namespace)
 
 
 @pytest.fixture
@@ -150,9 +137,9 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     assert release.status() is None
     assert release.history() == []
     assert release.upgrade(values("one", extra={"a": 1}), "the first: {one}, 'quoted'") == 1
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     assert release.upgrade(values("two", replicas=2), "the second") == 2
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     (latest,) = [release.status()]
     assert (latest.revision, latest.status, latest.description) == (2, "deployed", "the second")
     assert release.values() == values("two", replicas=2), "values of before do not linger"
@@ -162,8 +149,8 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     with pytest.raises(NotFoundError, match="no such release or revision of 'tiny'"):
         release.values(9)
     assert release.rollback(1) == 3
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    until("one pod", lambda: len([pod for pod in cluster.pods(RELEASE) if not pod.terminating]) == 1, within_s=20)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    until("one pod", lambda: len([pod for pod in cluster.pods() if not pod.terminating]) == 1, within_s=20)
     assert [(made.revision, made.status) for made in release.history()] == [
         (1, "superseded"),
         (2, "superseded"),
@@ -174,7 +161,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     assert release.upgrade(values("one"), "the fourth") == 4
     assert [made.revision for made in release.history()] == [2, 3, 4], "history is kept as long as was said"
     release.uninstall()
-    cluster.gone(RELEASE, [DEPLOYMENT], timeout_s=30)
+    wait_until_gone(cluster, [DEPLOYMENT], timeout_s=30)
     assert release.status() is None
     release.uninstall()
 
@@ -187,7 +174,7 @@ def test_an_installation_that_was_killed_is_removed(helm, cluster):
     assert "revision 1 was left unfinished (pending-install): removed the release" in release.recover()
     assert release.recover() is None
     assert release.upgrade(values(), "anew") == 1
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
 
 
 @BOTH
@@ -202,7 +189,7 @@ def test_an_upgrade_that_was_killed_is_taken_back(command, helm, cluster):
     assert release.recover() == "revision 2 was left unfinished (pending-upgrade): back to revision 1, as revision 3"
     assert release.values() == values("one")
     assert release.status().status == "deployed"
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     assert release.upgrade(values("three"), "goes on") == 4
 
 
@@ -215,7 +202,7 @@ def test_a_rollback_that_was_killed_is_taken_back(helm, cluster):
         release.upgrade(values(), "refused")
     assert release.recover() == "revision 3 was left unfinished (pending-rollback): back to revision 2, as revision 4"
     assert release.values() == values("two")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
 
 
 def test_what_somebody_scaled_or_changed_by_hand_is_overwritten(helm, cluster, lab, namespace):
@@ -224,9 +211,9 @@ def test_what_somebody_scaled_or_changed_by_hand_is_overwritten(helm, cluster, l
     lab.kubectl("-n", namespace, "scale", "deployment", DEPLOYMENT, "--replicas=3")
     lab.kubectl("-n", namespace, "set", "image", f"deployment/{DEPLOYMENT}", "answers=lab/other:1")
     release.upgrade(values(replicas=2), "the second")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    (state,) = cluster.deployments(RELEASE)
-    assert state.wanted == 2
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    (state,) = cluster.deployments()
+    assert state.desired == 2
 
 
 def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
@@ -243,8 +230,8 @@ def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
     ):
         Helm(namespace, RELEASE, release.chart).upgrade(values(), "may not")
     with pytest.raises(InvalidConfigError, match=r"charts/platform with `rbac.create`"):
-        open_cluster(namespace).pods(RELEASE)
-    assert not open_cluster(namespace).can("list", "secrets")
+        open_cluster(RELEASE, namespace).pods()
+    assert not open_cluster(RELEASE, namespace).connection.allows("list", "secrets", namespace)
 
 
 def kubeconfig_of_stranger(lab: Lab, namespace: str, folder: Path) -> Path:
@@ -259,18 +246,14 @@ def kubeconfig_of_stranger(lab: Lab, namespace: str, folder: Path) -> Path:
 
 def test_what_is_there_is_told(helm, cluster):
     helm().upgrade(values(), "the first")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    (deployment,) = cluster.deployments(RELEASE)
-    assert (deployment.group, deployment.track, deployment.wanted, deployment.available) == ("shared", "stable", 1, 1)
-    (pod,) = cluster.pods(RELEASE, group="shared", track="stable")
-    assert (pod.deployment, pod.ready, pod.phase, pod.trouble) == (DEPLOYMENT, True, "Running", "")
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    (deployment,) = cluster.deployments()
+    assert (deployment.group, deployment.track, deployment.desired, deployment.available) == ("shared", "stable", 1, 1)
+    (pod,) = cluster.pods(group="shared", track="stable")
+    assert (pod.deployment, pod.ready, pod.phase, pod.problem) == (DEPLOYMENT, True, "Running", "")
     assert pod.address.startswith("10.")
-    (service,) = cluster.services(RELEASE)
-    assert (service.name, service.port, service.target_port) == (RELEASE, 8080, "3000")
-    (scaler,) = cluster.autoscalers(RELEASE)
-    assert (scaler.deployment, scaler.least, scaler.most, scaler.target) == (DEPLOYMENT, 1, 4, 1000)
-    assert cluster.can("create", "deployments.apps")
-    assert cluster.pods(RELEASE, track="canary") == []
+    assert cluster.connection.allows("create", "deployments.apps", cluster.namespace)
+    assert cluster.pods(track="canary") == []
 
 
 @pytest.mark.parametrize(
@@ -280,29 +263,29 @@ def test_what_is_there_is_told(helm, cluster):
         (
             {"init": "echo fetching; echo heads/3f is not in the store; exit 1"},
             {"CrashLoopBackOff"},
-            "the container models ended with exit status 1; it said last: heads/3f is not in the store",
+            "the container models ended with exit status 1; its last log line: heads/3f is not in the store",
         ),
         (
             {"command": "echo no port; exit 3"},
             {"CrashLoopBackOff"},
-            "the container answers ended with exit status 3; it said last: no port",
+            "the container answers ended with exit status 3; its last log line: no port",
         ),
     ],
 )
 def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reasons, said):
     release = helm()
     release.upgrade(values(), "well")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     release.upgrade(values() | broken, "broken")
     started = time.monotonic()
     with pytest.raises(RolloutError, match=said) as caught:
-        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=200)
+        wait_until_ready(cluster, [DEPLOYMENT], timeout_s=200)
     assert time.monotonic() - started < 60
     assert caught.value.reason in reasons
-    assert caught.value.lasting
-    assert any(pod.ready for pod in cluster.pods(RELEASE))
+    assert caught.value.permanent
+    assert any(pod.ready for pod in cluster.pods())
     release.rollback(1)
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
 
 
 def test_a_pod_that_never_gets_ready_is_told_with_its_probe(helm, cluster):
@@ -310,51 +293,62 @@ def test_a_pod_that_never_gets_ready_is_told_with_its_probe(helm, cluster):
     with pytest.raises(
         RolloutError, match=r"0 of 1 pods are available after 15 s; pod .*: Readiness probe failed.* 404"
     ):
-        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=15)
+        wait_until_ready(cluster, [DEPLOYMENT], timeout_s=15)
 
 
 def test_a_pod_that_no_node_has_room_for_and_one_that_may_not_be_are_told(helm, cluster, lab, namespace):
     lab.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     helm().upgrade(values(), "not permitted")
-    with pytest.raises(RolloutError, match=r"Kubernetes makes no pod: .*violates PodSecurity") as caught:
-        cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    assert caught.value.lasting
+    with pytest.raises(RolloutError, match=r"Kubernetes creates no pod: .*violates PodSecurity") as caught:
+        wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    assert caught.value.permanent
 
 
 def test_a_pod_is_asked_through_a_port_forward(helm, cluster):
     helm().upgrade(values("hello"), "the first")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    (pod,) = cluster.pods(RELEASE)
-    with Conversation(cluster, pod.name) as conversation:
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    (pod,) = cluster.pods()
+    with PodClient(cluster, pod.name) as client:
         for _ in range(3):
-            reply = conversation.ask("GET", "/index.html")
+            reply = client.request("GET", "/index.html")
             assert (reply.status, reply.body) == (200, b"hello\n")
-        assert conversation.ask("GET", "/none").status == 404
-    with pytest.raises(TransientError, match=rf"the pod {pod.name} does not answer on port 81"):
-        ask(cluster, pod.name, "GET", "/", port=81)
-    with pytest.raises(NotFoundError, match='pods "none" not found'):
-        ask(cluster, "none", "GET", "/")
+        assert client.request("GET", "/none").status == 404
+    refused = pytest.raises(TransientError, match=rf"the pod {pod.name} does not answer on port 81")
+    with PodClient(cluster, pod.name, port=81) as client, refused:
+        client.request("GET", "/")
+    with PodClient(cluster, "none") as client, pytest.raises(NotFoundError, match='pods "none" not found'):
+        client.request("GET", "/")
 
 
 def test_a_conversation_with_a_pod_that_is_deleted_ends_with_an_error(helm, cluster, lab, namespace):
     helm().upgrade(values(), "the first")
-    cluster.wait(RELEASE, [DEPLOYMENT], timeout_s=60)
-    (pod,) = cluster.pods(RELEASE)
-    with Conversation(cluster, pod.name, timeout_s=5) as conversation:
-        assert conversation.ask("GET", "/").status == 200
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    (pod,) = cluster.pods()
+    with PodClient(cluster, pod.name, timeout_s=5) as client:
+        assert client.request("GET", "/").status == 200
         lab.kubectl("-n", namespace, "delete", "pod", pod.name, "--grace-period=1")
         with pytest.raises((TransientError, NotFoundError)):
-            conversation.ask("GET", "/")
+            client.request("GET", "/")
 
 
 HOLDER = """
 import sys, time
 from components.deploy.cluster.namespace import open_cluster
-from components.deploy.cluster.lease import hold
-with hold(open_cluster(sys.argv[1]), "tiny", "bob@desk", duration_s=4):
+from components.deploy.cluster.lease import hold_lease
+with hold_lease(open_cluster("tiny", sys.argv[1]), "bob@desk", duration_s=4):
     print("held", flush=True)
     time.sleep(300)
 """
+
+
+def can_acquire(cluster: Cluster) -> bool:
+    lock = LeaseLock(cluster, "eve", 4)
+    try:
+        lock.acquire()
+    except BusyError:
+        return False
+    lock.unlock()
+    return True
 
 
 def test_a_lease_keeps_others_away_until_its_holder_is_gone(cluster, namespace, lab):
@@ -365,20 +359,21 @@ def test_a_lease_keeps_others_away_until_its_holder_is_gone(cluster, namespace, 
         for _ in range(3):  # longer than it lasts without renewal
             with (
                 pytest.raises(BusyError, match="'tiny' is being changed by bob@desk since 20"),
-                hold(cluster, "tiny", "ann"),
+                hold_lease(cluster, "ann"),
             ):
                 pytest.fail("held twice")
             time.sleep(2)
     finally:
         other.kill()
         other.wait()
-    with pytest.raises(BusyError), hold(cluster, "tiny", "ann"):
+    with pytest.raises(BusyError), hold_lease(cluster, "ann"):
         pytest.fail("taken over at once")
     started = time.monotonic()
-    with hold(cluster, "tiny", "ann", duration_s=4, wait_s=20) as held:
-        assert 1 < time.monotonic() - started < 12
+    until("the lease to expire", lambda: can_acquire(cluster), within_s=20)
+    assert 1 < time.monotonic() - started < 12
+    with hold_lease(cluster, "ann", duration_s=4) as lock:
         time.sleep(6)
-        held.check()
+        lock.check()
         (lease,) = lab.get("-n", namespace, "leases")["items"]
         assert lease["metadata"]["name"] == "coachworks-tiny"
         assert lease["spec"]["holderIdentity"].startswith("ann_")

@@ -128,9 +128,8 @@ def pod_of(metadata: dict[str, Any], *, restarts: int = 0, ready: bool = True) -
 class LabelledCluster(Cluster):
     """A cluster that tells pods by their labels, as a real API server does."""
 
-    def pods(self, release: str, group: str | None = None, track: str | None = None) -> list[PodState]:
-        found = super().pods(release, group, track)
-        return [pod for pod in found if group in {None, pod.group} and track in {None, pod.track}]
+    def pods(self, group: str | None = None, track: str | None = None) -> list[PodState]:
+        return [pod for pod in super().pods(group, track) if group in {None, pod.group} and track in {None, pod.track}]
 
 
 def put_backbone(store: Store, digest: str = BACKBONE) -> None:

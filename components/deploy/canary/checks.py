@@ -12,7 +12,7 @@ from coachworks.store import Store
 from components.deploy.canary.metrics import CANARY, STABLE, Meter, Rules, Verdict, judge, read_metrics
 from components.deploy.canary.smoke import SmokePhoto, smoke_test
 from components.deploy.cluster.namespace import Cluster, PodState
-from components.deploy.cluster.pod_http import Conversation
+from components.deploy.cluster.pod_http import PodClient
 
 _READINGS = 10  # of the pods' metrics in a bake, at least
 _LONGEST_PAUSE_S = 10.0
@@ -36,7 +36,6 @@ class Proof:
 
     Attributes:
         cluster: Where its pods are.
-        release: The Helm release.
         store: Where the photos are.
         manifest: What the new pods answer with.
         skills: Skills by group.
@@ -47,7 +46,6 @@ class Proof:
     """
 
     cluster: Cluster
-    release: str
     store: Store
     manifest: Manifest
     skills: Mapping[str, Sequence[str]]
@@ -101,14 +99,14 @@ class Proof:
         return verdict
 
     def _ready(self, group: str, track: str) -> list[PodState]:
-        return [pod for pod in self.cluster.pods(self.release, group, track) if pod.ready and not pod.terminating]
+        return [pod for pod in self.cluster.pods(group, track) if pod.ready and not pod.terminating]
 
     def _ask(self, pod: PodState, group: str, photos: Mapping[str, Sequence[SmokePhoto]]) -> int:
         own = {skill: self.manifest.skills[skill] for skill in self.skills[group]}
         expected = self.manifest.model_copy(update={"skills": own})
         try:
-            with Conversation(self.cluster, pod.name) as conversation:
-                report = smoke_test(conversation, photos, self.store, expected)
+            with PodClient(self.cluster, pod.name) as client:
+                report = smoke_test(client, photos, self.store, expected)
         except (TransientError, NotFoundError) as err:
             raise UnfitError(f"the pod {pod.name} did not answer the smoke test: {err}") from err
         if not report.passed:
@@ -157,16 +155,16 @@ class _Watch:
     def _check(self, group: str, ready: Sequence[PodState]) -> None:
         for pod in ready:
             if pod.restarts > self.restarts.setdefault(pod.name, pod.restarts):
-                raise UnfitError(f"the canary pod {pod.name} was started again while it had traffic. {pod.trouble}")
-        known = {pod.name: pod for pod in self.proof.cluster.pods(self.proof.release, group, CANARY)}
+                raise UnfitError(f"the canary pod {pod.name} was started again while it had traffic. {pod.problem}")
+        known = {pod.name: pod for pod in self.proof.cluster.pods(group, CANARY)}
         if not ready:
-            told = next((pod.trouble for pod in known.values() if pod.trouble), "its pods are not ready")
+            told = next((pod.problem for pod in known.values() if pod.problem), "its pods are not ready")
             raise UnfitError(f"the canary of {group} does not stay up: {told}")
 
     def _read(self, pod: PodState, track: str) -> None:
         try:
-            with Conversation(self.proof.cluster, pod.name) as conversation:
-                text = conversation.ask("GET", "/metrics").body.decode("utf-8", "replace")
+            with PodClient(self.proof.cluster, pod.name) as client:
+                text = client.request("GET", "/metrics").body.decode("utf-8", "replace")
         except (TransientError, NotFoundError) as err:
             if track == CANARY:
                 raise UnfitError(f"the canary pod {pod.name} does not answer: {err}") from err
@@ -190,10 +188,10 @@ class _Watch:
     def _ask_stable(self, pod: PodState, photos: Mapping[str, Sequence[SmokePhoto]]) -> None:
         """The answers are of no interest: only how long they take."""
         try:
-            with Conversation(self.proof.cluster, pod.name) as conversation:
+            with PodClient(self.proof.cluster, pod.name) as client:
                 for photo in (photo for own in photos.values() for photo in own):
                     body = self.proof.store.read(photo.uri)
-                    conversation.ask("POST", "/v1/predict", body, {"Content-Type": "application/octet-stream"})
+                    client.request("POST", "/v1/predict", body, {"Content-Type": "application/octet-stream"})
                     self.sent += 1
         except (TransientError, NotFoundError):
             return

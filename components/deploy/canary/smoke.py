@@ -15,7 +15,7 @@ from coachworks.models.manifest import Manifest
 from coachworks.store import Store
 from components.deploy.canary.smoke_photos import SmokePhoto, choose
 
-__all__ = ["Conversation", "Reply", "SmokePhoto", "SmokeReport", "choose", "smoke_test"]
+__all__ = ["PodClient", "Reply", "SmokePhoto", "SmokeReport", "choose", "smoke_test"]
 
 _ATTEMPTS, _PAUSE_S = 3, 1.0
 _BUSY = HTTPStatus.SERVICE_UNAVAILABLE
@@ -38,10 +38,12 @@ class Reply(Protocol):
         """How long it took."""
 
 
-class Conversation(Protocol):
+class PodClient(Protocol):
     """Requests to one pod; see `components.deploy.cluster.pod_http`."""
 
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """One request; a CoachworksError where the pod does not answer."""
 
 
@@ -66,12 +68,12 @@ class SmokeReport:
 
 
 def smoke_test(
-    conversation: Conversation, photos: Mapping[str, Sequence[SmokePhoto]], store: Store, manifest: Manifest
+    client: PodClient, photos: Mapping[str, Sequence[SmokePhoto]], store: Store, manifest: Manifest
 ) -> SmokeReport:
     """Ask one pod about the photos, and which versions it answers with.
 
     Args:
-        conversation: With a pod, on its port for all skills.
+        client: Client of a pod, on its port for all skills.
         photos: What `choose` gave; those of skills that `manifest` does not name are left out.
         store: Where the photos are.
         manifest: What the pod shall answer with.
@@ -86,10 +88,10 @@ def smoke_test(
     asked, slowest_s = 0, 0.0
     failures = [f"{skill}: there is no photo to ask about" for skill in manifest.skills if not photos.get(skill)]
     try:
-        failures += _wrong_versions(conversation, manifest)
+        failures += _wrong_versions(client, manifest)
         for expected in by_photo.values():
             skills = quote(",".join(photo.skill for photo in expected))
-            reply = _asked(conversation, "POST", f"/v1/predict?skills={skills}", _photo(store, expected[0]))
+            reply = _asked(client, "POST", f"/v1/predict?skills={skills}", _photo(store, expected[0]))
             asked, slowest_s = asked + len(expected), max(slowest_s, reply.seconds)
             failures += _wrong_answers(reply, expected, manifest)
     except _SilentError as err:
@@ -101,12 +103,12 @@ class _SilentError(Exception):
     """The pod gives no answer at all: there is no point in asking on."""
 
 
-def _asked(conversation: Conversation, method: str, path: str, body: bytes | None = None) -> Reply:
+def _asked(client: PodClient, method: str, path: str, body: bytes | None = None) -> Reply:
     """The reply to one request. A pod under traffic may have its hands full for a moment, a connection may break."""
     headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            reply = conversation.ask(method, path, body, headers)
+            reply = client.request(method, path, body, headers)
         except CoachworksError as err:
             if attempt == _ATTEMPTS:
                 raise _SilentError(f"the pod gives no answer: {err}") from err
@@ -127,8 +129,8 @@ def _photo(store: Store, photo: SmokePhoto) -> bytes:
     return data
 
 
-def _wrong_versions(conversation: Conversation, manifest: Manifest) -> Iterator[str]:
-    reply = _asked(conversation, "GET", "/v1/skills")
+def _wrong_versions(client: PodClient, manifest: Manifest) -> Iterator[str]:
+    reply = _asked(client, "GET", "/v1/skills")
     served = _part(reply, "skills")
     if served is None:
         yield f"/v1/skills: {_told(reply)}"

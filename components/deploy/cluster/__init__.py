@@ -1,1 +1,1 @@
-"""The cluster: a namespace, the state of its objects, readiness, the lease, and requests to pods."""
+"""The cluster: objects of a release, their state and readiness, the lease, and HTTP requests to pods."""

@@ -1,4 +1,4 @@
-"""Who is deploying a release: one at a time, by a Lease that its holder renews and others take over when it runs out.
+"""Lock on a release, so that one deployer changes it at a time: a Lease that expires when its holder stops renewing it.
 
 Times are those of the API server's clock, so that machines whose clocks differ agree.
 """
@@ -15,78 +15,67 @@ from typing import Any
 
 from coachworks.errors import CoachworksError, NotFoundError, TransientError
 from coachworks.kubernetes_api import ConflictError, path_of
-from coachworks.progress import SILENT, Progress
 from components.deploy.cluster.namespace import Cluster
 
 _VERSION = "coordination.k8s.io/v1"
-_TRIES = 5  # to write over what others write at the same moment
-_EVERY_S = 1.0
-_GRACE = timedelta(seconds=2)  # the server's clock is known to the second only
+_ATTEMPTS = 5  # of a write that conflicts with other clients' writes
+_GRACE = timedelta(seconds=2)  # the Date header, by which time is measured, has a resolution of one second
 
 
 class BusyError(CoachworksError):
-    """Somebody else holds the lease.
-
-    Attributes:
-        holder: Who.
-        since: Since when, or None where the lease does not say.
-    """
-
-    def __init__(self, message: str, *, holder: str, since: datetime | None) -> None:
-        super().__init__(message)
-        self.holder, self.since = holder, since
+    """Another deployer holds the lease."""
 
 
 class LostError(CoachworksError):
-    """The lease could not be renewed in time, or was taken away: somebody else may hold it now."""
+    """The lease was not renewed in time, or was removed or taken over: another deployer may hold it now."""
 
 
 @dataclass(frozen=True)
-class _Term:
-    """What a Lease says: who has it, since when, until when."""
+class _LeaseState:
+    """Holder of a Lease, with the times of its acquisition and expiry."""
 
     holder: str
     acquired: datetime | None
-    ends: datetime
+    expires: datetime
 
     @classmethod
-    def of(cls, lease: Any) -> "_Term":
+    def of(cls, lease: Any) -> "_LeaseState":
         spec = lease.get("spec") or {}
-        renewed = _read(spec.get("renewTime")) or datetime.min.replace(tzinfo=UTC)
+        renewed = _parse(spec.get("renewTime")) or datetime.min.replace(tzinfo=UTC)
         duration = timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
-        return cls(str(spec.get("holderIdentity") or ""), _read(spec.get("acquireTime")), renewed + duration + _GRACE)
+        return cls(str(spec.get("holderIdentity") or ""), _parse(spec.get("acquireTime")), renewed + duration + _GRACE)
 
 
-class Hold:
-    """A lease that is held; `hold` makes it.
+class LeaseLock:
+    """Lock on a release by its Lease `coachworks-<release>`; see `hold_lease`.
 
     Args:
-        cluster: The cluster and namespace.
-        release: The release.
-        holder: Who we are.
-        duration_s: How long it stays ours without renewal.
+        cluster: The release.
+        holder: Name of the deployer.
+        duration_s: Seconds after the last renewal at which the lease expires.
     """
 
-    def __init__(self, cluster: Cluster, release: str, holder: str, duration_s: float) -> None:
-        self._api = cluster.connection.hurried(duration_s / 3)
-        self._release, self._duration_s = release, duration_s
-        self._name = f"coachworks-{release}"
-        self._folder = path_of(_VERSION, "leases", cluster.namespace)
+    def __init__(self, cluster: Cluster, holder: str, duration_s: float) -> None:
+        # A renewal is due every third of the duration: a request that takes longer is of no use.
+        self._api = cluster.connection.with_timeout(duration_s / 3)
+        self._release, self._duration_s = cluster.release, duration_s
+        self._name = f"coachworks-{cluster.release}"
+        self._collection = path_of(_VERSION, "leases", cluster.namespace)
         self._path = path_of(_VERSION, "leases", cluster.namespace, self._name)
-        self._identity = f"{holder}_{uuid.uuid4().hex[:12]}"  # two of the same name are two
+        self._identity = f"{holder}_{uuid.uuid4().hex[:12]}"  # tells two processes of the same person apart
         self._lease: Any = None
         self._renewed_at = -math.inf
         self._taken_away = False
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"lease {self._name}", daemon=True)
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._keep_renewing, name=f"lease {self._name}", daemon=True)
 
     @property
     def lost(self) -> bool:
-        """Whether it could not be renewed in time, or was taken away."""
+        """True if the lease was not renewed in time, or was removed or taken over."""
         return self._taken_away or time.monotonic() - self._renewed_at > self._duration_s
 
     def check(self) -> None:
-        """Make sure, by renewing it, that it is still held.
+        """Renew the lease to make sure that it is still held.
 
         Raises:
             LostError: it is not.
@@ -99,69 +88,72 @@ class Hold:
                 "or somebody removed it, and another deployer may be at work. Nothing more was changed; deploy again."
             )
 
-    def take(self) -> None:
-        """Take it, and renew it from now on.
+    def acquire(self) -> None:
+        """Acquire the lease, and renew it in the background from now on.
 
         Raises:
-            BusyError: somebody else holds it.
+            BusyError: another deployer holds it.
         """
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             with suppress(ConflictError):
-                self._lease = self._taken()
+                self._lease = self._write_acquired()
                 self._thread.start()
                 return
-        raise self._busy(_Term("somebody", None, self._api.now()))
+        raise self._busy(_LeaseState("somebody", None, self._api.now()))
 
-    def release(self) -> None:
-        """Give it back, for others to take at once."""
-        self._over.set()
+    def unlock(self) -> None:
+        """Stop renewing the lease and delete it, so that others can acquire it at once."""
+        self._stopped.set()
         self._thread.join()
         if not self.lost:
             meta = self._lease["metadata"]
-            same = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+            preconditions = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
             with suppress(CoachworksError):
-                self._api.delete(self._path, {"preconditions": same})
+                self._api.delete(self._path, {"preconditions": preconditions})
 
-    def _taken(self) -> Any:
-        """The lease, taken; ConflictError where others were faster."""
+    def _write_acquired(self) -> Any:
+        """Return the lease as acquired by us.
+
+        Raises:
+            ConflictError: another deployer acquired it in the meantime.
+        """
         started = time.monotonic()
         try:
-            found = self._api.get(self._path)
+            existing = self._api.get(self._path)
         except NotFoundError:
             lease = {"apiVersion": _VERSION, "kind": "Lease", "metadata": {"name": self._name}}
-            made = self._api.create(self._folder, {**lease, "spec": self._spec(self._api.now(), 0)})
+            acquired = self._api.create(self._collection, {**lease, "spec": self._spec(self._api.now(), 0)})
         else:
-            term = _Term.of(found)
-            if term.holder and term.ends > self._api.now():
-                raise self._busy(term)
-            transitions = int((found.get("spec") or {}).get("leaseTransitions") or 0) + 1
-            made = self._api.replace(self._path, {**found, "spec": self._spec(self._api.now(), transitions)})
+            state = _LeaseState.of(existing)
+            if state.holder and state.expires > self._api.now():
+                raise self._busy(state)
+            transitions = int((existing.get("spec") or {}).get("leaseTransitions") or 0) + 1
+            acquired = self._api.replace(self._path, {**existing, "spec": self._spec(self._api.now(), transitions)})
         self._renewed_at = started
-        return made
+        return acquired
 
     def _spec(self, acquired: datetime, transitions: int) -> dict[str, Any]:
         return {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": math.ceil(self._duration_s),
-            "acquireTime": _written(acquired),
-            "renewTime": _written(self._api.now()),
+            "acquireTime": _format(acquired),
+            "renewTime": _format(self._api.now()),
             "leaseTransitions": transitions,
         }
 
-    def _keep(self) -> None:
-        """Renew it, until it is over."""
-        while not self._over.wait(self._duration_s / 3):
+    def _keep_renewing(self) -> None:
+        while not self._stopped.wait(self._duration_s / 3):
             with suppress(CoachworksError):
                 self._renew()
 
     def _renew(self) -> None:
-        """Renew it once, whoever else wrote to it in the meantime, as long as it names us."""
+        """Renew the lease once, over other clients' changes, as long as it names us as holder."""
         with self._lock:
-            for _ in range(_TRIES):
-                if self._taken_away or self._over.is_set():
+            for _ in range(_ATTEMPTS):
+                if self._taken_away or self._stopped.is_set():
                     return
                 started = time.monotonic()
-                spec = {**self._lease["spec"], "renewTime": _written(self._api.now())}
+                spec = {**self._lease["spec"], "renewTime": _format(self._api.now())}
                 try:
                     self._lease = self._api.replace(self._path, {**self._lease, "spec": spec})
                 except (ConflictError, NotFoundError):
@@ -176,66 +168,43 @@ class Hold:
         except NotFoundError:
             self._taken_away = True
         else:
-            self._taken_away = _Term.of(self._lease).holder != self._identity
+            self._taken_away = _LeaseState.of(self._lease).holder != self._identity
 
-    def _busy(self, term: _Term) -> BusyError:
-        holder = term.holder.rpartition("_")[0] or term.holder
-        since = f" since {term.acquired:%Y-%m-%d %H:%M:%S} UTC" if term.acquired else ""
-        left = max(1, math.ceil((term.ends - self._api.now()).total_seconds()))
+    def _busy(self, state: _LeaseState) -> BusyError:
+        holder = state.holder.rpartition("_")[0] or state.holder
+        since = f" since {state.acquired:%Y-%m-%d %H:%M:%S} UTC" if state.acquired else ""
+        left_s = max(1, math.ceil((state.expires - self._api.now()).total_seconds()))
         return BusyError(
             f"the release {self._release!r} is being changed by {holder}{since}. Wait until that is done; if it was "
-            f"killed, its lease {self._name} runs out in {left} s.",
-            holder=holder,
-            since=term.acquired,
+            f"killed, its lease {self._name} expires in {left_s} s."
         )
 
 
 @contextmanager
-def hold(
-    cluster: Cluster,
-    release: str,
-    holder: str,
-    *,
-    duration_s: float = 30,
-    wait_s: float = 0,
-    progress: Progress = SILENT,
-) -> Iterator[Hold]:
-    """Hold the Lease `coachworks-<release>` for the time of the `with` block.
+def hold_lease(cluster: Cluster, holder: str, *, duration_s: float = 30) -> Iterator[LeaseLock]:
+    """Hold the lease of a release for the duration of the `with` block.
 
     Args:
-        cluster: The cluster and namespace.
-        release: The release.
-        holder: Who we are, for others to read: `ann@laptop`.
-        duration_s: How long it stays ours without renewal: a killed holder keeps others away no longer.
-        wait_s: How long to wait for it where somebody else holds it; 0: not at all.
-        progress: Is told who is waited for.
+        cluster: The release.
+        holder: Name of the deployer, shown to others: `ann@laptop`.
+        duration_s: Seconds without renewal after which others may take over from a killed holder.
 
     Raises:
-        BusyError: somebody else holds it.
-        InvalidConfigError: we may not make leases in the namespace.
+        BusyError: another deployer holds the lease.
+        InvalidConfigError: no right to create Leases in the namespace.
         TransientError: the API server does not answer.
     """
-    held, end, told = Hold(cluster, release, holder, duration_s), time.monotonic() + wait_s, False
-    while True:
-        try:
-            held.take()
-            break
-        except BusyError as err:
-            if time.monotonic() >= end:
-                raise
-            if not told:
-                progress.note(f"waiting up to {wait_s:.0f} s: {err}")
-                told = True
-        time.sleep(_EVERY_S)
+    lock = LeaseLock(cluster, holder, duration_s)
+    lock.acquire()
     try:
-        yield held
+        yield lock
     finally:
-        held.release()
+        lock.unlock()
 
 
-def _written(moment: datetime) -> str:
+def _format(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _read(text: Any) -> datetime | None:
+def _parse(text: Any) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None

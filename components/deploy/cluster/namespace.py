@@ -1,178 +1,56 @@
-"""The cluster that a fleet is released to, as far as its namespace: pods, Deployments, Services, autoscalers."""
+"""Objects of a Helm release in its namespace: pods, Deployments, ReplicaSets, events and logs."""
 
 import json
-import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
-from coachworks.kubernetes_api import Connection, Trouble, connect, path_of, trouble_in_events, trouble_of
-from coachworks.progress import SILENT, Progress
-from components.deploy.cluster.readiness import RolloutError, Watch
-from components.deploy.cluster.state import (
-    GROUP,
-    TRACK,
-    AutoscalerState,
-    DeploymentState,
-    Json,
-    PodState,
-    ServiceState,
-    read_autoscaler,
-    read_deployment,
-    read_pod,
-    read_service,
-)
+from coachworks.errors import CoachworksError
+from coachworks.kubernetes_api import Connection, connect, find_pod_problem, path_of, read_pod_events
+from components.deploy.cluster.state import GROUP, TRACK, DeploymentState, Json, PodState, read_deployment, read_pod
 
-__all__ = [
-    "AutoscalerState",
-    "Cluster",
-    "DeploymentState",
-    "PodState",
-    "RolloutError",
-    "ServiceState",
-    "open_cluster",
-]
+__all__ = ["INSTANCE", "Cluster", "DeploymentState", "PodState", "open_cluster"]
 
 INSTANCE = "app.kubernetes.io/instance"
-_EVERY_S = 1.0
-_LINE = 300  # letters of a log's line that a message repeats
-_LOG_KEYS = ("message", "msg", "event", "error")  # where a line of JSON says what happened
+_MAX_LINE = 300  # characters of a log line that a message repeats
+_LOG_KEYS = ("message", "msg", "event", "error")  # keys of a JSON log line that may hold its message
 
 
 class Cluster:
-    """A namespace of a cluster.
+    """A Helm release in a namespace of a cluster.
 
     Attributes:
         connection: The API server.
         namespace: The namespace.
+        release: Name of the Helm release.
     """
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
-        self.connection, self.namespace = connection, namespace
+    def __init__(self, connection: Connection, namespace: str, release: str) -> None:
+        self.connection, self.namespace, self.release = connection, namespace, release
 
-    @property
-    def name(self) -> str:
-        """The kubeconfig's context; `in-cluster` within a pod."""
-        return self.connection.context
-
-    def pods(self, release: str, group: str | None = None, track: str | None = None) -> list[PodState]:
-        """The pods of a release, of one group or track where it is given, by name; those that end included."""
-        labels = {GROUP: group, TRACK: track}
-        found = self._list("v1", "pods", release, {key: value for key, value in labels.items() if value is not None})
-        return [read_pod(pod, self._trouble(pod)) for pod in found]
-
-    def deployments(self, release: str) -> list[DeploymentState]:
-        """The Deployments of a release, by name."""
-        return [read_deployment(found) for found in self._list("apps/v1", "deployments", release)]
-
-    def services(self, release: str) -> list[ServiceState]:
-        """The Services of a release, by name."""
-        return [read_service(found) for found in self._list("v1", "services", release)]
-
-    def autoscalers(self, release: str) -> list[AutoscalerState]:
-        """The autoscalers of a release, by name."""
-        return [read_autoscaler(found) for found in self._list("autoscaling/v2", "horizontalpodautoscalers", release)]
-
-    def replica_sets(self, release: str) -> list[Json]:
-        """The ReplicaSets of a release: one for each pod template that a Deployment has had of late."""
-        return self._list("apps/v1", "replicasets", release)
-
-    def can(self, verb: str, resource: str, subresource: str = "") -> bool:
-        """Whether we may, in the namespace: `can("create", "deployments.apps")`, `can("get", "pods", "log")`."""
-        kind, _, api_group = resource.partition(".")
-        attributes = {"namespace": self.namespace, "verb": verb, "resource": kind, "group": api_group}
-        attributes |= {"subresource": subresource} if subresource else {}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        answer = self.connection.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-        return bool(answer["status"]["allowed"])
-
-    def wait(
-        self,
-        release: str,
-        deployments: Sequence[str],
-        *,
-        timeout_s: float,
-        progress: Progress = SILENT,
-        fail_fast: bool = True,
-    ) -> None:
-        """Wait until Deployments are as their latest change wants them.
+    def pods(self, group: str | None = None, track: str | None = None) -> list[PodState]:
+        """Return the release's pods by name, terminating ones included.
 
         Args:
-            release: The release.
-            deployments: Names of the Deployments.
-            timeout_s: How long to wait.
-            progress: Is told how many pods are available.
-            fail_fast: Whether trouble that waiting does not end, an image that cannot be pulled or a container that
-                ends again and again, ends the wait at once.
-
-        Raises:
-            RolloutError: which Deployment is not ready, which of its pods tells why, and what it says.
-            TransientError: the API server has not answered at all.
+            group: Only pods of this group.
+            track: Only pods of this track.
         """
-        watch = Watch(self, release, tuple(deployments), fail_fast=fail_fast)
-        wanted = self._wanted(release, deployments)
-        with progress.task(f"rollout: {_told(release, deployments)}", total=wanted, unit="pods") as task:
+        labels = {GROUP: group, TRACK: track}
+        pods = self._list("v1", "pods", {key: value for key, value in labels.items() if value is not None})
+        return [read_pod(pod, find_pod_problem(self.connection, self.namespace, pod)) for pod in pods]
 
-            def look() -> bool:
-                done = watch.look()
-                if gain := watch.gained():
-                    task.advance(gain)
-                return done
+    def deployments(self) -> list[DeploymentState]:
+        """Return the release's Deployments by name."""
+        return [read_deployment(deployment) for deployment in self._list("apps/v1", "deployments")]
 
-            if not self._patiently(look, timeout_s):
-                raise watch.late(timeout_s)
+    def replica_sets(self) -> list[Json]:
+        """Return the release's ReplicaSets: one for each recent pod template of a Deployment."""
+        return self._list("apps/v1", "replicasets")
 
-    def gone(self, release: str, deployments: Sequence[str], *, timeout_s: float) -> None:
-        """Wait until removed Deployments, and all their pods that do not end already, are gone.
-
-        Raises:
-            RolloutError: which pod is still there.
-        """
-        left: list[str] = []
-
-        def look() -> bool:
-            left[:] = [found.name for found in self.deployments(release) if found.name in deployments]
-            left.extend(pod.name for pod in self.pods(release) if pod.deployment in deployments and not pod.terminating)
-            return not left
-
-        if not self._patiently(look, timeout_s):
-            raise RolloutError(
-                f"{', '.join(left)} should be gone, and is still there after {timeout_s:.0f} s. Look at it with "
-                f"`kubectl -n {self.namespace} get all -l {INSTANCE}={release}`.",
-                deployment=deployments[0],
-                reason="Timeout",
-            )
-
-    def _wanted(self, release: str, deployments: Sequence[str]) -> int | None:
-        """How many pods Deployments want; None while that is not known."""
-        try:
-            return sum(state.wanted for state in self.deployments(release) if state.name in deployments)
-        except TransientError:
-            return None
-
-    @staticmethod
-    def _patiently(look: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether `look` came true in time; an API server that is away for a while ends nothing."""
-        end = time.monotonic() + timeout_s
-        while True:
-            away: TransientError | None = None
-            try:
-                if look():
-                    return True
-            except TransientError as err:
-                away = err
-            if time.monotonic() >= end:
-                if away is not None:
-                    raise away
-                return False
-            time.sleep(_EVERY_S)
+    def events(self, pod: str) -> list[Json]:
+        """Return the events about a pod, oldest first; none if we have no right to list them."""
+        return read_pod_events(self.connection, self.namespace, pod)
 
     def last_line(self, pod: str, container: str) -> str:
-        """The last line that a container has printed, its previous run included; empty where that cannot be seen."""
+        """Return the last log line of a container, else of its previous run; empty if there is none to be seen."""
         path = path_of("v1", "pods", self.namespace, pod, "log")
         for previous in ("false", "true"):
             try:
@@ -181,65 +59,37 @@ class Cluster:
                 continue
             lines = [line.strip() for line in log.splitlines() if line.strip()]
             if lines:
-                return _said(lines[-1])[:_LINE]
+                return _log_message(lines[-1])[:_MAX_LINE]
         return ""
 
-    def events(self, pod: str) -> list[Json]:
-        """What is told about a pod, oldest first; nothing where we may not look."""
-        try:
-            found = self.connection.get(
-                path_of("v1", "events", self.namespace), fieldSelector=f"involvedObject.name={pod}"
-            )
-        except (InvalidConfigError, NotFoundError):
-            return []
-        return sorted(found["items"], key=_when)
-
-    def _trouble(self, pod: Json) -> Trouble | None:
-        if "deletionTimestamp" in pod["metadata"]:
-            return None
-        trouble = trouble_of(pod)
-        if trouble is None and pod.get("status", {}).get("phase") == "Pending":
-            return trouble_in_events(self.events(pod["metadata"]["name"]))
-        return trouble
-
-    def _list(self, version: str, resource: str, release: str, labels: dict[str, str] | None = None) -> list[Json]:
-        selector = ",".join(f"{key}={value}" for key, value in {INSTANCE: release, **(labels or {})}.items())
-        found = self.connection.get(path_of(version, resource, self.namespace), labelSelector=selector)
-        return sorted(found["items"], key=lambda item: str(item["metadata"]["name"]))
+    def _list(self, version: str, resource: str, labels: dict[str, str] | None = None) -> list[Json]:
+        selector = ",".join(f"{key}={value}" for key, value in {INSTANCE: self.release, **(labels or {})}.items())
+        objects = self.connection.get(path_of(version, resource, self.namespace), labelSelector=selector)
+        return sorted(objects["items"], key=lambda item: str(item["metadata"]["name"]))
 
 
-def open_cluster(namespace: str | None = None) -> Cluster:
-    """The cluster that the environment names (kubeconfig, else the service account of a pod), and a namespace in it.
+def open_cluster(release: str, namespace: str | None = None) -> Cluster:
+    """Connect to the cluster that the environment names (kubeconfig, else the service account of a pod).
 
     Args:
-        namespace: Its name; None: that of the kubeconfig's context, or of the pod.
+        release: Name of the Helm release.
+        namespace: Its namespace; None: that of the kubeconfig's context, or of the pod.
 
     Raises:
-        InvalidConfigError: nothing names a cluster, or it does not know us.
-        TransientError: it does not answer.
+        InvalidConfigError: no cluster is configured, or it does not accept the credentials.
+        TransientError: the cluster does not answer.
     """
     connection = connect()
     connection.get("/version")
-    return Cluster(connection, namespace or connection.namespace)
+    return Cluster(connection, namespace or connection.namespace, release)
 
 
-def _said(line: str) -> str:
-    """What a line of a log says; of a line of JSON its message."""
+def _log_message(line: str) -> str:
+    """Return the message of a JSON log line; any other line unchanged."""
     try:
-        told: Any = json.loads(line)
+        record: Any = json.loads(line)
     except ValueError:
         return line
-    if isinstance(told, dict):
-        return next((str(told[key]) for key in _LOG_KEYS if told.get(key)), line)
+    if isinstance(record, dict):
+        return next((str(record[key]) for key in _LOG_KEYS if record.get(key)), line)
     return line
-
-
-def _when(event: Json) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
-
-
-def _told(release: str, deployments: Sequence[str]) -> str:
-    """Names of Deployments without what they begin with; the first few of many."""
-    short = [name.removeprefix(f"{release}-") for name in deployments]
-    most = 3
-    return ", ".join(short[:most]) + (f" and {len(short) - most} more" if len(short) > most else "")

@@ -1,4 +1,4 @@
-"""Questions to one pod, through Kubernetes' port-forward: no Service, no other pod in between."""
+"""HTTP requests to one pod through a port-forward: no Service and no other pod in between."""
 
 import http.client
 import time
@@ -9,20 +9,20 @@ from typing import Self
 
 from coachworks.errors import TransientError
 from components.deploy.cluster.namespace import Cluster
-from components.deploy.cluster.portforward import Tunnel
+from components.deploy.cluster.portforward import PortForward
 
-_CUT = (http.client.RemoteDisconnected, ConnectionError)  # before a byte of an answer came
+_DISCONNECTED = (http.client.RemoteDisconnected, ConnectionError)  # before the first byte of a response
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What a pod answered.
+class Response:
+    """Response of a pod.
 
     Attributes:
-        status: The HTTP status.
-        body: The body.
-        seconds: How long it took.
-        headers: The headers, by lower-case name.
+        status: HTTP status.
+        body: Body.
+        seconds: Duration of the request.
+        headers: Headers by lower-case name.
     """
 
     status: int
@@ -31,14 +31,16 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Conversation:
-    """Several requests to one pod over one connection, which is opened anew where the pod has closed it.
+class PodClient:
+    """HTTP client of one pod, to be used as a context manager.
+
+    Requests share one connection, which is opened again after the pod has closed it.
 
     Args:
-        cluster: The cluster and namespace.
+        cluster: The release.
         pod: Name of the pod.
-        port: The port.
-        timeout_s: Longest wait for one answer.
+        port: Port of the pod.
+        timeout_s: Longest duration of one request in seconds.
     """
 
     def __init__(self, cluster: Cluster, pod: str, *, port: int = 3000, timeout_s: float = 30) -> None:
@@ -51,40 +53,43 @@ class Conversation:
     def __exit__(self, *exc: object) -> None:
         self._close()
 
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-        """One request.
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send a request and return the response, whatever its status.
 
         Raises:
             TransientError: the pod, or the API server, does not answer.
             NotFoundError: there is no such pod.
-            InvalidConfigError: we may not.
+            InvalidConfigError: no right to forward ports.
         """
-        used = self._connection is not None and self._connection.sock is not None
+        reused = self._connection is not None and self._connection.sock is not None
         try:
-            return self._ask(method, path, body, headers)
-        except _CUT as err:
+            return self._send(method, path, body, headers)
+        except _DISCONNECTED as err:
             self._close()
-            if not used:
-                raise self._silent(err) from err
+            if not reused:
+                raise self._no_answer(err) from err
         except (OSError, http.client.HTTPException) as err:
             self._close()
-            raise self._silent(err) from err
-        try:  # the pod closed the connection after the answer before
-            return self._ask(method, path, body, headers)
+            raise self._no_answer(err) from err
+        try:  # the pod closed the connection after an earlier response
+            return self._send(method, path, body, headers)
         except (OSError, http.client.HTTPException) as err:
             self._close()
-            raise self._silent(err) from err
+            raise self._no_answer(err) from err
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Reply:
+    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Response:
         if self._connection is None:
             self._connection = _Connection(self._cluster, self._pod, self._port)
         started = time.monotonic()
-        self._connection.until(started + self._timeout_s)
+        self._connection.set_deadline(started + self._timeout_s)
         self._connection.request(method, path, body, dict(headers or {}))
-        answer = self._connection.getresponse()
-        content = answer.read()
+        response = self._connection.getresponse()
+        content = response.read()
         seconds = time.monotonic() - started
-        return Reply(answer.status, content, seconds, {name.lower(): value for name, value in answer.getheaders()})
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, content, seconds, names)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -92,42 +97,26 @@ class Conversation:
                 self._connection.close()
         self._connection = None
 
-    def _silent(self, err: Exception) -> TransientError:
-        said = f"in {self._timeout_s:.0f} s" if isinstance(err, TimeoutError) else f"({err or type(err).__name__})"
-        return TransientError(f"the pod {self._pod} does not answer on port {self._port} {said}.")
+    def _no_answer(self, err: Exception) -> TransientError:
+        cause = f"in {self._timeout_s:.0f} s" if isinstance(err, TimeoutError) else f"({err or type(err).__name__})"
+        return TransientError(f"the pod {self._pod} does not answer on port {self._port} {cause}.")
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over a tunnel to a pod."""
+    """HTTP connection over a port-forward."""
 
     def __init__(self, cluster: Cluster, pod: str, port: int) -> None:
         super().__init__("localhost", port)
         self._cluster, self._pod, self._deadline = cluster, pod, 0.0
 
-    def until(self, deadline: float) -> None:
-        """Wait no longer than until then (by the monotonic clock)."""
+    def set_deadline(self, deadline: float) -> None:
+        """Set the deadline of the next request, on the monotonic clock."""
         self._deadline = deadline
-        if isinstance(self.sock, Tunnel):
+        if isinstance(self.sock, PortForward):
             self.sock.deadline = deadline
 
     def connect(self) -> None:
-        """Open the tunnel."""
-        self.sock = Tunnel(  # what http.client asks of a socket, and no more
+        """Open the port-forward in place of a socket."""
+        self.sock = PortForward(
             self._cluster.connection, self._cluster.namespace, self._pod, int(self.port), self._deadline
         )
-
-
-def ask(
-    cluster: Cluster,
-    pod: str,
-    method: str,
-    path: str,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-    *,
-    port: int = 3000,
-    timeout_s: float = 30,
-) -> Reply:
-    """One request over a connection of its own; see `Conversation.ask`."""
-    with Conversation(cluster, pod, port=port, timeout_s=timeout_s) as conversation:
-        return conversation.ask(method, path, body, headers)

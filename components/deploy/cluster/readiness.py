@@ -1,178 +1,265 @@
-"""Whether Deployments get ready, and which pod tells why they do not."""
+"""Waiting until Deployments are ready or gone, and why they do not get ready."""
 
+import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from coachworks.errors import CoachworksError
-from coachworks.kubernetes_api.pod_problems import CRASHING
+from coachworks.errors import CoachworksError, TransientError
+from coachworks.kubernetes_api.pod_problems import CRASHING, IMAGE_REASONS
+from coachworks.progress import SILENT, Progress
+from components.deploy.cluster.namespace import INSTANCE, Cluster
 from components.deploy.cluster.state import TEMPLATE, DeploymentState, Json, PodState
 
-if TYPE_CHECKING:
-    from components.deploy.cluster.namespace import Cluster
-
 _REVISION = "deployment.kubernetes.io/revision"
-_SURE = 2  # observations: the first may be of a moment that is over
-_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_INTERVAL_S = 1.0
+_MIN_SIGHTINGS = 2  # of a permanent problem in a row: a single one may be out of date
 
 
 class RolloutError(CoachworksError):
     """A Deployment does not get ready.
 
     Attributes:
-        deployment: Which.
-        pod: Its pod that tells why; empty where none does.
-        reason: What Kubernetes calls it (`ImagePullBackOff`), or `Timeout`.
-        lasting: Whether waiting was in vain.
+        deployment: Name of the Deployment.
+        pod: Name of the pod that shows the cause; empty if none does.
+        reason: Reason in Kubernetes' words (`ImagePullBackOff`), or `Timeout`.
+        permanent: Whether waiting longer is pointless.
     """
 
     def __init__(
-        self, message: str, *, deployment: str, pod: str = "", reason: str = "", lasting: bool = False
+        self, message: str, *, deployment: str, pod: str = "", reason: str = "", permanent: bool = False
     ) -> None:
         super().__init__(message)
-        self.deployment, self.pod, self.reason, self.lasting = deployment, pod, reason, lasting
+        self.deployment, self.pod, self.reason, self.permanent = deployment, pod, reason, permanent
 
 
-class Watch:
-    """A look at Deployments, again and again.
+def wait_until_ready(
+    cluster: Cluster,
+    deployments: Sequence[str],
+    *,
+    timeout_s: float,
+    progress: Progress = SILENT,
+    fail_fast: bool = True,
+) -> None:
+    """Wait until the rollouts of Deployments are complete.
 
     Args:
-        cluster: Where they are.
-        release: Their release.
-        names: Their names.
-        fail_fast: Whether trouble that waiting does not end is an error at once.
+        cluster: The release.
+        deployments: Names of the Deployments.
+        timeout_s: Longest wait in seconds.
+        progress: Receives the number of available pods.
+        fail_fast: Whether a permanent problem, such as an image that cannot be pulled or a container that crashes
+            again and again, ends the wait at once.
+
+    Raises:
+        RolloutError: a Deployment is not ready; names it, the pod that shows the cause, and its last log line.
+        TransientError: the API server does not answer.
+    """
+    rollouts = _Rollouts(cluster, tuple(deployments), fail_fast=fail_fast)
+    total = _desired_pods(cluster, deployments)
+    with progress.task(f"rollout: {_short_names(cluster.release, deployments)}", total=total, unit="pods") as task:
+
+        def complete() -> bool:
+            done = rollouts.complete()
+            if newly_available := rollouts.newly_available():
+                task.advance(newly_available)
+            return done
+
+        if not _poll(complete, timeout_s):
+            raise rollouts.timeout_error(timeout_s)
+
+
+def wait_until_gone(cluster: Cluster, deployments: Sequence[str], *, timeout_s: float) -> None:
+    """Wait until removed Deployments are gone, and all their pods are gone or terminating.
+
+    Raises:
+        RolloutError: a Deployment or pod still exists.
+    """
+    remaining: list[str] = []
+
+    def gone() -> bool:
+        remaining[:] = [state.name for state in cluster.deployments() if state.name in deployments]
+        remaining.extend(pod.name for pod in cluster.pods() if pod.deployment in deployments and not pod.terminating)
+        return not remaining
+
+    if not _poll(gone, timeout_s):
+        raise RolloutError(
+            f"{', '.join(remaining)} should be gone and still exists after {timeout_s:.0f} s. Look at it with "
+            f"`kubectl -n {cluster.namespace} get all -l {INSTANCE}={cluster.release}`.",
+            deployment=deployments[0],
+            reason="Timeout",
+        )
+
+
+def _poll(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Return whether `condition` became true in time.
+
+    A rollout outlives a restart of the API server, so that TransientError is raised only if it is the last result.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        failure: TransientError | None = None
+        try:
+            if condition():
+                return True
+        except TransientError as err:
+            failure = err
+        if time.monotonic() >= end:
+            if failure is not None:
+                raise failure
+            return False
+        time.sleep(_INTERVAL_S)
+
+
+def _desired_pods(cluster: Cluster, deployments: Sequence[str]) -> int | None:
+    """Return the total of the Deployments' desired pods; None while the API server does not answer."""
+    try:
+        return sum(state.desired for state in cluster.deployments() if state.name in deployments)
+    except TransientError:
+        return None
+
+
+def _short_names(release: str, deployments: Sequence[str]) -> str:
+    """Return the names of the first few Deployments without the release's prefix."""
+    short = [name.removeprefix(f"{release}-") for name in deployments]
+    most = 3
+    return ", ".join(short[:most]) + (f" and {len(short) - most} more" if len(short) > most else "")
+
+
+class _Rollouts:
+    """Rollouts of Deployments, read again at each poll.
+
+    Args:
+        cluster: The release.
+        names: Names of the Deployments.
+        fail_fast: Whether a permanent problem is an error at once.
     """
 
-    def __init__(self, cluster: "Cluster", release: str, names: tuple[str, ...], *, fail_fast: bool) -> None:
-        self._cluster, self._release, self._names, self._fail_fast = cluster, release, names, fail_fast
-        self._seen: Counter[tuple[str, str]] = Counter()
-        self._unfinished: list[DeploymentState] = []
-        self._available = self._told = 0
+    def __init__(self, cluster: Cluster, names: tuple[str, ...], *, fail_fast: bool) -> None:
+        self._cluster, self._names, self._fail_fast = cluster, names, fail_fast
+        self._sightings: Counter[tuple[str, str]] = Counter()
+        self._incomplete: list[DeploymentState] = []
+        self._available = self._reported = 0
 
-    def look(self) -> bool:
-        """Whether all of them are done.
+    def complete(self) -> bool:
+        """Read the Deployments and return whether all rollouts are complete.
 
         Raises:
-            RolloutError: they will not be.
+            RolloutError: a Deployment was removed or, with `fail_fast`, has a permanent problem.
         """
-        found = {state.name: state for state in self._cluster.deployments(self._release)}
+        by_name = {state.name: state for state in self._cluster.deployments()}
         for name in self._names:
-            if name not in found:
+            if name not in by_name:
                 raise RolloutError(
                     f"there is no Deployment {name} in the namespace {self._cluster.namespace}: somebody removed it.",
                     deployment=name,
                     reason="NotFound",
-                    lasting=True,
+                    permanent=True,
                 )
-        states = [found[name] for name in self._names]
+        states = [by_name[name] for name in self._names]
         self._available = sum(min(state.available, state.updated) for state in states)
-        self._unfinished = [state for state in states if not state.done]
-        if self._unfinished and self._fail_fast:
-            self._refuse_lasting()
-        return not self._unfinished
+        self._incomplete = [state for state in states if not state.complete]
+        if self._incomplete and self._fail_fast:
+            self._raise_permanent()
+        return not self._incomplete
 
-    def gained(self) -> int:
-        """How many pods more than ever before are available."""
-        gain = max(0, self._available - self._told)
-        self._told += gain
+    def newly_available(self) -> int:
+        """Number of available pods beyond those reported before."""
+        gain = max(0, self._available - self._reported)
+        self._reported += gain
         return gain
 
-    def late(self, timeout_s: float) -> RolloutError:
-        """The error for Deployments that are not done in time."""
-        state = self._unfinished[0]
-        pods = [pod for pod in self._pods_of_present(state) if not pod.ready]
-        if (refused := _refusal(self._present(state))) and not pods:
-            return _error(self._cluster, state, refused, reason="FailedCreate")
-        told = f"{state.available} of {state.wanted} pods are available after {timeout_s:.0f} s"
+    def timeout_error(self, timeout_s: float) -> RolloutError:
+        """Return the error for the first Deployment that is not ready in time."""
+        state = self._incomplete[0]
+        current = _current(state, self._cluster.replica_sets())
+        pods = [pod for pod in _pods_of(state, current, self._cluster.pods()) if not pod.ready]
+        if (failure := _creation_failure(current)) and not pods:
+            return _error(self._cluster, state, failure, reason="FailedCreate")
+        message = f"{state.available} of {state.desired} pods are available after {timeout_s:.0f} s"
         if not pods:
-            return _error(self._cluster, state, told, reason="Timeout")
-        troubled = next((pod for pod in pods if pod.trouble), pods[0])
-        reason = troubled.reason or "Timeout"
-        return _error(self._cluster, state, f"{told}; {self._explain(troubled)}", pod=troubled.name, reason=reason)
+            return _error(self._cluster, state, message, reason="Timeout")
+        pod = next((pod for pod in pods if pod.problem), pods[0])
+        reason = pod.reason or "Timeout"
+        return _error(self._cluster, state, f"{message}; {self._explain(pod)}", pod=pod.name, reason=reason)
 
-    def _refuse_lasting(self) -> None:
-        replica_sets = self._cluster.replica_sets(self._release)
-        pods = self._cluster.pods(self._release)
-        seen: Counter[tuple[str, str]] = Counter()
-        for state in self._unfinished:
+    def _raise_permanent(self) -> None:
+        replica_sets = self._cluster.replica_sets()
+        pods = self._cluster.pods()
+        sightings: Counter[tuple[str, str]] = Counter()
+        for state in self._incomplete:
             if not state.observed:
                 continue
-            present = _present(state, replica_sets)
-            for pod in _of(state, present, pods):
-                if pod.lasting:
-                    seen[pod.name, pod.reason] = self._seen[pod.name, pod.reason] + 1
-                    if seen[pod.name, pod.reason] >= _SURE:
-                        said = self._explain(pod)
-                        raise _error(self._cluster, state, said, pod=pod.name, reason=pod.reason, lasting=True)
-            if refused := _refusal(present):
-                seen[state.name, refused] = self._seen[state.name, refused] + 1
-                if seen[state.name, refused] >= _SURE:
-                    raise _error(self._cluster, state, refused, reason="FailedCreate", lasting=True)
+            current = _current(state, replica_sets)
+            for pod in _pods_of(state, current, pods):
+                if pod.permanent:
+                    sightings[pod.name, pod.reason] = self._sightings[pod.name, pod.reason] + 1
+                    if sightings[pod.name, pod.reason] >= _MIN_SIGHTINGS:
+                        message = self._explain(pod)
+                        raise _error(self._cluster, state, message, pod=pod.name, reason=pod.reason, permanent=True)
+            if failure := _creation_failure(current):
+                sightings[state.name, failure] = self._sightings[state.name, failure] + 1
+                if sightings[state.name, failure] >= _MIN_SIGHTINGS:
+                    raise _error(self._cluster, state, failure, reason="FailedCreate", permanent=True)
             if state.stalled:
-                raise _error(self._cluster, state, state.stalled, reason="ProgressDeadlineExceeded", lasting=True)
-        self._seen = seen
-
-    def _present(self, state: DeploymentState) -> Json | None:
-        return _present(state, self._cluster.replica_sets(self._release))
-
-    def _pods_of_present(self, state: DeploymentState) -> list[PodState]:
-        return _of(state, self._present(state), self._cluster.pods(self._release))
+                raise _error(self._cluster, state, state.stalled, reason="ProgressDeadlineExceeded", permanent=True)
+        self._sightings = sightings
 
     def _explain(self, pod: PodState) -> str:
-        """What a pod is in trouble for, and what it said last."""
-        said = f"pod {pod.name}: {pod.trouble or self._unready(pod)}"
-        if pod.reason == CRASHING or not pod.trouble:
+        """Return a pod's problem and its last log line."""
+        message = f"pod {pod.name}: {pod.problem or self._why_unready(pod)}"
+        if pod.reason == CRASHING or not pod.problem:
             line = self._cluster.last_line(pod.name, pod.container)
-            said += f"; it said last: {line}" if line else ""
-        return said
+            message += f"; its last log line: {line}" if line else ""
+        return message
 
-    def _unready(self, pod: PodState) -> str:
-        """Why a pod without trouble is not ready: what its probes met."""
+    def _why_unready(self, pod: PodState) -> str:
+        """Return the result of the failing probe of a pod that has started."""
         for event in reversed(self._cluster.events(pod.name)):
             if event.get("reason") == "Unhealthy":
                 return str(event.get("message") or "").strip()
         return f"it is {pod.phase.lower()}, but not ready"
 
 
-def _present(state: DeploymentState, replica_sets: list[Json]) -> Json | None:
-    """The ReplicaSet of a Deployment's present template."""
-    for made in replica_sets:
-        meta = made["metadata"]
+def _current(state: DeploymentState, replica_sets: list[Json]) -> Json | None:
+    """Return the ReplicaSet of a Deployment's current pod template."""
+    for replica_set in replica_sets:
+        meta = replica_set["metadata"]
         owners = {owner["name"] for owner in meta.get("ownerReferences") or () if owner["kind"] == "Deployment"}
         revision = (meta.get("annotations") or {}).get(_REVISION)
         if state.name in owners and revision == state.annotations.get(_REVISION):
-            return made
+            return replica_set
     return None
 
 
-def _of(state: DeploymentState, present: Json | None, pods: list[PodState]) -> list[PodState]:
-    """The pods that a Deployment made from its present template, but those that end."""
-    template = ((present or {}).get("metadata", {}).get("labels") or {}).get(TEMPLATE)
+def _pods_of(state: DeploymentState, replica_set: Json | None, pods: list[PodState]) -> list[PodState]:
+    """Return the pods that a Deployment created through a ReplicaSet, without terminating ones."""
+    template = ((replica_set or {}).get("metadata", {}).get("labels") or {}).get(TEMPLATE)
     return [pod for pod in pods if pod.deployment == state.name and pod.template == template and not pod.terminating]
 
 
-def _refusal(replica_set: Json | None) -> str:
-    """Why Kubernetes makes no pod of a template: a quota, a policy, a service account that is not there."""
+def _creation_failure(replica_set: Json | None) -> str:
+    """Return why no pod can be created: a quota, a policy, a missing service account; empty if none of these."""
     for condition in ((replica_set or {}).get("status") or {}).get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"Kubernetes makes no pod: {condition.get('message')}"
+            return f"Kubernetes creates no pod: {condition.get('message')}"
     return ""
 
 
 def _error(
-    cluster: "Cluster", state: DeploymentState, said: str, *, reason: str, pod: str = "", lasting: bool = False
+    cluster: Cluster, state: DeploymentState, message: str, *, reason: str, pod: str = "", permanent: bool = False
 ) -> RolloutError:
     return RolloutError(
-        f"{state.name} does not get ready: {said.rstrip('.')}. {_way_out(cluster, state, reason, pod)}",
+        f"{state.name} does not get ready: {message.rstrip('.')}. {_way_out(cluster, state, reason, pod)}",
         deployment=state.name,
         pod=pod,
         reason=reason,
-        lasting=lasting,
+        permanent=permanent,
     )
 
 
-def _way_out(cluster: "Cluster", state: DeploymentState, reason: str, pod: str) -> str:
+def _way_out(cluster: Cluster, state: DeploymentState, reason: str, pod: str) -> str:
     kubectl = f"kubectl -n {cluster.namespace}"
-    if reason in _IMAGE:
+    if reason in IMAGE_REASONS:
         return (
             "Push the image where the nodes can pull it, or correct `image`; a private registry needs "
             "`imagePullSecrets`."
@@ -182,7 +269,7 @@ def _way_out(cluster: "Cluster", state: DeploymentState, reason: str, pod: str) 
     if reason == "Unschedulable":
         return "No node has room or fits: lower `cpu`, `memory` or `replicas`, or add a node."
     if reason == "FailedCreate":
-        return f"`{kubectl} describe rs -l pod-template-hash` of {state.name} tells more."
+        return f"`{kubectl} describe rs -l pod-template-hash` of {state.name} shows more."
     if reason == CRASHING:
-        return f"`{kubectl} logs {pod} --all-containers` tells more, while the pod is there."
-    return f"`{kubectl} describe {f'pod {pod}' if pod else f'deployment {state.name}'}` tells more."
+        return f"`{kubectl} logs {pod} --all-containers` shows more, as long as the pod exists."
+    return f"`{kubectl} describe {f'pod {pod}' if pod else f'deployment {state.name}'}` shows more."

@@ -1,14 +1,14 @@
-"""What is told of a release's objects, read from the API server's JSON: pods, Deployments, Services, autoscalers."""
+"""State of a release's pods and Deployments, read from the API server's JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coachworks.kubernetes_api import Trouble
+from coachworks.kubernetes_api import PodProblem
 
 GROUP, TRACK = "coachworks.dev/group", "coachworks.dev/track"
 HOOK = "helm.sh/hook"
-KEPT = "coachworks.dev/kept"  # by charts/fleet, for pods of before
+KEPT = "coachworks.dev/kept"  # ConfigMaps that charts/fleet keeps for pods of earlier revisions
 TEMPLATE = "pod-template-hash"
 TERMINATING = "Terminating"
 
@@ -17,22 +17,22 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class PodState:
-    """A pod of a release.
+    """State of a pod.
 
     Attributes:
         name: Its name.
         deployment: Its Deployment.
-        group: The pods it answers with: `shared`, or a skill's own.
+        group: The group it belongs to: `shared`, or a skill with dedicated pods.
         track: `stable` or `canary`.
-        template: Hash of the pod template it was made from.
+        template: Hash of the pod template that it was created from.
         ready: Whether Services send it requests.
-        restarts: How often its containers were started again.
-        phase: `Pending`, `Running`, `Succeeded`, `Failed`; `Terminating` while it ends.
+        restarts: Number of restarts of its containers.
+        phase: `Pending`, `Running`, `Succeeded`, `Failed`; `Terminating` while it shuts down.
         address: Its IP address; empty while it has none.
-        trouble: Why it does not get ready; empty where Kubernetes has nothing to say.
-        reason: What Kubernetes calls that: `ImagePullBackOff`.
-        lasting: Whether waiting is in vain.
-        container: The container that the trouble is about, else the one that the pod is at.
+        problem: Reason and message of what keeps it from starting; empty if there is nothing.
+        reason: The reason alone, in Kubernetes' words: `ImagePullBackOff`.
+        permanent: Whether the problem lasts until somebody changes something.
+        container: The container that the problem is about, else the one that is running.
     """
 
     name: str
@@ -44,32 +44,32 @@ class PodState:
     restarts: int
     phase: str
     address: str = ""
-    trouble: str = ""
+    problem: str = ""
     reason: str = ""
-    lasting: bool = False
+    permanent: bool = False
     container: str = ""
 
     @property
     def terminating(self) -> bool:
-        """Whether it ends."""
+        """True while the pod shuts down."""
         return self.phase == TERMINATING
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentState:
-    """A Deployment of a release.
+    """State of a Deployment.
 
     Attributes:
         name: Its name.
-        group: The pods it makes: `shared`, or a skill's own.
+        group: The group of its pods: `shared`, or a skill with dedicated pods.
         track: `stable` or `canary`.
-        wanted: How many pods it wants.
-        updated: How many pods are made from its present template.
-        ready: How many pods are ready, whatever template they are made from.
-        available: How many have been ready long enough.
-        total: How many it has, old ones included.
-        observed: Whether Kubernetes has seen its latest change.
-        stalled: Why Kubernetes has given up on its present template; empty where it has not.
+        desired: Desired number of pods.
+        updated: Number of pods created from its current template.
+        ready: Number of ready pods, of any template.
+        available: Number of pods that have been ready for `minReadySeconds`.
+        total: Number of pods of any template.
+        observed: Whether the controller has seen its latest change.
+        stalled: Reason and message if the progress deadline of the rollout was exceeded; else empty.
         annotations: Its annotations.
         labels: Its labels.
     """
@@ -77,7 +77,7 @@ class DeploymentState:
     name: str
     group: str
     track: str
-    wanted: int
+    desired: int
     updated: int
     ready: int
     available: int
@@ -88,57 +88,18 @@ class DeploymentState:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def done(self) -> bool:
-        """Whether all its pods, and no others, are made from its present template and available."""
-        return self.observed and self.updated == self.total == self.available == self.wanted
+    def complete(self) -> bool:
+        """True if the rollout is complete: all pods are of the current template and available, none is left over."""
+        return self.observed and self.updated == self.total == self.available == self.desired
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceState:
-    """A Service of a release.
+def read_pod(pod: Json, problem: PodProblem | None = None) -> PodState:
+    """Return the state of a pod.
 
-    Attributes:
-        name: Its name.
-        port: Its port.
-        target_port: Name or number of the pods' port.
-        selector: The labels of the pods that it sends requests to.
-        annotations: Its annotations.
-        labels: Its labels.
+    Args:
+        pod: The pod.
+        problem: What keeps it from starting, if anything.
     """
-
-    name: str
-    port: int
-    target_port: str
-    selector: Mapping[str, str]
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AutoscalerState:
-    """A HorizontalPodAutoscaler of a release.
-
-    Attributes:
-        name: Its name.
-        deployment: The Deployment that it scales.
-        least: Fewest pods.
-        most: Most pods.
-        pods: How many there are now.
-        target: Use of the requested CPU that it aims at, in per cent; None where it aims at something else.
-        seen: Use of the requested CPU now; None where it is not known (yet).
-    """
-
-    name: str
-    deployment: str
-    least: int
-    most: int
-    pods: int
-    target: int | None
-    seen: int | None
-
-
-def read_pod(pod: Json, trouble: Trouble | None = None) -> PodState:
-    """A pod, and what it is in trouble for."""
     meta, status = pod["metadata"], pod.get("status") or {}
     labels = meta.get("labels") or {}
     owner = next((owner["name"] for owner in meta.get("ownerReferences") or () if owner["kind"] == "ReplicaSet"), "")
@@ -156,33 +117,33 @@ def read_pod(pod: Json, trouble: Trouble | None = None) -> PodState:
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         phase=TERMINATING if terminating else status.get("phase", "Unknown"),
         address=status.get("podIP", ""),
-        trouble=f"{trouble.reason}: {trouble.message}".removesuffix(": ") if trouble else "",
-        reason=trouble.reason if trouble else "",
-        lasting=trouble.lasting if trouble else False,
-        container=(trouble.container if trouble else "") or _at_work(pod, status),
+        problem=f"{problem.reason}: {problem.message}".removesuffix(": ") if problem else "",
+        reason=problem.reason if problem else "",
+        permanent=problem.permanent if problem else False,
+        container=(problem.container if problem else "") or _current_container(pod, status),
     )
 
 
-def _at_work(pod: Json, status: Json) -> str:
-    """The container that a pod is at: an init container that has not ended well, else the first of the others."""
+def _current_container(pod: Json, status: Json) -> str:
+    """Return the first init container that has not succeeded, else the first of the other containers."""
     for container in status.get("initContainerStatuses") or ():
-        ended = (container.get("state") or {}).get("terminated") or {}
-        if ended.get("exitCode") != 0:
+        terminated = (container.get("state") or {}).get("terminated") or {}
+        if terminated.get("exitCode") != 0:
             return str(container["name"])
     return next((str(container["name"]) for container in (pod.get("spec") or {}).get("containers") or ()), "")
 
 
 def read_deployment(deployment: Json) -> DeploymentState:
-    """A Deployment."""
+    """Return the state of a Deployment."""
     meta, status = deployment["metadata"], deployment.get("status") or {}
     labels = meta.get("labels") or {}
     observed = int(status.get("observedGeneration") or 0) >= int(meta.get("generation") or 0)
-    wanted = deployment["spec"].get("replicas")
+    replicas = deployment["spec"].get("replicas")
     return DeploymentState(
         name=meta["name"],
         group=labels.get(GROUP, ""),
         track=labels.get(TRACK, ""),
-        wanted=1 if wanted is None else int(wanted),
+        desired=1 if replicas is None else int(replicas),  # Kubernetes' default
         updated=int(status.get("updatedReplicas") or 0),
         ready=int(status.get("readyReplicas") or 0),
         available=int(status.get("availableReplicas") or 0),
@@ -199,40 +160,3 @@ def _stalled(status: Json) -> str:
         if condition["type"] == "Progressing" and condition["status"] == "False":
             return f"{condition.get('reason')}: {condition.get('message')}"
     return ""
-
-
-def read_service(service: Json) -> ServiceState:
-    """A Service."""
-    meta, spec = service["metadata"], service["spec"]
-    port = (spec.get("ports") or [{}])[0]
-    return ServiceState(
-        name=meta["name"],
-        port=int(port.get("port") or 0),
-        target_port=str(port.get("targetPort", "")),
-        selector=spec.get("selector") or {},
-        annotations=meta.get("annotations") or {},
-        labels=meta.get("labels") or {},
-    )
-
-
-def read_autoscaler(autoscaler: Json) -> AutoscalerState:
-    """A HorizontalPodAutoscaler of `autoscaling/v2`."""
-    spec, status = autoscaler["spec"], autoscaler.get("status") or {}
-    return AutoscalerState(
-        name=autoscaler["metadata"]["name"],
-        deployment=spec["scaleTargetRef"]["name"],
-        least=int(spec.get("minReplicas") or 1),
-        most=int(spec["maxReplicas"]),
-        pods=int(status.get("currentReplicas") or 0),
-        target=_cpu(spec.get("metrics"), "target"),
-        seen=_cpu(status.get("currentMetrics"), "current"),
-    )
-
-
-def _cpu(metrics: Any, which: str) -> int | None:
-    for metric in metrics or ():
-        resource = metric.get("resource") or {}
-        if resource.get("name") == "cpu":
-            told = (resource.get(which) or {}).get("averageUtilization")
-            return None if told is None else int(told)
-    return None

@@ -189,7 +189,7 @@ def test_a_version_of_an_unknown_skill_or_number_is_refused(
         (
             "KUBECONFIG",
             "/nonexistent",
-            "nothing says which Kubernetes cluster is meant. Let KUBECONFIG name a kubeconfig",
+            "no Kubernetes cluster is configured. Set KUBECONFIG to a kubeconfig",
         ),
         (
             "COACHWORKS_HELM",
@@ -297,7 +297,7 @@ def test_status_of_a_run_does_not_fail_for_a_cluster_that_cannot_be_seen(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", os.devnull + "/none")
     done = call("status")
-    assert "The release cannot be seen: nothing says which Kubernetes cluster is meant." in done.stderr
+    assert "The release cannot be seen: no Kubernetes cluster is configured." in done.stderr
 
 
 def test_status_asks_no_cluster_where_the_fleet_file_names_no_namespace(ran: FolderStore, server: Objects) -> None:

@@ -137,8 +137,8 @@ def test_where_no_cluster_is_named_nothing_goes_and_the_way_out_is_said(store, f
     before = files(store)
     message = refused(*flags)
     assert message.startswith(
-        "the cluster cannot be asked for the fleet's releases, so nothing is removed: nothing says which Kubernetes "
-        "cluster is meant."
+        "the cluster cannot be asked for the fleet's releases, so nothing is removed: no Kubernetes cluster is "
+        "configured."
     )
     assert message.endswith("Where the fleet is on no cluster, say so with `--no-cluster`.")
     assert files(store) == before

@@ -26,8 +26,8 @@ def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Obje
 
 @pytest.fixture
 def cluster(api_server: Objects) -> Cluster:
-    """The namespace `models` of that server's cluster."""
-    return open_cluster("models")
+    """The release `cars` in the namespace `models` of that server's cluster."""
+    return open_cluster("cars", "models")
 
 
 @pytest.fixture
@@ -38,5 +38,5 @@ def showroom(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     registry = Registry.embedded(fleet(store=str(store.root)), empty_database)
     put_backbone(store)
-    labelled = LabelledCluster(cluster.connection, cluster.namespace)
+    labelled = LabelledCluster(cluster.connection, cluster.namespace, "showroom")
     return Showroom(registry, store, api_server, labelled, ReadyHelm(api_server))

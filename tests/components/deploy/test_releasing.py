@@ -13,7 +13,7 @@ from registered import fleet_of
 from released import Answers, Showroom, answering
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
-from components.deploy.cluster.lease import BusyError, hold
+from components.deploy.cluster.lease import BusyError, hold_lease
 from components.deploy.config import DeployConfig
 from components.deploy.models.deployment_tags import deployments_of
 from components.deploy.releasing import Wish, open_site, release_fleet, roll_back, who
@@ -71,7 +71,7 @@ def test_a_fleet_s_name_that_is_too_long_for_helm_is_refused(showroom: Showroom,
 
 def test_without_a_kubeconfig_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(InvalidConfigError, match=r"nothing says which Kubernetes cluster is meant. Let KUBECONFIG"):
+    with pytest.raises(InvalidConfigError, match=r"no Kubernetes cluster is configured. Set KUBECONFIG"):
         open_site(fleet())
 
 
@@ -139,7 +139,7 @@ def test_a_pinned_version_is_released_whatever_is_champion(showroom: Showroom, a
 
 
 def test_what_is_being_deployed_is_left_alone(showroom: Showroom, answers: Answers) -> None:
-    with hold(showroom.cluster, "showroom", "grace@laptop"), pytest.raises(BusyError, match="changed by grace@laptop"):
+    with hold_lease(showroom.cluster, "grace@laptop"), pytest.raises(BusyError, match="changed by grace@laptop"):
         deploy(showroom)
     assert showroom.helm.made == []
 

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from released import MemoryHelm
 
+from coachworks.progress import SILENT
 from components.deploy.canary.checks import UnfitError
 from components.deploy.canary.metrics import Counts, Rules, Verdict, judge
 from components.deploy.cluster.lease import LostError
-from components.deploy.cluster.namespace import RolloutError
-from components.deploy.cluster.state import GROUP, TRACK
+from components.deploy.cluster.readiness import RolloutError
+from components.deploy.cluster.state import GROUP, TRACK, DeploymentState
 from components.deploy.helm.manifests import by_name, read_deployments
 from components.deploy.rollout import DeployError, Rollout
 from components.deploy.target.values import layouts, settled, versions
@@ -30,29 +31,24 @@ class Site:
 
     def __init__(self) -> None:
         self.helm = MemoryHelm()
-        self.fault: Callable[[list[str]], None] = lambda names: None
+        self.fault: Callable[[], None] = lambda: None
         self.smoked: list[tuple[tuple[str, ...], str, str]] = []
         self.bake_s = 20.0
         self.wrong: Exception | None = None
         self.slow: Exception | None = None
-        self.gone_for: list[str] = []
+        self.looked_for_pods = False
 
     # the cluster
-    def deployments(self, release: str) -> list[Any]:
-        class State:
-            def __init__(self, made: dict[str, Any]) -> None:
-                labels = made["metadata"]["labels"]
-                self.group, self.track = labels[GROUP], labels[TRACK]
-                self.wanted = made["spec"].get("replicas", 1)
+    release, namespace = "showroom", "serving"
 
-        return [State(made) for made in read_deployments(self.helm.manifest()).by_name.values()]
+    def deployments(self) -> list[DeploymentState]:
+        self.fault()
+        manifest = self.helm.manifest() if self.helm.made else ""
+        return [_complete(deployment) for deployment in read_deployments(manifest).by_name.values()]
 
-    def wait(self, release: str, deployments: list[str], *, fail_fast: bool = True, **_: Any) -> None:
-        if fail_fast:
-            self.fault(list(deployments))
-
-    def gone(self, release: str, deployments: list[str], *, timeout_s: float) -> None:
-        self.gone_for += deployments
+    def pods(self) -> list[Any]:
+        self.looked_for_pods = True
+        return []
 
     # the proof
     @property
@@ -74,14 +70,11 @@ class Site:
     def check(self) -> None:
         """The lease is ours."""
 
-    def rollout(self, hold: Any = None) -> Rollout:
-        from coachworks.progress import SILENT
-
+    def rollout(self, lease: Any = None) -> Rollout:
         return Rollout(
             helm=self.helm,
             cluster=self,  # type: ignore[arg-type]
-            release="showroom",
-            hold=hold or self,
+            lease=lease or self,
             share=0.25,
             timeout_s=10,
             progress=SILENT,
@@ -94,6 +87,13 @@ class Site:
     @property
     def stages(self) -> list[str]:
         return [said for _, said in self.helm.made]
+
+
+def _complete(deployment: dict[str, Any]) -> DeploymentState:
+    labels, replicas = deployment["metadata"]["labels"], deployment["spec"].get("replicas", 1)
+    counts = dict.fromkeys(("desired", "updated", "ready", "available", "total"), replicas)
+    name = deployment["metadata"]["name"]
+    return DeploymentState(name=name, group=labels[GROUP], track=labels[TRACK], observed=True, **counts)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_first_installation_that_fails_leaves_nothing(site: Site) -> None:
         site.go(values_of())
     assert site.helm.removed
     assert not site.helm.made
-    assert site.gone_for == ["showroom-dedicated-wheel", "showroom-shared"]
+    assert site.looked_for_pods, "the pods' end is waited for"
 
 
 def test_the_same_again_changes_nothing(site: Site) -> None:
@@ -187,7 +187,7 @@ def test_whatever_goes_wrong_what_answered_before_answers_again(site: Site, stag
     else:
         at = {"canary": 3, "promote": 5}[stage]
 
-        def fault(names: list[str]) -> None:
+        def fault() -> None:
             if len(site.helm.made) == at:
                 raise RolloutError("ImagePullBackOff", deployment="x", reason="ImagePullBackOff")
 
@@ -227,7 +227,7 @@ def test_what_a_killed_deployer_left_is_put_in_order_first(site: Site, killed_af
     del site.helm.made[killed_after:]
     notes: list[str] = []
     rollout = site.rollout()
-    rollout.progress = type("Notes", (), {"note": lambda _, text: notes.append(text)})()
+    rollout.progress = type("Notes", (type(SILENT),), {"note": lambda _, text: notes.append(text)})()
     assert rollout.settle() == site.helm.made[1][0]
     assert site.stages[-1] == "Rollback to 2"
     assert "was not finished" in notes[0]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from coachworks.kubernetes_api import Trouble
+from coachworks.kubernetes_api import PodProblem
 from pipelines.compiled import read_documents
 from pipelines.doctor.findings import Finding, Verdict
 from pipelines.doctor.pod import POD, Visit, compose
@@ -20,7 +20,7 @@ class Cluster:
 
     namespace = "kubeflow"
 
-    def __init__(self, *states: str, printed: str = "", trouble: Trouble | None = None) -> None:
+    def __init__(self, *states: str, printed: str = "", trouble: PodProblem | None = None) -> None:
         self.states, self.printed, self.told = list(states), printed, trouble
         self.forgotten: list[str] = []
 
@@ -42,13 +42,13 @@ class Cluster:
     def forget(self, run_id: str, experiment_id: str) -> None:
         self.forgotten.append(run_id)
 
-    def trouble(self, run_id: str) -> Trouble | None:
+    def problem(self, run_id: str) -> PodProblem | None:
         return self.told
 
     def logs(self, run_id: str) -> str:
         return ""
 
-    def complaint(self, run_id: str) -> str:
+    def refusal(self, run_id: str) -> str:
         return "pods is forbidden: exceeded quota"
 
 
@@ -102,7 +102,7 @@ def test_a_pod_that_ends_without_a_word_is_told_with_its_last_lines_or_the_compl
 
 
 def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster_fleet):
-    trouble = Trouble(reason="ImagePullBackOff", message="no such host", lasting=True)
+    trouble = PodProblem(reason="ImagePullBackOff", message="no such host", permanent=True)
     (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE), timeout_s=1000)
     assert pod.said == "no image"
     assert f"no such host. Push {IMAGE} there, or correct `spec.cluster.image`" in pod.way_out
@@ -110,13 +110,13 @@ def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster_fleet):
 
 def test_an_entry_that_a_secret_lacks_is_named(cluster_fleet):
     message = "couldn't find key AWS_REGION in Secret kubeflow/cars"
-    trouble = Trouble(reason="CreateContainerConfigError", message=message, lasting=True)
+    trouble = PodProblem(reason="CreateContainerConfigError", message=message, permanent=True)
     (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE))
     assert "Add AWS_REGION to the Secret 'cars', or take it out of its `keys`" in pod.way_out
 
 
 def test_a_pod_without_a_node_is_waited_for_and_then_told(cluster_fleet):
-    trouble = Trouble(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu", lasting=False)
+    trouble = PodProblem(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu", permanent=False)
     (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE))
     assert pod.said == "no node"
     assert "lower `requests`" in pod.way_out

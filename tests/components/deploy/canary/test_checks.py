@@ -61,8 +61,7 @@ def answers(api_server: Objects, tracks: Tracks, heard: list[str]) -> Iterator[A
 def proof(cluster: Cluster, store: FolderStore) -> Proof:
     store.write("photos/one.jpg", PHOTO)
     return Proof(
-        cluster=LabelledCluster(cluster.connection, cluster.namespace),
-        release="showroom",
+        cluster=LabelledCluster(cluster.connection, cluster.namespace, "showroom"),
         store=store,
         manifest=manifest(view="2"),
         skills={"shared": ["view"]},

@@ -184,7 +184,7 @@ class Pod:
     trouble: list[Any] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def ask(self, method, path, body=None, headers=None):
+    def request(self, method, path, body=None, headers=None):
         self.asked.append((method, path))
         if self.trouble:
             trouble = self.trouble.pop(0)
@@ -287,7 +287,7 @@ def test_skills_of_another_group_of_pods_are_not_asked(store, evaluated, photos)
 def test_a_reply_of_another_kind_is_told(store, evaluated, photos, reply, told):
     only = {"view": photos["view"][:1], "light": photos["light"][:1]}
     pod = Pod(only)
-    versions = pod.ask("GET", "/v1/skills")
+    versions = pod.request("GET", "/v1/skills")
     pod.trouble = [versions, reply]
     failures = smoke_test(pod, only, store, evaluated).failures
     assert len(failures) == 1

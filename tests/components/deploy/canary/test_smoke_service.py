@@ -45,12 +45,12 @@ class Said:
 
 
 class Talk:
-    """A conversation with a service in this process."""
+    """A client of a service in this process."""
 
     def __init__(self, client):
         self._client = client
 
-    def ask(self, method, path, body=None, headers=None):
+    def request(self, method, path, body=None, headers=None):
         started = time.perf_counter()
         response = self._client.request(method, path, content=body, headers=headers)
         return Said(response.status_code, response.content, time.perf_counter() - started)
