@@ -1,8 +1,8 @@
-"""One optimiser for many convex problems at once: batched L-BFGS on heads that share their photos.
+"""Batched L-BFGS: one optimiser for many convex problems at once, the linear heads that share their photos.
 
 All heads of a lane, each with every strength of regularisation, are columns of one parameter matrix; a pass over the
 photos is one matrix product for all of them. Heads may have different numbers of labels: columns belong to problems,
-nothing is padded.
+nothing is padded. docs/decisions/0021-batched-optimiser.md compares it with libraries.
 """
 
 from collections.abc import Callable
@@ -20,31 +20,32 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-MAX_ITERATIONS = 100  # a lane converges in 10 to 60
+MAX_ITERATIONS = 100  # heads converge in 10 to 60
 
 _ROWS = 4096  # photos per block: bounds the table of photos × columns
-_HISTORY = 10
-_ARMIJO = 1e-4
-_SMALLEST_STEP = 1e-6
+# Of Nocedal & Wright, "Numerical Optimization", 2nd ed., sections 7.2 and 3.1.
+_HISTORY = 10  # pairs of steps and gradient differences
+_ARMIJO = 1e-4  # share of the predicted decrease that a step must achieve
+_SMALLEST_STEP = 1e-6  # below it float32 rounding is larger than the decrease
 
-# (logits (K, n), answers (n,), weights (n,)) -> (loss, its gradient by the logits); answers of weight 0 may be anything
+# (logits (K, n), answers (n,), weights (n,)) -> (loss, its gradient with respect to the logits)
 Loss = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "tuple[torch.Tensor, torch.Tensor]"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problems:
-    """Linear heads to be fitted together on the same photos.
+    """Linear heads to fit together on the same photos.
 
-    Problem b minimises Σ_i weight_i · loss(W x_i + c, answer_i) + penalty_b / 2 · ‖W‖², the bias c being free.
+    Problem b minimises Σ_i weight_i · loss(W x_i + c, answer_i) + penalty_b / 2 · ‖W‖²; the bias c is not penalised.
 
     Attributes:
         points: Photos, float32, shape (N, P).
         repeats: Further tables of the same photos in the same order (augmented views), each (N, P).
-        answers: Label indices, int64, shape (N, S); those of weight 0 are not looked at.
-        weights: What each photo counts, float32, shape (N, S), each column summing to 1.
+        answers: Label indices, int64, shape (N, S); those of weight 0 are ignored.
+        weights: Weight of each photo, float32, shape (N, S), each column summing to 1.
         labels: Number of labels of each of the S skills.
-        penalties: The strengths of regularisation of each skill, each > 0; it is fitted with each of them.
-        curvature: Rough second derivative of the loss by a logit: only the speed depends on it.
+        penalties: Strengths of regularisation of each skill, each > 0; the skill is fitted once with each.
+        curvature: Rough second derivative of the loss by a logit; it affects the speed only.
     """
 
     points: Floats
@@ -63,8 +64,8 @@ class Fit:
     Attributes:
         weight: float32, shape (K, P).
         bias: float32, shape (K,).
-        iterations: Iterations until it was fitted.
-        converged: Whether the gradient became small; else the iterations ran out.
+        iterations: Number of iterations.
+        converged: True if the gradient became small; False if the iterations or the precision ran out.
     """
 
     weight: Floats
@@ -76,11 +77,11 @@ class Fit:
 def cross_entropy(
     logits: "torch.Tensor", answers: "torch.Tensor", weights: "torch.Tensor"
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Multinomial logistic loss and its gradient by the logits."""
+    """Multinomial logistic loss and its gradient with respect to the logits."""
     logs = logits.log_softmax(0)
     rows = answers[None]
     loss = -(logs.gather(0, rows)[0].double() * weights).sum()
-    gradient = logs.exp_()
+    gradient = logs.exp_()  # in place: the logarithms are not needed any more
     gradient.scatter_add_(0, rows, gradient.new_full((1, 1), -1.0).expand(1, len(answers)))
     return loss, gradient.mul_(weights)
 
@@ -88,7 +89,7 @@ def cross_entropy(
 def squared_hinge(
     logits: "torch.Tensor", answers: "torch.Tensor", weights: "torch.Tensor"
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Squared hinge loss of one label against the rest, summed over the labels, and its gradient by the logits."""
+    """Squared hinge loss of each label against the rest, summed over labels, and its gradient by the logits."""
     sign = logits.new_full(logits.shape, -1.0)
     sign.scatter_(0, answers[None], 1.0)
     margin = (1 - sign * logits).clamp_(min=0)
@@ -99,18 +100,18 @@ def squared_hinge(
 def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 5e-4) -> list[list[Fit]]:
     """Fit every skill with each of its penalties.
 
-    L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking, each problem with its own
+    L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking; every problem has its own
     step and history. Each axis is first scaled by the root of its expected curvature, the variance of the points
-    along it times `curvature` plus the penalty: points turned to their principal axes make the problem nearly round.
+    along it times `curvature` plus the penalty. Along principal axes that makes the problem nearly isotropic.
 
     Args:
-        problems: What to fit.
+        problems: The heads to fit.
         loss: `cross_entropy` or `squared_hinge`.
-        max_iterations: Most iterations.
-        tolerance: A problem is done when the norm of its scaled gradient has fallen to this share of the first one.
+        max_iterations: Maximum number of iterations.
+        tolerance: Ratio of the norm of a problem's scaled gradient to that at the start, at which it is done.
 
     Returns:
-        One list per skill, in it one fit per penalty.
+        One list per skill, with one fit per penalty.
     """
     import torch
 
@@ -140,13 +141,14 @@ def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance
 
 
 class _Objective:
-    """Losses and gradients of all problems; parameters are a matrix of (P + 1) rows, the last being the bias."""
+    """Losses and gradients of all problems; the parameters are a matrix of P + 1 rows, the last for the bias."""
 
     def __init__(self, problems: Problems, loss: Loss, device: "torch.device") -> None:
         import torch
 
         self.loss = loss
         self.tables = [torch.from_numpy(table).to(device) for table in (problems.points, *problems.repeats)]
+        # Photos without an answer have weight 0; index 0 instead of -1 keeps `gather` and `scatter` within the labels.
         self.answers = torch.from_numpy(np.ascontiguousarray(problems.answers.T).clip(min=0)).to(device)
         self.weights = torch.from_numpy(np.ascontiguousarray(problems.weights.T) / len(self.tables)).to(device)
         sizes = [size for size, row in zip(problems.labels, problems.penalties, strict=True) for _ in row]
@@ -166,12 +168,12 @@ class _Objective:
         return len(self.ends)
 
     def dot(self, left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
-        """Inner product per problem, float64."""
+        """Inner product per problem, float64, shape (B,)."""
         products = (left * right).sum(0, dtype=left.dtype).double()
         return products.new_zeros(self.count).index_add_(0, self.owner, products)
 
     def __call__(self, scaled: "torch.Tensor", active: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
-        """Losses, float64 (B,), and scaled gradients (P + 1, C), of the active problems; the others get zeros."""
+        """Return losses, float64 (B,), and scaled gradients (P + 1, C) of the active problems; zeros for the others."""
         import torch
 
         columns = active[self.owner].nonzero()[:, 0]
@@ -189,7 +191,7 @@ class _Objective:
         for table in self.tables:
             for first in range(0, len(table), _ROWS):
                 rows = slice(first, first + _ROWS)
-                # labels × photos: the softmax then runs along contiguous rows, ten times as fast as across them
+                # labels × photos: the softmax across labels is ten times as fast when photos are contiguous
                 logits = torch.addmm(part[-1][:, None], part[:-1].T, table[rows].T)
                 for problem, begin, end in blocks:
                     skill = self.skill[problem]
@@ -207,6 +209,7 @@ class _Objective:
 def _minimise(
     objective: _Objective, max_iterations: int, tolerance: float
 ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """Minimise all problems: parameters (P + 1, C), iterations (B,), and whether each problem converged (B,)."""
     import torch
 
     point = torch.zeros_like(objective.scale)
@@ -234,14 +237,14 @@ def _minimise(
         gradient = gradient + difference
         small = objective.dot(gradient, gradient).sqrt() <= tolerance * first
         converged |= active & small
-        active = active & ~small & moved  # a problem that cannot move is as low as float32 lets it get
+        active = active & ~small & moved  # without a step, the loss is at its minimum up to float32 rounding
     return point, iterations, converged
 
 
 def _direction(
     objective: _Objective, gradient: "torch.Tensor", history: "list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]"
 ) -> "torch.Tensor":
-    """Minus the inverse Hessian times the gradient, by the two-loop recursion; problems at rest contribute zeros."""
+    """Minus the inverse Hessian times the gradient, by the two-loop recursion; zeros where a problem did not move."""
     import torch
 
     def along(factor: torch.Tensor) -> torch.Tensor:
@@ -272,7 +275,10 @@ def _search(
     slope: "torch.Tensor",
     active: "torch.Tensor",
 ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
-    """The first step of 1, 1/2, 1/4 … that lowers each problem enough (Armijo, 1966); 0 where none does."""
+    """Find the first step of 1, 1/2, 1/4 … that lowers each problem enough (Armijo, 1966, doi:10.2140/pjm.1966.16.1).
+
+    Returns steps (B,), 0 where none is good, and the losses (B,) and scaled gradients (P + 1, C) after them.
+    """
     import torch
 
     step = torch.where(active & (slope < 0), 1.0, 0.0).double()
@@ -281,7 +287,7 @@ def _search(
     while open_.any():
         trial = point + direction * step[objective.owner].to(point.dtype)
         new_value, new_gradient = objective(trial, open_)
-        # losses are of the order of 1: differences below 1e-7 of them are float32 rounding of the logits
+        # Losses are of the order of 1: differences below 1e-7 of them are float32 rounding of the logits.
         good = open_ & (new_value <= value + _ARMIJO * step * slope + 1e-7 * value.abs())
         best_value = torch.where(good, new_value, best_value)
         best_gradient = torch.where(good[objective.owner], new_gradient, best_gradient)

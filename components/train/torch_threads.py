@@ -1,28 +1,21 @@
-"""How many cores torch uses: all of them for large work, one for small work."""
+"""Number of cores that torch uses: all for large matrix products, one for small ones."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from coachworks.cpu_limit import usable_cores
 
-_SMALL = 2_000_000_000  # multiplications per product: some 30 ms on one core; below it cores wait more than they work
-
-
-def wait_politely() -> None:
-    """Let torch's threads sleep while they wait; call it before torch is first imported.
-
-    By default they spin: beside another busy process a small product then takes twenty times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+_SMALL = (
+    2_000_000_000  # multiplications per product, some 30 ms on one core; below it cores wait longer than they compute
+)
 
 
 @contextmanager
 def cores_for(multiplications: int) -> Iterator[None]:
-    """Let torch use all cores of this process inside, or one where a product is so small that sharing it costs more.
+    """Let torch use all cores of this process in the block, or one where a product is too small to be shared.
 
     Args:
-        multiplications: Of one matrix product.
+        multiplications: Number of multiplications of one matrix product.
     """
     import torch
 
