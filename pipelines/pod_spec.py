@@ -1,4 +1,4 @@
-"""How each step's pod is made: what the fleet file says under `spec.cluster`, in KFP's terms."""
+"""Pods of the steps: translation of the fleet file's `spec.cluster` into settings of KFP tasks."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "metadata.labels['pipeline/runid']"  # KFP labels every pod with the id of its run
 CERTIFICATES = "/etc/coachworks/ca"
-# Who reads where the certificates of a private authority are.
+# Variables from which boto3, requests, MLflow and OpenSSL read the path of the certificates.
 _CERTIFICATE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "MLFLOW_TRACKING_SERVER_CERT_PATH", "SSL_CERT_FILE")
-_RETRIES = 1  # steps retry what is transient themselves; this one is for a pod that is gone
+_RETRIES = 1  # for a pod that was deleted or evicted; steps retry transient errors themselves
 
 
 def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
-    """Says of each task how its pod is made.
+    """Return a function that sets the pod of a task.
 
     All values are constants: resources that are pipeline parameters are compiled wrongly inside loops.
 
     Args:
         cluster: The fleet file's `spec.cluster`.
         image: The image of all steps.
-        cached: Whether KFP may reuse what a task gave for the same parameters, where the pipeline allows it.
+        cached: Whether KFP may reuse cached outputs of tasks for which the pipeline allows it.
     """
     from kfp import kubernetes
 
@@ -40,31 +40,32 @@ def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
         kubernetes.set_image_pull_policy(task, "IfNotPresent")
         if cluster.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-        for place, source in enumerate(cluster.environment):
-            _take_environment(task, place, source)
-        _trust(task, cluster)
-        _size(task, cluster.pod(step), accelerated=step in ACCELERATED)
+        for index, source in enumerate(cluster.environment):
+            _set_environment(task, index, source)
+        _mount_certificates(task, cluster)
+        _set_resources(task, cluster.pod(step), accelerated=step in ACCELERATED)
 
     return place
 
 
-def _take_environment(task: "PipelineTask", place: int, source: EnvironmentSource) -> None:
-    """Entries that are named must be there, and come as variables; else all come as files, which the task reads.
+def _set_environment(task: "PipelineTask", index: int, source: EnvironmentSource) -> None:
+    """Set the entries of a Secret or ConfigMap as variables if they are named, else mount all of them as files.
 
-    A variable that may be missing would do for the latter, but older backends take "optional" for "must be there".
+    The task turns the files into variables. Optional variables would be simpler, but older backends of KFP ignore
+    `optional` and refuse a pod without the entry.
     """
     from kfp import kubernetes
 
     name = str(source.secret or source.config_map)
     if source.keys is not None:
-        told = kubernetes.use_secret_as_env if source.secret else kubernetes.use_config_map_as_env
-        told(task, name, {key: key for key in source.keys})
+        set_variables = kubernetes.use_secret_as_env if source.secret else kubernetes.use_config_map_as_env
+        set_variables(task, name, {key: key for key in source.keys})
     else:
-        mounted = kubernetes.use_secret_as_volume if source.secret else kubernetes.use_config_map_as_volume
-        mounted(task, name, mount_path=f"{MOUNTED}/{place}-{name}")
+        mount = kubernetes.use_secret_as_volume if source.secret else kubernetes.use_config_map_as_volume
+        mount(task, name, mount_path=f"{MOUNTED}/{index}-{name}")
 
 
-def _trust(task: "PipelineTask", cluster: Cluster) -> None:
+def _mount_certificates(task: "PipelineTask", cluster: Cluster) -> None:
     from kfp import kubernetes
 
     authority = cluster.certificate_authority
@@ -78,11 +79,11 @@ def _trust(task: "PipelineTask", cluster: Cluster) -> None:
         task.set_env_variable(name, f"{CERTIFICATES}/{authority.key}")
 
 
-def _size(task: "PipelineTask", pod: Pod, *, accelerated: bool) -> None:
+def _set_resources(task: "PipelineTask", pod: Pod, *, accelerated: bool) -> None:
     from kfp import kubernetes
 
-    _ask(pod.requests, task.set_cpu_request, task.set_memory_request)
-    _ask(pod.limits, task.set_cpu_limit, task.set_memory_limit)
+    _set_quantities(pod.requests, task.set_cpu_request, task.set_memory_request)
+    _set_quantities(pod.limits, task.set_cpu_limit, task.set_memory_limit)
     for label, value in pod.node_selector.items():
         kubernetes.add_node_selector(task, label, value)
     for toleration in pod.tolerations:
@@ -92,7 +93,7 @@ def _size(task: "PipelineTask", pod: Pod, *, accelerated: bool) -> None:
         task.set_accelerator_limit(pod.accelerator.count)
 
 
-def _ask(quantities: Quantities, cpu: Callable[[str], object], memory: Callable[[str], object]) -> None:
+def _set_quantities(quantities: Quantities, cpu: Callable[[str], object], memory: Callable[[str], object]) -> None:
     if quantities.cpu is not None:
         cpu(quantities.cpu)
     if quantities.memory is not None:

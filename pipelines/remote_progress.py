@@ -1,4 +1,4 @@
-"""How a run on a cluster goes: what KFP says of its tasks and what its steps say of themselves, put together."""
+"""Progress of a run on a cluster: states of KFP's tasks combined with the progress that the steps publish."""
 
 import contextlib
 import time
@@ -13,34 +13,35 @@ from coachworks.steps import CHAIN
 from coachworks.store import Store
 from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask, RunPods, open_run_pods
 
-_STATES = {"SUCCEEDED": "done", "SKIPPED": "cached", "FAILED": "failed", "CANCELED": "failed"}
+_STEP_STATES = {"SUCCEEDED": "done", "SKIPPED": "cached", "FAILED": "failed", "CANCELED": "failed"}
+_RUN_STATES = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELED": CANCELLED, "SKIPPED": SUCCEEDED}
 _NO_REASON = (
     "Kubeflow Pipelines gives no reason. Its page of the run may show one, and so may `kubectl get workflows` in the "
     "pipelines' namespace."
 )
-_PATIENCE_S = 300.0  # how long KFP may be silent before a follower gives up
-_OVER = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELED": CANCELLED, "SKIPPED": SUCCEEDED}
+_MAX_SILENCE_S = 300.0  # a restart of KFP, or of a port-forward to it, must not end the command that follows a run
 
 
-def states(store: Store, run: RemoteRun) -> list[dict[str, Any]]:
-    """The run's steps, in the order they started, each as `StoreProgress` publishes it.
+def step_states(store: Store, run: RemoteRun) -> list[dict[str, Any]]:
+    """Return the states of a run's steps in the order of their start, each as `StoreProgress` publishes it.
 
-    A step that has not spoken yet is `waiting` for its pod; one whose result KFP had is `cached`.
+    A step that has not published anything is `waiting` for its pod; one whose result came from KFP's cache is `cached`.
     """
-    spoken = read_progress(store, run.id)
-    known = {state["step"] for state in spoken}
-    over = {task.name: task for task in run.tasks if task.name in CHAIN and task.state in _STATES}
-    for state in spoken:
-        task = over.get(state["step"])
-        if state["state"] == "running" and task is not None and not state["lane"]:  # killed before it could say so
-            state["state"] = _STATES[task.state]
-    silent = [_silent(task) for task in run.tasks if task.name in CHAIN and task.name not in known and task.state]
-    return sorted([*spoken, *silent], key=lambda state: float(state["started_at"]))
+    published = read_progress(store, run.id)
+    known = {state["step"] for state in published}
+    ended = {task.name: task for task in run.tasks if task.name in CHAIN and task.state in _STEP_STATES}
+    for state in published:
+        task = ended.get(state["step"])
+        if state["state"] == "running" and task is not None and not state["lane"]:  # its pod was killed
+            state["state"] = _STEP_STATES[task.state]
+    others = [_state_of(task) for task in run.tasks if task.name in CHAIN and task.name not in known and task.state]
+    return sorted([*published, *others], key=lambda state: float(state["started_at"]))
 
 
-def _silent(task: RemoteTask) -> dict[str, Any]:
+def _state_of(task: RemoteTask) -> dict[str, Any]:
+    """Return the state of a step that has not published anything."""
     started, ended = _seconds(task.started_at), _seconds(task.ended_at)
-    state = _STATES.get(task.state, "waiting")
+    state = _STEP_STATES.get(task.state, "waiting")
     note = {"cached": "unchanged, result reused", "waiting": "waiting for its pod"}.get(state, task.error)
     return {
         "step": task.name,
@@ -59,19 +60,19 @@ def _seconds(moment: datetime | None) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def settle(store: Store, run: Run, remote: RemoteRun) -> Run:
-    """The record of a run, brought up to what KFP says of it; written where KFP says it is over."""
+def update_record(store: Store, run: Run, remote: RemoteRun) -> Run:
+    """Return the record of a run, with its end if KFP reports that it has ended; the end is also stored."""
     if not remote.ended or run.state != RUNNING:
         return run
-    state = _OVER[remote.state]
+    state = _RUN_STATES[remote.state]
     document = _document(store, run) if state == SUCCEEDED else None
     return run.ended(store, state, document)
 
 
 def _document(store: Store, run: Run) -> str | None:
-    """Key of the result that the run ended with, where its last steps were cached and said nothing.
+    """Return the key of a run's last result, if its last steps were cached and did not record it.
 
-    `register` always runs; what was made from its results is found by their keys.
+    `register` always runs; the results that were made from its own are found by their keys.
     """
     keys = [result["key"] for result in read_results(store, run.id) if result["step"] == "register"]
     package = _made_from(store, "package", sorted(keys))
@@ -80,7 +81,7 @@ def _document(store: Store, run: Run) -> str | None:
 
 
 def _made_from(store: Store, step: str, upstream: list[str]) -> Result | None:
-    """The newest result of `step` that continues from these keys."""
+    """Return the newest result of `step` that was made from the results `upstream`."""
     try:
         newest = load(store, step, latest(store, step))
     except NotFoundError:
@@ -88,8 +89,8 @@ def _made_from(store: Store, step: str, upstream: list[str]) -> Result | None:
     if _upstream(newest) == upstream:
         return newest
     keys = {key.split("/")[2] for key in store.list(f"results/{step}")}
-    found = [result for result in (load(store, step, key) for key in keys) if _upstream(result) == upstream]
-    return max(found, key=lambda result: result.created_at, default=None)
+    results = [result for result in (load(store, step, key) for key in keys) if _upstream(result) == upstream]
+    return max(results, key=lambda result: result.created_at, default=None)
 
 
 def _upstream(result: Result) -> list[str]:
@@ -98,74 +99,76 @@ def _upstream(result: Result) -> list[str]:
 
 
 def failures(store: Store, remote: RemoteRun, pods: RunPods | None = None) -> list[Mapping[str, Any]]:
-    """Why the run failed: the steps' own words, else what Kubernetes says of pods that never spoke.
+    """Return the errors of a failed run: those that its steps recorded, else Kubernetes' message about a pod.
 
     Args:
-        store: Where steps leave their words.
+        store: The store to which steps write their errors.
         remote: The run.
         pods: Its pods; None without a kubeconfig.
     """
-    spoken = read_errors(store, remote.id)
-    if spoken or remote.state != "FAILED":
-        return list(spoken)
+    recorded = read_errors(store, remote.id)
+    if recorded or remote.state != "FAILED":
+        return list(recorded)
     failed = sorted((task for task in remote.tasks if task.state == "FAILED"), key=lambda task: task.name not in CHAIN)
     step = next((task.name for task in failed if task.name in CHAIN), "pipeline")
-    told = next((task.error for task in failed if task.error), "") or remote.error
-    told = told or (pods.refusal(remote.id) if pods else "") or _NO_REASON
-    return [{"step": step, "lane": "", "type": "PodFailed", "message": told}]
+    message = next((task.error for task in failed if task.error), "") or remote.error
+    message = message or (pods.refusal(remote.id) if pods else "") or _NO_REASON
+    return [{"step": step, "lane": "", "type": "PodFailed", "message": message}]
 
 
-class Watch:
-    """A run on the cluster, looked at again and again; what cannot be asked for a while is asked again.
+class RunMonitor:
+    """A run on the cluster, read again and again; outages of the servers shorter than some minutes are bridged.
 
     Args:
-        kubeflow: Where it runs.
-        store: Where its steps publish their progress.
-        run_id: Its id.
+        kubeflow: Kubeflow Pipelines.
+        store: The store to which its steps publish their progress.
+        run_id: Id of the run.
     """
 
     def __init__(self, kubeflow: Kubeflow, store: Store, run_id: str) -> None:
         self._kubeflow, self._store, self._run_id = kubeflow, store, run_id
-        self._seen = kubeflow.run(run_id)
+        self._run = kubeflow.run(run_id)
         self._pods = open_run_pods(kubeflow.namespace or "kubeflow")
         self._states: list[dict[str, Any]] = []
         self._silent_since: float | None = None
 
     def running(self) -> bool:
-        """Whether it goes on.
+        """Read the run and return whether it is still running.
 
         Raises:
             TransientError: KFP has not answered for minutes.
         """
         try:
-            self._seen = self._kubeflow.run(self._run_id)
+            self._run = self._kubeflow.run(self._run_id)
             self._silent_since = None
         except TransientError:
             self._silent_since = self._silent_since or time.monotonic()
-            if time.monotonic() - self._silent_since > _PATIENCE_S:
+            if time.monotonic() - self._silent_since > _MAX_SILENCE_S:
                 raise
-        return not self._seen.ended
+        return not self._run.ended
 
     def states(self) -> list[dict[str, Any]]:
-        """Its steps, as `states` gives them."""
+        """Return the states of its steps; see `step_states`."""
         with contextlib.suppress(TransientError):
-            self._states = states(self._store, self._seen)
+            self._states = step_states(self._store, self._run)
         waiting = [state for state in self._states if state["state"] == "waiting"]
-        if waiting and (hindrance := self._hindrance()):
-            waiting[-1]["notes"] = [hindrance]
+        if waiting and (problem := self._pod_problem()):
+            waiting[-1]["notes"] = [problem]
         return self._states
 
-    def settled(self, run: Run) -> Run:
-        """Its record, brought up to date."""
-        return settle(self._store, run, self._seen)
+    def update_record(self, run: Run) -> Run:
+        """Return the record of the run; see `update_record`."""
+        return update_record(self._store, run, self._run)
 
     def failures(self) -> list[Mapping[str, Any]]:
-        """Why it failed."""
-        return failures(self._store, self._seen, self._pods)
+        """Return the errors of the run; see `failures`."""
+        return failures(self._store, self._run, self._pods)
 
-    def _hindrance(self) -> str:
-        """Why a pod of the run does not start, where Kubernetes lets us see it."""
+    def _pod_problem(self) -> str:
+        """Return what keeps a pod of the run from starting, as far as the kubeconfig gives the right to see it."""
         if self._pods is None:
             return ""
-        problem = self._pods.problem(self._run_id)
-        return f"{problem.reason}: {problem.message}" if problem else ""
+        with contextlib.suppress(TransientError):
+            problem = self._pods.problem(self._run_id)
+            return f"{problem.reason}: {problem.message}" if problem else ""
+        return ""

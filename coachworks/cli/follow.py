@@ -1,4 +1,4 @@
-"""Follow a run: one line per step while it happens, from the progress that the steps publish."""
+"""Follow a run: one line per step, from the progress that the steps publish."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,20 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 States = Callable[[], list[dict[str, Any]]]
-_PLAIN_EVERY_S = 10.0  # where there is no terminal, long work says so this often
+_LOG_INTERVAL_S = 10.0  # without a terminal: time between two lines about the same long task
 
 
 def follow(states: States, running: Callable[[], bool], console: Console, *, every_s: float = 0.25) -> None:
     """Show a run's steps until `running()` is false.
 
-    On a terminal the lines are live; elsewhere a line is printed when a step begins and ends, and now and then
-    while it works.
+    On a terminal the lines are updated in place; elsewhere a line is printed when a step starts or ends, and every
+    few seconds while it is working.
 
     Args:
-        states: The steps' states, as `coachworks.runs.read_progress` gives them.
-        running: Whether the run goes on.
-        console: Where to.
-        every_s: How often to look.
+        states: Returns the states of the steps, as `coachworks.runs.read_progress` does.
+        running: Returns whether the run is still running.
+        console: Where to print.
+        every_s: Seconds between two readings.
     """
     if console.is_terminal:
         with Live(console=console, refresh_per_second=8) as live:
@@ -33,11 +33,11 @@ def follow(states: States, running: Callable[[], bool], console: Console, *, eve
                 time.sleep(every_s)
             live.update(_lines(states()))
         return
-    plain = _Plain(console)
+    log = _LogLines(console)
     while running():
-        plain.update(states())
+        log.update(states())
         time.sleep(every_s)
-    plain.update(states())
+    log.update(states())
 
 
 _MARKS = {
@@ -88,27 +88,27 @@ def _measure(task: Mapping[str, Any]) -> str:
     return text
 
 
-class _Plain:
+class _LogLines:
     """Lines for a log file."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._seen: dict[str, str] = {}
-        self._spoken_at: dict[str, float] = {}
+        self._states: dict[str, str] = {}
+        self._printed_at: dict[str, float] = {}
 
     def update(self, states: list[dict[str, Any]]) -> None:
         for state in states:
             title, now = _title(state), time.monotonic()
-            if self._seen.get(title) != state["state"]:
-                self._seen[title] = state["state"]
-                self._spoken_at[title] = now
+            if self._states.get(title) != state["state"]:
+                self._states[title] = state["state"]
+                self._printed_at[title] = now
                 if state["state"] in {"running", "waiting"}:
                     self._print(f"{_MARKS.get(state['state'], '▸')} {title}")
                 else:
                     mark = _MARKS[state["state"]]
                     self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
-            elif self._is_long(state) and now - self._spoken_at[title] >= _PLAIN_EVERY_S:
-                self._spoken_at[title] = now
+            elif self._is_long(state) and now - self._printed_at[title] >= _LOG_INTERVAL_S:
+                self._printed_at[title] = now
                 self._print(f"  {title:<12} {_measure(state['task'])}")
 
     @staticmethod

@@ -25,11 +25,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Cluster": {
         "submit": ("coachworks.cli.submit:submit", "Run the whole pipeline on Kubeflow Pipelines."),
         "runs": ("coachworks.cli.runs:runs", "List the fleet's runs on the cluster."),
-        "cancel": ("coachworks.cli.runs:cancel", "End a run on the cluster, or a schedule."),
+        "cancel": ("coachworks.cli.runs:cancel", "Cancel a run on the cluster, or remove a schedule."),
         "images": ("coachworks.cli.images:images", "Name the container images and print the commands that build them."),
         "doctor": (
             "coachworks.cli.doctor:doctor",
-            "Look at what a run on the cluster needs, from here and from a pod.",
+            "Check from here and from a pod what a run on the cluster needs.",
         ),
     },
     "Deploy": {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coachworks.cli.options import fleet_option, json_option
+from coachworks.wording import clock, local_time
 
 if TYPE_CHECKING:
     from pipelines.kubeflow import RemoteRun
@@ -17,10 +18,12 @@ _COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNIN
 
 @click.command(short_help="List the fleet's runs on the cluster.")
 @fleet_option
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Most runs to list.")
+@click.option(
+    "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Maximum number of runs to list."
+)
 @json_option
 def runs(file: Path, limit: int, as_json: bool) -> None:
-    """List the fleet's runs on Kubeflow Pipelines, newest first, and its schedule.
+    """List the fleet's runs on Kubeflow Pipelines, newest first, and its schedules.
 
     \b
     Examples:
@@ -36,46 +39,45 @@ def runs(file: Path, limit: int, as_json: bool) -> None:
     fleet = read_fleet(file)
     kubeflow = open_kubeflow(fleet.spec.cluster)
     experiment = kubeflow.experiment(fleet.name)
-    found = kubeflow.runs(experiment, limit)
+    records = kubeflow.runs(experiment, limit)
     schedules = kubeflow.schedules(experiment)
     if as_json:
-        document = {"runs": [_facts(run) for run in found], "schedules": [asdict(entry) for entry in schedules]}
+        document = {"runs": [_fields(run) for run in records], "schedules": [asdict(entry) for entry in schedules]}
         click.echo(json.dumps(document, default=str, indent=1))
         return
     console = Console()
     for entry in schedules:
         state = "" if entry.enabled else ", disabled"
-        console.print(f"By itself: {entry.cron} (seconds first){state}; schedule {entry.id}", highlight=False)
-    if not found:
-        console.print(f"Nothing has run for the fleet {fleet.name} yet. `coachworks submit` starts a run.")
+        console.print(f"Schedule {entry.id}: {entry.cron} (seconds first){state}", highlight=False)
+    if not records:
+        console.print(f"The fleet {fleet.name} has no runs yet. `coachworks submit` starts one.")
         return
-    table = Table("Run", "State", "Started", "Took", "By", box=None, pad_edge=False)
-    for run in found:
+    table = Table("Run", "State", "Started", "Duration", "Started by", box=None, pad_edge=False)
+    for run in records:
         colour = _COLOURS.get(run.state, "default")
-        started = run.created_at.astimezone().strftime("%Y-%m-%d %H:%M") if run.created_at else ""
-        by = "schedule" if run.schedule else "hand"
-        table.add_row(run.id, f"[{colour}]{run.state.lower()}[/{colour}]", started, _took(run), by)
+        started = local_time(run.created_at) if run.created_at else ""
+        by = "schedule" if run.schedule else "submit"
+        table.add_row(run.id, f"[{colour}]{run.state.lower()}[/{colour}]", started, _duration(run), by)
     console.print(table)
 
 
-def _facts(run: "RemoteRun") -> dict[str, object]:
+def _fields(run: "RemoteRun") -> dict[str, object]:
     return {key: value for key, value in asdict(run).items() if key != "tasks"}
 
 
-def _took(run: "RemoteRun") -> str:
+def _duration(run: "RemoteRun") -> str:
     if run.created_at is None or run.finished_at is None:
         return ""
-    seconds = (run.finished_at - run.created_at).total_seconds()
-    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+    return clock((run.finished_at - run.created_at).total_seconds())
 
 
-@click.command(short_help="End a run on the cluster, or a schedule.")
+@click.command(short_help="Cancel a run on the cluster, or remove a schedule.")
 @fleet_option
 @click.argument("name", metavar="ID")
 def cancel(file: Path, name: str) -> None:
-    """End a run on the cluster, or a schedule, by its id as `coachworks runs` shows it; a beginning will do.
+    """Cancel a run on the cluster, or a schedule, by its id or the beginning of its id; `coachworks runs` lists them.
 
-    What the run's steps have finished is kept: `coachworks submit` continues from there.
+    Results of finished steps are kept: `coachworks submit` continues from there.
 
     \b
     Examples:
@@ -91,22 +93,24 @@ def cancel(file: Path, name: str) -> None:
     kubeflow = open_kubeflow(fleet.spec.cluster)
     experiment = kubeflow.experiment(fleet.name)
     schedules = [entry.id for entry in kubeflow.schedules(experiment) if entry.id.startswith(name)]
-    found = [run for run in kubeflow.runs(experiment, 200) if run.id.startswith(name)]
-    if len(schedules) + len(found) > 1:
-        raise InvalidConfigError(f"{name!r} is the beginning of several ids. Give more of it: `coachworks runs`.")
+    matches = [run for run in kubeflow.runs(experiment, 200) if run.id.startswith(name)]
+    if len(schedules) + len(matches) > 1:
+        raise InvalidConfigError(
+            f"{name!r} is the beginning of several ids. Write more of it; `coachworks runs` lists them."
+        )
     if schedules:
-        if kubeflow.retire(experiment, schedules[0]):
-            click.echo(f"The schedule {schedules[0]} is removed.")
+        if kubeflow.end_schedule(experiment, schedules[0]):
+            click.echo(f"The schedule {schedules[0]} was deleted.")
         else:
             click.echo(
-                f"The schedule {schedules[0]} is disabled. It is not removed: that would end the run of it which is at "
-                "work. Cancel that run too, or this schedule once more when it is over."
+                f"The schedule {schedules[0]} was disabled. Deleting it would end its active run: cancel that run too, "
+                "or cancel the schedule again after the run has ended."
             )
-    elif found and found[0].ended:
-        click.echo(f"The run {found[0].id} is over already: {found[0].state.lower()}.")
-    elif found:
-        kubeflow.cancel(found[0].id)
-        mark_cancelled(open_store(fleet.spec.store), found[0].id)
-        click.echo(f"The run {found[0].id} is being ended. What its steps have finished is kept.")
+    elif matches and matches[0].ended:
+        click.echo(f"The run {matches[0].id} has already ended: {matches[0].state.lower()}.")
+    elif matches:
+        kubeflow.cancel(matches[0].id)
+        mark_cancelled(open_store(fleet.spec.store), matches[0].id)
+        click.echo(f"The run {matches[0].id} is being cancelled. Results of finished steps are kept.")
     else:
         raise NotFoundError(f"the fleet {fleet.name} has no run or schedule {name!r}. `coachworks runs` lists them.")

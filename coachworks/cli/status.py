@@ -45,13 +45,13 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     if record.remote and record.state == "running":
         from coachworks.cli.submit import watch
         from pipelines.kubeflow import open_kubeflow
-        from pipelines.remote_progress import Watch
+        from pipelines.remote_progress import RunMonitor
 
         kubeflow = open_kubeflow(fleet.spec.cluster)
         if wait:
             watch(kubeflow, store, fleet, record.id, console, as_json=as_json)
             return
-        record = Watch(kubeflow, store, record.id).settled(record)
+        record = RunMonitor(kubeflow, store, record.id).update_record(record)
     console.print(f"Run {record.id}: {record.state}", highlight=False)
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":

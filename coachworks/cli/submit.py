@@ -1,4 +1,4 @@
-"""`coachworks submit`: the whole pipeline on a cluster."""
+"""`coachworks submit`: run the whole pipeline on a cluster."""
 
 import json
 import sys
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.command(short_help="Run the whole pipeline on Kubeflow Pipelines.")
 @fleet_option
 @click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.")
-@click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Do this step and all after it afresh.")
-@click.option("--wait", is_flag=True, help="Follow the run to its end, and exit as `run` does.")
-@click.option("--schedule", "recurring", is_flag=True, help="Run by itself, as `spec.cluster.schedule` says.")
-@click.option("--cron", metavar="CRON", help='With --schedule: this cron expression instead, as "0 2 * * *".')
+@click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Run this step and all later ones again.")
+@click.option("--wait", is_flag=True, help="Follow the run to its end; the exit status is that of `run`.")
+@click.option("--schedule", "recurring", is_flag=True, help="Create a recurring run from `spec.cluster.schedule`.")
+@click.option("--cron", metavar="CRON", help='Cron expression for --schedule, such as "0 2 * * *".')
 @json_option
 def submit(
     file: Path,
@@ -36,10 +36,10 @@ def submit(
     cron: str | None,
     as_json: bool,
 ) -> None:
-    """Send the very pipeline of `run` to Kubeflow Pipelines and start it there.
+    """Start the pipeline of `coachworks run` on Kubeflow Pipelines.
 
-    Photos on this machine are taken into the store first. KF_PIPELINES_ENDPOINT says where Kubeflow Pipelines is;
-    without it the cluster of KUBECONFIG is asked. Ctrl-C leaves the run going.
+    Photos on this machine are first copied into the store. KF_PIPELINES_ENDPOINT is the address of Kubeflow Pipelines;
+    without it the cluster of KUBECONFIG is used. Ctrl-C does not stop the run.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def submit(
     cron = cron or fleet.spec.cluster.schedule
     if recurring and cron is None:
         raise InvalidConfigError(
-            '--schedule needs a cron expression: set `spec.cluster.schedule` to one, as "0 2 * * *", or add `--cron`.'
+            '--schedule needs a cron expression: set `spec.cluster.schedule` to one, such as "0 2 * * *", or add `--cron`.'
         )
     refuse_unfit(fleet, recurring=recurring)
     console = Console(stderr=True)
@@ -79,13 +79,17 @@ def submit(
 def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console: "Console", *, as_json: bool) -> None:
     from pipelines.submit import schedule
 
-    made = schedule(kubeflow, submission, cron)
+    recurring = schedule(kubeflow, submission, cron)
     if as_json:
-        click.echo(json.dumps({"schedule": made.id, "cron": made.cron}))
-    console.print(f"Fleet [bold]{submission.fleet.name}[/bold] runs by itself: {made.cron}", highlight=False)
-    console.print(f"  {kubeflow.dashboard}/#/recurringrun/details/{made.id}", highlight=False, soft_wrap=True)
+        click.echo(json.dumps({"schedule": recurring.id, "cron": recurring.cron}))
     console.print(
-        f"  `coachworks runs` lists its runs; `coachworks cancel {made.id}` ends it.", highlight=False, soft_wrap=True
+        f"Fleet [bold]{submission.fleet.name}[/bold] is scheduled: {recurring.cron} (seconds first)", highlight=False
+    )
+    console.print(f"  {kubeflow.dashboard}/#/recurringrun/details/{recurring.id}", highlight=False, soft_wrap=True)
+    console.print(
+        f"  `coachworks runs` lists its runs; `coachworks cancel {recurring.id}` deletes it.",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -115,24 +119,24 @@ def _start(
 def watch(
     kubeflow: "Kubeflow", store: "Store", fleet: "Fleet", run_id: str, console: "Console", *, as_json: bool
 ) -> None:
-    """Follow a run on the cluster to its end, show its table, and exit as `run` does."""
+    """Follow a run on the cluster to its end, show its table, and exit with the status of `run`."""
     from coachworks.cli.follow import follow
     from coachworks.cli.run import finish
     from coachworks.runs import FAILED, load_run
-    from pipelines.remote_progress import Watch
+    from pipelines.remote_progress import RunMonitor
     from pipelines.summary import summarise
 
-    watched = Watch(kubeflow, store, run_id)
+    monitor = RunMonitor(kubeflow, store, run_id)
     try:
-        follow(watched.states, watched.running, console, every_s=2.0)
+        follow(monitor.states, monitor.running, console, every_s=2.0)
     except KeyboardInterrupt:
         console.print(
-            f"\nThe run goes on. `coachworks status --wait --run {run_id}` comes back to it; "
-            f"`coachworks cancel {run_id}` ends it.",
+            f"\nThe run continues. `coachworks status --wait --run {run_id}` follows it again; "
+            f"`coachworks cancel {run_id}` cancels it.",
             highlight=False,
             soft_wrap=True,
         )
         sys.exit(130)
-    record = watched.settled(load_run(store, run_id))
-    errors = watched.failures() if record.state == FAILED else []
+    record = monitor.update_record(load_run(store, run_id))
+    errors = monitor.failures() if record.state == FAILED else []
     finish(summarise(store, record, errors), console, as_json=as_json)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coachworks.errors import CoachworksError, NotFoundError
 from coachworks.s3 import Objects, RetryPolicy, open_s3, split_address
-from pipelines.doctor.findings import Checks, Finding, found
+from pipelines.doctor.findings import Checks, Finding, failed, ok
 
 ACCESS, WRITE, ONCE, READ, DELETE, SAME = (
     "store: access",
@@ -102,28 +102,28 @@ def check_store(scratch: ScratchPrefix, side: str) -> list[Finding]:
 
     Args:
         scratch: Prefix to write to.
-        side: Where the checks run: `here` or `pod`.
+        side: Where the checks run: `local` or `pod`.
     """
     checks = Checks()
-    with checks.about(ACCESS, then=(WRITE, ONCE, READ, DELETE)):
+    with checks.checking(ACCESS, dependents=(WRITE, ONCE, READ, DELETE)):
         scratch.names()
-        checks.add(found(ACCESS, str(open_s3().meta.endpoint_url)))
-        with checks.about(WRITE, then=(ONCE, READ, DELETE)):
+        checks.add(ok(ACCESS, str(open_s3().meta.endpoint_url)))
+        with checks.checking(WRITE, dependents=(ONCE, READ, DELETE)):
             data = uuid.uuid4().bytes
             scratch.put(side, data)
-            checks.add(found(WRITE, "works"))
-            with checks.about(ONCE):
+            checks.add(ok(WRITE, "works"))
+            with checks.checking(ONCE):
                 checks.add(_check_once(scratch, f"{side}.once"))
-            with checks.about(READ):
+            with checks.checking(READ):
                 if scratch.get(side) != data:
                     raise CoachworksError(
                         "an object came back changed. Use a server that returns what was written; is there a proxy or "
                         "a cache before it?"
                     )
-                checks.add(found(READ, "works"))
-            with checks.about(DELETE):
+                checks.add(ok(READ, "works"))
+            with checks.checking(DELETE):
                 scratch.delete(f"{side}.once")
-                checks.add(found(DELETE, "works"))
+                checks.add(ok(DELETE, "works"))
     return checks.findings
 
 
@@ -131,13 +131,13 @@ def _check_once(scratch: ScratchPrefix, name: str) -> Finding:
     """Check that the second writer of a key is refused, on which atomic publishing of results relies."""
     scratch.create(name, b"first")
     if scratch.create(name, b"second"):
-        return found(
+        return failed(
             ONCE,
             "overwrites",
             "the server ignores If-None-Match, so two writers could mix a result: use an S3 server with conditional "
             "writes, such as AWS, MinIO, Ceph or versitygw.",
         )
-    return found(ONCE, "second writer refused")
+    return ok(ONCE, "second writer refused")
 
 
 def check_same(scratch: ScratchPrefix, other: str) -> Finding:
@@ -145,10 +145,10 @@ def check_same(scratch: ScratchPrefix, other: str) -> Finding:
     try:
         scratch.get(other)
     except NotFoundError:
-        return found(
+        return failed(
             SAME,
             "another store",
             f"what was written on the other side is not in {scratch.address} as it is seen here, so the two are "
             "different servers: compare AWS_ENDPOINT_URL of this machine and of the pods.",
         )
-    return found(SAME, "yes")
+    return ok(SAME, "yes")

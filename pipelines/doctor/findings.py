@@ -1,4 +1,4 @@
-"""What a check found, in words that hold no secret."""
+"""Findings of checks, without secrets."""
 
 import os
 import re
@@ -9,14 +9,15 @@ from enum import StrEnum
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 
+LOCAL, POD = "local", "pod"  # the two sides that make the checks
 _SECRET_NAMES = re.compile(r"(SECRET|PASSWORD|TOKEN|CREDENTIAL)(?!.*(_PATH|_FILE|_URI|_URL)$)")
-_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
 _HIDDEN = "…"
-_SHORTEST_SECRET = 4  # what is shorter stands in ordinary words too
+_MIN_SECRET = 4  # characters: a shorter value also occurs within ordinary words
 
 
-class Verdict(StrEnum):
-    """How a check went."""
+class Status(StrEnum):
+    """Status of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -26,80 +27,91 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found.
+    """Finding of one check.
 
     Attributes:
-        what: What was looked at, such as `store: write`; the same on every side.
-        verdict: How it went.
-        said: What was found, in a few words.
-        way_out: What to do about it, in a sentence; empty where nothing is.
+        subject: What was checked, such as `store: write`; the same on both sides.
+        status: Status of the check.
+        summary: The finding in a few words.
+        way_out: What to do about it, in a sentence; empty if there is nothing to do.
     """
 
-    what: str
-    verdict: Verdict
-    said: str
+    subject: str
+    status: Status
+    summary: str
     way_out: str = ""
 
 
-def found(
-    what: str, said: str, way_out: str = "", verdict: Verdict | None = None, environ: Mapping[str, str] = os.environ
-) -> Finding:
-    """A finding without the secrets of the environment: failed where there is a way out, unless told otherwise."""
-    verdict = verdict or (Verdict.FAILED if way_out else Verdict.OK)
-    return Finding(what=what, verdict=verdict, said=redacted(said, environ), way_out=redacted(way_out, environ))
+def ok(subject: str, summary: str) -> Finding:
+    """Return the finding of a check that passed."""
+    return Finding(subject=subject, status=Status.OK, summary=redacted(summary))
 
 
-def skipped(what: str, because: str) -> Finding:
-    """A check that could not be made."""
-    return Finding(what=what, verdict=Verdict.SKIPPED, said=because)
+def warning(subject: str, summary: str, way_out: str) -> Finding:
+    """Return the finding of a check that passed with a reservation."""
+    return Finding(subject=subject, status=Status.WARNING, summary=redacted(summary), way_out=redacted(way_out))
 
 
-def failed(what: str, err: Exception) -> Finding:
-    """What an error says: our own errors end with the way out."""
+def failed(subject: str, summary: str, way_out: str) -> Finding:
+    """Return the finding of a check that failed."""
+    return Finding(subject=subject, status=Status.FAILED, summary=redacted(summary), way_out=redacted(way_out))
+
+
+def skipped(subject: str, reason: str) -> Finding:
+    """Return the finding of a check that was not made."""
+    return Finding(subject=subject, status=Status.SKIPPED, summary=reason)
+
+
+def from_error(subject: str, err: Exception) -> Finding:
+    """Return the finding of a check that raised an error; errors of coachworks end with the way out."""
     if isinstance(err, TransientError):
-        said = "no answer"
+        summary = "no answer"
     elif isinstance(err, NotFoundError):
-        said = "not there"
+        summary = "does not exist"
     elif isinstance(err, InvalidConfigError):
-        said = "refused"
+        summary = "refused"
     else:
-        said = "fails"
-    told = str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}"
-    return found(what, said, told or type(err).__name__, Verdict.FAILED)
+        summary = "fails"
+    message = str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}"
+    return failed(subject, summary, message or type(err).__name__)
 
 
 class Checks:
-    """The findings of checks that build on one another: what fails is a finding, and ends what depends on it."""
+    """Findings of checks that depend on one another.
+
+    Attributes:
+        findings: The findings so far.
+    """
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
 
     def add(self, *findings: Finding) -> None:
-        """Take a finding in."""
+        """Add findings."""
         self.findings.extend(findings)
 
     @contextmanager
-    def about(self, what: str, *, then: tuple[str, ...] = ()) -> Iterator[None]:
-        """Whatever is raised within becomes a finding about `what`.
+    def checking(self, subject: str, *, dependents: tuple[str, ...] = ()) -> Iterator[None]:
+        """Turn any error in the `with` block into a failed check.
 
         Args:
-            what: What is looked at.
-            then: What cannot be looked at after a failure.
+            subject: What is checked.
+            dependents: Checks that a failure makes impossible; they are skipped.
         """
         try:
             yield
-        except Exception as err:  # the outermost loop: a check that breaks must not take the others along
-            self.add(failed(what, err), *(skipped(name, f"needs {what}") for name in then))
+        except Exception as err:  # the outermost loop: a failing check must not end the others
+            self.add(from_error(subject, err), *(skipped(name, f"needs {subject}") for name in dependents))
 
     @property
-    def broken(self) -> bool:
-        """Whether anything failed."""
-        return any(finding.verdict is Verdict.FAILED for finding in self.findings)
+    def failed(self) -> bool:
+        """True if any check failed."""
+        return any(finding.status is Status.FAILED for finding in self.findings)
 
 
 def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """`text` without the secrets of the environment and without credentials in addresses."""
+    """Return `text` without the secrets of the environment and without credentials in URLs."""
     for name, value in environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAMES.search(name):
+        if len(value) >= _MIN_SECRET and _SECRET_NAMES.search(name):
             text = text.replace(value, _HIDDEN)
-    return _IN_ADDRESS.sub(_HIDDEN, text)
+    return _CREDENTIALS_IN_URL.sub(_HIDDEN, text)

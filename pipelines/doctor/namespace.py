@@ -9,7 +9,7 @@ from typing import Any
 from coachworks.errors import NotFoundError
 from coachworks.fleet.cluster import Cluster, EnvironmentSource
 from coachworks.kubernetes_api import Connection, ForbiddenError, path_of
-from pipelines.doctor.findings import Checks, Finding, Verdict, found, skipped
+from pipelines.doctor.findings import Checks, Finding, failed, ok, skipped, warning
 
 NAMESPACE, RIGHTS = "namespace", "rights"
 _TIMEOUT_S = 10  # somebody is waiting for the answer
@@ -37,8 +37,8 @@ class NamespaceChecks:
         checks = self._checks
         with self._about(NAMESPACE, "namespace", self._name):
             self._connection.get(f"/api/v1/namespaces/{self._name}")
-            checks.add(found(NAMESPACE, self._name))
-        if checks.broken:
+            checks.add(ok(NAMESPACE, self._name))
+        if checks.failed:
             return checks.findings
         for source in cluster.environment:
             self._check_source(source)
@@ -52,21 +52,21 @@ class NamespaceChecks:
             subject = f"service account {cluster.service_account}"
             with self._about(subject, "service account", cluster.service_account):
                 self._read("service account", cluster.service_account)
-                checks.add(found(subject, "exists"))
-        with checks.about(RIGHTS):
+                checks.add(ok(subject, "exists"))
+        with checks.checking(RIGHTS):
             checks.add(self._check_rights())
         return checks.findings
 
     @contextmanager
     def _about(self, subject: str, kind: str, name: str) -> Iterator[None]:
         """Turn a missing right into a skipped check, and a missing object or any other error into a failed one."""
-        with self._checks.about(subject):
+        with self._checks.checking(subject):
             try:
                 yield
             except ForbiddenError:
                 self._checks.add(skipped(subject, "no right to read it"))
             except NotFoundError:
-                self._checks.add(found(subject, "does not exist", _create(kind, name, self._name)))
+                self._checks.add(failed(subject, "does not exist", _create(kind, name, self._name)))
 
     def _read(self, kind: str, name: str) -> Mapping[str, Any]:
         document: Mapping[str, Any] = self._connection.get(path_of("v1", _RESOURCES[kind], self._name, name))
@@ -87,21 +87,21 @@ class NamespaceChecks:
         with self._about(subject, kind, name):
             entries = self._entries(kind, name)
             if _BEGIN in entries.get(key, b""):
-                self._checks.add(found(subject, "exist"))
+                self._checks.add(ok(subject, "exist"))
             else:
                 summary = "no certificates" if key in entries else f"no {key}"
                 way_out = f"put the authority's certificates, as PEM, into the entry {key!r} of the {kind} {name!r}."
-                self._checks.add(found(subject, summary, way_out))
+                self._checks.add(failed(subject, summary, way_out))
 
     def _check_registry(self, name: str) -> None:
         subject = f"image pull secret {name}"
         with self._about(subject, "Secret", name):
             secret = self._read("Secret", name)
             if secret.get("type") in _REGISTRY_TYPES:
-                self._checks.add(found(subject, "exists"))
+                self._checks.add(ok(subject, "exists"))
             else:
                 way_out = f"create it with `kubectl -n {self._name} create secret docker-registry {name} …`."
-                self._checks.add(found(subject, f"of type {secret.get('type')}", way_out))
+                self._checks.add(failed(subject, f"of type {secret.get('type')}", way_out))
 
     def _check_rights(self) -> Finding:
         denied = [
@@ -110,14 +110,13 @@ class NamespaceChecks:
             if not self._connection.allows(verb, resource, self._name)
         ]
         if denied:
-            return found(
+            return warning(
                 RIGHTS,
                 f"not: {', '.join(denied)}",
                 f"without the right to {', '.join(denied)} in the namespace {self._name} you cannot see why a pod "
                 "fails: ask its administrator for it.",
-                Verdict.WARNING,
             )
-        return found(RIGHTS, "pods can be inspected")
+        return ok(RIGHTS, "pods can be inspected")
 
 
 def _decoded(value: str) -> bytes:
@@ -141,15 +140,15 @@ def _check_entries(subject: str, source: EnvironmentSource, entries: Mapping[str
     required = source.keys or [key for key in entries if key.startswith(_PREFIXES)]
     if missing := ", ".join(key for key in required if key not in entries):
         way_out = f"add {missing} to the {subject}, or remove it from `keys` in `spec.cluster`."
-        return found(subject, f"no {missing}", way_out)
+        return failed(subject, f"no {missing}", way_out)
     if not required:
         way_out = "name its entries like the variables that pods need: AWS_…, MLFLOW_…"
-        return found(subject, "no variables for pods", way_out)
+        return failed(subject, "no variables for pods", way_out)
     if blank := ", ".join(key for key in required if not entries[key] or entries[key] != entries[key].strip()):
-        return found(
+        return failed(
             subject,
             f"blanks in {blank}",
             f"the values of {blank} are empty, or begin or end with a blank or a new line: write them again, with "
             "`printf %s` or `kubectl create … --from-literal`.",
         )
-    return found(subject, f"has {', '.join(required)}")
+    return ok(subject, f"has {', '.join(required)}")

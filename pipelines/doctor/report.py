@@ -1,65 +1,71 @@
-"""The doctor's report: one row per thing looked at, one column per side."""
+"""The doctor's report: a row per subject, a column per side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.doctor.findings import Finding, Verdict
+from pipelines.doctor.findings import Finding, Status
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One thing, from both sides.
+    """Findings about one subject.
 
     Attributes:
-        what: What was looked at.
-        here: What this machine found, or None.
-        pod: What a pod found, or None.
+        subject: What was checked.
+        local: Finding of this machine, or None.
+        pod: Finding of a pod, or None.
     """
 
-    what: str
-    here: Finding | None = None
+    subject: str
+    local: Finding | None = None
     pod: Finding | None = None
 
     @property
-    def verdicts(self) -> set[Verdict]:
-        """How it went."""
-        return {finding.verdict for finding in (self.here, self.pod) if finding is not None}
+    def statuses(self) -> set[Status]:
+        """Statuses of both sides."""
+        return {finding.status for finding in (self.local, self.pod) if finding is not None}
 
     @property
     def way_out(self) -> str:
-        """What to do, and where if the two sides differ; empty where nothing is."""
-        here = self.here.way_out if self.here else ""
+        """Way out, marked with its side if the two differ; empty if there is nothing to do."""
+        local = self.local.way_out if self.local else ""
         pod = self.pod.way_out if self.pod else ""
-        if here == pod:
-            return here
-        marked = f"in pods: {pod}" if pod and self.here else pod
-        return "\n".join(text for text in (here, marked) if text)
+        if local == pod:
+            return local
+        marked = f"in pods: {pod}" if pod and self.local else pod
+        return "\n".join(text for text in (local, marked) if text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the doctor found.
+    """Findings of both sides.
 
     Attributes:
-        rows: What was looked at, in order.
+        rows: Findings by subject, in the order of the checks.
     """
 
     rows: tuple[Row, ...]
 
     @property
-    def well(self) -> bool:
-        """Whether nothing failed; warnings are no failures."""
-        return not any(Verdict.FAILED in row.verdicts for row in self.rows)
+    def ok(self) -> bool:
+        """True if no check failed; warnings and skipped checks are not failures."""
+        return not any(Status.FAILED in row.statuses for row in self.rows)
 
 
-def put_together(here: Sequence[Finding], pod: Sequence[Finding]) -> Report:
-    """The report of what both sides found; what only pods look at follows what they looked at before."""
-    ours, theirs = {finding.what: finding for finding in here}, {finding.what: finding for finding in pod}
-    order, place = list(ours), len(ours)
-    for what in theirs:
-        if what in ours:
-            place = order.index(what) + 1
+def combine(local: Sequence[Finding], pod: Sequence[Finding]) -> Report:
+    """Return the report of both sides; a subject of pods alone follows the one that pods checked before it."""
+    local_by_subject = {finding.subject: finding for finding in local}
+    pod_by_subject = {finding.subject: finding for finding in pod}
+    order, place = list(local_by_subject), len(local_by_subject)
+    for subject in pod_by_subject:
+        if subject in local_by_subject:
+            place = order.index(subject) + 1
         else:
-            order.insert(place, what)
+            order.insert(place, subject)
             place += 1
-    return Report(rows=tuple(Row(what=what, here=ours.get(what), pod=theirs.get(what)) for what in order))
+    return Report(
+        rows=tuple(
+            Row(subject=subject, local=local_by_subject.get(subject), pod=pod_by_subject.get(subject))
+            for subject in order
+        )
+    )

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines: its client, what it says in our words, and its errors."""
+"""Kubeflow Pipelines: its client, records of runs and tasks, pods of runs, and errors."""
 
 from pipelines.kubeflow.client import Kubeflow, open_kubeflow
 from pipelines.kubeflow.records import RemoteRun, RemoteTask, Schedule

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines, as coachworks uses it: every call of its client is made here."""
+"""Client of Kubeflow Pipelines; every call of the `kfp` client is made here."""
 
 import json
 import os
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Kubeflow:
-    """The Kubeflow Pipelines that a fleet runs on."""
+    """Kubeflow Pipelines of a cluster."""
 
     def __init__(self, client: "Client", namespace: str | None) -> None:
         self._client, self._namespace = client, namespace
 
     @property
     def dashboard(self) -> str:
-        """Address of its dashboard, as this machine sees it."""
+        """Address of its dashboard from this machine."""
         return str(self._client._get_url_prefix()).rstrip("/")
 
     @property
@@ -36,8 +36,8 @@ class Kubeflow:
         """Address of a run's page in the dashboard."""
         return f"{(dashboard or self.dashboard).rstrip('/')}/#/runs/details/{run_id}"
 
-    def healthy(self) -> None:
-        """Ask for a sign of life.
+    def check_health(self) -> None:
+        """Check that the API answers.
 
         Raises:
             TransientError: it does not answer.
@@ -47,21 +47,23 @@ class Kubeflow:
 
     @property
     def namespace(self) -> str | None:
-        """Namespace of the runs, or None where the server has but one."""
+        """Namespace of the runs; None if the server has a single one."""
         return self._namespace
 
     def version(self) -> str:
-        """What its server calls its release; empty where it does not say."""
+        """Return the version of the server; empty if it does not report one."""
         with translated(self.host):
-            answer = self._client._healthz_api.healthz_service_get_healthz(_preload_content=False, _request_timeout=10)
-            told = str(json.loads(answer.data).get("tag_name") or "")
-        return "" if told == "unknown" else told
+            response = self._client._healthz_api.healthz_service_get_healthz(
+                _preload_content=False, _request_timeout=10
+            )
+            version = str(json.loads(response.data).get("tag_name") or "")
+        return "" if version == "unknown" else version
 
-    def look(self) -> None:
-        """List what is there, to see whether that is permitted.
+    def check_access(self) -> None:
+        """Check that we may list experiments.
 
         Raises:
-            InvalidConfigError: it is not.
+            InvalidConfigError: the server refuses our credentials.
         """
         with translated(self.host):
             self._client.list_experiments(page_size=1, namespace=self._namespace)
@@ -69,7 +71,7 @@ class Kubeflow:
     def start_unnamed(
         self, experiment_id: str, name: str, package: Path, parameters: Mapping[str, Any], service_account: str | None
     ) -> RemoteRun:
-        """Start a run of a compiled pipeline that is not kept among the pipelines."""
+        """Start a run of a compiled pipeline without uploading it as a named pipeline."""
         with translated(self.host):
             started = self._client.create_run_from_pipeline_package(
                 str(package), dict(parameters), name, experiment_id=experiment_id, service_account=service_account
@@ -77,10 +79,10 @@ class Kubeflow:
         return run_of(started.run_info)
 
     def log(self, run_id: str, pod: str) -> str:
-        """What a pod of a run has printed."""
+        """Return the log of a run's pod."""
         client = self._client._run_api.api_client
         with translated(self.host):
-            answer = client.call_api(
+            response = client.call_api(
                 "/apis/v1alpha1/runs/{run}/nodes/{node}/log",
                 "GET",
                 path_params={"run": run_id, "node": pod},
@@ -89,17 +91,17 @@ class Kubeflow:
                 _return_http_data_only=True,
                 _request_timeout=30,
             )
-        return bytes(answer.data).decode("utf-8", "replace")
+        return bytes(response.data).decode("utf-8", "replace")
 
     def forget(self, run_id: str, experiment_id: str) -> None:
-        """Remove a run with all its pods, and its experiment where that holds nothing else."""
+        """Delete a run with all its pods, and its experiment if that has no other run."""
         with translated(self.host):
             self._client.delete_run(run_id)
             if not self._client.list_runs(experiment_id=experiment_id, page_size=1, namespace=self._namespace).runs:
                 self._client.delete_experiment(experiment_id)
 
     def upload(self, package: Path, name: str, version: str, description: str) -> tuple[str, str]:
-        """The ids of a pipeline and of its version called `version`; uploaded where they are not there yet.
+        """Upload a version of a pipeline unless it exists, and return the ids of the pipeline and the version.
 
         Raises:
             CoachworksError: the server refuses the pipeline.
@@ -110,11 +112,11 @@ class Kubeflow:
             pipeline_id = self._client.get_pipeline_id(name)
             if pipeline_id is None:
                 body = V2beta1Pipeline(display_name=name, description=description, namespace=self._namespace)
-                made = self._client._pipelines_api.pipeline_service_create_pipeline(pipeline=body)
-                pipeline_id = str(made.pipeline_id)
-            for known in self._versions(pipeline_id):
-                if known.display_name == version:
-                    return pipeline_id, str(known.pipeline_version_id)
+                created = self._client._pipelines_api.pipeline_service_create_pipeline(pipeline=body)
+                pipeline_id = str(created.pipeline_id)
+            for existing in self._versions(pipeline_id):
+                if existing.display_name == version:
+                    return pipeline_id, str(existing.pipeline_version_id)
             uploaded = self._client.upload_pipeline_version(
                 str(package), pipeline_version_name=version, pipeline_id=pipeline_id, description=description
             )
@@ -132,7 +134,7 @@ class Kubeflow:
                 return
 
     def experiment(self, name: str) -> str:
-        """Id of the experiment `name`, made where it is not there yet."""
+        """Return the id of the experiment `name`, which is created unless it exists."""
         with translated(self.host):
             return str(self._client.create_experiment(name, namespace=self._namespace).experiment_id)
 
@@ -144,7 +146,7 @@ class Kubeflow:
         parameters: Mapping[str, Any],
         service_account: str | None,
     ) -> RemoteRun:
-        """Start a run of a pipeline's version (its ids, as `upload` gives them)."""
+        """Start a run of a pipeline's version, given by the ids that `upload` returned."""
         with translated(self.host):
             started = self._client.run_pipeline(
                 experiment_id,
@@ -165,12 +167,12 @@ class Kubeflow:
         service_account: str | None,
         cron: str,
     ) -> Schedule:
-        """Make a recurring run, in place of those of the same name: one run at a time, nothing caught up."""
+        """Create a recurring run in place of those of the same name, without concurrency and without catch-up."""
         fields = cron.split()
         six = cron if len(fields) == 6 else f"0 {' '.join(fields)}"  # KFP's first field is the second
-        before = [known.id for known in self.schedules(experiment_id) if known.name == name]
+        replaced = [existing.id for existing in self.schedules(experiment_id) if existing.name == name]
         with translated(self.host):
-            made = self._client.create_recurring_run(
+            created = self._client.create_recurring_run(
                 experiment_id,
                 name,
                 cron_expression=six,
@@ -181,26 +183,26 @@ class Kubeflow:
                 version_id=version[1],
                 service_account=service_account,
             )
-        for old in before:
-            self.retire(experiment_id, old)
-        return schedule_of(made)
+        for schedule_id in replaced:
+            self.end_schedule(experiment_id, schedule_id)
+        return schedule_of(created)
 
     def schedules(self, experiment_id: str) -> list[Schedule]:
-        """The recurring runs of an experiment."""
+        """Return the recurring runs of an experiment."""
         with translated(self.host):
             page = self._client.list_recurring_runs(experiment_id=experiment_id, page_size=100)
-        return [schedule_of(found) for found in page.recurring_runs or ()]
+        return [schedule_of(record) for record in page.recurring_runs or ()]
 
     def runs(self, experiment_id: str, limit: int) -> list[RemoteRun]:
-        """The newest runs of an experiment, newest first."""
+        """Return the newest runs of an experiment, newest first."""
         with translated(self.host):
             page = self._client.list_runs(
                 experiment_id=experiment_id, page_size=limit, sort_by="created_at desc", namespace=self._namespace
             )
-        return [run_of(found) for found in page.runs or ()]
+        return [run_of(record) for record in page.runs or ()]
 
     def run(self, run_id: str) -> RemoteRun:
-        """A run and its tasks.
+        """Return a run with its tasks.
 
         Raises:
             NotFoundError: there is no such run.
@@ -209,29 +211,29 @@ class Kubeflow:
             return run_of(self._client.get_run(run_id))
 
     def cancel(self, run_id: str) -> None:
-        """End a run; what its steps have finished is kept."""
+        """Terminate a run; results of finished steps are kept."""
         with translated(self.host):
             self._client.terminate_run(run_id)
 
-    def retire(self, experiment_id: str, schedule_id: str) -> bool:
-        """End a recurring run: removed, or, while one of its runs is under way, disabled. Whether it is removed.
+    def end_schedule(self, experiment_id: str, schedule_id: str) -> bool:
+        """Delete a recurring run, or disable it while one of its runs is active; return whether it was deleted.
 
-        With a recurring run Kubernetes removes the workflows that it made, those at work included.
+        With a recurring run Kubernetes deletes the workflows that it created, active ones included.
         """
-        at_work = [run for run in self.runs(experiment_id, 100) if run.schedule == schedule_id and not run.ended]
+        active = [run for run in self.runs(experiment_id, 100) if run.schedule == schedule_id and not run.ended]
         with translated(self.host):
             self._client.disable_recurring_run(schedule_id)
-            if not at_work:
+            if not active:
                 self._client.delete_recurring_run(schedule_id)
-        return not at_work
+        return not active
 
 
 def open_kubeflow(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> Kubeflow:
-    """The Kubeflow Pipelines that the environment names, the way `kfp.Client` reads it.
+    """Connect to the Kubeflow Pipelines that the environment names, the way `kfp.Client` reads it.
 
     Raises:
         TransientError: it does not answer.
-        InvalidConfigError: nothing says where it is, or it refuses our credentials.
+        InvalidConfigError: no address is configured, or the server refuses our credentials.
     """
     from kfp import Client
     from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
@@ -240,8 +242,8 @@ def open_kubeflow(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> 
     with warnings.catch_warnings(), translated(environ.get(ENDPOINT_VARIABLE, "")):
         warnings.simplefilter("ignore")
         client = Client(namespace=cluster.namespace or "kubeflow", credentials=credentials, ui_host=cluster.dashboard)
-    if client._existing_config.host in {"", "http://localhost"}:  # what its generated client falls back to
-        raise InvalidConfigError(f"nothing says where Kubeflow Pipelines is. {WAY_OUT}")
+    if client._existing_config.host in {"", "http://localhost"}:  # defaults of the generated client
+        raise InvalidConfigError(f"no address of Kubeflow Pipelines is configured. {WAY_OUT}")
     kubeflow = Kubeflow(client, client.get_user_namespace() or None)
-    kubeflow.healthy()
+    kubeflow.check_health()
     return kubeflow

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines says of runs, tasks and schedules, in our words."""
+"""Records of runs, tasks and recurring runs, read from the responses of Kubeflow Pipelines."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,18 +9,18 @@ ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteTask:
-    """One task of a run, as Kubeflow Pipelines sees it.
+    """Task of a run.
 
     Attributes:
-        name: The step, or `for-loop…`, `lanes`: what KFP made of the composition.
+        name: Name of the step, or of KFP's own nodes: `for-loop…`, `lanes`.
         state: `PENDING`, `RUNNING`, `SUCCEEDED`, `SKIPPED` (its result was cached), `FAILED`, `CANCELED`; empty while
-            its turn has not come.
-        started_at: When, or None.
-        ended_at: When, or None.
-        error: What Kubernetes says went wrong; empty where nothing did.
+            it has not been scheduled.
+        started_at: Start, or None.
+        ended_at: End, or None.
+        error: Kubernetes' message about a failure; empty without one.
         id: Id of the task.
-        parent: Id of the task that it is part of, or None.
-        children: What the workflow calls what comes after it: for a step its pod.
+        parent: Id of the task that contains it, or None.
+        children: Names of the workflow nodes that follow it: for a step, its pod.
     """
 
     name: str
@@ -35,16 +35,16 @@ class RemoteTask:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteRun:
-    """A run on the cluster.
+    """Run on the cluster.
 
     Attributes:
         id: Its id.
-        name: What the dashboard calls it.
+        name: Its name in the dashboard.
         state: `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, `CANCELING`, `CANCELED`, `PAUSED`.
-        created_at: When it was made.
-        finished_at: When it ended, or None.
-        error: What KFP says of a failure; empty where nothing failed.
-        schedule: Id of the recurring run that made it, or None.
+        created_at: Its creation, or None.
+        finished_at: Its end, or None.
+        error: KFP's message about a failure; empty without one.
+        schedule: Id of the recurring run that created it, or None.
         tasks: Its tasks; empty in a list of runs.
     """
 
@@ -59,19 +59,19 @@ class RemoteRun:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens to it."""
+        """True if the run has ended."""
         return self.state in ENDED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A recurring run.
+    """Recurring run.
 
     Attributes:
         id: Its id.
-        name: What the dashboard calls it.
-        cron: When, six fields with seconds first.
-        enabled: Whether it is.
+        name: Its name in the dashboard.
+        cron: Cron expression of six fields, seconds first.
+        enabled: Whether it starts runs.
     """
 
     id: str
@@ -80,41 +80,41 @@ class Schedule:
     enabled: bool
 
 
-def run_of(found: Any) -> RemoteRun:
-    """A run, from what the client gives."""
-    details = found.run_details.task_details if found.run_details else None
+def run_of(record: Any) -> RemoteRun:
+    """Return the record of a run in a response."""
+    details = record.run_details.task_details if record.run_details else None
     return RemoteRun(
-        id=str(found.run_id),
-        name=str(found.display_name),
-        state=str(found.state or "PENDING"),
-        created_at=found.created_at,
-        finished_at=found.finished_at if found.finished_at and found.finished_at.year > 1970 else None,
-        error=str(found.error.message) if found.error and found.error.message else "",
-        schedule=found.recurring_run_id or None,
+        id=str(record.run_id),
+        name=str(record.display_name),
+        state=str(record.state or "PENDING"),
+        created_at=record.created_at,
+        finished_at=record.finished_at if record.finished_at and record.finished_at.year > 1970 else None,
+        error=str(record.error.message) if record.error and record.error.message else "",
+        schedule=record.recurring_run_id or None,
         tasks=tuple(task_of(task) for task in details or ()),
     )
 
 
-def task_of(found: Any) -> RemoteTask:
-    """A task, from what the client gives."""
+def task_of(record: Any) -> RemoteTask:
+    """Return the record of a task in a response."""
     return RemoteTask(
-        name=str(found.display_name),
-        state=str(found.state or ""),
-        started_at=found.start_time,
-        ended_at=found.end_time if found.end_time and found.end_time.year > 1970 else None,
-        error=str(found.error.message) if found.error and found.error.message else "",
-        id=str(found.task_id),
-        parent=found.parent_task_id or None,
-        children=tuple(child.pod_name for child in found.child_tasks or () if child.pod_name),
+        name=str(record.display_name),
+        state=str(record.state or ""),
+        started_at=record.start_time,
+        ended_at=record.end_time if record.end_time and record.end_time.year > 1970 else None,
+        error=str(record.error.message) if record.error and record.error.message else "",
+        id=str(record.task_id),
+        parent=record.parent_task_id or None,
+        children=tuple(child.pod_name for child in record.child_tasks or () if child.pod_name),
     )
 
 
-def schedule_of(found: Any) -> Schedule:
-    """A recurring run, from what the client gives."""
-    trigger = found.trigger.cron_schedule if found.trigger else None
+def schedule_of(record: Any) -> Schedule:
+    """Return the record of a recurring run in a response."""
+    trigger = record.trigger.cron_schedule if record.trigger else None
     return Schedule(
-        id=str(found.recurring_run_id),
-        name=str(found.display_name),
+        id=str(record.recurring_run_id),
+        name=str(record.display_name),
         cron=str(trigger.cron) if trigger else "",
-        enabled=str(found.status or found.mode or "").startswith("ENABLE"),
+        enabled=str(record.status or record.mode or "").startswith("ENABLE"),
     )

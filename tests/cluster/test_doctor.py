@@ -69,16 +69,16 @@ def doctor(lab, name, platform, image, tmp_path_factory):
         assert done.stdout, done.stderr
         for hidden in (S3_SECRET, platform.credentials[1]):
             assert hidden not in done.stdout + done.stderr
-        return {row["what"]: row for row in json.loads(done.stdout)["rows"]}, done.returncode
+        return {row["subject"]: row for row in json.loads(done.stdout)["rows"]}, done.returncode
 
     return examine
 
 
 def test_all_is_well_where_it_is_and_nothing_is_left(doctor, lab, name):
     rows, status = doctor(name)
-    failures = {what: row for what, row in rows.items() if "failed" in str(row)}
+    failures = {subject: row for subject, row in rows.items() if "failed" in str(row)}
     assert (failures, status) == ({}, 0)
-    seen_by_pods = {what for what, row in rows.items() if row["pod"] and row["pod"]["verdict"] == "ok"}
+    seen_by_pods = {subject for subject, row in rows.items() if row["pod"] and row["pod"]["status"] == "ok"}
     assert seen_by_pods >= {"store: publish once", "store: same for both", "MLflow: artifacts", "pod"}
     assert "Contents" not in bucket_client(lab).list_objects_v2(Bucket=name)
     until("the pods are gone", lambda: not pods_of_doctors(lab, name), within_s=60)
@@ -87,13 +87,13 @@ def test_all_is_well_where_it_is_and_nothing_is_left(doctor, lab, name):
 def test_a_server_that_only_pods_are_led_astray_from_is_told_of_pods(doctor, name):
     rows, status = doctor(f"{name}-astray", AWS_ENDPOINT_URL=f"http://minio-service.{PIPELINES}:9")
     assert status == 1
-    assert (rows["store: access"]["here"]["verdict"], rows["store: access"]["pod"]["verdict"]) == ("ok", "failed")
+    assert (rows["store: access"]["local"]["status"], rows["store: access"]["pod"]["status"]) == ("ok", "failed")
     assert "AWS_ENDPOINT_URL" in rows["store: access"]["pod"]["way_out"]
-    assert rows["MLflow: artifacts"]["pod"]["verdict"] == "ok"
+    assert rows["MLflow: artifacts"]["pod"]["status"] == "ok"
 
 
 def test_an_entry_that_the_secret_lacks_is_named_from_both_sides(doctor, name):
     rows, status = doctor(name, keys=(*KEYS, "AWS_CA_BUNDLE"))
     assert status == 1
-    assert rows[f"Secret {name}"]["here"]["said"] == "no AWS_CA_BUNDLE"
+    assert rows[f"Secret {name}"]["local"]["summary"] == "no AWS_CA_BUNDLE"
     assert f"Add AWS_CA_BUNDLE to the Secret '{name}'" in rows["pod"]["pod"]["way_out"]

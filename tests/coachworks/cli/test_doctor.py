@@ -1,4 +1,4 @@
-"""The doctor's command: a table or a document, and an exit status."""
+"""The command `doctor`: a table or a JSON document, and an exit status."""
 
 import json
 import os
@@ -17,7 +17,7 @@ spec:
   sources: [{photos: "s3://cars/photos"}]
   skills: {view: {labels: [front, rear]}}
 """
-AWAY = {
+UNREACHABLE = {
     "KF_PIPELINES_ENDPOINT": "http://127.0.0.1:9",
     "KUBECONFIG": "/nonexistent",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -34,27 +34,33 @@ def doctor(tmp_path):
         (tmp_path / "fleet.yaml").write_text(FLEET.replace("STORE", store))
         command = [sys.executable, "-m", "coachworks.cli.main", "doctor", *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, **AWAY}, capture_output=True, text=True, check=False, timeout=120
+            command,
+            cwd=tmp_path,
+            env={**os.environ, **UNREACHABLE},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
 
     return call
 
 
-def test_where_nothing_answers_every_row_has_its_way_out(doctor):
+def test_every_server_that_does_not_answer_has_its_way_out(doctor):
     done = doctor("--json")
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
-    rows = {row["what"]: row for row in document["rows"]}
-    assert document["well"] is False
-    assert "KF_PIPELINES_ENDPOINT" in rows["Kubeflow Pipelines"]["here"]["way_out"]
-    assert "AWS_ENDPOINT_URL" in rows["store: access"]["here"]["way_out"]
-    assert "spec.tracking" in rows["MLflow: access"]["here"]["way_out"]
-    assert rows["namespace"]["here"]["said"] == "no kubeconfig"
-    assert rows["pod"]["pod"]["said"] == "needs Kubeflow Pipelines"
+    rows = {row["subject"]: row for row in document["rows"]}
+    assert document["ok"] is False
+    assert "KF_PIPELINES_ENDPOINT" in rows["Kubeflow Pipelines"]["local"]["way_out"]
+    assert "AWS_ENDPOINT_URL" in rows["store: access"]["local"]["way_out"]
+    assert "spec.tracking" in rows["MLflow: access"]["local"]["way_out"]
+    assert rows["namespace"]["local"]["summary"] == "no kubeconfig"
+    assert rows["pod"]["pod"]["summary"] == "needs Kubeflow Pipelines"
     assert "wJalrXUtnFEMI" not in done.stdout + done.stderr
 
 
-def test_a_folder_as_store_is_told_with_the_rest(doctor):
+def test_a_folder_as_store_is_reported_with_the_other_checks(doctor):
     done = doctor("--no-pod", store="./store")
     assert done.returncode == 1, done.stderr
     assert "fleet file" in done.stdout
@@ -62,7 +68,7 @@ def test_a_folder_as_store_is_told_with_the_rest(doctor):
     assert "--no-pod" in done.stdout
 
 
-def test_a_fleet_file_that_is_not_valid_ends_it(doctor):
+def test_an_invalid_fleet_file_ends_the_command(doctor):
     done = doctor(store="ftp://cars")
     assert done.returncode == 2
     assert "fleet.yaml:5" in done.stderr

@@ -1,4 +1,4 @@
-"""A fleet for a cluster, an API server that knows what a test sets, and servers that fail."""
+"""A fleet for a cluster, an API server with the objects that a test puts there, and servers that fail."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def _server(answer: Callable[[str, str], Answer]) -> Iterator[str]:
             self._answer()
 
         def log_message(self, *args: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -51,14 +51,14 @@ def _server(answer: Callable[[str, str], Answer]) -> Iterator[str]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[str, str], Answer]], str]]:
-    """Start a server that answers as a function of method and path says; its address."""
+    """Start a server that answers with the result of a function of method and path, and return its address."""
     with ExitStack() as servers:
         yield lambda answer: servers.enter_context(_server(answer))
 
 
 @pytest.fixture
 def mlflow_like(serve: Callable[..., str]) -> Callable[..., str]:
-    """A server that answers like MLflow's of a version, or refuses with a status."""
+    """Start a server that answers like MLflow of a version, or refuses with a status."""
 
     def start(version: str, status: int = 200) -> str:
         def answer(method: str, path: str) -> Answer:
@@ -87,7 +87,7 @@ def fleet() -> Fleet:
 
 @pytest.fixture
 def cluster_fleet() -> Callable[..., Fleet]:
-    """A fleet for a cluster, with these settings of `spec.cluster`."""
+    """Return a fleet for a cluster with settings of `spec.cluster`."""
 
     def make(**cluster: Any) -> Fleet:
         return Fleet.model_validate(
@@ -110,7 +110,7 @@ def cluster_fleet() -> Callable[..., Fleet]:
 
 @pytest.fixture
 def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-    """A Kubernetes API server that KUBECONFIG names: path -> object, or the status that it refuses with."""
+    """A Kubernetes API server that KUBECONFIG names: path -> object, or the status of a refusal."""
     with kubernetes_server() as objects:
         write_kubeconfig(tmp_path / "kubeconfig", objects.address)
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))

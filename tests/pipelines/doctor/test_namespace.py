@@ -27,7 +27,7 @@ def check(api_server, cluster_fleet) -> Callable[..., dict[str, Finding]]:
 
     def run(**cluster: Any) -> dict[str, Finding]:
         checks = NamespaceChecks(connect(), "kubeflow")
-        return {finding.what: finding for finding in checks.run(cluster_fleet(**cluster).spec.cluster)}
+        return {finding.subject: finding for finding in checks.run(cluster_fleet(**cluster).spec.cluster)}
 
     return run
 
@@ -42,8 +42,8 @@ def test_objects_that_exist_are_ok(check, api_server):
         certificateAuthority={"configMap": "ca"},
         imagePullSecrets=["registry"],
     )
-    assert {finding.verdict for finding in findings.values()} == {"ok"}
-    assert findings["Secret cars"].said == "has AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+    assert {finding.status for finding in findings.values()} == {"ok"}
+    assert findings["Secret cars"].summary == "has AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
     assert "s3cr3t" not in str(findings)
 
 
@@ -57,7 +57,7 @@ def test_a_missing_namespace_ends_the_checks(check, api_server):
 def test_objects_without_the_right_to_read_them_are_skipped(check, api_server):
     api_server[PATH] = api_server[f"{PATH}/secrets/cars"] = 403
     findings = check(environment=[{"secret": "cars"}])
-    assert {(finding.verdict, finding.said) for what, finding in findings.items() if what != RIGHTS} == {
+    assert {(finding.status, finding.summary) for subject, finding in findings.items() if subject != RIGHTS} == {
         ("skipped", "no right to read it")
     }
 
@@ -94,5 +94,5 @@ def test_certificates_and_registry_secrets_of_the_wrong_kind_fail(check, api_ser
 def test_missing_rights_are_a_warning(check, api_server):
     api_server[REVIEW] = {"spec": {}, "status": {"allowed": False}}
     findings = check()
-    assert findings[RIGHTS].verdict == "warning"
+    assert findings[RIGHTS].status == "warning"
     assert "list pods, get pods/log, list events" in findings[RIGHTS].way_out

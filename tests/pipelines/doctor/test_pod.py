@@ -1,27 +1,27 @@
-"""The doctor's pod: made like those of the steps, and heard in whatever way it can speak."""
+"""The doctor's pod: settings of a step's pod, and findings by whatever way they arrive."""
 
 import json
 from typing import Any
 
 from coachworks.kubernetes_api import PodProblem
 from pipelines.compiled import read_documents
-from pipelines.doctor.findings import Finding, Verdict
-from pipelines.doctor.pod import POD, Visit, compose
+from pipelines.doctor.findings import Finding, Status
+from pipelines.doctor.pod import START, DoctorPod, compose
 from pipelines.doctor.pod_report import MARK, write_report
 from pipelines.kubeflow import RemoteRun, RemoteTask
 from pipelines.pod_spec import placement
 
-FOUND = [Finding(what="store: access", verdict=Verdict.FAILED, said="no answer", way_out="Start it.")]
+FINDINGS = [Finding(subject="store: access", status=Status.FAILED, summary="no answer", way_out="Start it.")]
 IMAGE = "coachworks/steps:test"
 
 
 class Cluster:
-    """Kubeflow Pipelines with one run, and what Kubernetes says of it."""
+    """Kubeflow Pipelines with one run, and the pods of that run."""
 
     namespace = "kubeflow"
 
-    def __init__(self, *states: str, printed: str = "", trouble: PodProblem | None = None) -> None:
-        self.states, self.printed, self.told = list(states), printed, trouble
+    def __init__(self, *states: str, printed: str = "", problem: PodProblem | None = None) -> None:
+        self.states, self.printed, self.pod_problem = list(states), printed, problem
         self.forgotten: list[str] = []
 
     def experiment(self, name: str) -> str:
@@ -43,7 +43,7 @@ class Cluster:
         self.forgotten.append(run_id)
 
     def problem(self, run_id: str) -> PodProblem | None:
-        return self.told
+        return self.pod_problem
 
     def logs(self, run_id: str) -> str:
         return ""
@@ -52,14 +52,14 @@ class Cluster:
         return "pods is forbidden: exceeded quota"
 
 
-def visit(cluster: Any, fleet: Any, timeout_s: float = 0) -> list[Finding]:
-    with Visit(cluster, cluster, fleet, "1a2b", alone=True) as doctor:
-        findings = doctor.wait(timeout_s, lambda text: None)
+def check(cluster: Any, fleet: Any, timeout_s: float = 0) -> list[Finding]:
+    with DoctorPod(cluster, cluster, fleet, "1a2b", pod_only=True) as pod:
+        findings = pod.wait(timeout_s, lambda text: None)
     assert cluster.forgotten == ["5f0c"]
     return findings
 
 
-def test_the_pod_is_placed_like_that_of_a_step(cluster_fleet, tmp_path):
+def test_the_pod_has_the_settings_of_a_step_s_pod(cluster_fleet, tmp_path):
     from kfp import compiler
 
     from pipelines.compiled import compiled_documents
@@ -86,43 +86,43 @@ def test_the_pod_is_placed_like_that_of_a_step(cluster_fleet, tmp_path):
     )
 
 
-def test_what_the_pod_found_comes_back_through_its_log_where_the_store_is_away(cluster_fleet):
-    printed = f"launcher\n{MARK}{write_report(FOUND).decode()}\n"
-    *findings, pod = visit(Cluster("SUCCEEDED", printed=printed), cluster_fleet(image=IMAGE))
-    assert findings == FOUND
-    assert (pod.what, pod.verdict) == (POD, "ok")
+def test_findings_are_read_from_the_log_if_the_store_cannot_be_reached(cluster_fleet):
+    printed = f"launcher\n{MARK}{write_report(FINDINGS).decode()}\n"
+    *findings, pod = check(Cluster("SUCCEEDED", printed=printed), cluster_fleet(image=IMAGE))
+    assert findings == FINDINGS
+    assert (pod.subject, pod.status) == (START, "ok")
 
 
-def test_a_pod_that_ends_without_a_word_is_told_with_its_last_lines_or_the_complaint_about_it(cluster_fleet):
+def test_a_pod_without_a_report_is_reported_with_its_last_log_lines_or_its_refusal(cluster_fleet):
     fleet = cluster_fleet(image=IMAGE)
-    (pod,) = visit(Cluster("FAILED", printed="ModuleNotFoundError: No module named 'pipelines.doctor'"), fleet)
-    assert pod.verdict == "failed"
+    (pod,) = check(Cluster("FAILED", printed="ModuleNotFoundError: No module named 'pipelines.doctor'"), fleet)
+    assert pod.status == "failed"
     assert "No module named 'pipelines.doctor'" in pod.way_out
-    assert "exceeded quota" in visit(Cluster("FAILED"), fleet)[0].way_out
+    assert "exceeded quota" in check(Cluster("FAILED"), fleet)[0].way_out
 
 
-def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster_fleet):
-    trouble = PodProblem(reason="ImagePullBackOff", message="no such host", permanent=True)
-    (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE), timeout_s=1000)
-    assert pod.said == "no image"
-    assert f"no such host. Push {IMAGE} there, or correct `spec.cluster.image`" in pod.way_out
+def test_an_image_that_cannot_be_pulled_is_reported_at_once(cluster_fleet):
+    problem = PodProblem(reason="ImagePullBackOff", message="no such host", permanent=True)
+    (pod,) = check(Cluster("RUNNING", problem=problem), cluster_fleet(image=IMAGE), timeout_s=1000)
+    assert pod.summary == "no image"
+    assert f"no such host. Push {IMAGE} where the nodes can pull it, or correct `spec.cluster.image`" in pod.way_out
 
 
-def test_an_entry_that_a_secret_lacks_is_named(cluster_fleet):
+def test_a_missing_entry_of_a_secret_is_named(cluster_fleet):
     message = "couldn't find key AWS_REGION in Secret kubeflow/cars"
-    trouble = PodProblem(reason="CreateContainerConfigError", message=message, permanent=True)
-    (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE))
-    assert "Add AWS_REGION to the Secret 'cars', or take it out of its `keys`" in pod.way_out
+    problem = PodProblem(reason="CreateContainerConfigError", message=message, permanent=True)
+    (pod,) = check(Cluster("RUNNING", problem=problem), cluster_fleet(image=IMAGE))
+    assert "Add AWS_REGION to the Secret 'cars', or remove it from its `keys`" in pod.way_out
 
 
-def test_a_pod_without_a_node_is_waited_for_and_then_told(cluster_fleet):
-    trouble = PodProblem(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu", permanent=False)
-    (pod,) = visit(Cluster("RUNNING", trouble=trouble), cluster_fleet(image=IMAGE))
-    assert pod.said == "no node"
+def test_a_pod_without_a_node_is_waited_for_until_the_timeout(cluster_fleet):
+    problem = PodProblem(reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu", permanent=False)
+    (pod,) = check(Cluster("RUNNING", problem=problem), cluster_fleet(image=IMAGE))
+    assert pod.summary == "no node"
     assert "lower `requests`" in pod.way_out
 
 
-def test_where_nobody_may_look_the_possible_reasons_are_told(cluster_fleet):
-    (pod,) = visit(Cluster("PENDING"), cluster_fleet(image=IMAGE))
-    assert "does not say why" in pod.way_out
+def test_without_the_right_to_read_pods_the_possible_reasons_are_listed(cluster_fleet):
+    (pod,) = check(Cluster("PENDING"), cluster_fleet(image=IMAGE))
+    assert "gives no reason" in pod.way_out
     assert "kubectl -n kubeflow get events" in pod.way_out

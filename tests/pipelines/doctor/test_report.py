@@ -1,25 +1,32 @@
-"""One row per thing, both sides beside each other."""
+"""Report with a row per subject and a column per side."""
 
-from pipelines.doctor.findings import Finding, Verdict
-from pipelines.doctor.report import put_together
-
-
-def finding(what: str, verdict: Verdict = Verdict.OK, way_out: str = "") -> Finding:
-    return Finding(what=what, verdict=verdict, said="so", way_out=way_out)
+from pipelines.doctor.findings import Finding, Status
+from pipelines.doctor.report import combine
 
 
-def test_what_only_pods_look_at_stands_where_they_looked() -> None:
-    report = put_together(
+def finding(subject: str, status: Status = Status.OK, way_out: str = "") -> Finding:
+    return Finding(subject=subject, status=status, summary="works", way_out=way_out)
+
+
+def test_a_subject_of_pods_alone_follows_the_one_before_it() -> None:
+    report = combine(
         [finding("KFP"), finding("store: read"), finding("MLflow")],
         [finding("store: read"), finding("store: same"), finding("MLflow"), finding("MLflow: runs"), finding("pod")],
     )
-    assert [row.what for row in report.rows] == ["KFP", "store: read", "store: same", "MLflow", "MLflow: runs", "pod"]
-    assert report.well
+    assert [row.subject for row in report.rows] == [
+        "KFP",
+        "store: read",
+        "store: same",
+        "MLflow",
+        "MLflow: runs",
+        "pod",
+    ]
+    assert report.ok
 
 
-def test_the_way_out_says_which_side_it_is_about_where_that_is_not_plain() -> None:
-    failed = Verdict.FAILED
-    report = put_together(
+def test_the_way_out_names_its_side_if_the_sides_differ() -> None:
+    failed = Status.FAILED
+    report = combine(
         [finding("both", failed, "Start it."), finding("one"), finding("each", failed, "Set A.")],
         [
             finding("both", failed, "Start it."),
@@ -28,15 +35,15 @@ def test_the_way_out_says_which_side_it_is_about_where_that_is_not_plain() -> No
             finding("pod", failed, "Push it."),
         ],
     )
-    assert {row.what: row.way_out for row in report.rows} == {
+    assert {row.subject: row.way_out for row in report.rows} == {
         "both": "Start it.",
         "one": "in pods: Set B.",
         "each": "Set A.\nin pods: Set C.",
         "pod": "Push it.",
     }
-    assert not report.well
+    assert not report.ok
 
 
-def test_warnings_and_what_was_not_looked_at_are_no_failures() -> None:
-    report = put_together([finding("version", Verdict.WARNING, "Upgrade."), finding("pod", Verdict.SKIPPED)], [])
-    assert report.well
+def test_warnings_and_skipped_checks_are_not_failures() -> None:
+    report = combine([finding("version", Status.WARNING, "Upgrade."), finding("pod", Status.SKIPPED)], [])
+    assert report.ok
