@@ -10,6 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from coachworks.cli.terminal import BAR_WIDTH, progress_figures
+
 States = Callable[[], list[dict[str, Any]]]
 _LOG_INTERVAL_S = 10.0  # without a terminal: time between two lines about the same long task
 
@@ -55,8 +57,8 @@ def _lines(states: list[dict[str, Any]]) -> Group:
         mark = _MARKS.get(state["state"], Text("▸", "cyan"))
         task = state["task"]
         if state["state"] == "running" and task and task["total"]:
-            bar = ProgressBar(total=task["total"], completed=task["done"], width=28)
-            grid.add_row(mark, f"{_title(state):<12}", bar, _measure(task))
+            bar = ProgressBar(total=task["total"], completed=task["done"], width=BAR_WIDTH)
+            grid.add_row(mark, f"{_title(state):<12}", bar, _figures(task))
         else:
             grid.add_row(mark, f"{_title(state):<12}", _seconds(state), Text(_note(state), "dim"))
         lines.append(grid)
@@ -78,14 +80,8 @@ def _seconds(state: Mapping[str, Any]) -> str:
     return f"{end - state['started_at']:6.1f} s"
 
 
-def _measure(task: Mapping[str, Any]) -> str:
-    text = f"{task['done']:,}/{task['total']:,} {task['unit']}"
-    elapsed = time.time() - task["started_at"]
-    if task["done"] and elapsed > 0.5:
-        rate = task["done"] / elapsed
-        left = (task["total"] - task["done"]) / rate
-        text += f"  {rate:,.0f}/s  {left // 60:.0f}:{left % 60:02.0f} left"
-    return text
+def _figures(task: Mapping[str, Any]) -> str:
+    return progress_figures(task["done"], task["total"], task["unit"], time.time() - task["started_at"])
 
 
 class _LogLines:
@@ -109,7 +105,7 @@ class _LogLines:
                     self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
             elif self._is_long(state) and now - self._printed_at[title] >= _LOG_INTERVAL_S:
                 self._printed_at[title] = now
-                self._print(f"  {title:<12} {_measure(state['task'])}")
+                self._print(f"  {title:<12} {_figures(state['task'])}")
 
     @staticmethod
     def _is_long(state: Mapping[str, Any]) -> bool:

@@ -61,7 +61,7 @@ def submit(
     cron = cron or fleet.spec.cluster.schedule
     if recurring and cron is None:
         raise InvalidConfigError(
-            '--schedule needs a cron expression: set `spec.cluster.schedule` to one, such as "0 2 * * *", or add `--cron`.'
+            '--schedule needs a cron expression: set `spec.cluster.schedule`, such as "0 2 * * *", or add `--cron`.'
         )
     refuse_unfit(fleet, recurring=recurring)
     console = Console(stderr=True)
