@@ -1,4 +1,4 @@
-"""The model of `spec.cluster`: how the pipeline's pods are made where it runs on Kubernetes."""
+"""Model of `spec.cluster`: settings of the pipeline's pods on Kubernetes."""
 
 import re
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from coachworks.fleet.field_types import Cpu, Memory, Name, Part, Text, Whole
 from coachworks.steps import CHAIN
 from coachworks.wording import did_you_mean
 
-# The steps that can use an accelerator.
+# Steps that can use an accelerator.
 ACCELERATED = ("embed", "train")
 
 _OBJECT = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
@@ -29,8 +29,8 @@ def _object_name(name: str) -> str:
 def _variable_name(name: str) -> str:
     if not re.fullmatch(_VARIABLE, name):
         raise rules.broken(
-            "an entry must be named like an environment variable: letters, digits and underscores, beginning with no "
-            f"digit; got {name!r}. Rename it in the Secret or ConfigMap."
+            "an entry must be named like an environment variable: letters, digits and underscores, not beginning with "
+            f"a digit; got {name!r}. Rename it in the Secret or ConfigMap."
         )
     return name
 
@@ -53,21 +53,21 @@ VariableName = Annotated[
 
 
 def check_image(image: str | None) -> str | None:
-    """`image`, if it is pinned.
+    """Return `image` if it is pinned.
 
     Raises:
-        PydanticCustomError: it names no tag but `latest`, and no digest.
+        PydanticCustomError: it has no digest, and no tag other than `latest`.
     """
     tag = (image or "").rpartition("/")[2].partition(":")[2]
     if image is not None and "@sha256:" not in image and tag in {"", "latest"}:
         raise rules.broken(
-            f"`image` must name a tag other than `latest`, or a digest, for results are kept by it; got {image!r}"
+            f"`image` must name a tag other than `latest`, or a digest, because results are cached by it; got {image!r}"
         )
     return image
 
 
 def amount(quantity: str) -> float:
-    """What a Kubernetes quantity amounts to, in cores or bytes.
+    """Return a Kubernetes quantity as a number of cores or bytes.
 
     >>> amount("500m"), amount("2Gi")
     (0.5, 2147483648.0)
@@ -77,7 +77,7 @@ def amount(quantity: str) -> float:
 
 
 class Quantities(Part):
-    """Amounts of a pod's resources."""
+    """CPU and memory of a pod."""
 
     cpu: Cpu | None = Field(None, description='A Kubernetes quantity: "1" or 500m.')
     memory: Memory | None = Field(None, description="A Kubernetes quantity: 2Gi or 512Mi.")
@@ -86,39 +86,43 @@ class Quantities(Part):
 class Accelerator(Part):
     """Accelerators of a pod."""
 
-    type: Text = Field("nvidia.com/gpu", description="The resource that the device plug-in offers.")
-    count: Whole = Field(1, ge=1, description="How many.")
+    type: Text = Field("nvidia.com/gpu", description="Resource name of the device plug-in.")
+    count: Whole = Field(1, ge=1, description="Number of accelerators.")
 
 
 class Toleration(Part):
-    """A taint that pods tolerate, as Kubernetes has it."""
+    """Toleration of a taint, with the fields of Kubernetes."""
 
     key: Text | None = Field(None, description="Key of the taint; unset with `operator: Exists`: every taint.")
-    operator: Literal["Equal", "Exists"] = Field("Equal", description="How the value is compared.")
+    operator: Literal["Equal", "Exists"] = Field(
+        "Equal", description="Comparison with the taint: equal value, or any value."
+    )
     value: str | None = Field(None, description="Value of the taint.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="Effect of the taint; unset: all of them."
     )
-    toleration_seconds: Whole | None = Field(None, ge=0, description="How long NoExecute is tolerated.")
+    toleration_seconds: Whole | None = Field(None, ge=0, description="Seconds before eviction by a NoExecute taint.")
 
     @model_validator(mode="after")
-    def _as_kubernetes_takes_it(self) -> "Toleration":
+    def _is_valid_for_kubernetes(self) -> "Toleration":
         if self.operator == "Exists" and self.value is not None:
             raise rules.broken("a toleration with `operator: Exists` must have no `value`. Remove it.")
         if self.operator == "Equal" and self.key is None:
-            raise rules.broken("a toleration must have a `key`, unless it says `operator: Exists`")
+            raise rules.broken("a toleration must have a `key`, unless it has `operator: Exists`")
         if self.toleration_seconds is not None and self.effect != "NoExecute":
-            raise rules.broken("a toleration with `tolerationSeconds` must say `effect: NoExecute`")
+            raise rules.broken("a toleration with `tolerationSeconds` must have `effect: NoExecute`")
         return self
 
 
 class Pod(Part):
-    """How a step's pod is made."""
+    """Settings of a step's pod."""
 
-    requests: Quantities = Field(Quantities(), description="What the scheduler reserves.")
-    limits: Quantities = Field(Quantities(), description="What the pod may use at most; threads follow the CPU limit.")
+    requests: Quantities = Field(Quantities(), description="Resource requests.")
+    limits: Quantities = Field(
+        Quantities(), description="Resource limits; the number of threads follows the CPU limit."
+    )
     node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
-    tolerations: list[Toleration] = Field([], description="Taints that do not keep the pod away.")
+    tolerations: list[Toleration] = Field([], description="Tolerations of taints.")
     accelerator: Accelerator | None = Field(None, description="Accelerators, for `embed` and `train`.")
 
 
@@ -130,7 +134,7 @@ class EnvironmentSource(Part):
     keys: list[VariableName] | None = Field(
         None,
         min_length=1,
-        description="Entries that must be there, each named like its variable; unset: all that are there.",
+        description="Required entries, each named like its variable; unset: all entries of the object.",
     )
 
     @model_validator(mode="after")
@@ -141,11 +145,13 @@ class EnvironmentSource(Part):
 
 
 class CertificateAuthority(Part):
-    """The certificates of a private authority, as a ConfigMap or Secret holds them."""
+    """Certificates of a private authority in a ConfigMap or Secret."""
 
     config_map: ObjectName | None = Field(None, description="Name of a ConfigMap.")
     secret: ObjectName | None = Field(None, description="Name of a Secret.")
-    key: Text = Field("ca.crt", description="Its entry: PEM, the authorities of all servers that steps speak to.")
+    key: Text = Field(
+        "ca.crt", description="Entry with the certificates, as PEM, of the authorities of all servers that steps use."
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "CertificateAuthority":
@@ -155,32 +161,32 @@ class CertificateAuthority(Part):
 
 
 class Cluster(Part):
-    """How the pipeline runs on Kubernetes; nothing here is secret, and `coachworks run` passes it over."""
+    """Settings of the pipeline on Kubernetes, without secrets; `coachworks run` ignores them."""
 
     namespace: Name | None = Field(
         None, description="Namespace of the runs; unset: that of the client's settings, else `kubeflow`."
     )
-    service_account: ObjectName | None = Field(None, description="Service account of the pods; unset: KFP's own.")
+    service_account: ObjectName | None = Field(None, description="Service account of the pods; unset: KFP's default.")
     dashboard: Text | None = Field(
-        None, description="Address of the KFP dashboard as people see it, for links from MLflow."
+        None, description="Address of the KFP dashboard in a browser, for links from MLflow."
     )
     image: Text | None = Field(None, description="Image of the steps; unset: that of `coachworks images`.")
     image_pull_secrets: list[ObjectName] = Field([], description="Secrets with registry credentials.")
     environment: list[EnvironmentSource] = Field(
-        [], description="Secrets and ConfigMaps that tell pods of the store, MLflow and credentials."
+        [], description="Secrets and ConfigMaps with the addresses and credentials of the store and MLflow."
     )
     certificate_authority: CertificateAuthority | None = Field(None, description="A private authority to trust.")
     cache_salt: Text | None = Field(
         None,
-        description="Another one makes KFP forget what its cache knows; unset: the store's own, so that a new store "
-        "begins anew.",
+        description="Part of KFP's cache keys: a new value empties the cache; unset: derived from the store, so that "
+        "a new store starts with an empty cache.",
     )
     schedule: Text | None = Field(
         None, description="Cron expression of `submit --schedule`, five fields or six with seconds first."
     )
-    defaults: Pod = Field(Pod(), description="How the pod of every step is made.")
+    defaults: Pod = Field(Pod(), description="Settings of every step's pod.")
     steps: dict[str, Pod] = Field(
-        {}, description="How the pod of a step is made, by the step's name; each else that of `defaults`."
+        {}, description="Settings of a step's pod by the step's name; unset ones are those of `defaults`."
     )
 
     @field_validator("schedule")
@@ -188,7 +194,7 @@ class Cluster(Part):
     def _schedule_has_fields(cls, schedule: str | None) -> str | None:
         if schedule is not None and len(schedule.split()) not in {5, 6}:
             raise rules.broken(
-                f'`schedule` must be a cron expression of five or six fields, as "0 2 * * *"; got {schedule!r}'
+                f'`schedule` must be a cron expression of five or six fields, such as "0 2 * * *"; got {schedule!r}'
             )
         return schedule
 
@@ -216,7 +222,7 @@ class Cluster(Part):
 
     @field_validator("environment")
     @classmethod
-    def _a_variable_comes_from_one_place(cls, environment: list[EnvironmentSource]) -> list[EnvironmentSource]:
+    def _variables_have_one_source(cls, environment: list[EnvironmentSource]) -> list[EnvironmentSource]:
         named = [key for source in environment for key in source.keys or ()]
         twice = sorted({key for key in named if named.count(key) > 1})
         if twice:
@@ -226,14 +232,14 @@ class Cluster(Part):
         return environment
 
     @model_validator(mode="after")
-    def _mounted_objects_differ_in_name(self) -> "Cluster":
+    def _mounted_objects_have_different_names(self) -> "Cluster":
         authority = self.certificate_authority
         mounted = [str(source.secret or source.config_map) for source in self.environment if source.keys is None]
         mounted += [str(authority.secret or authority.config_map)] if authority else []
         twice = sorted({name for name in mounted if mounted.count(name) > 1})
         if twice:
             raise rules.broken(
-                f"objects that pods mount must differ in name, also a Secret from a ConfigMap; {twice[0]!r} is named "
+                f"mounted Secrets and ConfigMaps must have different names; {twice[0]!r} is named "
                 "more than once. Rename one, or list its `keys` under `environment`."
             )
         return self
@@ -250,19 +256,19 @@ class Cluster(Part):
                 if request is None or limit is None or amount(request) <= amount(limit) or (request, limit) in reported:
                     continue
                 reported.add((request, limit))
-                message = f"a request must not be more than the limit; got {request!r} and {limit!r} of {name}"
+                message = f"a request must not exceed the limit; got {request!r} and {limit!r} of {name}"
                 details.append(rules.detail(f"{message}. Raise the limit.", (*location, "requests", name), request))
         rules.raise_all("cluster", details)
         return self
 
     @field_validator("steps")
     @classmethod
-    def _accelerators_are_of_use(cls, steps: dict[str, Pod]) -> dict[str, Pod]:
+    def _accelerators_are_used(cls, steps: dict[str, Pod]) -> dict[str, Pod]:
         rules.raise_all(
             "steps",
             [
                 rules.detail(
-                    f"an `accelerator` is of use to {' and '.join(ACCELERATED)} only; got one for {name!r}. Remove it.",
+                    f"only {' and '.join(ACCELERATED)} can use an `accelerator`; got one for {name!r}. Remove it.",
                     (name, "accelerator"),
                     name,
                 )
@@ -276,11 +282,11 @@ class Cluster(Part):
     @classmethod
     def _dashboard_is_an_address(cls, dashboard: str | None) -> str | None:
         if dashboard is not None and not dashboard.startswith(("http://", "https://")):
-            raise rules.broken(f"`dashboard` must be an address, as https://kubeflow.example; got {dashboard!r}")
+            raise rules.broken(f"`dashboard` must be an address such as https://kubeflow.example; got {dashboard!r}")
         return dashboard
 
     def pod(self, step: str) -> Pod:
-        """How the pod of `step` is made: its own settings, each else that of `defaults`."""
+        """Return the settings of a step's pod: its own where set, else those of `defaults`."""
         own = self.steps.get(step)
         if own is None:
             return self.defaults

@@ -1,4 +1,4 @@
-"""How pods are made, as the compiled pipeline says it: a golden file, and what must not slip."""
+"""Settings of pods in the compiled pipeline: a golden file, and the properties that matter most."""
 
 import json
 from collections.abc import Callable
@@ -57,13 +57,13 @@ def documents() -> list[dict[str, Any]]:
 
 
 def executors(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = documents[0]["deploymentSpec"]["executors"]
-    return found
+    containers: dict[str, Any] = documents[0]["deploymentSpec"]["executors"]
+    return containers
 
 
 def pods(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    return found
+    settings: dict[str, Any] = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return settings
 
 
 def test_the_pipeline_compiled_for_a_cluster_equals_its_golden_file(
@@ -83,10 +83,10 @@ def test_every_step_runs_in_the_image_with_the_run_id_and_the_environment(docume
         assert executor["container"]["image"] == CLUSTER["image"]
         pod = pods(documents)[name]
         assert pod["fieldPathAsEnv"] == [{"name": "COACHWORKS_RUN", "fieldPath": "metadata.labels['pipeline/runid']"}]
-        assert pod["configMapAsEnv"][0].get("optional", False) is False  # keys that are named must be there
+        assert pod["configMapAsEnv"][0].get("optional", False) is False  # named keys are required
 
 
-def test_what_is_named_without_keys_is_mounted_whole_for_older_backends_know_no_optional_variable(
+def test_an_object_named_without_keys_is_mounted_whole(
     documents: list[dict[str, Any]],
 ) -> None:
     for pod in pods(documents).values():
@@ -104,7 +104,7 @@ def test_resources_are_constants_also_inside_the_loop(documents: list[dict[str, 
     resources = {name: executor["container"]["resources"] for name, executor in executors(documents).items()}
     assert resources["exec-train"]["resourceCpuRequest"] == "100m"
     assert resources["exec-embed"]["resourceCpuRequest"] == "2"
-    assert resources["exec-embed"]["resourceMemoryRequest"] == "768Mi"  # what a step does not set is the default's
+    assert resources["exec-embed"]["resourceMemoryRequest"] == "768Mi"  # not set by the step: the default
 
 
 def test_only_embed_and_train_get_accelerators(documents: list[dict[str, Any]]) -> None:
@@ -115,7 +115,7 @@ def test_only_embed_and_train_get_accelerators(documents: list[dict[str, Any]]) 
     assert {name: count for name, count in counts.items() if count} == {"exec-embed": "2", "exec-train": "1"}
 
 
-def test_a_step_that_ends_with_an_error_is_retried_once(documents: list[dict[str, Any]]) -> None:
+def test_a_failed_step_is_retried_once(documents: list[dict[str, Any]]) -> None:
     tasks = dict(documents[0]["root"]["dag"]["tasks"])
     for component in documents[0]["components"].values():
         tasks |= component.get("dag", {}).get("tasks", {})
@@ -124,15 +124,15 @@ def test_a_step_that_ends_with_an_error_is_retried_once(documents: list[dict[str
     assert set(retries.values()) == {1}
 
 
-def test_a_private_authority_is_mounted_and_named_to_every_client(documents: list[dict[str, Any]]) -> None:
+def test_certificates_of_a_private_authority_are_mounted_for_every_client(documents: list[dict[str, Any]]) -> None:
     for name, executor in executors(documents).items():
         assert pods(documents)[name]["configMapAsVolume"][0]["mountPath"] == "/etc/coachworks/ca"
-        told = {entry["name"]: entry["value"] for entry in executor["container"]["env"]}
-        assert {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"} <= told.keys()
-        assert set(told.values()) == {"/etc/coachworks/ca/ca.crt"}
+        variables = {entry["name"]: entry["value"] for entry in executor["container"]["env"]}
+        assert {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"} <= variables.keys()
+        assert set(variables.values()) == {"/etc/coachworks/ca/ca.crt"}
 
 
-def test_a_version_is_named_by_what_it_says(tmp_path: Path) -> None:
+def test_a_pipeline_version_is_named_by_its_content(tmp_path: Path) -> None:
     names = []
     for index, cluster in enumerate((CLUSTER, CLUSTER, CLUSTER | {"image": "registry.example/coachworks/steps:2"})):
         target = tmp_path / f"{index}.yaml"
@@ -141,14 +141,14 @@ def test_a_version_is_named_by_what_it_says(tmp_path: Path) -> None:
     assert names[0] == names[1] != names[2]
 
 
-def test_steps_to_be_done_afresh_are_compiled_without_the_cache(tmp_path: Path) -> None:
+def test_a_pipeline_for_steps_to_run_again_is_compiled_without_the_cache(tmp_path: Path) -> None:
     target = tmp_path / "pipeline.yaml"
     compile_pipeline(target, fleet_with(CLUSTER), cached=False)
     (pipeline, _) = read_documents(target)
     assert pipeline["root"]["dag"]["tasks"]["split"].get("cachingOptions", {}).get("enableCache") is not True
 
 
-def test_the_compiled_pipeline_holds_nothing_of_the_environment_it_was_compiled_in(
+def test_the_compiled_pipeline_contains_nothing_of_the_local_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")

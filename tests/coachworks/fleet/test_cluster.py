@@ -69,39 +69,45 @@ BREAKS = {
         5,
         "unknown key 'nmespace' in `spec.cluster`. Did you mean `namesp",
     ),
-    "a namespace that is no DNS label": ("namespace: teams", "namespace: My Teams", 9, 16, "must be a DNS label"),
-    "an account that is no object's name": (
+    "a namespace that is not a DNS label": ("namespace: teams", "namespace: My Teams", 9, 16, "must be a DNS label"),
+    "a service account with an invalid name": (
         "serviceAccount: runner",
         "serviceAccount: Run_ner",
         10,
         21,
         "the name of a Kubernetes object must be lower-case letters, .*; got 'Run_ner'",
     ),
-    "a secret that is no object's name": (
+    "a secret with an invalid name": (
         "[registry]",
         "[Registry]",
         13,
         24,
         "the name of a Kubernetes object must be lower-case letters, .*; got 'Registry'",
     ),
-    "a dashboard that is no address": (
+    "a dashboard without a scheme": (
         "https://kubeflow.example",
         "kubeflow.example",
         11,
         16,
-        "`dashboard` must be an address, as https://kubeflow.example; got 'kubeflow.example'",
+        "`dashboard` must be an address such as https://kubeflow.example; got 'kubeflow.example'",
     ),
     "an image without tag": ("steps:1", "steps", 12, 12, "must name a tag other than `latest`, or a digest, .*/steps'"),
     "the latest image": ("steps:1", "steps:latest", 12, 12, "must name a tag other than `latest`"),
-    "a port is no tag": ("registry.example/steps:1", "registry.example:5000/steps", 12, 12, "must name a tag other"),
-    "two places at once": (
+    "an image with a port but no tag": (
+        "registry.example/steps:1",
+        "registry.example:5000/steps",
+        12,
+        12,
+        "must name a tag other",
+    ),
+    "a secret and a config map": (
         "{configMap: cars}",
         "{configMap: a, secret: b}",
         15,
         9,
         "either a `secret` or a `configMap`",
     ),
-    "no place at all": ("{secret: cars, keys", "{keys", 16, 9, "either a `secret` or a `configMap`"),
+    "neither a secret nor a config map": ("{secret: cars, keys", "{keys", 16, 9, "either a `secret` or a `configMap`"),
     "no keys": (
         "[AWS_ACCESS_KEY_ID]",
         "[]",
@@ -109,28 +115,28 @@ BREAKS = {
         30,
         r"`spec.cluster.environment\[1\].keys` must have at least 1 entry",
     ),
-    "a key that is no variable": (
+    "a key that cannot name a variable": (
         "[AWS_ACCESS_KEY_ID]",
         "[access-key]",
         16,
         31,
         "must be named like an environment variable: .*; got 'access-key'. Rename it in the Secret or ConfigMap",
     ),
-    "a variable from two places": (
+    "a variable from two objects": (
         "- {configMap: cars}",
         "- {configMap: cars, keys: [AWS_ACCESS_KEY_ID]}",
         14,
         5,
         "a variable must come from one Secret or ConfigMap; 'AWS_ACCESS_KEY_ID' is named more than once. Remove one.",
     ),
-    "two mounted objects of one name": (
+    "two mounted objects of the same name": (
         "- {configMap: cars}",
         "- {configMap: cars}\n      - {secret: cars}",
         8,
         3,
-        "objects that pods mount must differ in name, also a Secret from a ConfigMap; 'cars' is named more than once",
+        "mounted Secrets and ConfigMaps must have different names; 'cars' is named more than once",
     ),
-    "an authority that lies nowhere": (
+    "an authority without an object": (
         "{configMap: authority, key",
         "{key",
         17,
@@ -164,21 +170,21 @@ BREAKS = {
         "{cpu: 500m, memory: 9000Mi}",
         23,
         7,
-        "a request must not be more than the limit; got '9000Mi' and '8Gi' of memory. Raise the limit.",
+        "a request must not exceed the limit; got '9000Mi' and '8Gi' of memory. Raise the limit.",
     ),
-    "a value for a toleration of all": (
+    "a toleration of any value with a value": (
         "value: ",
         "operator: Exists, value: ",
         21,
         21,
         "must have no `value`. Remove it",
     ),
-    "a toleration of nothing": (
+    "a toleration without a key": (
         "{key: spot, value",
         "{value",
         21,
         21,
-        "must have a `key`, unless it says `operator: Ex",
+        "must have a `key`, unless it has `operator: Ex",
     ),
     "a toleration with an unknown effect": (
         "{key: spot,",
@@ -187,34 +193,34 @@ BREAKS = {
         41,
         "must be NoSchedule, PreferNoSchedule or NoExecute; .* Did you mean `NoSchedule`",
     ),
-    "a time for what is not executed": (
+    "toleration seconds without NoExecute": (
         "{key: spot,",
         "{key: spot, tolerationSeconds: 5,",
         21,
         21,
-        "with `tolerationSeconds` must say `effect: NoExecute`",
+        "with `tolerationSeconds` must have `effect: NoExecute`",
     ),
-    "a step that is none": ("      train:", "      trian:", 23, 7, "must name steps .* 'trian'. Did you mean `train`?"),
-    "an accelerator for nothing": (
+    "an unknown step": ("      train:", "      trian:", 23, 7, "must name steps .* 'trian'. Did you mean `train`?"),
+    "an accelerator for a step that cannot use it": (
         "      train:",
         "      split:",
         26,
         22,
-        "of use to embed and train only; .*'split'. Rem",
+        "only embed and train can use an `accelerator`; .*'split'. Rem",
     ),
-    "a node label that is no text": (
+    "a node label that is not text": (
         "{pool: gpu}",
         "{gpu: true}",
         25,
         29,
         'nodeSelector.gpu` must be text; .* Quote it: "true"',
     ),
-    "no accelerator at all": ("{count: 2}", "{count: 0}", 26, 30, "accelerator.count` must be at least 1; got 0"),
+    "zero accelerators": ("{count: 2}", "{count: 0}", 26, 30, "accelerator.count` must be at least 1; got 0"),
 }
 
 
 @pytest.mark.parametrize("case", BREAKS)
-def test_a_broken_rule_is_told_at_its_place_with_the_way_out(problems_of, whole, case):
+def test_a_broken_rule_is_reported_at_its_position_with_the_way_out(problems_of, whole, case):
     old, new, line, column, message = BREAKS[case]
     assert old in whole
     (problem,) = problems_of(whole.replace(old, new, 1))
@@ -231,7 +237,7 @@ def test_a_schedule_may_begin_with_seconds():
     assert Cluster(schedule="0 0 2 * * *").schedule == "0 0 2 * * *"
 
 
-def test_a_request_that_all_steps_share_is_reported_once(problems_of, whole):
+def test_a_request_shared_by_all_steps_is_reported_once(problems_of, whole):
     text = whole.replace("{cpu: 500m, memory: 1Gi}", "{cpu: 9}").replace("cpu: 9", 'cpu: "9"')
     assert len(problems_of(text)) == 1
 
@@ -240,7 +246,7 @@ def test_a_request_that_all_steps_share_is_reported_once(problems_of, whole):
     ("smaller", "larger"),
     [("500m", "1"), ("0.5", "501m"), ("1G", "1Gi"), ("1023Mi", "1Gi"), ("999", "1k"), ("1T", "1Ti")],
 )
-def test_quantities_compare_as_kubernetes_has_them(smaller, larger):
+def test_quantities_are_compared_as_in_kubernetes(smaller, larger):
     assert amount(smaller) < amount(larger)
 
 
@@ -259,17 +265,17 @@ PODS = st.fixed_dictionaries(
 
 
 @given(defaults=PODS, own=PODS, step=st.sampled_from(["embed", "train"]))
-def test_a_step_has_its_own_settings_and_else_those_of_the_defaults(defaults, own, step):
+def test_settings_of_a_step_override_the_defaults(defaults, own, step):
     cluster = Cluster.model_validate({"defaults": defaults, "steps": {step: own}})
     merged = cluster.pod(step)
     for name, field in Pod.model_fields.items():
         alias = field.alias
-        said = own if alias in own else defaults
+        source = own if alias in own else defaults
         if name in {"requests", "limits"}:
             expected = Quantities(**{**defaults.get(alias, {}), **own.get(alias, {})})
             assert getattr(merged, name) == expected
         else:
-            assert getattr(merged, name) == getattr(Pod.model_validate(said), name)
+            assert getattr(merged, name) == getattr(Pod.model_validate(source), name)
     for other in CHAIN:
         if other != step:
             assert cluster.pod(other) == Pod.model_validate(defaults)
