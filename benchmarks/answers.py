@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from coachworks.child_server import free_port
 from coachworks.context import ALONE
 from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_file
@@ -30,7 +31,7 @@ from coachworks.results import produce
 from coachworks.store import FolderStore
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.package.step import package
-from serving.bento_server import bento_server, free_port
+from serving.bento_server import bento_server
 
 LABELS = ["one", "two", "three", "four", "five"]
 

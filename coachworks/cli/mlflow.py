@@ -1,26 +1,31 @@
 """`coachworks mlflow`: MLflow's pages on this fleet's tracking store."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.child_server import (
+    ServerError,
+    ServerNotReadyError,
+    child_server,
+    free_port,
+    http_status,
+    last_lines,
+    reachable,
+    sigterm_as_interrupt,
+)
 from coachworks.cli.options import fleet_option
 from coachworks.errors import CoachworksError, TransientError
 
 if TYPE_CHECKING:
+    import subprocess
+
     from coachworks.fleet.model import Fleet
     from coachworks.tracking import Tracking
 
@@ -53,7 +58,7 @@ def mlflow(file: Path, host: str, port: int) -> None:
     if not tracking.database.exists():
         click.echo("Nothing is recorded yet: `coachworks run` fills these pages.", err=True)
         open_client(tracking)  # creates the tables while nobody else can
-    chosen = _free_port(host, port)
+    chosen = free_port(host, port)
     if chosen != port:
         click.echo(f"Port {port} is taken; using {chosen}.", err=True)
     try:
@@ -66,81 +71,42 @@ def mlflow(file: Path, host: str, port: int) -> None:
     raise CoachworksError(f"MLflow ended by itself (exit status {status}); its log is {_log_of(tracking)}")
 
 
-def _free_port(host: str, wanted: int) -> int:
-    """`wanted` if nobody listens there, else a port that the system finds."""
-    for port in (wanted, 0):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except PermissionError as err:
-                raise CoachworksError(f"port {port} needs administrator rights; choose one from 1024 up") from err
-            except socket.gaierror as err:
-                raise CoachworksError(f"host must be an address of this machine; got {host!r}") from err
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise CoachworksError(f"nothing can listen on {host!r}; it must be an address of this machine, such as 127.0.0.1")
-
-
 @contextmanager
-def _server(tracking: "Tracking", host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A running, healthy server of MLflow; gone afterwards, its workers too."""
+def _server(tracking: "Tracking", host: str, port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run MLflow's server on the tracking store; gone after the block, its workers too."""
     from coachworks.tracking import server_environment
 
-    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 — compared, not bound
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking.uri]
     command += ["--artifacts-destination", str(tracking.artifacts), "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    with _log_of(tracking).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 — our own interpreter, no shell
-            command, stdout=log, stderr=log, env=server_environment(), start_new_session=True
+    path = _log_of(tracking)
+    click.echo("Starting MLflow …", err=True)
+    with path.open("w+b") as log, ExitStack() as stack:
+        stack.enter_context(sigterm_as_interrupt())
+        server = child_server(
+            command,
+            ready=lambda: http_status(host, port, "/health") == 200,
+            environment=server_environment(),
+            log=log,
+            start_timeout_s=_START_S,
+            stop_timeout_s=_STOP_S,
+            stop="group",  # `mlflow server` does not pass SIGTERM on to its workers
         )
-    try:
-        _wait_until_healthy(process, address, _log_of(tracking))
-        yield process, address
-    finally:
-        _stop(process)
-        signal.signal(signal.SIGTERM, previous)
+        try:
+            process = stack.enter_context(server)
+        except ServerNotReadyError as err:
+            raise TransientError(
+                f"MLflow did not answer within {_START_S:.0f} s; its log is {path}. Try again."
+            ) from err
+        except ServerError as err:
+            reason = "".join(last_lines(log, 1)) or "it wrote no reason"
+            raise CoachworksError(f"MLflow did not start: {reason}. Its log is {path}.") from err
+        yield process, f"http://{reachable(host)}:{port}"
 
 
 def _log_of(tracking: "Tracking") -> Path:
     assert tracking.database is not None  # noqa: S101 — only an embedded store is served
     return tracking.database.with_name("server.log")
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    click.echo("Starting MLflow …", err=True)
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            told = log.read_text("utf-8", errors="replace").strip().splitlines()
-            raise CoachworksError(f"MLflow did not start: {told[-1] if told else 'it said nothing'}. Its log is {log}.")
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310 — an address we made
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise TransientError(f"MLflow did not answer within {_START_S:.0f} s; its log is {log}. Try again.")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its workers: politely, then not."""
-    for request in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, request)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
 
 
 def _show_pages(fleet: "Fleet", address: str) -> None:

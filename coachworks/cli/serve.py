@@ -1,10 +1,8 @@
 """`coachworks serve`: the packaged models over HTTP."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -37,15 +35,15 @@ def serve(file: Path, port: int, host: str) -> None:
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
-    from serving.bento_server import ServerError, bento_server, check_port
+    from coachworks.child_server import ServerError, check_port, sigterm_as_interrupt
+    from serving.bento_server import bento_server
 
     console = Console(stderr=True)
     check_port(host, port)
     store, result = _package(file)
     bento = store.fetch(_bento_key(result, file))
-    signal.signal(signal.SIGTERM, _interrupt)  # what a supervisor sends is a Ctrl-C
     try:
-        with ExitStack() as stack:
+        with sigterm_as_interrupt(), ExitStack() as stack:
             with console.status("Starting the server"):
                 server = stack.enter_context(bento_server(bento, host=host, port=port))
             _say(console, server.url, result)
@@ -67,7 +65,8 @@ def serving(file: Path) -> Iterator[str]:
     """
     import tempfile
 
-    from serving.bento_server import ServerError, bento_server, free_port
+    from coachworks.child_server import ServerError, free_port, last_lines
+    from serving.bento_server import bento_server
 
     store, result = _package(file)
     bento = store.fetch(_bento_key(result, file))
@@ -75,9 +74,7 @@ def serving(file: Path) -> Iterator[str]:
         try:
             server = stack.enter_context(bento_server(bento, host="127.0.0.1", port=free_port(), log=log))
         except ServerError as err:
-            log.seek(0)
-            said = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise ServerError("\n".join([str(err), *said[-_LAST_LINES:]])) from err
+            raise ServerError("\n".join([str(err), *last_lines(log, _LAST_LINES)])) from err
         yield server.url
 
 
@@ -114,7 +111,3 @@ def _say(console: "Console", url: str, result: "Result") -> None:
         f"  curl -F photo=@photo.jpg '{url}/v1/predict?skills={next(iter(skills))}'", highlight=False, soft_wrap=True
     )
     console.print(f"  {url}/openapi.json describes it, {url}/metrics counts.", highlight=False, soft_wrap=True)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

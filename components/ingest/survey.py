@@ -213,9 +213,10 @@ def _by_folders(photos: Path, names: set[str]) -> Survey:
 def _with_skills(result: Survey) -> Survey:
     if not result.skills:
         left_out = "".join(f" Column `{column}`: {reason}." for column, reason in result.left_out.items())
+        photos = counted(result.count, "photo")
         raise DataError(
-            f"nothing in {str(result.photos)!r} says what its {counted(result.count, 'photo')} show.{left_out} Put them "
-            "into one folder per label, or add a table `labels.csv` with a column `filename` and a column per skill."
+            f"nothing in {str(result.photos)!r} says what its {photos} show.{left_out} Put them into one folder per "
+            "label, or add a table `labels.csv` with a column `filename` and a column per skill."
         )
     return result
 

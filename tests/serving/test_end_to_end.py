@@ -20,7 +20,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from serving.bento_server import free_port
+from coachworks.child_server import free_port
 
 FLEET = """\
 apiVersion: coachworks.dev/v1

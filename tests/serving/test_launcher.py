@@ -18,8 +18,8 @@ from types import ModuleType
 import psutil
 import pytest
 
+from coachworks.child_server import free_port
 from serving import launcher
-from serving.bento_server import free_port
 from serving.launcher import exec_bentoml, main, serve_target
 
 WriteConfig = Callable[..., Path]

@@ -225,7 +225,7 @@ def test_names_are_shown_as_they_are(fleet_file: Path, photos: Path, tmp_path: P
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path, fabricated: ModuleType):
-    from serving.bento_server import ServerError
+    from coachworks.child_server import ServerError
 
     fleet, store, register = fabricated.fabricate(tmp_path)
     (tmp_path / "fleet.yaml").write_text(FLEET)
