@@ -1,4 +1,4 @@
-"""embed: one pass of the frozen backbone over every photo and its views, for all skills."""
+"""Embed: one pass of the frozen backbone over every photo and its views, for all skills."""
 
 from coachworks.steps import Step
 from components.embed.config import EmbedConfig

@@ -1,4 +1,4 @@
-"""Backbones by name, converted to ONNX once and kept in the store."""
+"""Backbones by name, converted to ONNX once and stored."""
 
 import difflib
 import json
@@ -17,14 +17,14 @@ from components.embed.source import Source
 
 
 def find_backbone(name: str) -> Source:
-    """The backbone that a fleet file names, without importing torch.
+    """Find the backbone that a fleet file names, without importing torch.
 
     Args:
         name: `efficientnet-lite0`, `-lite1` or `-lite2`; a folder, beginning with `.`, `/` or `~`; or
             `hub:owner/name`.
 
     Raises:
-        InvalidConfigError: there is no such backbone, or it is not usable.
+        InvalidConfigError: the backbone does not exist or cannot be used.
     """
     if name in efficientnet_lite.NAMES:
         return efficientnet_lite.efficientnet_lite(name)
@@ -41,10 +41,10 @@ def find_backbone(name: str) -> Source:
 
 
 def ensure_backbone(store: Store, source: Source, *, progress: Progress = SILENT) -> BackboneSpec:
-    """The spec of a backbone whose ONNX file is in the store, converted now where it is not.
+    """Return the spec of a backbone, after converting it to ONNX if the store does not have it.
 
     Raises:
-        DataError: the converted network does not compute what the original does.
+        DataError: the converted network computes other features than the original.
     """
     if not (store.exists(onnx_key(source.digest)) and store.exists(backbone_spec_key(source.digest))):
         from components.embed.conversion import convert

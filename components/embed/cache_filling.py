@@ -1,4 +1,4 @@
-"""Filling the feature cache: what is missing is computed on every core, or on the GPU, and published as it goes."""
+"""Filling of the feature cache: compute what is missing on all cores or on the GPU, and publish it in shards."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,18 @@ from components.embed.source import Source
 from components.embed.work import Job, Photo
 
 _SHARD_ROWS = 1024  # 5 MB of 1,280 features
-_SHARD_S = 5.0  # at most this much work is lost when a run is killed
-_CHUNK_ROWS = 16  # sent to a worker at once: few enough to show progress, many enough to cost nothing
-_ROWS_PER_WORKER = 48  # fewer are done before another process has started
+_SHARD_S = 5.0  # maximum time whose work a killed run loses
+_CHUNK_ROWS = 16  # rows per message to a worker: few enough to show progress, many enough to hide the overhead
+_ROWS_PER_WORKER = 48  # fewer are computed before another process has started
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone, as it was and converted.
+    """A backbone before and after its conversion.
 
     Attributes:
         source: The original, for torch.
-        spec: What it needs, and where its ONNX file is.
+        spec: The converted network: its preprocessing and its ONNX file.
     """
 
     source: Source
@@ -43,12 +43,12 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Filled:
-    """How the cache was filled.
+    """Report of filling the cache.
 
     Attributes:
         seconds: Time taken, s.
         device: `cpu`, or the name of the GPU.
-        workers: Processes that took part.
+        workers: Number of processes.
     """
 
     seconds: float
@@ -56,14 +56,14 @@ class Filled:
     workers: int
 
 
-def missing_features(store: Store, spec: BackboneSpec, policy: Policy, asked: Sequence[Photo]) -> list[Photo]:
-    """The photos of `asked` that lack features, each with the views that it lacks."""
+def missing_features(store: Store, spec: BackboneSpec, policy: Policy, requested: Sequence[Photo]) -> list[Photo]:
+    """Return the photos of `requested` that lack features, each with its missing views."""
     known = {view: known_photos(store, folder) for view, folder in _folders(spec, policy).items()}
-    left = [
+    remaining = [
         Photo(photo.photo_id, photo.key, tuple(view for view in photo.views if photo.photo_id not in known[view]))
-        for photo in asked
+        for photo in requested
     ]
-    return [photo for photo in left if photo.views]
+    return [photo for photo in remaining if photo.views]
 
 
 def fill_cache(
@@ -75,11 +75,11 @@ def fill_cache(
     config: EmbedConfig,
     progress: Progress,
 ) -> Filled:
-    """Compute and publish the features of the views that `missing` asks for.
+    """Compute and publish the features of all views in `missing`.
 
     Raises:
         DataError: a stored photo is damaged.
-        TransientError: a worker process died; what is computed is kept.
+        TransientError: a worker process died; the features computed so far are kept.
     """
     started = time.monotonic()
     rows = sum(len(photo.views) for photo in missing)
@@ -111,7 +111,7 @@ def _folders(spec: BackboneSpec, policy: Policy) -> dict[int, str]:
 
 
 def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
-    """Photos in groups that make about `rows` rows; a photo's views stay together, so that it is decoded once."""
+    """Group photos into chunks of about `rows` rows; all views of a photo are in one chunk, so it is decoded once."""
     chunk: list[Photo] = []
     count = 0
     for photo in photos:
@@ -126,7 +126,7 @@ def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
 
 @dataclass
 class _Shards:
-    """Collects rows by view and publishes them as shards, often enough that little is lost by a kill."""
+    """Collects rows by view and publishes them as shards, often enough that a killed run loses little."""
 
     store: Store
     folders: Mapping[int, str]
@@ -134,7 +134,7 @@ class _Shards:
     _flushed_at: float = field(default_factory=time.monotonic)
 
     def add(self, photos: Sequence[Photo], features: NDArray[np.float32]) -> None:
-        """Take in the rows of some photos, view after view."""
+        """Add the rows of some photos, view after view."""
         row = iter(features)
         for photo in photos:
             for view in photo.views:
@@ -143,7 +143,7 @@ class _Shards:
             self.close()
 
     def close(self) -> None:
-        """Publish what there is: also when the work was interrupted."""
+        """Publish all collected rows, also after an interruption."""
         for view, rows in self._rows.items():
             write_shard(
                 self.store, self.folders[view], [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])

@@ -1,4 +1,4 @@
-"""Settings of embed. None of them changes a feature."""
+"""Settings of embed; none of them changes a feature."""
 
 from dataclasses import dataclass
 

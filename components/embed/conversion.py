@@ -1,4 +1,4 @@
-"""From a torch module to one self-contained ONNX file that is known to compute the same."""
+"""Conversion of a torch module to one self-contained ONNX file, checked to compute the same."""
 
 import logging
 import tempfile
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import torch
 
 _OPSET = 18
-# Largest difference from torch that is rounding, relative to the largest feature: ten times what is usual for float32.
+# Allowed difference from torch, relative to the largest feature: ten times the usual float32 rounding.
 _TOLERANCE = 5e-4
 
 logger = logging.getLogger(__name__)
 
 
 def convert(source: Source) -> tuple[bytes, int]:
-    """Convert a backbone.
+    """Convert a backbone to ONNX.
 
     Args:
         source: The backbone.
@@ -34,7 +34,7 @@ def convert(source: Source) -> tuple[bytes, int]:
         The ONNX file, input `photos` float32 (N, 3, H, W), output `features` float32 (N, D), N free; and D.
 
     Raises:
-        DataError: the file does not compute what torch does, or the module does not give one vector per photo.
+        DataError: the file computes other features than torch, or the module does not return one vector per photo.
     """
     with _one_thread():
         return _converted(source)
@@ -42,7 +42,7 @@ def convert(source: Source) -> tuple[bytes, int]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: on a busy machine, several wait for one another ten times as long as they work."""
+    """Limit torch to one thread: on a busy machine, several wait for one another ten times as long as they work."""
     import torch
 
     threads = torch.get_num_threads()
@@ -62,16 +62,16 @@ def _converted(source: Source) -> tuple[bytes, int]:
     with torch.inference_mode():
         features = module(photos)
     if features.ndim != 2:
-        raise DataError(f"backbone {source.name!r} must give one vector per photo; got shape {tuple(features.shape)}")
+        raise DataError(f"backbone {source.name!r} must return one vector per photo; got shape {tuple(features.shape)}")
     onnx = _exported(module, photos)
-    for count in (1, 3):  # other numbers than it was exported with
+    for count in (1, 3):  # other batch sizes than that of the export
         photos = torch.from_numpy(rng.standard_normal((count, 3, source.input_px, source.input_px), np.float32))
         _must_agree(source, module, onnx, photos)
     return onnx, int(features.shape[1])
 
 
 def _exported(module: "torch.nn.Module", photos: "torch.Tensor") -> bytes:
-    """The tracing exporter, ten times as fast, where it can; else the one that captures the graph."""
+    """Export by tracing, which is ten times as fast, or by capturing the graph where tracing fails."""
     import torch
 
     names: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": _OPSET}

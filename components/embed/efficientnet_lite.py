@@ -23,7 +23,7 @@ _MEAN, _STD = 127 / 255, 128 / 255
 
 
 def efficientnet_lite(name: str) -> Source:
-    """The backbone `name`, one of `NAMES`.
+    """Find the backbone `name`, one of `NAMES`.
 
     Raises:
         InvalidConfigError: its weights are not installed.
@@ -31,10 +31,10 @@ def efficientnet_lite(name: str) -> Source:
     """
     weights = _weights_file(name)
     checksum = digest_file(weights)
-    promised = weights.stem.rsplit("-", 1)[-1]  # the file's name ends with the first digits of its SHA-256
-    if not checksum.startswith(promised):
+    expected = weights.stem.rsplit("-", 1)[-1]  # the file's name ends with the first digits of its SHA-256
+    if not checksum.startswith(expected):
         raise NotFoundError(
-            f"the weights of the backbone {name!r} are damaged: the SHA-256 must begin with {promised}; got "
+            f"the weights of the backbone {name!r} are damaged: the SHA-256 must begin with {expected}; got "
             f"{checksum[:8]}. Install the package {_package(name).replace('_', '-')} again."
         )
     return Source(
@@ -53,9 +53,9 @@ def _package(name: str) -> str:
 
 
 def _weights_file(name: str) -> Path:
-    # The package's own function would do, but finding the folder without importing the package costs nothing.
-    found = importlib.util.find_spec(_package(name))
-    folders = [] if found is None else list(found.submodule_search_locations or ())
+    # find_spec instead of the package's own function: it does not import the package, and so not torch.
+    spec = importlib.util.find_spec(_package(name))
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
     files = [file for folder in folders for file in sorted(Path(folder, "models").glob("*.pth"))]
     if not files:
         extra = "steps" if name == "efficientnet-lite0" else "backbones"

@@ -1,7 +1,6 @@
-"""The backbone on a GPU, with torch; worker processes prepare the pixels."""
+"""Backbone on a GPU, with torch; worker processes prepare the pixels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +9,12 @@ from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import scale_and_shift
 from components.embed.source import Source
 
-if TYPE_CHECKING:
-    pass
-
-BATCH = 128  # photos per pass: below, the GPU waits for its launches
+BATCH = 128  # photos per pass; with fewer, launching kernels takes longer than computing
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # CUDA, CUDA under Windows, ROCm
 
 
 def accelerator() -> tuple[str, str] | None:
-    """Torch's device and the name of the GPU behind it, or None; torch is imported only where there is a driver."""
+    """Return torch's device and the name of the GPU, or None; torch is imported only if there is a GPU driver."""
     if not any(Path(driver).exists() for driver in _DRIVERS):
         return None
     import torch
@@ -27,18 +23,18 @@ def accelerator() -> tuple[str, str] | None:
 
 
 class TorchBackbone:
-    """A backbone in torch.
+    """Backbone in torch.
 
     Args:
         source: The backbone.
-        spec: The same, converted: for the preprocessing.
+        spec: The converted backbone, for its preprocessing.
         device: `cuda`, or another device of torch.
     """
 
     def __init__(self, source: Source, spec: BackboneSpec, device: str) -> None:
         import torch
 
-        # The cache holds features of CPUs and GPUs side by side: TF32's ten bits are too few for that.
+        # The cache mixes features of CPUs and GPUs; TF32 has ten bits of mantissa, too few to agree with float32.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
         self._module = source.load().to(device)
@@ -48,7 +44,7 @@ class TorchBackbone:
         self._shift = torch.from_numpy(shift).to(device)
 
     def features(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features float32 (N, D) of pixels uint8 (N, H, W, 3)."""
+        """Compute features float32 (N, D) from pixels uint8 (N, H, W, 3)."""
         import torch
 
         with torch.inference_mode():

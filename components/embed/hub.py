@@ -1,4 +1,4 @@
-"""Models from the Hugging Face hub, fetched only where the fleet file asks for one."""
+"""Models from the Hugging Face hub, downloaded only if the fleet file names one."""
 
 import re
 from pathlib import Path
@@ -13,13 +13,13 @@ _NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
 def hub_model(backbone: str) -> Source:
-    """The backbone that `hub:owner/name` or `hub:owner/name@revision` names: the copy at hand, else downloaded.
+    """Find the backbone `hub:owner/name` or `hub:owner/name@revision` in the local cache, or download it.
 
-    Only configuration and safetensors are fetched; code never.
+    Only configuration and safetensors are downloaded, never code.
 
     Raises:
-        InvalidConfigError: the name is malformed, or the model is not usable.
-        TransientError: it is not at hand and cannot be downloaded.
+        InvalidConfigError: the name is malformed, or the model cannot be used.
+        TransientError: the model is not cached and cannot be downloaded.
     """
     name = backbone.removeprefix(PREFIX)
     if not _NAME.fullmatch(name):
@@ -34,20 +34,20 @@ def _snapshot(repository: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     patterns = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
-    for at_hand in (True, False):
+    for cached_only in (True, False):
         try:
             return Path(
-                snapshot_download(repository, revision=revision, allow_patterns=patterns, local_files_only=at_hand)
+                snapshot_download(repository, revision=revision, allow_patterns=patterns, local_files_only=cached_only)
             )
         except LocalEntryNotFoundError as err:
-            if not at_hand:
-                raise _out_of_reach(repository) from err
+            if not cached_only:
+                raise _unreachable(repository) from err
         except (HfHubHTTPError, OSError) as err:
-            raise _out_of_reach(repository) from err
-    raise _out_of_reach(repository)
+            raise _unreachable(repository) from err
+    raise _unreachable(repository)
 
 
-def _out_of_reach(repository: str) -> TransientError:
+def _unreachable(repository: str) -> TransientError:
     return TransientError(
         f"the backbone {PREFIX}{repository} is not on this machine and cannot be downloaded. Check the name and the "
         "network, or put the model into a folder and name that as `backbone: ./folder`."

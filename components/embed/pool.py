@@ -1,7 +1,7 @@
-"""Worker processes, one per core, fed with chunks over pipes.
+"""Worker processes, one per core, that receive chunks of photos over pipes.
 
-Not multiprocessing's pools: their workers import the caller's main module again, and outlive a caller that is killed.
-These import what they need, and end with the pipe.
+multiprocessing's pools are not used: their workers import the caller's main module again, and outlive a killed caller.
+These workers import only what they need, and end when the pipe closes.
 """
 
 import os
@@ -21,16 +21,16 @@ from coachworks.errors import TransientError
 from coachworks.settings import child_environment
 from components.embed.work import Job, Photo, Work
 
-_AHEAD = 2  # chunks per worker under way, so that none waits for the other end
+_CHUNKS_IN_FLIGHT = 2  # per worker, so that it has the next chunk when it has done one
 
 
 def run_chunks(job: Job, chunks: Sequence[list[Photo]], *, workers: int) -> Iterator[tuple[list[Photo], NDArray[Any]]]:
-    """Each chunk with its rows, in the order in which they are done.
+    """Yield each chunk with its rows, in the order of completion.
 
     Args:
-        job: What the chunks have in common.
+        job: Settings that all chunks have in common.
         chunks: Photos with views.
-        workers: Processes; 1 computes here, without starting any.
+        workers: Number of processes; 1 computes in this process.
 
     Raises:
         DataError: a photo cannot be read.
@@ -46,7 +46,7 @@ def run_chunks(job: Job, chunks: Sequence[list[Photo]], *, workers: int) -> Iter
         for pipe in pipes:
             pipe.send(job)
         todo = iter(enumerate(chunks))
-        for _ in range(_AHEAD):
+        for _ in range(_CHUNKS_IN_FLIGHT):
             for pipe in pipes:
                 _feed(pipe, todo)
         for _ in range(len(chunks)):
@@ -78,7 +78,7 @@ def _start(stack: ExitStack) -> tuple[Connection, "subprocess.Popen[bytes]"]:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(timeout=2)
-    except subprocess.TimeoutExpired:  # in the middle of a chunk
+    except subprocess.TimeoutExpired:  # it is computing a chunk
         process.kill()
         process.wait()
 
@@ -91,7 +91,7 @@ def _feed(pipe: Connection, todo: Iterator[tuple[int, list[Photo]]]) -> None:
 
 def _next_answer(pipes: "dict[Connection, subprocess.Popen[bytes]]") -> tuple[int, NDArray[Any], Connection]:
     pipe = wait(list(pipes))[0]
-    assert isinstance(pipe, Connection)  # noqa: S101 — what went in comes out
+    assert isinstance(pipe, Connection)  # noqa: S101 — `wait` returns some of its arguments
     try:
         number, answer = pipe.recv()
     except (EOFError, ConnectionResetError) as err:

@@ -1,4 +1,4 @@
-"""Any vision model in the layout of `transformers`: a folder with config, safetensors and preprocessing."""
+"""Vision models in the layout of `transformers`: a folder with configuration, safetensors and preprocessing."""
 
 import json
 from functools import partial
@@ -18,14 +18,14 @@ _RESAMPLING: dict[int, Resampling] = {1: "lanczos", 2: "bilinear", 3: "bicubic",
 
 
 def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
-    """The backbone in `folder`.
+    """Read the backbone in `folder`.
 
     Args:
-        folder: As `save_pretrained` of a model and of its image processor fills it.
-        name: What to call it; None for the folder's name.
+        folder: Folder written by `save_pretrained` of a model and of its image processor.
+        name: Name of the backbone; None for the folder's name.
 
     Raises:
-        InvalidConfigError: there is no such folder, or it holds no vision model, or no safetensors.
+        InvalidConfigError: the folder does not exist, or has no vision model or no safetensors.
     """
     if not folder.is_dir():
         raise InvalidConfigError(f"backbone must be an existing folder; got {str(folder)!r}")
@@ -96,7 +96,7 @@ def _mean_and_std(
             f"backbone {str(folder)!r} must name image_mean and image_std of three channels in its "
             f"preprocessor_config.json; got {mean!r} and {std!r}"
         )
-    # Normally 1: transformers scales by 1/255, and the spec's mean and std are of values in [0, 1] by definition.
+    # Normally 1: transformers multiplies by 1/255, and mean and std of the spec refer to values in [0, 1].
     scale = 255 * processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", True) else 255.0
     red, green, blue = (value / scale for value in mean)
     red_std, green_std, blue_std = (value / scale for value in std)
@@ -107,10 +107,10 @@ def _load(folder: Path) -> "torch.nn.Module":
     apply_quiet_settings()
     import torch
     from transformers import AutoModel
-    from transformers.utils import logging as chatter
+    from transformers.utils import logging as messages
 
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
+    messages.set_verbosity_error()
+    messages.disable_progress_bar()
     try:
         model, info = AutoModel.from_pretrained(
             folder,
@@ -130,12 +130,12 @@ def _load(folder: Path) -> "torch.nn.Module":
             f"{model.main_input_name}"
         )
     missing = {str(key) for key in info["missing_keys"]}
-    # A checkpoint trained with another head has no pooler: transformers fills it with random numbers.
-    invented = {key for key in missing if "pool" in key}
-    if missing - invented:
+    # A checkpoint without a pooler (one of a classifier) gets one of random weights from transformers: do not use it.
+    random_pooler = {key for key in missing if "pool" in key}
+    if missing - random_pooler:
         raise InvalidConfigError(
             f"backbone {str(folder)!r} lacks weights that its config.json asks for: "
-            f"{', '.join(sorted(missing - invented)[:5])}"
+            f"{', '.join(sorted(missing - random_pooler)[:5])}"
         )
 
     class Pooled(torch.nn.Module):
@@ -145,7 +145,7 @@ def _load(folder: Path) -> "torch.nn.Module":
 
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
             output = self.network(pixel_values=photos, return_dict=True)
-            pooled: torch.Tensor | None = None if invented else getattr(output, "pooler_output", None)
+            pooled: torch.Tensor | None = None if random_pooler else getattr(output, "pooler_output", None)
             if pooled is not None:
                 return pooled.flatten(1)
             hidden: torch.Tensor = output.last_hidden_state

@@ -1,4 +1,4 @@
-"""A backbone before it is converted: where its weights are, and how its photos are prepared."""
+"""Backbone before its conversion: the origin of its weights and the preprocessing of its photos."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from coachworks.models.preprocess import PREPROCESSING
 if TYPE_CHECKING:
     import torch
 
-EXPORT = 1  # raise it when the conversion gives another network
+EXPORT = 1  # increase it when the conversion creates another network
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A backbone that can be loaded with torch, known without importing torch.
+    """Backbone that can be loaded with torch, described without importing torch.
 
     Attributes:
-        name: What to call it.
-        weights: Digest of the weights and of the network they belong to.
-        load: Gives the torch module: float32 (N, 3, H, W) to float32 (N, D), in evaluation mode.
-        input_px: Height and width that it takes.
+        name: Name of the backbone.
+        weights: Digest of the weights and of their network.
+        load: Function that returns the torch module, float32 (N, 3, H, W) to float32 (N, D), in evaluation mode.
+        input_px: Height and width of its input.
         mean: Mean per channel of values in [0, 1].
         std: Standard deviation per channel.
         resampling: Filter of the resize.
@@ -40,7 +40,7 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """Digest of all that decides a feature: weights, network, preprocessing. The name does not."""
+        """Digest of everything that features depend on: weights, network, preprocessing, but not the name."""
         return digest_json(
             {
                 "weights": self.weights,

@@ -1,4 +1,4 @@
-"""What one worker does: read photos, make their views, and compute features or, for a GPU, pixels."""
+"""Work of one process: read photos, create their views, and compute features or, for a GPU, pixels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from components.augment.policy import Policy, augmenter
 
 @dataclass(frozen=True)
 class Job:
-    """What all chunks have in common.
+    """Settings that all chunks have in common.
 
     Attributes:
         store: Address of the store.
         spec: The backbone.
-        onnx: Key of the backbone's ONNX file; None to give pixels instead of features.
-        policy: The augmentation policy; None where only clean photos are asked for.
+        onnx: Key of the backbone's ONNX file; None to return pixels instead of features.
+        policy: The augmentation policy; None if there are only clean photos.
         batch_size: Photos per pass of the backbone.
         threads: Threads within one pass.
     """
@@ -40,11 +40,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and the views of it that are asked for.
+    """A photo and its requested views.
 
     Attributes:
-        photo_id: Its id.
-        key: Its key in the store.
+        photo_id: Id of the photo.
+        key: Key of the photo in the store.
         views: Numbers of the views; 0 is the clean photo.
     """
 
@@ -54,7 +54,7 @@ class Photo:
 
 
 class Work:
-    """A worker's share: everything opened once, then chunk after chunk."""
+    """Computes chunk after chunk; store, session and augmentation are opened once."""
 
     def __init__(self, job: Job) -> None:
         self._job, self._spec = job, job.spec
@@ -63,7 +63,7 @@ class Work:
         self._augmented = None if job.policy is None else augmenter(job.policy)
 
     def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
-        """One row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""
+        """Compute one row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""
         read = prefetched(self._store, lambda photo: self._store.read(photo.key), photos)
         images = (image for photo, data in zip(photos, read, strict=True) for image in self._views(photo, data))
         if self._session is None:
@@ -82,7 +82,7 @@ class Work:
             clean = decoded(data, self._spec)
         except PhotoError as err:
             raise DataError(
-                f"the photo {photo.key!r} of the store cannot be read any more: {err}. Delete it there and run "
+                f"the photo {photo.key!r} of the store is damaged: {err}. Delete it there and run "
                 "`coachworks ingest` again."
             ) from err
         for view in photo.views:

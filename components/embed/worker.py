@@ -8,11 +8,11 @@ from coachworks.errors import CoachworksError
 
 
 def main(descriptor: int) -> None:
-    """Answer chunks until there are no more, or nobody is there to ask.
+    """Compute chunks until the pipe closes.
 
-    The other end belongs to the process that started this one; nothing else can reach the pipe.
+    The pickles in the pipe come from the process that started this one; nothing else can reach the pipe.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to handle; its end of the pipe closes then
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starting process handles Ctrl-C and closes the pipe
     with Connection(descriptor) as pipe:
         try:
             job = pipe.recv()

@@ -1,4 +1,4 @@
-"""Calibration: whether a probability of 0.8 means that eight answers in ten are right."""
+"""Calibration: agreement of probabilities with the shares of right answers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,10 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Answers by their confidence, in bins of equal width.
+    """Reliability diagram: answers by their confidence, in bins of equal width (DeGroot & Fienberg, 1983).
 
     Attributes:
-        edges: Borders of the bins, shape (B + 1,), from 0 to 1.
+        edges: Edges of the bins, shape (B + 1,), from 0 to 1.
         photos: Photos per bin, shape (B,).
         confidence: Mean confidence per bin, shape (B,); NaN where a bin is empty.
         accuracy: Share of right answers per bin, shape (B,); NaN where a bin is empty.
@@ -41,7 +41,7 @@ class Reliability:
 
 
 def reliability(probabilities: Array, answers: Array, bins: int) -> Reliability:
-    """Confidence, the greatest probability of a row, against how often the answer is right.
+    """Compare the confidence, the greatest probability of a row, with the share of right answers.
 
     Args:
         probabilities: Shape (N, K), rows summing to 1.

@@ -1,4 +1,4 @@
-"""Contact sheets: photos side by side, each with what it shows, what was answered, and how sure the answer was."""
+"""Contact sheets: photos side by side, each with its true label, the answer and its confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _BACKGROUND, _INK, _RIGHT, _WRONG = "white", "#1c2733", "#23763d", "#b3261e"
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One photo of a contact sheet: its thumbnail, its true label, the answer, and the answer's probability."""
+    """Photo of a contact sheet: its thumbnail, its true label, the answer, and the answer's probability."""
 
     thumbnail: Image.Image
     label: str
@@ -26,12 +26,12 @@ class Tile:
 
 
 def thumbnail(photo: Image.Image) -> Image.Image:
-    """The photo within a square tile, whole, on grey."""
+    """Fit the whole photo into a square tile, on grey."""
     return ImageOps.pad(photo, (TILE_PX, TILE_PX), Image.Resampling.BILINEAR, color="#e8ecef")
 
 
 def write_contact_sheet(tiles: Sequence[Tile], path: Path, *, empty: str) -> None:
-    """Write the tiles as one JPEG; without tiles, a strip that says `empty`."""
+    """Write the tiles as one JPEG; without tiles, a strip with the text `empty`."""
     font = _font(14)
     if not tiles:
         strip = Image.new("RGB", (640, 56), _BACKGROUND)
@@ -59,14 +59,14 @@ def write_contact_sheet(tiles: Sequence[Tile], path: Path, *, empty: str) -> Non
 
 
 def _font(size_px: int) -> "FreeTypeFont":
-    """DejaVu Sans, which comes with matplotlib: labels need not be Latin."""
+    """Load DejaVu Sans, which comes with matplotlib and has Greek and Cyrillic letters too."""
     from matplotlib import get_data_path
 
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size_px)
 
 
 def _fitted(text: str, font: "FreeTypeFont") -> str:
-    """The text, shortened until it is no wider than a tile."""
+    """Shorten the text until it is no wider than a tile."""
     text = " ".join(text.split())
     if font.getlength(text) <= TILE_PX:
         return text

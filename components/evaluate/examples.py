@@ -1,4 +1,4 @@
-"""Examples worth a look: the worst mistakes, and right answers of every label."""
+"""Examples for people to look at: the worst mistakes, and right answers of every label."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ Array = NDArray[Any]
 
 
 def similar_pairs(labels: Sequence[str], groups: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-    """Whether two labels are in one group, shape (K, K), symmetric; the diagonal is False."""
+    """Return whether two labels are in one group, shape (K, K), symmetric; the diagonal is False."""
     pairs = np.zeros((len(labels), len(labels)), bool)
     index = {label: position for position, label in enumerate(labels)}
     for group in groups:
@@ -21,13 +21,13 @@ def similar_pairs(labels: Sequence[str], groups: Sequence[Sequence[str]]) -> NDA
 
 
 def worst_mistakes(answers: Array, predicted: Array, confidence: Array, similar: Array) -> NDArray[np.int64]:
-    """Positions of the wrong answers: the silly before the sensible ones, in each the most confident first.
+    """Positions of the wrong answers, silly ones before sensible ones, the most confident first.
 
     Args:
         answers: True label indices, shape (N,).
         predicted: Answered label indices, shape (N,).
         confidence: Probability of each answer, shape (N,).
-        similar: Which labels may be confused, shape (K, K).
+        similar: True for labels whose confusion is sensible, shape (K, K).
     """
     wrong = np.flatnonzero(answers != predicted)
     sensible = similar[answers[wrong], predicted[wrong]]
@@ -36,7 +36,7 @@ def worst_mistakes(answers: Array, predicted: Array, confidence: Array, similar:
 
 
 def right_answers(answers: Array, predicted: Array, confidence: Array, count: int) -> NDArray[np.int64]:
-    """Positions of at most `count` right answers, the labels taking turns, each with its most confident first."""
+    """Positions of at most `count` right answers, from all labels in turn, the most confident first."""
     right = np.flatnonzero(answers == predicted)
     right = right[np.lexsort((right, -confidence[right]))]
     turns = np.zeros(len(right), np.int64)

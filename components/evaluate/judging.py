@@ -1,6 +1,6 @@
-"""One skill judged: the winner measured on the test photos, its files written, its verdict reached."""
+"""Evaluation of one skill: measure the winner on the test photos, write its files, reach its verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,12 @@ from components.evaluate.examples import right_answers, similar_pairs, worst_mis
 from components.evaluate.measure import Labelled, Measurement, measure
 from components.evaluate.plots import draw_confusion, draw_reliability
 from components.evaluate.report import LabelReport, Mistake, SkillReport
-from components.evaluate.verdict import Measured, Rules, judge
+from components.evaluate.verdict import Criteria, LearntPhotos, Measured, judge
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_MISTAKES_TOLD = 50
+_LISTED_MISTAKES = 50  # in the report
 
 Thumbnail = Callable[[str], "Image.Image"]
 
@@ -28,10 +28,8 @@ def judge_skill(
     head: Head,
     test: Labelled,
     *,
-    rules: Rules,
-    similar: Sequence[Sequence[str]],
-    learnt_photos: Mapping[str, int],
-    validation_photos: int,
+    criteria: Criteria,
+    learnt: LearntPhotos,
     config: EvaluateConfig,
     thumbnail: Thumbnail,
     folder: Path,
@@ -40,19 +38,17 @@ def judge_skill(
 
     Args:
         head: The winner with its temperature.
-        test: Photos to judge by; may be empty, then the skill is dropped.
-        rules: The gates.
-        similar: Groups of labels whose confusion is a sensible mistake.
-        learnt_photos: Photos of each label that the head was fitted on.
-        validation_photos: Photos that the temperature was fitted on.
+        test: Test photos; without any, the skill is dropped.
+        criteria: The gates, and the labels whose confusion is sensible.
+        learnt: Number of photos that the head was fitted on.
         config: Settings.
-        thumbnail: The picture of a photo id.
-        folder: Where to; it is there and empty.
+        thumbnail: Function that returns the thumbnail of a photo id.
+        folder: An existing, empty folder for the files.
     """
     if not len(test.answers):
         return SkillReport(
             status="dropped",
-            reason="No test photo carries one of its labels, so nothing can be said of it. Label more sets of photos.",
+            reason="No test photo has one of its labels, so it cannot be evaluated. Label more sets of photos.",
             labels=head.labels,
         )
     measured = measure(head, test, config)
@@ -60,7 +56,7 @@ def judge_skill(
     _write_predictions(measured, test, head.labels, folder / "predictions.parquet")
     draw_confusion(measured.confusion, head.labels, folder / "confusion.png")
     draw_reliability(measured.before, measured.after, folder / "calibration.png")
-    pairs = similar_pairs(head.labels, similar)
+    pairs = similar_pairs(head.labels, criteria.similar)
     worst = worst_mistakes(test.answers, measured.predicted, measured.confidence, pairs)
     right = right_answers(test.answers, measured.predicted, measured.confidence, config.pictures)
     sheets = (
@@ -73,14 +69,13 @@ def judge_skill(
     sensible = int(pairs[test.answers[worst], measured.predicted[worst]].sum())
     metrics = measured.metrics
     verdict = judge(
-        rules,
+        criteria,
         Measured(
             labels=head.labels,
             confusion=measured.confusion,
             balanced_accuracy=metrics["balanced_accuracy"][0],
             expected_calibration_error=measured.after.expected_error,
-            learnt_photos=learnt_photos,
-            validation_photos=validation_photos,
+            learnt=learnt,
         ),
     )
     return SkillReport(
@@ -119,7 +114,7 @@ def judge_skill(
                 confidence=float(measured.confidence[photo]),
                 sensible=bool(pairs[test.answers[photo], measured.predicted[photo]]),
             )
-            for photo in worst[:_MISTAKES_TOLD].tolist()
+            for photo in worst[:_LISTED_MISTAKES].tolist()
         ],
         head_digest=digest_file(folder / "head.safetensors"),
     )
@@ -135,7 +130,7 @@ def _tile(measured: Measurement, test: Labelled, labels: Sequence[str], photo: i
 
 
 def _write_predictions(measured: Measurement, test: Labelled, labels: Sequence[str], path: Path) -> None:
-    """The table of answers: photo_id, set_id, label, predicted, confidence, probabilities in the labels' order."""
+    """Write the table of answers: photo_id, set_id, label, predicted, confidence, probabilities in label order."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
-"""The dashboard's page of skills: how every one came out, the worst first, each with its confusion matrix.
+"""The dashboard's page of confusion matrices, one per skill, the worst skill first.
 
-It draws the matrices as tables, so that many skills stay a light page; the result's own `page.html` has
-the charts and the right answers too.
+Matrices are HTML tables, so that a page of many skills stays small; the result's own `page.html` also has
+the charts and the right answers.
 """
 
 import base64
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 _TEMPLATE = Path(__file__).parent / "matrices.html.jinja"
-_OPEN = 6  # matrices shown unfolded; those of skills that failed always are
-_PICTURES_BYTES = 1_500_000  # of all sheets of mistakes together
-_DARK = 0.55  # share of a row from which white figures read better
-_PALEST = 0.14  # a single photo among many must still be seen
-_PAIRS = 3  # confusions told in words
+_OPEN = 6  # matrices shown unfolded, besides those of failed skills
+_PICTURES_BYTES = 1_500_000  # total size of the contact sheets on the page
+_DARK = 0.55  # share of a row from which the figures are white
+_PALEST = 0.14  # a single photo among many must be visible
+_PAIRS = 3  # confusions listed in words
 
 Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell of a matrix: photos, how strong its colour is, what hovering tells, its classes."""
+    """Cell of a matrix: photos, strength of the colour in [0, 1], tooltip, CSS classes."""
 
     photos: int
     shade: float
@@ -32,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a matrix: a true label, its cells by answer, its photos, and recall and precision."""
+    """Row of a matrix: a true label, its cells by answer, its photos, recall and precision."""
 
     label: str
     cells: Sequence[Cell]
@@ -43,16 +43,16 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """What the page shows of one skill.
+    """One skill on the page.
 
     Attributes:
         name: The skill.
-        anchor: Where the page shows it.
+        anchor: Id of its element on the page.
         report: Its part of evaluate's report.
         lines: Its confusion matrix.
         pairs: Its most frequent confusions: true label, answer, photos.
-        mistakes: Its sheet of mistakes as `data:` address, or None.
-        shown: Whether it is unfolded.
+        mistakes: Contact sheet of its mistakes as a `data:` URI, or None.
+        shown: True if its matrix is unfolded.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Panel:
 
 
 def worst_first(skills: Mapping[str, Report]) -> list[str]:
-    """The skills that were judged, by balanced accuracy, the lowest first."""
+    """Names of the evaluated skills, by increasing balanced accuracy."""
     judged = [name for name, skill in skills.items() if skill["winner"]]
     return sorted(judged, key=lambda name: (skills[name]["balanced_accuracy"]["value"], name))
 
@@ -78,14 +78,14 @@ def render(
     sheet: Callable[[str], Path | None],
     places: Sequence[str],
 ) -> str:
-    """The page as HTML that needs nothing else.
+    """Render the page as self-contained HTML.
 
     Args:
         skills: Evaluate's report, by skill.
         fleet: Name of the fleet.
         confidence: Confidence of the intervals.
-        sheet: The sheet of a skill's mistakes; asked for of the worst skills, until the page is heavy enough.
-        places: Where evaluate's own pages lie, for people.
+        sheet: Contact sheet of a skill's mistakes; called for the worst skills until the page has its maximum size.
+        places: Paths of evaluate's own pages, for people.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -126,7 +126,7 @@ def _lines(skill: Report) -> Iterator[Line]:
     labels: Sequence[str] = skill["labels"]
     for row, (label, counts) in enumerate(zip(labels, skill["confusion"], strict=True)):
         total = sum(counts)
-        told = skill["per_label"][label]
+        measured = skill["per_label"][label]
         yield Line(
             label=label,
             cells=[
@@ -134,8 +134,8 @@ def _lines(skill: Report) -> Iterator[Line]:
                 for column, (answer, photos) in enumerate(zip(labels, counts, strict=True))
             ],
             photos=total,
-            recall=told["recall"]["value"],
-            precision=told["precision"]["value"],
+            recall=measured["recall"]["value"],
+            precision=measured["precision"]["value"],
         )
 
 
@@ -158,5 +158,5 @@ def _confused(skill: Report) -> list[tuple[str, str, int]]:
 
 
 def _number(value: float | None) -> str:
-    """A share with three digits; a dash where nothing is known."""
+    """Format a share with three digits, or a dash where it is not known."""
     return "–" if value is None else f"{value:.3f}"

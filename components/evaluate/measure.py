@@ -1,4 +1,4 @@
-"""One skill measured: from a head and labelled features to calibrated answers and every number about them."""
+"""Measurement of one skill: from a head and labelled features to calibrated answers and all their metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from components.evaluate.config import EvaluateConfig
 
 Array = NDArray[Any]
 
-_BINS = 15  # as in Guo et al. (2017): errors of other numbers of bins do not compare
+_BINS = 15  # as in Guo et al. (2017): errors with other numbers of bins are not comparable
 _SEED = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:
-    """Test photos that carry a skill's label.
+    """Test photos with a label of the skill.
 
     Attributes:
-        photo_ids: N of them.
+        photo_ids: N ids.
         features: float32, shape (N, D).
         answers: Label indices, int64, shape (N,).
         sets: The set of each photo, shape (N,).
@@ -38,17 +38,17 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measurement:
-    """What came out.
+    """Answers of a head on the test photos, and their metrics.
 
     Attributes:
         probabilities: Calibrated, float32, shape (N, K).
         predicted: Label indices of the answers, shape (N,).
         confidence: Probability of each answer, shape (N,).
-        metrics: As `coachworks.bootstrap.metric_intervals` gives them.
-        confusion: Photos by true label and answer, int64, shape (K, K).
+        metrics: Intervals by metric, from `coachworks.bootstrap.metric_intervals`.
+        confusion: Photos by true label (rows) and answer (columns), int64, shape (K, K).
         before: Reliability with temperature 1.
         after: Reliability with the head's temperature.
-        log_loss: After calibration, in nats.
+        log_loss: Log loss with the head's temperature, in nats.
     """
 
     probabilities: Array
@@ -62,7 +62,7 @@ class Measurement:
 
 
 def measure(head: Head, test: Labelled, config: EvaluateConfig) -> Measurement:
-    """Measure the head on the test photos, of which there is at least one; nothing is fitted."""
+    """Measure the head on at least one test photo; nothing is fitted."""
     labels = len(head.labels)
     logits = head.logits(test.features)
     probabilities = softmax(logits, head.temperature)

@@ -1,4 +1,4 @@
-"""The page of evaluate: every skill of the lane with its numbers and pictures, in one file that needs nothing else."""
+"""The page of evaluate: every skill of the lane with its numbers and pictures, in one self-contained file."""
 
 import base64
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _TEMPLATE = Path(__file__).parent / "page.html.jinja"
 
 
 def write_page(report: EvaluateReport, folder: Path, *, fleet: str, confidence: float) -> None:
-    """Write `page.html` into `folder`, from the report and the pictures that lie there already."""
+    """Write `page.html` into `folder`, from the report and the pictures in the same folder."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -32,5 +32,5 @@ def _pictures(folder: Path) -> Mapping[str, str]:
 
 
 def _number(value: Any) -> str:
-    """A share with three digits; a dash where nothing is known."""
+    """Format a share with three digits, or a dash where it is not known."""
     return "–" if value is None or value != value else f"{value:.3f}"  # NaN differs from itself

@@ -1,4 +1,4 @@
-"""Pictures of numbers: the confusion matrix and the reliability diagram."""
+"""Charts: the confusion matrix and the reliability diagram."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _DPI = 110
-_COUNTED = 30  # with more labels the numbers in the cells could not be read
+_COUNTED = 30  # with more labels the numbers in the cells are not legible
 _LONGEST = 28  # characters of a label on an axis
 _INK, _BLUE, _GREY = "#1c2733", "#2b6cb0", "#b8c2cc"
 
@@ -49,7 +49,7 @@ def draw_confusion(confusion: Array, labels: Sequence[str], path: Path) -> None:
 
 
 def draw_reliability(before: Reliability, after: Reliability, path: Path) -> None:
-    """Write the reliability diagram as PNG: accuracy by confidence, and below it how many photos stand behind."""
+    """Write the reliability diagram as PNG: accuracy by confidence, and below it the number of photos per bin."""
     figure = _figure(4.8, 5.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="perfect")
@@ -76,13 +76,13 @@ def draw_reliability(before: Reliability, after: Reliability, path: Path) -> Non
 
 
 def shortened(label: str, longest: int = _LONGEST) -> str:
-    """The label, its end replaced by an ellipsis when it is too long; matplotlib's mathematics is switched off."""
+    """Return the label, shortened with an ellipsis; a `$` is escaped, as matplotlib would begin a formula there."""
     text = label if len(label) <= longest else f"{label[: longest - 1]}…"
     return text.replace("$", r"\$")
 
 
 def _figure(width_in: float, height_in: float) -> "Figure":
-    """A figure of its own, without pyplot's global state: no display, no window, nothing to close."""
+    """Create a figure without pyplot, whose global state would have to be closed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -76,7 +76,7 @@ def _build(
     from coachworks.models.head import load_head
     from components.evaluate.judging import judge_skill
     from components.evaluate.page import write_page
-    from components.evaluate.verdict import Rules
+    from components.evaluate.verdict import Criteria, LearntPhotos
 
     verdicts: dict[str, SkillReport] = {}
     records = train.report["skills"]
@@ -90,16 +90,12 @@ def _build(
             if skill not in trained:
                 verdicts[skill] = SkillReport(status="dropped", reason=record["reason"], labels=record["labels"])
             else:
-                rules = _rules(fleet, skill)
-                similar = rules.pop("similar")
                 (folder / skill).mkdir()
                 verdicts[skill] = judge_skill(
                     load_head(train.path / skill / f"{record['winner']}.safetensors"),
                     photos[skill],
-                    rules=Rules(**rules),
-                    similar=similar,
-                    learnt_photos=learnt[skill],
-                    validation_photos=validation[skill],
+                    criteria=Criteria(**_rules(fleet, skill)),
+                    learnt=LearntPhotos(by_label=learnt[skill], validation=validation[skill]),
                     config=config,
                     thumbnail=thumbnail,
                     folder=folder / skill,

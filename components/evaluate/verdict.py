@@ -1,4 +1,4 @@
-"""The verdict: gates compared with what was measured, and the reason in words."""
+"""Verdict: comparison of the gates with the measured numbers, and the reason in words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +14,57 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What a skill has to keep to.
+class Criteria:
+    """Criteria of a skill's verdict, from the fleet file.
 
     Attributes:
-        min_balanced_accuracy: Least balanced accuracy; None is not checked.
-        max_expected_calibration_error: Largest error after calibration; None is not checked.
-        critical: Whether every warning is a failure.
+        min_balanced_accuracy: Gate: least balanced accuracy; None for no gate.
+        max_expected_calibration_error: Gate: largest error after calibration; None for no gate.
+        critical: True if every warning is a failure.
+        similar: Groups of labels whose confusion is a sensible mistake.
     """
 
     min_balanced_accuracy: float | None = None
     max_expected_calibration_error: float | None = None
     critical: bool = False
+    similar: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntPhotos:
+    """Number of photos that a head was fitted on.
+
+    Attributes:
+        by_label: Training and validation photos of each label; a label without any may be missing.
+        validation: Validation photos, on which the temperature was fitted.
+    """
+
+    by_label: Mapping[str, int]
+    validation: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What the verdict is about: the numbers, the labels, the confusion matrix (K, K), learnt photos per label."""
+    """Measured numbers that a verdict depends on.
+
+    Attributes:
+        labels: The K labels.
+        confusion: Test photos by true label (rows) and answer (columns), shape (K, K).
+        balanced_accuracy: On the test photos.
+        expected_calibration_error: On the test photos, after calibration.
+        learnt: Photos that the head was fitted on.
+    """
 
     labels: Sequence[str]
     confusion: Array
     balanced_accuracy: Interval
     expected_calibration_error: float
-    learnt_photos: Mapping[str, int]
-    validation_photos: int
+    learnt: LearntPhotos
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How it came out."""
+    """A skill's status, the reason in words, the gates and the warnings."""
 
     status: Literal["passed", "failed"]
     reason: str
@@ -50,17 +72,17 @@ class Verdict:
     warnings: Sequence[str]
 
 
-def judge(rules: Rules, measured: Measured) -> Verdict:
+def judge(criteria: Criteria, measured: Measured) -> Verdict:
     """Compare the numbers with the gates.
 
-    A gate looks at the number itself. That the lower end of its interval lies below the gate is a warning: the
-    skill may be worse than the gate, and more test photos would tell. For a critical skill warnings are failures, so
-    that its interval must lie above the gate as a whole.
+    A gate is compared with the number itself. If the lower end of the number's interval is below the gate, there is a
+    warning: the skill may be worse than the gate. For a critical skill warnings are failures, so its whole interval
+    must be above the gate.
     """
     gates, failures = [], []
     value, low, high = (getattr(measured.balanced_accuracy, name) for name in ("value", "low", "high"))
     warnings = _warnings_about_photos(measured)
-    if (limit := rules.min_balanced_accuracy) is not None:
+    if (limit := criteria.min_balanced_accuracy) is not None:
         gates.append(Gate(gate="min_balanced_accuracy", limit=limit, value=value, passed=value >= limit))
         if value < limit:
             failures.append(
@@ -71,22 +93,22 @@ def judge(rules: Rules, measured: Measured) -> Verdict:
                 f"the balanced accuracy {value:.3f} clears the gate {limit:g}, but may be as low as {low:.3f}: "
                 "more test photos would narrow the interval"
             )
-    if (limit := rules.max_expected_calibration_error) is not None:
+    if (limit := criteria.max_expected_calibration_error) is not None:
         error = measured.expected_calibration_error
         gates.append(Gate(gate="max_expected_calibration_error", limit=limit, value=error, passed=error <= limit))
         if error > limit:
             failures.append(
                 f"the expected calibration error {_number(error, limit)} is above the gate {limit:g}; it was "
-                f"calibrated on {measured.validation_photos} validation photos and measured on "
+                f"calibrated on {measured.learnt.validation} validation photos and measured on "
                 f"{int(measured.confusion.sum())} test photos: more of them would help"
             )
-    if rules.critical and warnings:
+    if criteria.critical and warnings:
         failures.append(f"it is critical, so every warning is a failure: {'; '.join(warnings)}")
     if failures:
         return Verdict(status="failed", reason=". ".join(map(_sentence, failures)), gates=gates, warnings=warnings)
-    told = f"balanced accuracy {value:.3f} (interval {low:.3f} to {high:.3f})"
-    passed = f"{told}; it clears every gate" if gates else f"{told}; no gate is set"
-    return Verdict(status="passed", reason=_sentence(passed), gates=gates, warnings=warnings)
+    outcome = "it clears every gate" if gates else "no gate is set"
+    reason = f"Balanced accuracy {value:.3f} (interval {low:.3f} to {high:.3f}); {outcome}"
+    return Verdict(status="passed", reason=reason, gates=gates, warnings=warnings)
 
 
 def _warnings_about_photos(measured: Measured) -> list[str]:
@@ -94,11 +116,11 @@ def _warnings_about_photos(measured: Measured) -> list[str]:
     if not absent:
         return []
     names = ", ".join(repr(label) for label in absent)
-    return [f"no test photo carries {names}: how well it is told is unknown, and the balanced accuracy leaves it out"]
+    return [f"no test photo has the label {names}: its recall is unknown, and the balanced accuracy leaves it out"]
 
 
 def _advice(measured: Measured) -> str:
-    """Which confusion costs most, and which photos would help; empty where no label is confused."""
+    """Name the most frequent confusion and the photos that would help; empty where no label is confused."""
     wrong = np.array(measured.confusion, np.int64)
     np.fill_diagonal(wrong, 0)
     total = int(wrong.sum())
@@ -107,16 +129,16 @@ def _advice(measured: Measured) -> str:
     pairs = wrong + wrong.T
     first, second = (int(index) for index in np.unravel_index(pairs.argmax(), pairs.shape))
     left, right = sorted((measured.labels[first], measured.labels[second]), key=list(measured.labels).index)
-    needy = min((left, right), key=lambda label: measured.learnt_photos.get(label, 0))
+    scarce = min((left, right), key=lambda label: measured.learnt.by_label.get(label, 0))
     return (
         f"; {int(pairs[first, second])} of {total} mistakes confuse {left!r} with {right!r}. Look at those photos "
-        f"first: are their labels right? Then more photos of {needy!r} "
-        f"({measured.learnt_photos.get(needy, 0)} to train on), or one label for both, would help"
+        f"first: are their labels right? Then more photos of {scarce!r} "
+        f"({measured.learnt.by_label.get(scarce, 0)} to train on), or one label for both, would help"
     )
 
 
 def _number(value: float, limit: float) -> str:
-    """The value with as many digits as it takes to see on which side of the limit it lies."""
+    """Format the value with as many digits as show on which side of the limit it is."""
     for digits in range(3, 7):
         text = f"{value:.{digits}f}"
         if float(text) != limit:

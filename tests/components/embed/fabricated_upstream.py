@@ -1,4 +1,4 @@
-"""What ingest, split and validate leave behind, made up from a few drawn photos."""
+"""Fabricated results of ingest, split and validate, from a few drawn photos."""
 
 import io
 from collections.abc import Sequence

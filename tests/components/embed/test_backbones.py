@@ -91,7 +91,7 @@ def test_larger_backbones_compute_the_same_as_onnx(name: str) -> None:
         ("hub:nobody", r"backbone must be hub:owner/name or hub:owner/name@revision; got 'hub:nobody'"),
     ],
 )  # fmt: skip
-def test_a_backbone_that_is_not_there_is_refused_with_the_way_out(name: str, message: str) -> None:
+def test_an_unknown_backbone_is_refused_with_the_way_out(name: str, message: str) -> None:
     with pytest.raises(InvalidConfigError, match=message):
         find_backbone(name)
 
@@ -112,7 +112,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find_backbone("efficientnet-lite0")
 
 
-def test_a_model_that_the_hub_does_not_give_is_a_passing_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_a_transient_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -191,7 +191,7 @@ def altered(folder: Path, target: Path, file: str, content: object) -> str:
         ("model.safetensors", None, r"must hold its weights as \*\.safetensors; other formats may run code"),
     ],
 )  # fmt: skip
-def test_a_folder_that_is_no_usable_model_is_refused(
+def test_a_folder_without_a_usable_model_is_refused(
     model_folders: dict[str, Path], tmp_path: Path, file: str, content: object, message: str
 ) -> None:
     with pytest.raises(InvalidConfigError, match=message):

@@ -91,7 +91,7 @@ def test_a_gpu_gives_the_features_that_the_cpu_gives(run, store, upstream, monke
     assert np.abs(load_features(store, report, ids, 1) - expected).max() < 1e-4
 
 
-def test_features_that_are_gone_from_the_cache_are_made_again(run, store, upstream) -> None:
+def test_features_missing_from_the_cache_are_computed_again(run, store, upstream) -> None:
     first = run(range(10))
     shards = list(store.list("features"))
     (store.root / shards[0]).unlink()
@@ -123,7 +123,7 @@ def test_another_policy_costs_the_views_and_not_the_clean_photos(run) -> None:
     assert run(range(10), augment={"seed": 1}).report["computed"] == 14
 
 
-def test_no_photos_are_no_failure(store, upstream) -> None:
+def test_no_photos_do_not_fail(store, upstream) -> None:
     fleet = upstream.fleet(store)
     key = upstream.validated(store, upstream.photos(store, range(4)), passed=False)
     report = embed(fleet, augment(fleet, key).key).report
@@ -162,7 +162,7 @@ class Seen:
         self.notes.append(text)
 
 
-def test_progress_is_told_in_photos(run) -> None:
+def test_progress_counts_photos(run) -> None:
     seen = Seen()
     run(range(10), context=Context(progress=seen))
     assert seen.tasks == [("embed", 10, "photos")]
@@ -182,15 +182,15 @@ embed(Fleet.from_json(sys.argv[1]), sys.argv[2], config=EmbedConfig(workers=2))
 
 
 def workers_of(parent: int) -> set[int]:
-    found = set()
+    pids = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = status.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[1]) == parent and fields[0] != "Z":
-            found.add(int(status.parent.name))
-    return found
+            pids.add(int(status.parent.name))
+    return pids
 
 
 def running(pids: set[int]) -> set[int]:
@@ -221,14 +221,14 @@ def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store,
     assert load_features(store, report, [p.photo_id for p in upstream.photos(store, numbers)], 0).shape == (120, 1280)
 
 
-def test_a_photo_that_has_gone_bad_in_the_store_is_named(run, store, upstream, monkeypatch) -> None:
+def test_a_damaged_photo_in_the_store_is_named(run, store, upstream, monkeypatch) -> None:
     photo = upstream.photos(store, range(1))[0]
     fleet = upstream.fleet(store, augment={"views": 0})
     key = augment(fleet, upstream.validated(store, upstream.photos(store, range(4)))).key
     store.write(photo.key, b"no photo any more")
     monkeypatch.setattr(cache_filling, "_ROWS_PER_WORKER", 1)
     for workers in (1, 2):
-        with pytest.raises(DataError, match=f"photo '{photo.key}' of the store cannot be read any more: .*ingest"):
+        with pytest.raises(DataError, match=f"photo '{photo.key}' of the store is damaged: .*ingest"):
             embed(fleet, key, config=EmbedConfig(workers=workers))
 
 

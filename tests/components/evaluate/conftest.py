@@ -24,7 +24,7 @@ def draw_chain(
 ):
     """A located fleet and the key of its result of embed.
 
-    `color` can be told from the features, `size` cannot; `size` is missing from every fourth photo.
+    The features show `color`, but not `size`; `size` is missing from every fourth photo.
     Of `unlabelled`, a skill and a split, no photo carries a label.
     """
     settings = skills or {

@@ -34,13 +34,13 @@ def test_the_error_is_that_of_a_loop_over_the_bins():
     assert reliability(probabilities, answers, 15).expected_error == pytest.approx(expected, abs=1e-6)
 
 
-def test_certain_and_right_is_no_error_and_certain_and_wrong_is_all():
+def test_the_error_of_certain_answers_is_0_if_right_and_1_if_wrong():
     certain = np.eye(2)[[0, 1, 0]]
     assert reliability(certain, np.array([0, 1, 0]), 10).expected_error == 0
     assert reliability(certain, np.array([1, 0, 1]), 10).expected_error == 1
 
 
-def test_no_photos_have_no_error():
+def test_the_error_without_photos_is_nan():
     empty = reliability(np.zeros((0, 2)), np.zeros(0, np.int64), 10)
     assert np.isnan(empty.expected_error)
     assert empty.photos.sum() == 0

@@ -1,4 +1,4 @@
-"""What the pipelines' dashboard shows of evaluate."""
+"""Evaluate on the dashboard of Kubeflow Pipelines."""
 
 import re
 from html.parser import HTMLParser
@@ -33,10 +33,10 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def artifacts(tmp_path):
-    made = (dsl.Metrics(), dsl.HTML(), dsl.ClassificationMetrics())
-    for name, artifact in zip(("metrics", "page", "confusion"), made, strict=True):
+    artifacts = (dsl.Metrics(), dsl.HTML(), dsl.ClassificationMetrics())
+    for name, artifact in zip(("metrics", "page", "confusion"), artifacts, strict=True):
         artifact.path = str(tmp_path / name)
-    return made
+    return artifacts
 
 
 def skill(value, *, labels=("a", "b"), confusion=((3, 1), (0, 2)), status="passed", **changes):
@@ -81,10 +81,10 @@ def test_the_dashboard_gets_numbers_matrices_and_the_worst_skill(drawn, artifact
     skills = evaluated.report["skills"]
     assert key == evaluated.key
     for name in skills:
-        told = metrics.metadata[f"balanced accuracy: {name}"]
-        assert told == pytest.approx(skills[name]["balanced_accuracy"]["value"], abs=1e-6)
+        metric = metrics.metadata[f"balanced accuracy: {name}"]
+        assert metric == pytest.approx(skills[name]["balanced_accuracy"]["value"], abs=1e-6)
     worst = min(skills, key=lambda name: skills[name]["balanced_accuracy"]["value"])
-    assert worst == "size"  # it cannot be told from the features
+    assert worst == "size"  # the features do not show it
     matrix = confusion.metadata["confusionMatrix"]
     assert [row["row"] for row in matrix["rows"]] == skills[worst]["confusion"]
     assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == skills[worst]["labels"]
@@ -113,7 +113,7 @@ def test_the_worst_skill_comes_first_and_dropped_ones_last(tmp_path):
     assert html.index(">fine<") < html.index("<td>gone<")
 
 
-def test_every_count_of_the_matrix_stands_on_the_page(tmp_path):
+def test_every_count_of_the_matrix_is_on_the_page(tmp_path):
     counts = ((31, 2, 0), (5, 47, 1), (0, 3, 59))
     html = page_of({"view": skill(0.9, labels=("front", "side", "back"), confusion=counts)}, tmp_path)
     cells = re.findall(r'<td class="(right|wrong)[^"]*" style="--s:[\d.]+" title="(.*?), answered (.*?): (\d+), ', html)
@@ -123,7 +123,7 @@ def test_every_count_of_the_matrix_stands_on_the_page(tmp_path):
     assert all((kind == "right") == (true == answer) for kind, true, answer, _ in cells)
 
 
-def test_the_page_stands_alone_and_escapes_labels(tmp_path):
+def test_the_page_is_self_contained_and_escapes_labels(tmp_path):
     skills = {"view": skill(0.9, labels=(NASTY, "b"), reason=NASTY), "gone": dropped() | {"reason": NASTY}}
     page = Page(page_of(skills, tmp_path))
     assert "script" not in page.tags
@@ -131,7 +131,7 @@ def test_the_page_stands_alone_and_escapes_labels(tmp_path):
     assert NASTY in "".join(page.words)
 
 
-def test_a_page_of_a_long_lane_stays_light(tmp_path):
+def test_the_page_of_a_long_lane_stays_small(tmp_path):
     labels = tuple(f"label {number}" for number in range(12))
     confusion = tuple(tuple(9 if row == column else 1 for column in range(12)) for row in range(12))
     skills = {}

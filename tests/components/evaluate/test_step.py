@@ -86,7 +86,7 @@ def test_without_validation_photos_nothing_is_refitted(tmp_path, draw_chain):
     assert evaluated["ece_before"] == evaluated["ece_after"]
 
 
-def test_photos_without_a_skill_take_no_part_in_it(drawn):
+def test_photos_without_a_label_of_the_skill_are_left_out(drawn):
     _, trained, evaluated = drawn
     assert trained.report["skills"]["size"]["photos"] == {"train": 81, "validation": 27, "test": 27}
     assert evaluated.report["skills"]["size"]["photos"] == 27
@@ -141,7 +141,7 @@ def test_the_head_that_is_kept_gives_the_predictions_that_were_judged(drawn):
     assert head.backbone_digest == "b" * 64
 
 
-def test_evaluate_fits_nothing_but_hands_on_the_head_of_train(drawn):
+def test_evaluate_fits_nothing_and_copies_the_head_of_train(drawn):
     fleet, trained, evaluated = drawn
     store = open_store(fleet.spec.store)
     for skill, record in evaluated.report["skills"].items():
@@ -175,7 +175,7 @@ def test_gates_decide_skill_by_skill(drawn):
     }
 
 
-def test_the_page_stands_alone_and_escapes_what_it_shows(tmp_path, draw_chain):
+def test_the_page_is_self_contained_and_escapes_labels(tmp_path, draw_chain):
     wicked = {"color": {"labels": ["red", "green", "blue"], "question": "<script>alert(1)</script>"}}
     fleet, embed = draw_chain(tmp_path, skills=wicked)
     page = (evaluate(fleet, train(fleet, embed).key).path / "page.html").read_text("utf-8")
@@ -279,7 +279,7 @@ def test_features_that_are_not_numbers_are_refused(tmp_path, draw_chain, monkeyp
         train(fleet, embed)
 
 
-def test_a_result_that_is_not_there_is_named(tmp_path, draw_chain):
+def test_a_missing_result_is_named(tmp_path, draw_chain):
     fleet, _ = draw_chain(tmp_path)
     with pytest.raises(NotFoundError, match="no result of the step 'embed' under 'none'"):
         train(fleet, "none")
@@ -287,7 +287,7 @@ def test_a_result_that_is_not_there_is_named(tmp_path, draw_chain):
         evaluate(fleet, "none")
 
 
-def test_the_number_of_pictures_is_kept_to(drawn):
+def test_a_contact_sheet_has_at_most_the_configured_number_of_pictures(drawn):
     fleet, trained, evaluated = drawn
     fewer = evaluate(fleet, trained.key, config=EvaluateConfig(pictures=1))
     with Image.open(fewer.path / "size/right.jpg") as one, Image.open(evaluated.path / "size/right.jpg") as many:

@@ -5,7 +5,7 @@ from coachworks.bootstrap import Interval
 from coachworks.errors import InvalidConfigError
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.examples import right_answers, similar_pairs, worst_mistakes
-from components.evaluate.verdict import Measured, Rules, judge
+from components.evaluate.verdict import Criteria, LearntPhotos, Measured, judge
 
 
 def measured(value=0.9, low=0.87, high=0.93, *, error=0.03, confusion=((9, 1), (1, 9)), labels=("a", "b")):
@@ -14,13 +14,12 @@ def measured(value=0.9, low=0.87, high=0.93, *, error=0.03, confusion=((9, 1), (
         confusion=np.array(confusion),
         balanced_accuracy=Interval(value, low, high),
         expected_calibration_error=error,
-        learnt_photos={"a": 50, "b": 20},
-        validation_photos=40,
+        learnt=LearntPhotos(by_label={"a": 50, "b": 20}, validation=40),
     )
 
 
 def test_numbers_that_clear_the_gates_pass():
-    verdict = judge(Rules(min_balanced_accuracy=0.85, max_expected_calibration_error=0.05), measured())
+    verdict = judge(Criteria(min_balanced_accuracy=0.85, max_expected_calibration_error=0.05), measured())
     assert verdict.status == "passed"
     assert verdict.reason == "Balanced accuracy 0.900 (interval 0.870 to 0.930); it clears every gate"
     assert [(gate.gate, gate.limit, gate.passed) for gate in verdict.gates] == [
@@ -31,14 +30,14 @@ def test_numbers_that_clear_the_gates_pass():
 
 
 def test_without_gates_everything_passes_and_says_so():
-    verdict = judge(Rules(), measured(0.1, 0, 0.2))
+    verdict = judge(Criteria(), measured(0.1, 0, 0.2))
     assert verdict.status == "passed"
     assert verdict.reason.endswith("; no gate is set")
     assert not verdict.gates
 
 
 def test_an_accuracy_below_the_gate_fails_with_a_way_out():
-    verdict = judge(Rules(min_balanced_accuracy=0.85), measured(0.78, 0.7, 0.84, confusion=((30, 12), (6, 20))))
+    verdict = judge(Criteria(min_balanced_accuracy=0.85), measured(0.78, 0.7, 0.84, confusion=((30, 12), (6, 20))))
     assert verdict.status == "failed"
     assert verdict.reason == (
         "The balanced accuracy 0.780 is below the gate 0.85; 18 of 18 mistakes confuse 'a' with 'b'. Look at those "
@@ -48,7 +47,7 @@ def test_an_accuracy_below_the_gate_fails_with_a_way_out():
 
 
 def test_a_calibration_error_above_the_gate_fails_with_a_way_out():
-    verdict = judge(Rules(max_expected_calibration_error=0.02), measured())
+    verdict = judge(Criteria(max_expected_calibration_error=0.02), measured())
     assert verdict.status == "failed"
     assert verdict.reason == (
         "The expected calibration error 0.030 is above the gate 0.02; it was calibrated on 40 validation photos and "
@@ -57,11 +56,11 @@ def test_a_calibration_error_above_the_gate_fails_with_a_way_out():
 
 
 def test_a_number_that_just_misses_is_shown_with_enough_digits():
-    assert "0.84996 is below the gate 0.85" in judge(Rules(min_balanced_accuracy=0.85), measured(0.84996)).reason
+    assert "0.84996 is below the gate 0.85" in judge(Criteria(min_balanced_accuracy=0.85), measured(0.84996)).reason
 
 
 def test_an_interval_that_reaches_below_the_gate_is_a_warning():
-    verdict = judge(Rules(min_balanced_accuracy=0.88), measured())
+    verdict = judge(Criteria(min_balanced_accuracy=0.88), measured())
     assert verdict.status == "passed"
     (warning,) = verdict.warnings
     assert warning == (
@@ -71,17 +70,17 @@ def test_an_interval_that_reaches_below_the_gate_is_a_warning():
 
 
 def test_for_a_critical_skill_the_whole_interval_must_clear_the_gate():
-    verdict = judge(Rules(min_balanced_accuracy=0.88, critical=True), measured())
+    verdict = judge(Criteria(min_balanced_accuracy=0.88, critical=True), measured())
     assert verdict.status == "failed"
     assert verdict.reason.startswith("It is critical, so every warning is a failure: the balanced accuracy 0.900")
-    assert judge(Rules(min_balanced_accuracy=0.86, critical=True), measured()).status == "passed"
+    assert judge(Criteria(min_balanced_accuracy=0.86, critical=True), measured()).status == "passed"
 
 
 def test_a_label_without_test_photos_is_a_warning():
-    verdict = judge(Rules(), measured(confusion=((9, 1), (0, 0))))
+    verdict = judge(Criteria(), measured(confusion=((9, 1), (0, 0))))
     assert verdict.status == "passed"
     assert verdict.warnings == [
-        "no test photo carries 'b': how well it is told is unknown, and the balanced accuracy leaves it out"
+        "no test photo has the label 'b': its recall is unknown, and the balanced accuracy leaves it out"
     ]
 
 

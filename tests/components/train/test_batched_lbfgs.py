@@ -86,7 +86,7 @@ def test_every_skill_has_penalties_of_its_own(drawn):
         assert_allclose(points @ one.weight.T, points @ other.weight.T, atol=0.01)
 
 
-def test_photos_without_the_label_take_no_part(drawn):
+def test_photos_without_a_label_are_left_out(drawn):
     points, answers, _ = drawn
     changed = points.copy()
     changed[answers[:, 1] == UNLABELLED] = 1e3
@@ -112,7 +112,7 @@ def test_a_stronger_penalty_gives_smaller_weights(drawn):
         assert strong.converged
 
 
-def test_points_that_do_not_vary_are_survived(drawn):
+def test_constant_points_give_zero_weights(drawn):
     points, *_ = drawn
     fit = fitted(drawn, cross_entropy, points=np.zeros_like(points))[1][0]
     assert np.isfinite(fit.weight).all()

@@ -26,10 +26,10 @@ def test_every_candidate_learns_what_can_be_learnt(outcomes, kind):
     assert entry.candidate.tried
 
 
-def test_every_skill_gets_every_candidate_it_wants_and_no_other(lane_and_reduction):
+def test_every_skill_gets_exactly_its_candidates(lane_and_reduction):
     lane, reduction = lane_and_reduction
-    wanted = {"three": ["linear", "knn"], "five": ["naive-bayes"], "two": ["knn"]}
-    outcomes = compete(lane, reduction, wanted, TrainConfig())
+    kinds = {"three": ["linear", "knn"], "five": ["naive-bayes"], "two": ["knn"]}
+    outcomes = compete(lane, reduction, kinds, TrainConfig())
     assert {skill: sorted(outcome.entries) for skill, outcome in outcomes.items()} == {
         "three": ["knn", "linear"],
         "five": ["naive-bayes"],
@@ -47,7 +47,7 @@ def test_training_twice_gives_the_same_head(lane_and_reduction, outcomes, kind):
         assert_array_equal(again["five"].entries[kind].candidate.arrays[name], array)
 
 
-def test_a_rare_label_is_found_when_labels_count_alike(draw_points, make_lane):
+def test_balanced_weights_find_a_rare_label(draw_points, make_lane):
     points, answers = draw_points(1200, 6, 2, spread=5.0, seed=3)
     keep = (answers[:, 0] == 0) | (np.random.default_rng(0).random(1200) < 0.08)
     labels = {"rare": ("common", "rare")}
@@ -61,7 +61,7 @@ def test_a_rare_label_is_found_when_labels_count_alike(draw_points, make_lane):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_photo_per_label_is_enough_not_to_fail(draw_points, make_lane, kind):
+def test_one_photo_per_label_does_not_fail(draw_points, make_lane, kind):
     points, answers = draw_points(8, 5, 2)
     answers[:2, 0] = 0, 1
     answers[2:, 0] = UNLABELLED
@@ -85,7 +85,7 @@ def test_without_validation_photos_the_simplest_wins_and_says_so(lane_and_reduct
     assert outcome.why == f"{kind} is the simplest candidate; there are no validation photos to compare by"
 
 
-def test_features_that_do_not_vary_are_survived(draw_points, make_lane):
+def test_constant_features_do_not_fail(draw_points, make_lane):
     points, answers = draw_points(80, 4, 2)
     lane, reduction = make_lane(np.full_like(points, 7), answers, {"flat": ("a", "b")})
     outcome = compete(lane, reduction, {"flat": KINDS}, TrainConfig())["flat"]
@@ -121,7 +121,7 @@ def test_the_winner_is_within_one_standard_error_and_nothing_simpler_is(drawn):
         assert simpler not in scores or scores[simpler].balanced_accuracy < max(bars)
 
 
-def test_balanced_weights_give_every_label_the_same_say():
+def test_balanced_weights_weigh_all_labels_alike():
     answers = np.array([0] * 90 + [1] * 9 + [2])
     weights = label_weights(answers, 4, "balanced")
     assert_allclose([weights[answers][answers == label].sum() for label in (0, 1, 2)], 100 / 3, rtol=1e-5)
@@ -156,7 +156,7 @@ def test_reduced_dimensions_keep_distances_between_scaled_features(draw_points):
     assert reduction.variances.sum() == pytest.approx(10, rel=1e-3)
 
 
-def test_more_components_than_photos_are_not_invented(draw_points):
+def test_there_are_no_more_components_than_photos(draw_points):
     points, _ = draw_points(5, 40, 2)
     assert fit_reduction(points, 512)(points).shape[1] <= 5
 

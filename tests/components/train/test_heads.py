@@ -52,7 +52,7 @@ def test_equal_heads_give_equal_bytes(trained_head, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_head_reads_raw_features_as_training_read_reduced_ones(trained_head, lane_and_reduction, outcomes, kind):
+def test_a_head_gives_the_logits_of_training_from_raw_features(trained_head, lane_and_reduction, outcomes, kind):
     lane, reduction = lane_and_reduction
     # undo the reduction: with as many components as dimensions nothing is lost
     raw = lane.validation @ np.linalg.pinv(reduction.projection) + reduction.offset
@@ -197,7 +197,7 @@ def test_softmax_is_a_distribution_and_ignores_a_shift(logits, shift, temperatur
     assert_allclose(softmax(logits + shift, temperature), probabilities, atol=1e-5)
 
 
-def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
+def test_a_file_other_than_safetensors_is_refused(tmp_path):
     (tmp_path / "head.safetensors").write_bytes(b"\x80\x04cos\nsystem\n")
     with pytest.raises(DataError, match=r"head must be a readable safetensors file; 'head.safetensors' is not"):
         load_head(tmp_path / "head.safetensors")
@@ -216,7 +216,7 @@ def test_a_missing_head_is_refused(tmp_path):
         load_head(tmp_path / "none.safetensors")
 
 
-def test_safetensors_of_something_else_are_refused(tmp_path):
+def test_safetensors_without_a_head_are_refused(tmp_path):
     save_file({"weight": np.ones(3, np.float32)}, tmp_path / "other.safetensors")
     with pytest.raises(
         DataError, match=r"head must carry 'coachworks.head' in its header; 'other.safetensors' does not"
@@ -224,7 +224,7 @@ def test_safetensors_of_something_else_are_refused(tmp_path):
         load_head(tmp_path / "other.safetensors")
 
 
-def test_a_header_that_is_no_json_is_refused(tmp_path):
+def test_a_header_other_than_json_is_refused(tmp_path):
     save_file({"weight": np.ones(3, np.float32)}, tmp_path / "odd", metadata={"coachworks.head": "{"})
     with pytest.raises(DataError, match="header of the head 'odd' must be JSON"):
         load_head(tmp_path / "odd")
@@ -298,7 +298,7 @@ def test_a_reference_with_a_label_that_does_not_exist_is_refused(trained_head):
         trained_head("knn", arrays=arrays)
 
 
-def test_a_variance_of_nothing_is_refused(trained_head):
+def test_a_variance_of_zero_is_refused(trained_head):
     arrays = dict(trained_head("naive-bayes").arrays)
     arrays["variances"] = arrays["variances"] * 0
     with pytest.raises(DataError, match="variances of a naive-bayes head must be positive"):

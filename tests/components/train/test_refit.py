@@ -95,7 +95,7 @@ def test_the_refitted_linear_head_is_that_of_scikit_learn_on_training_and_valida
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_temperature_is_that_of_the_head_which_has_not_seen_the_validation_photos(lane_with_views, chosen, kind):
+def test_the_temperature_is_that_of_the_head_fitted_without_validation_photos(lane_with_views, chosen, kind):
     lane, reduction = lane_with_views
     outcomes, refits = chosen[kind]
     raw = lane.validation @ np.linalg.pinv(reduction.projection) + reduction.offset
@@ -106,7 +106,7 @@ def test_the_temperature_is_that_of_the_head_which_has_not_seen_the_validation_p
         assert refits[skill].temperature == pytest.approx(expected, rel=0.01)
 
 
-def test_the_photos_it_learnt_from_are_counted(lane_with_views, chosen):
+def test_the_photos_that_a_refit_learnt_from_are_counted(lane_with_views, chosen):
     lane, _ = lane_with_views
     for column, skill in enumerate(lane.skills):
         known = (lane.answers[:, column] != UNLABELLED).sum() + (lane.validation_answers[:, column] != UNLABELLED).sum()
