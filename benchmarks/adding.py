@@ -1,4 +1,4 @@
-"""Adding 100 photos to 10,000, against the full run; and what a run costs in which nothing has changed.
+"""Duration of a run after 100 photos are added to 10,000, and of one without changes, beside the first run.
 
 python benchmarks/adding.py [--photos 10000] [--added 100]
 """

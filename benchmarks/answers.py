@@ -1,9 +1,9 @@
-"""Answers per second and their latency over loopback, and what more skills cost: `bentoml serve` on a packaged bento.
+"""Answers per second and their latency over loopback, by number of skills: `bentoml serve` on a packaged bento.
 
 python benchmarks/answers.py [--skills 1 35] [--concurrency 1 16] [--seconds 5] [--backbone efficientnet-lite0]
 
-Heads are drawn at random: they cost what trained ones cost. Clients and server share the machine's cores. For
-comparison, the backbone's forward pass alone on a ready tensor, which no answer can beat.
+Heads have random weights, which take as long as trained ones. Clients and server share the machine's cores. The
+backbone's forward pass alone on a ready tensor is the upper bound.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def draw_photo() -> bytes:
-    """A photo with a photo's entropy: smooth noise."""
+    """Draw smooth noise, which compresses like a photo."""
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC).save(file, "JPEG", quality=88)
@@ -76,7 +76,7 @@ def draw_photo() -> bytes:
 
 
 def packaged(store: FolderStore, spec: BackboneSpec, skills: int) -> Path:
-    """The folder of a bento of `skills` linear heads."""
+    """Package `skills` linear heads and return the folder of the bento."""
     names = [f"skill-{number}" for number in range(skills)]
     fleet = Fleet.model_validate(
         {
@@ -97,7 +97,7 @@ def packaged(store: FolderStore, spec: BackboneSpec, skills: int) -> Path:
 
 
 def registered(store: FolderStore, spec: BackboneSpec, name: str) -> dict[str, object]:
-    """A head drawn at random, kept in the store, as register reports it."""
+    """Store a head with random weights and return its entry in the report of register."""
     generator = np.random.default_rng(len(name))
     head = Head(
         kind="linear",
@@ -112,8 +112,8 @@ def registered(store: FolderStore, spec: BackboneSpec, name: str) -> dict[str, o
         head.save(Path(file.name))
         digest = digest_file(Path(file.name))
         store.write_file(head_key(digest), Path(file.name))
-    beside = {"labels": LABELS, "kind": "linear", "backbone_digest": spec.digest, "created_at": "2026-01-01T00:00:00"}
-    store.write(head_manifest_key(digest), json.dumps(beside).encode())
+    manifest = {"labels": LABELS, "kind": "linear", "backbone_digest": spec.digest, "created_at": "2026-01-01T00:00:00"}
+    store.write(head_manifest_key(digest), json.dumps(manifest).encode())
     return {"status": "champion", "reason": "", "version": "1", "champion_version": "1", "head_digest": digest}
 
 
@@ -130,7 +130,7 @@ def forward_per_second(onnx: Path, spec: BackboneSpec, seconds: float) -> float:
 
 
 async def load(port: int, photo: bytes, clients: int, seconds: float) -> tuple[list[float], int]:
-    """Ask from `clients` connections at a time: the seconds of each answer, and how many were no answer."""
+    """Send photos over `clients` connections: the seconds of each answer, and the number of failures."""
     end = time.perf_counter() + seconds
     times: list[float] = []
     failed = 0

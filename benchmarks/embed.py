@@ -1,9 +1,9 @@
-"""How fast embed is: from JPEG files to features, against ONNX Runtime's forward pass alone on ready tensors.
+"""Speed of embed, from JPEG files to features, beside ONNX Runtime's forward pass alone on ready tensors.
 
     python benchmarks/embed.py PHOTOS [--backbone efficientnet-lite0] [--workers N] [--batch-size N] [--rounds N]
 
 Both use the same processes and threads in the same run, by turns, so that a busy machine slows both. Processor time on
-one core, by turns as well, says the same with less noise where others use the machine. PHOTOS is a folder of image
+one core is measured by turns as well; it has less noise on a shared machine. PHOTOS is a folder of image
 files, read again and again until there are enough of them.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--count", type=int, default=1000, help="photos per round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--forward", metavar="ONNX", help=argparse.SUPPRESS)  # what the processes below run
+    parser.add_argument("--forward", metavar="ONNX", help=argparse.SUPPRESS)  # used by the processes of this benchmark
     options = parser.parse_args()
     if options.forward:
         _forward(Path(options.forward), options.batch_size, options.count)
@@ -92,7 +92,7 @@ def _prepared(store: FolderStore, options: argparse.Namespace) -> _Setting:
 
 
 def _time_embed(setting: _Setting) -> float:
-    """Photos per second, from when every process has started and answered to the last answer."""
+    """Photos per second, from the moment when every process has answered once to the last answer."""
     job = Job(
         store=setting.store.uri,
         spec=setting.spec,

@@ -1,4 +1,4 @@
-"""What the benchmarks share: photos with many attributes, fleets over them, and a timed run of the command."""
+"""Shared by the benchmarks: photos with many attributes, fleets over them, and a timed run of the command."""
 
 import csv
 import json
@@ -20,11 +20,11 @@ ATTRIBUTES = {
 
 
 def draw(folder: Path, photos: int, *, first: int = 0) -> None:
-    """Draw `photos` photos of 256 px with every attribute, two per set, and write their table anew.
+    """Draw `photos` photos of 256 px with every attribute, two per set, and rewrite their table.
 
     Args:
-        folder: Gets `photos/` and `photos.csv`; rows of photos drawn before are kept.
-        photos: How many to draw.
+        folder: Folder for `photos/` and `photos.csv`; rows of earlier photos are kept.
+        photos: Number of photos to draw.
         first: Number of the first one.
     """
     (folder / "photos").mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def draw(folder: Path, photos: int, *, first: int = 0) -> None:
 
 
 def write_fleet(folder: Path, name: str, skills: int, *, views: int = 1) -> Path:
-    """A fleet of `skills` skills over the photos in `folder`, with a store of its own.
+    """Write a fleet of `skills` skills over the photos in `folder`, with its own store.
 
-    Skills beyond the attributes answer the same attribute under another name: the same work, done anew. Their labels
-    come from columns of their own in a table of the fleet's own.
+    Skills beyond the number of attributes repeat an attribute under another name, and so its work. Each has its own
+    column of labels in the fleet's table.
     """
     attributes = list(ATTRIBUTES)
     columns = {f"{attributes[i % len(attributes)]}-{i:02}": attributes[i % len(attributes)] for i in range(skills)}
@@ -86,10 +86,10 @@ def write_fleet(folder: Path, name: str, skills: int, *, views: int = 1) -> Path
 
 
 def timed_run(fleet: Path) -> tuple[float, dict[str, float], dict[str, Any]]:
-    """Run the pipeline by its command.
+    """Run the pipeline with its command.
 
     Returns:
-        Seconds from the call to its end; seconds of each step's own work; the table that it printed.
+        Seconds of the whole call; seconds of each step's own work; the table that the command printed.
     """
     started = time.perf_counter()
     command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json", "-f", str(fleet)]
@@ -97,7 +97,7 @@ def timed_run(fleet: Path) -> tuple[float, dict[str, float], dict[str, Any]]:
     seconds = time.perf_counter() - started
     table = json.loads(done.stdout)
     if not table["passed"]:
-        raise SystemExit(f"the run did not pass, so its times say nothing: {table['errors'] or table['skills']}")
+        raise SystemExit(f"the run did not pass, so its times mean nothing: {table['errors'] or table['skills']}")
     store = fleet.parent / f"store-{fleet.stem}"
     progress = [json.loads(p.read_text()) for p in sorted((store / "runs" / table["run"] / "progress").glob("*.json"))]
     steps: dict[str, float] = {}

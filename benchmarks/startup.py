@@ -1,4 +1,4 @@
-"""How long `coachworks --help` takes, as a whole process, beside Python's own start.
+"""Duration of `coachworks --help` as a whole process, beside the start of Python itself.
 
 python benchmarks/startup.py [--runs 15]
 """

@@ -1,10 +1,10 @@
-"""Where the time of a submitted run goes, step by step, beside the same fleet's local run.
+"""Duration of a submitted run, step by step, beside the local run of the same fleet.
 
     python benchmarks/submitted.py cluster.yaml [RUN] [--local fleet.yaml]
 
-`work` is what the step itself took, as it published it; `pod` is from the moment Kubeflow Pipelines turned to the step
-until it was done with it, the driver's pod and the executor's start included. Run the local fleet first (`coachworks
-run`), on the same machine, with nothing else at work.
+`work` is the duration of the step itself, as it reported it; `pod` is the time that Kubeflow Pipelines spent on the step,
+with the driver's pod and the start of the executor. Run the local fleet first (`coachworks run`), on the same machine,
+without other load.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pipelines.kubeflow import RemoteTask, open_kubeflow
 
 
 def work(store: Store, run: str) -> dict[str, float]:
-    """Seconds of every step's own work; of lanes the longest."""
+    """Seconds of every step's own work; for lanes, those of the longest."""
     seconds: dict[str, float] = {}
     for state in read_progress(store, run):
         took = state["updated_at"] - state["started_at"]

@@ -1,7 +1,7 @@
-"""Heads: what is trained per skill on top of the backbone, answering with NumPy alone.
+"""Heads: the trained part of a skill on top of the backbone, evaluated with NumPy alone.
 
-A head is one safetensors file: its arrays, and one JSON document in the header that says what they are. Nothing in
-it can run code, and a file that does not hold together is refused when it is read.
+A head is one safetensors file: its arrays, and one JSON document in the header that describes them. Nothing in it can
+run code, and an inconsistent file is refused when it is read.
 """
 
 import json
@@ -22,8 +22,8 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 FORMAT_VERSION = 1
-_KEY = "coachworks.head"  # one key only: safetensors writes several in random order, and a head goes by its digest
-_ROWS = 1024  # photos per block: bounds the photos × references table of k-nearest neighbours
+_KEY = "coachworks.head"  # one key only: safetensors writes several in random order, which would change the digest
+_ROWS = 1024  # photos per block: limits the photos × references table of k-nearest neighbours
 
 # kind -> array -> (dtype, shape). K labels, D dimensions of the features, P reduced dimensions, M rows, H hidden units.
 _REDUCED = {"offset": ("float32", "D"), "projection": ("float32", "DP")}
@@ -57,15 +57,15 @@ NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"knn": ("neighbours",
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Head:
-    """A trained answer to one skill.
+    """Trained head of one skill.
 
     Attributes:
         kind: `linear`, `naive-bayes`, `knn`, `svm` or `mlp`.
         labels: The K possible answers, in the order of the logits.
-        arrays: What was learnt; names, types and shapes per kind in `ARRAYS`.
-        backbone_digest: Digest of the backbone whose features it reads; other features give nonsense.
-        temperature: What the logits are divided by before the softmax, > 0; 1 is uncalibrated.
-        parameters: Hyper-parameters, JSON values; inference reads those in `NUMBERS`.
+        arrays: The trained parameters; names, types and shapes per kind are in `ARRAYS`.
+        backbone_digest: Digest of the backbone whose features it reads; others give meaningless answers.
+        temperature: Divisor of the logits before the softmax, > 0; 1 is uncalibrated.
+        parameters: Hyper-parameters, JSON values; inference reads those named in `NUMBERS`.
 
     Raises:
         DataError: the parts do not fit together.
@@ -83,12 +83,12 @@ class Head:
 
     @property
     def dimensions(self) -> int:
-        """Dimensions D of the features it reads."""
+        """Dimensions D of its features."""
         name, axis = {"linear": ("weight", 1), "mlp": ("hidden_weight", 1)}.get(self.kind, ("projection", 0))
         return int(self.arrays[name].shape[axis])
 
     def logits(self, features: Array) -> Floats:
-        """Scores before calibration; the greatest is the answer.
+        """Compute the scores before calibration; the label of the greatest is the answer.
 
         Args:
             features: The backbone's features, shape (N, D).
@@ -109,7 +109,7 @@ class Head:
         return logits
 
     def probabilities(self, features: Array) -> Floats:
-        """Calibrated probabilities, softmax(logits / temperature): float32, shape (N, K), rows sum to 1."""
+        """Compute the calibrated probabilities, softmax(logits / temperature): float32, shape (N, K), rows sum to 1."""
         return softmax(self.logits(features), self.temperature)
 
     def save(self, path: Path) -> None:
@@ -129,10 +129,10 @@ class Head:
 
 
 def load_head(path: Path) -> Head:
-    """The head in the file `path`.
+    """Read the head in the file `path`.
 
     Raises:
-        DataError: the file is not a head, is of another format version, or its parts do not fit together.
+        DataError: the file is not a head, has another format version, or its parts do not fit together.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -152,7 +152,7 @@ def load_head(path: Path) -> Head:
     if version != FORMAT_VERSION:
         raise DataError(
             f"format version of the head {path.name!r} must be {FORMAT_VERSION}; got {version!r}. "
-            "Train it again, or use the release of coachworks that wrote it."
+            "Train it again, or use the version of coachworks that wrote it."
         )
     try:
         return Head(
@@ -168,7 +168,7 @@ def load_head(path: Path) -> Head:
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Floats:
-    """Probabilities from logits of shape (N, K), each row shifted by its maximum so that nothing overflows."""
+    """Probabilities from logits of shape (N, K); shifting each row by its maximum avoids an overflow."""
     scaled = np.asarray(logits, np.float64) / temperature
     exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), np.float32)
@@ -184,11 +184,11 @@ def _check(head: Head) -> None:
         raise DataError(f"temperature of a head must be a positive number; got {head.temperature!r}")
     if not isinstance(head.backbone_digest, str):
         raise DataError(f"backbone_digest of a head must be a string; got {head.backbone_digest!r}")
-    wanted = ARRAYS[head.kind]
-    if set(head.arrays) != set(wanted):
-        raise DataError(f"arrays of a {head.kind} head must be {sorted(wanted)}; got {sorted(head.arrays)}")
+    expected = ARRAYS[head.kind]
+    if set(head.arrays) != set(expected):
+        raise DataError(f"arrays of a {head.kind} head must be {sorted(expected)}; got {sorted(head.arrays)}")
     sizes = {"K": len(labels)}
-    for name, (dtype, shape) in wanted.items():
+    for name, (dtype, shape) in expected.items():
         array = head.arrays[name]
         if array.dtype != dtype or array.ndim != len(shape):
             raise DataError(
@@ -242,10 +242,10 @@ def _mlp(head: Head, features: Floats) -> Array:
 
 
 def _naive_bayes(head: Head, features: Floats) -> Array:
-    """Logarithm of prior × likelihood under independent Gaussians, one per label and dimension."""
+    """Logarithm of prior × likelihood with independent Gaussians, one per label and dimension."""
     points = _reduced(head, features).astype(np.float64)
     means, variances = (head.arrays[name].astype(np.float64) for name in ("means", "variances"))
-    # (x-m)²/v expanded, so that no photos × labels × dimensions table is made
+    # (x-m)²/v expanded, to avoid a photos × labels × dimensions table
     precision = 1 / variances
     squares = (points**2) @ precision.T - 2 * points @ (means * precision).T + (means**2 * precision).sum(1)
     return np.asarray(head.arrays["log_priors"] - 0.5 * (squares + np.log(2 * np.pi * variances).sum(1)))
@@ -272,19 +272,19 @@ _INFERENCE: Mapping[str, Callable[[Head, Floats], Array]] = MappingProxyType(
 
 
 def unit_rows(points: Array) -> Floats:
-    """Rows scaled to length 1, shape (N, P); a row of zeros stays one."""
+    """Scale rows to length 1, shape (N, P); rows of zeros stay zero."""
     length = np.linalg.norm(points, axis=1, keepdims=True)
     return np.asarray(points / np.where(length > 0, length, 1), np.float32)
 
 
 def neighbour_votes(similarity: Array, answers: Array, label_weights: Array, neighbours: int) -> Floats:
-    """Votes of the most similar references.
+    """Count the weighted votes of the most similar references.
 
     Args:
         similarity: Cosine to each reference, shape (N, M).
         answers: Label index of each reference, int64, shape (M,).
-        label_weights: What a vote for each label counts, shape (K,).
-        neighbours: How many references vote.
+        label_weights: Weight of a vote for each label, shape (K,).
+        neighbours: Number of references that vote.
 
     Returns:
         float32, shape (N, K).
@@ -300,7 +300,7 @@ def neighbour_votes(similarity: Array, answers: Array, label_weights: Array, nei
 
 
 def smoothed_shares(votes: Array, smoothing: float) -> Floats:
-    """Shares of the votes with `smoothing` votes for every label added, so that no share is 0: shape (N, K)."""
+    """Shares of the votes after adding `smoothing` votes to every label, so that no share is 0: shape (N, K)."""
     raised = votes + smoothing
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
 
