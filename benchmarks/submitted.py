@@ -2,9 +2,9 @@
 
     python benchmarks/submitted.py cluster.yaml [RUN] [--local fleet.yaml]
 
-`work` is the duration of the step itself, as it reported it; `pod` is the time that Kubeflow Pipelines spent on the step,
-with the driver's pod and the start of the executor. Run the local fleet first (`coachworks run`), on the same machine,
-without other load.
+`work` is the duration of the step itself, as it reported it; `pod` is the time that Kubeflow Pipelines spent on the
+step, with the driver's pod and the start of the executor. Run the local fleet first (`coachworks run`), on the same
+machine, without other load.
 """
 
 import argparse
