@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How a challenger did against the champion.
+    """Balanced accuracy of a challenger and of the champion on the same photos.
 
     Attributes:
-        champion_version: The champion's version.
-        champion: Its balanced accuracy, in [0, 1].
-        challenger: The challenger's, on the same photos.
+        champion_version: Version of the champion.
+        champion: Balanced accuracy of the champion, in [0, 1].
+        challenger: Balanced accuracy of the challenger.
         difference: Challenger minus champion.
-        low: Lower end of the 95 % interval of the difference.
-        high: Upper end.
+        low: Lower end of the difference's 95 % interval.
+        high: Upper end of the same interval.
         probability_better: Share of the resamples in which the challenger is better, ties counting half.
-        photos: Photos compared on.
-        sets: Sets compared on.
-        basis: Where the champion's answers come from.
+        photos: Number of photos.
+        sets: Number of sets of photos.
+        basis: Origin of the champion's answers, in words.
     """
 
     champion_version: str
@@ -32,7 +32,7 @@ class Comparison:
     basis: str
 
     def sentence(self) -> str:
-        """The comparison in words."""
+        """Describe the comparison in words."""
         return (
             f"balanced accuracy {self.challenger:.3f} against {self.champion:.3f} of version {self.champion_version} "
             f"on the same {self.photos} test photos ({self.sets} sets): difference {self.difference:+.3f}, "

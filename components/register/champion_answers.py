@@ -1,4 +1,4 @@
-"""What the champion answers about today's test photos."""
+"""Answers of the champion on the test photos of the current evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The champion's answers.
+class ChampionAnswers:
+    """Answers of the champion.
 
     Attributes:
-        by_photo: photo_id -> label, for the photos it can be asked about.
-        basis: Where they come from, in words.
+        by_photo: photo_id -> label, for the photos with a known answer.
+        basis: Origin of the answers, in words.
     """
 
     by_photo: dict[str, str]
@@ -33,22 +33,23 @@ class Answers:
 
 def champion_answers(
     client: "MlflowClient", store: Store, record: SkillRecord, champion: Version, photo_ids: Sequence[str]
-) -> Answers:
-    """What the champion answers about `photo_ids`.
+) -> ChampionAnswers:
+    """Return the champion's answers on `photo_ids`.
 
-    Its head is asked afresh where it reads the features at hand. A champion on another backbone is judged by the
-    answers recorded when it was evaluated, about the photos that were in the test split then.
+    Its head is evaluated again if it reads the features of the current backbone. Otherwise they are the recorded
+    answers of its own evaluation, on the photos that were in the test split then.
     """
     if champion.tags.get("backbone_digest") == record.backbone["backbone_digest"]:
-        return Answers(_ask(_head_file(client, store, champion), store, record, photo_ids), "its head, asked again")
+        head_file = _head_file(client, store, champion)
+        return ChampionAnswers(_predict(head_file, store, record, photo_ids), "its head, evaluated again")
     recorded = _recorded(client, store, record, champion)
-    return Answers(
+    return ChampionAnswers(
         {photo_id: recorded[photo_id] for photo_id in photo_ids if photo_id in recorded},
         "the answers recorded at its own evaluation, since it reads another backbone",
     )
 
 
-def _ask(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence[str]) -> dict[str, str]:
+def _predict(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence[str]) -> dict[str, str]:
     from coachworks.features import load_features
     from coachworks.models.head import load_head
 
@@ -58,7 +59,7 @@ def _ask(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence
 
 
 def _head_file(client: "MlflowClient", store: Store, champion: Version) -> Path:
-    """The champion's head, from the store, else from the registry: another machine may have registered it."""
+    """Fetch the champion's head from the store, or else from the registry: it may come from another store."""
     key = head_key(champion.tags[HEAD_DIGEST])
     if not store.exists(key):
         with store.scratch() as folder:
@@ -70,9 +71,9 @@ def _recorded(client: "MlflowClient", store: Store, record: SkillRecord, champio
     import pyarrow.parquet as pq
 
     columns = ["photo_id", "predicted"]
-    kept = f"results/evaluate/{champion.tags.get(EVALUATE, 'unknown')}/{record.name}/predictions.parquet"
-    if store.exists(kept):
-        table = pq.read_table(store.fetch(kept), columns=columns)
+    stored = f"results/evaluate/{champion.tags.get(EVALUATE, 'unknown')}/{record.name}/predictions.parquet"
+    if store.exists(stored):
+        table = pq.read_table(store.fetch(stored), columns=columns)
     else:
         with store.scratch() as folder:
             table = pq.read_table(_download(client, champion, PREDICTIONS, folder), columns=columns)
@@ -82,7 +83,7 @@ def _recorded(client: "MlflowClient", store: Store, record: SkillRecord, champio
 def _download(client: "MlflowClient", champion: Version, path: str, folder: Path) -> str:
     if champion.run_id is None:
         raise NotFoundError(
-            f"version {champion.number} of the champion has no run to take {path!r} from. "
+            f"version {champion.number}, the champion, has no run that could hold {path!r}. "
             "Move the alias `champion` to another version in MLflow, then run again."
         )
     return str(client.download_artifacts(champion.run_id, path, str(folder)))

@@ -20,7 +20,7 @@ class RegisterConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Refuse invalid values."""
         if not 0.5 <= self.min_probability_better <= 1:
             raise InvalidConfigError(
                 f"min_probability_better must be a float in [0.5, 1]; got {self.min_probability_better!r}"

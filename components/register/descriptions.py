@@ -1,4 +1,4 @@
-"""The Markdown that MLflow shows beside experiments, runs, models and versions: they tell what they are."""
+"""Markdown descriptions of experiments, runs, models and versions, which MLflow shows beside them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from components.register.lineage import SkillRecord
 
 
 def describe_experiment(record: SkillRecord) -> str:
-    """What the skill is, and how to read the list of its runs."""
+    """Describe the skill and the list of its runs."""
     reading = (
         "Each run of the pipeline is one run here; unfold it to see the candidates that competed, the losers too. "
         "Tick candidates and press *Compare*: `validation/balanced_accuracy` chose the winner. "
@@ -19,7 +19,7 @@ def describe_experiment(record: SkillRecord) -> str:
 
 
 def describe_run(record: SkillRecord) -> str:
-    """How good the winner is, why it won, which gates it passed."""
+    """Describe the winner: its metrics, why it won, the gates."""
     evaluated, trained = record.evaluated, record.trained
     rows = [
         f"| {name} | {_percent(measured['value'])} | {_percent(measured['low'])} – {_percent(measured['high'])} |"
@@ -53,13 +53,13 @@ def describe_run(record: SkillRecord) -> str:
             f"Mistakes: {mistakes}",
             "",
             "Under *Artifacts*: pictures in `pictures/`, the whole page in `report/`, the augmentation in `training/`.",
-            *(f"\n{link}" for link in _way_back(record)),
+            *(f"\n{link}" for link in _pipeline_link(record)),
         ]
     )
 
 
 def describe_candidate(record: SkillRecord, candidate: str) -> str:
-    """How one candidate did on validation."""
+    """Describe a candidate by its validation metrics."""
     trained = record.trained["candidates"][candidate]
     won = candidate == record.trained["winner"]
     return (
@@ -70,16 +70,16 @@ def describe_candidate(record: SkillRecord, candidate: str) -> str:
 
 
 def describe_model(record: SkillRecord) -> str:
-    """What the registered model answers, and what its aliases mean."""
+    """Describe what a registered model answers, and its aliases."""
     aliases = (
-        "`champion` is served. `challenger` was compared with it on the same test photos and did not do better. "
-        "To go back, move the alias `champion` to an earlier version and run again."
+        "The next package contains the version `champion`. `challenger` was compared with it on the same test photos "
+        "and was not better. To go back, move the alias `champion` to an earlier version and run again."
     )
     return "\n\n".join([*_purpose(record), aliases])
 
 
 def describe_version(record: SkillRecord, comparison: Comparison | None, note: str) -> str:
-    """How good the version is and how it came to its alias."""
+    """Describe a version: its metrics and the reason for its alias."""
     evaluated = record.evaluated
     measured = evaluated["balanced_accuracy"]
     accuracy = (
@@ -89,13 +89,13 @@ def describe_version(record: SkillRecord, comparison: Comparison | None, note: s
     compared = [f"Compared: {comparison.sentence()}; {comparison.basis}."] if comparison else []
     photos = record.trained.get("winner_photos") or record.trained["photos"].get("train", 0)
     backbone = record.backbone.get("backbone")
-    made = f"Trained on {photos} photos, features of {backbone}."
-    return "\n\n".join([accuracy, note, *compared, made, *_way_back(record)])
+    training = f"Trained on {photos} photos, features of {backbone}."
+    return "\n\n".join([accuracy, note, *compared, training, *_pipeline_link(record)])
 
 
-def _way_back(record: SkillRecord) -> list[str]:
+def _pipeline_link(record: SkillRecord) -> list[str]:
     page = record.lineage.pipeline_page
-    return [f"Made by [this run of the pipeline]({page})."] if page else []
+    return [f"Created by [this run of the pipeline]({page})."] if page else []
 
 
 def _purpose(record: SkillRecord) -> list[str]:
@@ -106,7 +106,7 @@ def _purpose(record: SkillRecord) -> list[str]:
 
 
 def why_not_registered(evaluated: Mapping[str, Any]) -> str:
-    """Why an evaluated skill is not registered."""
+    """Explain why an evaluated skill is not registered."""
     failed = [
         f"{gate['gate']} is {_number(gate['value'])}, limit {_number(gate['limit'])}"
         for gate in evaluated.get("gates", ())

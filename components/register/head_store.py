@@ -1,4 +1,4 @@
-"""The registered heads in the store: found by their digest, without MLflow."""
+"""Registered heads in the store, by digest: they can be read without MLflow."""
 
 import json
 from typing import Any
@@ -10,10 +10,10 @@ from components.register.lineage import SkillRecord
 _METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
 
 
-def keep_head(store: Store, record: SkillRecord) -> None:
-    """Publish the winner's head and its manifest, before any registry names it.
+def save_head(store: Store, record: SkillRecord) -> None:
+    """Publish the winner's head and its manifest, before a model version names them.
 
-    The manifest comes last: where it is, the head is.
+    The manifest is written last, so a stored manifest implies a stored head.
     """
     digest = record.head_digest
     if store.exists(head_manifest_key(digest)):
@@ -23,7 +23,7 @@ def keep_head(store: Store, record: SkillRecord) -> None:
 
 
 def manifest(record: SkillRecord) -> dict[str, Any]:
-    """What a head is, from what it was made and how good it is, as JSON values."""
+    """Describe a head as JSON values: what it answers, its origin and its metrics."""
     evaluated = record.evaluated
     return {
         "skill": record.name,

@@ -1,4 +1,4 @@
-"""Where a skill's evaluation comes from: the results before it, gathered for the record."""
+"""Lineage of a skill's evaluation: the results of the steps before it."""
 
 import re
 import shutil
@@ -17,8 +17,8 @@ from coachworks.results import Result, ancestor
 from coachworks.store import Store
 from coachworks.tracking.registry import model_name
 
-PIPELINE_RUN = "coachworks.pipeline_run"  # tag of a run or version: the page of the pipeline run it comes from
-_RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs of one machine have names
+PIPELINE_RUN = "coachworks.pipeline_run"  # tag of a run or version: page of its pipeline run
+_RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs on one machine have names
 _STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
 
 
@@ -28,7 +28,7 @@ class Lineage:
 
     Attributes:
         fleet: The fleet.
-        store: Where the results are.
+        store: Store of the results.
         evaluate: The result of evaluate.
         run: Id of the pipeline run, or None.
     """
@@ -39,20 +39,20 @@ class Lineage:
     run: str | None
 
     def result(self, step: str) -> Result:
-        """The result of an earlier step."""
+        """Return the result of an earlier step."""
         return self._results[step]
 
     @cached_property
     def _results(self) -> dict[str, Result]:
-        found, current = {}, self.evaluate
+        results, current = {}, self.evaluate
         for step in reversed(_STEPS):
             current = ancestor(self.store, current, step)
-            found[step] = current
-        return found
+            results[step] = current
+        return results
 
     @property
     def pipeline_page(self) -> str | None:
-        """Page of the pipeline run in the dashboard of Kubeflow Pipelines, where the fleet file tells its address."""
+        """Page of the pipeline run in the dashboard of Kubeflow Pipelines, if the fleet file has its address."""
         dashboard = self.fleet.spec.cluster.dashboard
         if dashboard is None or self.run is None or not _RUN_OF_KFP.fullmatch(self.run):
             return None
@@ -60,27 +60,27 @@ class Lineage:
 
     @cached_property
     def commit(self) -> str | None:
-        """Commit of the Git repository that the store lies in, where there is one: that of the fleet file."""
+        """Commit of the Git repository that contains the store, usually that of the fleet file; None without one."""
         git, folder = shutil.which("git"), Path(self.store.uri)
         if git is None or not folder.is_dir():
             return None
-        asked = subprocess.run(  # noqa: S603 — no shell, no input from outside
+        process = subprocess.run(  # noqa: S603 — no shell, no input from outside
             [git, "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
         )
-        return asked.stdout.strip() or None if asked.returncode == 0 else None
+        return process.stdout.strip() or None if process.returncode == 0 else None
 
     def skill(self, name: str) -> "SkillRecord":
-        """What the chain knows about one skill."""
+        """Return the part of the lineage that belongs to one skill."""
         return SkillRecord(self, name)
 
 
 @dataclass(frozen=True)
 class SkillRecord:
-    """What the chain knows about one skill.
+    """Lineage of one skill's evaluation.
 
     Attributes:
-        lineage: The chain.
-        name: The skill.
+        lineage: Lineage of all skills.
+        name: Name of the skill.
     """
 
     lineage: Lineage
@@ -88,7 +88,7 @@ class SkillRecord:
 
     @property
     def skill(self) -> Skill:
-        """The skill, as the fleet file has it."""
+        """The skill in the fleet file."""
         return self.lineage.fleet.skill(self.name)
 
     @property
@@ -104,14 +104,14 @@ class SkillRecord:
     @property
     def evaluated(self) -> Mapping[str, Any]:
         """The skill's part of the report of evaluate."""
-        found: Mapping[str, Any] | None = self.lineage.evaluate.report["skills"].get(self.name)
-        return found or {"status": "dropped", "reason": "it was not evaluated"}
+        report: Mapping[str, Any] | None = self.lineage.evaluate.report["skills"].get(self.name)
+        return report or {"status": "dropped", "reason": "it was not evaluated"}
 
     @property
     def trained(self) -> Mapping[str, Any]:
         """The skill's part of the report of train."""
-        found: Mapping[str, Any] = self.lineage.result("train").report["skills"][self.name]
-        return found
+        report: Mapping[str, Any] = self.lineage.result("train").report["skills"][self.name]
+        return report
 
     @property
     def folder(self) -> Path:
@@ -125,12 +125,12 @@ class SkillRecord:
 
     @property
     def evaluated_at_ms(self) -> int:
-        """When evaluate finished, in milliseconds since the epoch: the time of everything that is recorded."""
+        """End of evaluate, in milliseconds since the epoch: the time of everything that is recorded."""
         return _ms(self.lineage.evaluate.created_at)
 
     @property
     def training_started_at_ms(self) -> int:
-        """When train began, in milliseconds since the epoch."""
+        """Start of train, in milliseconds since the epoch."""
         train = self.lineage.result("train")
         return _ms(train.created_at) - int(train.duration_s * 1000)
 
@@ -153,7 +153,7 @@ class SkillRecord:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """From what the version was made, under readable names."""
+        """Origin of the version, under readable names."""
         lineage = self.lineage
         facts = {
             "fleet": lineage.fleet.name,
@@ -170,8 +170,8 @@ class SkillRecord:
         return {name: value for name, value in facts.items() if value}
 
     @property
-    def way_back(self) -> dict[str, str]:
-        """Tags that lead from MLflow to the pipeline run."""
+    def pipeline_tags(self) -> dict[str, str]:
+        """Tags with the page of the pipeline run."""
         page = self.lineage.pipeline_page
         return {PIPELINE_RUN: page} if page else {}
 

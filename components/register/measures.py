@@ -1,7 +1,7 @@
-"""What is recorded of a run, under which name: the same names for every candidate, so that runs compare.
+"""Metrics and parameters of a run; all candidates have the same names, so that runs can be compared.
 
-MLflow's charts make a group of what stands before the slash, in alphabetical order, so everything that the
-test split says begins with `test`.
+MLflow's charts group metrics by the part before the slash, in alphabetical order, so all metrics of the
+test split begin with `test`.
 """
 
 import json
@@ -13,7 +13,7 @@ from components.register.lineage import SkillRecord
 
 TEST = "test/balanced_accuracy"
 VALIDATION = "validation/balanced_accuracy"
-# What the table of runs shows; its headers are cut after some twelve letters.
+# Columns of the table of runs; MLflow cuts their headers after about twelve letters.
 COLUMNS = (
     "attributes.`Created`",
     f"metrics.`{TEST}`",
@@ -51,7 +51,7 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
 
 
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
-    """Metrics of one candidate: on validation, and what it cost."""
+    """Metrics of one candidate: on validation, and its cost."""
     trained = record.trained["candidates"][candidate]
     return _numbers(
         {
@@ -83,17 +83,17 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
         **{f"{split}_photos": count for split, count in trained["photos"].items()},
     }
     settings = trained["candidates"][candidate]["parameters"]
-    told = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
+    text = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
     return {
-        # One parameter for all settings of a candidate: each kind has others, and a comparison of `neighbours` with
-        # nothing tells nobody anything. The kind comes first, since plots cut the text after ten letters.
-        "settings": f"{candidate}: {told}" if told else candidate,
+        # One parameter for all settings of a candidate, because each kind has different ones. The kind comes first,
+        # since plots cut the text after ten letters.
+        "settings": f"{candidate}: {text}" if text else candidate,
         **{name: _text(value) for name, value in shared.items() if value is not None},
     }
 
 
 def metric_names(labels: Sequence[str]) -> dict[str, str]:
-    """A metric name for each label: MLflow takes letters, digits, `_`, `-`, `.` and spaces.
+    """Metric name of each label; MLflow allows letters, digits, `_`, `-`, `.` and spaces.
 
     >>> metric_names(["close-up", "R&D", "R/D"])
     {'close-up': 'close-up', 'R&D': 'R_D', 'R/D': 'R_D 2'}
@@ -118,7 +118,7 @@ def _value(measured: Any) -> Any:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Without what could not be measured, and with as many digits as a reader compares."""
+    """Drop missing values and round the others to four digits."""
     return {name: round(float(value), 4) for name, value in metrics.items() if value is not None}
 
 

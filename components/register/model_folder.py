@@ -1,4 +1,4 @@
-"""The folder that a model version points to, in MLflow's model format, written without pickle."""
+"""Folder of a model version in MLflow's model format, written without pickle."""
 
 import json
 import shutil
@@ -17,8 +17,8 @@ HEAD_FILE = "head.safetensors"
 def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
     """Write the model folder of a skill's winner.
 
-    MLflow's own writer would import the model and infer its requirements, seconds per skill; the format is one small
-    YAML document, and JSON is YAML.
+    MLflow's own writer would import the model and infer its requirements, which takes seconds per skill. The format is
+    one small YAML document, and JSON is a subset of YAML.
 
     Args:
         record: The skill.

@@ -1,6 +1,6 @@
-"""How MLflow loads a registered head: `mlflow.pyfunc.load_model("models:/showroom.body-type@champion")`.
+"""Loader of registered heads for MLflow: `mlflow.pyfunc.load_model("models:/showroom.body-type@champion")`.
 
-The model folder names this module and holds the head as safetensors; nothing is unpickled.
+The model folder names this module and contains the head as safetensors; nothing is unpickled.
 """
 
 from pathlib import Path
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class HeadModel:
-    """A head behind the interface that MLflow expects of a model."""
+    """A head with the interface of an MLflow model."""
 
     def __init__(self, head: Head) -> None:
         self.head = head
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> "pd.DataFrame":
-        """Answers from features.
+        """Answer from features.
 
         Args:
             model_input: The backbone's features, float32, shape (N, D).
@@ -40,5 +40,5 @@ class HeadModel:
 
 
 def _load_pyfunc(data_path: str) -> HeadModel:
-    """What MLflow calls with the path of the model's data."""
+    """Load the model; MLflow calls this with the path of the model's data."""
     return HeadModel(load_head(Path(data_path)))

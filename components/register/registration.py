@@ -1,4 +1,4 @@
-"""Where a skill stands, read from what the registry holds."""
+"""A skill's registration, derived from the state of the registry."""
 
 import json
 
@@ -8,28 +8,28 @@ from coachworks.tracking.registry import Version
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
 from components.register.lineage import SkillRecord
-from components.register.registry_state import Observed, unchanged
+from components.register.registry_state import RegistryState, is_unchanged
 from components.register.report import Registration, Status
 
 
-def standing(record: SkillRecord, seen: Observed) -> Registration:
-    """A skill's place in the registry. The head to serve is the champion's, also where this evaluation failed."""
-    champion, evaluated = seen.champion, record.evaluated
+def registration_of(record: SkillRecord, state: RegistryState) -> Registration:
+    """Return a skill's registration; its head is the champion's, also if this evaluation failed."""
+    champion, evaluated = state.champion, record.evaluated
     if evaluated["status"] != "passed" or champion is None:
         return Registration(
             status="not-registered",
             reason=descriptions.why_not_registered(evaluated),
             model=record.model,
-            run_id=seen.run_id,
-            experiment_id=seen.experiment_id,
+            run_id=state.run_id,
+            experiment_id=state.experiment_id,
             champion_version=champion.number if champion else None,
             champion_metric=_metric(champion),
             head_digest=champion.tags.get(HEAD_DIGEST) if champion else None,
             candidate_head_digest=evaluated.get("head_digest"),
         )
-    own = champion if unchanged(record, champion) else seen.of(record) or champion
+    own = champion if is_unchanged(record, champion) else state.version_of(record) or champion
     comparison = _comparison(own)
-    beaten = seen.version(comparison.champion_version) if comparison else None
+    beaten = state.version(comparison.champion_version) if comparison else None
     status, reason = _status(record, champion, own, comparison)
     champion_metric, challenger_metric = _metrics(champion, own, comparison)
     return Registration(
@@ -38,7 +38,7 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
         model=record.model,
         version=own.number,
         run_id=own.run_id,
-        experiment_id=seen.experiment_id,
+        experiment_id=state.experiment_id,
         compared_run_id=beaten.run_id if beaten is not None and beaten.number != own.number else None,
         champion_version=champion.number,
         champion_metric=champion_metric,
@@ -49,18 +49,19 @@ def standing(record: SkillRecord, seen: Observed) -> Registration:
 
 
 def _status(record: SkillRecord, champion: Version, own: Version, comparison: Comparison | None) -> tuple[Status, str]:
-    told = ". ".join(filter(None, [own.tags.get(REASON, "").rstrip("."), comparison.sentence() if comparison else ""]))
-    if unchanged(record, champion):
-        return "unchanged", f"version {champion.number} holds the very same head"
+    sentences = [own.tags.get(REASON, "").rstrip("."), comparison.sentence() if comparison else ""]
+    reason = ". ".join(filter(None, sentences))
+    if is_unchanged(record, champion):
+        return "unchanged", f"version {champion.number} has the same head"
     if own.number == champion.number:
-        return "champion", told
+        return "champion", reason
     if own.tags.get(JUDGED) == CHAMPION:
-        return "challenger", f"version {champion.number} was made the champion in its place"
-    return "challenger", told
+        return "challenger", f"version {champion.number} became the champion later"
+    return "challenger", reason
 
 
 def _metrics(champion: Version, own: Version, comparison: Comparison | None) -> tuple[float | None, float | None]:
-    """Balanced accuracy of the champion and of the version it was compared with, on the same photos where it was."""
+    """Balanced accuracy of the champion and of the other version, on the same photos if they were compared."""
     if comparison is not None and own.number == champion.number:
         return comparison.challenger, comparison.champion
     if comparison is not None and comparison.champion_version == champion.number:
@@ -74,5 +75,5 @@ def _metric(version: Version | None) -> float | None:
 
 
 def _comparison(version: Version) -> Comparison | None:
-    told = version.tags.get(COMPARISON)
-    return Comparison(**json.loads(told)) if told else None
+    document = version.tags.get(COMPARISON)
+    return Comparison(**json.loads(document)) if document else None

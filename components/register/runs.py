@@ -1,4 +1,4 @@
-"""Runs in MLflow: one per pipeline run and skill, the candidates nested in it."""
+"""Runs in MLflow: one per evaluation and skill, with the runs of its candidates nested in it."""
 
 import json
 import shutil
@@ -24,30 +24,30 @@ _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
 _PICTURES = ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg")
 PREDICTIONS = "test/predictions.parquet"  # among a run's artifacts
-# The columns of the table of runs, as MLflow's button "Share" writes them; what its UI does not know, it ignores.
+# Columns of the table of runs, in the format of MLflow's button "Share"; its UI ignores unknown ones.
 _VIEW_STATE = {"selectedColumns": measures.COLUMNS}
-_DATASET_DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole digest is a tag
+_DATASET_DIGEST_LENGTH = 36  # MLflow's limit; a tag has the whole digest
 
 
 def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillRecord) -> str:
-    """Id of the skill's experiment; created where there is none, restored where somebody deleted it."""
+    """Return the id of the skill's experiment, after creating or restoring it if necessary."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(record.experiment)
-    if found is None:
+    experiment = client.get_experiment_by_name(record.experiment)
+    if experiment is None:
         try:
             experiment_id = client.create_experiment(
                 record.experiment,
                 artifact_location=tracking.artifact_location(record.experiment),
-                tags={"mlflow.experimentKind": "custom_model_development"},  # or the UI asks what it is
+                tags={"mlflow.experimentKind": "custom_model_development"},  # otherwise the UI asks for the kind
             )
         except MlflowException as err:
             if err.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return ensure_experiment(client, tracking, record)  # another lane was faster
+            return ensure_experiment(client, tracking, record)  # a concurrent lane created it
     else:
-        experiment_id = found.experiment_id
-        if found.lifecycle_stage != "active":
+        experiment_id = experiment.experiment_id
+        if experiment.lifecycle_stage != "active":
             client.restore_experiment(experiment_id)
     client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record))
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{VIEW}", json.dumps(_VIEW_STATE))
@@ -57,8 +57,8 @@ def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillR
 def record_run(client: "MlflowClient", store: Store, experiment_id: str, record: SkillRecord) -> str:
     """Record the evaluation as a run with its candidates nested in it.
 
-    What an attempt left that was killed, or whose reply was lost, is completed: all that is recorded follows from the
-    evaluation, so recording it again changes nothing. The run becomes FINISHED last: a finished run is a whole one.
+    A run that a killed attempt or a lost reply left incomplete is completed: everything recorded follows from the
+    evaluation, so recording it again changes nothing. The status FINISHED is set last, so a finished run is complete.
 
     Returns:
         Id of the run.
@@ -71,7 +71,7 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     at = record.evaluated_at_ms
     _log(client, run_id, measures.run_metrics(record), measures.run_params(record), at)
     with store.scratch() as folder:
-        _gather(record, run_id, folder)
+        _copy_artifacts(record, run_id, folder)
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             client.log_artifact(run_id, str(file), file.parent.relative_to(folder).as_posix())
     client.set_terminated(run_id, "FINISHED", end_time=at)
@@ -79,62 +79,62 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
 
 
 def _ensure_run(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> str:
-    """Id of the run of this evaluation: one that is there, else a new one."""
-    found = []
+    """Return the id of the run of this evaluation, after creating it if there is none."""
+    usable = []
     for run in list_runs(client, experiment_id, record):
         if run.info.status == "FINISHED" or run.data.tags.get("code") == record.provenance["code"]:
-            found.append(run)
-        else:  # begun by another release, which may have recorded other things
+            usable.append(run)
+        else:  # another version of coachworks began it and may have recorded other values
             _delete(client, experiment_id, run.info.run_id)
-    valid = valid_run(found)
+    valid = valid_run(usable)
     if valid is not None:
         return str(valid.info.run_id)
-    made = client.create_run(
+    created = client.create_run(
         experiment_id,
         start_time=record.training_started_at_ms,
         run_name=run_name(record),
         tags=_tags(record, RUN, descriptions.describe_run(record)),
     )
-    valid = valid_run([*list_runs(client, experiment_id, record), made])
-    return str((valid or made).info.run_id)
+    valid = valid_run([*list_runs(client, experiment_id, record), created])
+    return str((valid or created).info.run_id)
 
 
 def _ensure_candidate(
     client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
 ) -> str:
-    """Id of the run of a candidate: one that is there, else a new one."""
+    """Return the id of a candidate's run, after creating it if there is none."""
     valid = valid_run(_nested(client, experiment_id, parent).get(candidate, ()))
     if valid is not None:
         return str(valid.info.run_id)
     tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
     won = candidate == record.trained["winner"]
-    made = client.create_run(
+    created = client.create_run(
         experiment_id,
         start_time=record.training_started_at_ms,
         run_name=candidate,
         tags={**tags, _PARENT: parent, "selected": "yes" if won else "no"},
     )
-    return str(made.info.run_id)
+    return str(created.info.run_id)
 
 
-def remove_strays(client: "MlflowClient", experiment_id: str, record: SkillRecord, preferred: str | None) -> None:
-    """Leave one run of this evaluation and, in it, one run of each candidate.
+def remove_duplicates(client: "MlflowClient", experiment_id: str, record: SkillRecord, preferred: str | None) -> None:
+    """Delete all but one run of this evaluation and, nested in it, all but one run of each candidate.
 
-    Two registrations at once, or a request that was carried out after its reply was given up, may have made more.
+    Concurrent registrations, and requests that were executed although their replies were lost, create duplicates.
 
     Args:
         client: MLflow's client.
         experiment_id: The skill's experiment.
         record: The skill.
-        preferred: The run of the version, where there is one.
+        preferred: The run of the version, if there is one.
 
     Raises:
-        OvertakenError: the run to keep is another one, and not finished.
+        OvertakenError: the run to keep is that of a concurrent registration, and not finished.
     """
     runs = list_runs(client, experiment_id, record)
     valid = valid_run(runs, preferred)
     if valid is None or valid.info.status != "FINISHED":
-        raise OvertakenError(f"somebody else is recording this evaluation of {record.name!r}. Run again in a moment.")
+        raise OvertakenError(f"another process is recording this evaluation of {record.name!r}. Run again in a moment.")
     for candidate, nested in _nested(client, experiment_id, valid.info.run_id).items():
         kept = valid_run(nested)
         if kept is not None and kept.info.status != "FINISHED":
@@ -148,11 +148,11 @@ def remove_strays(client: "MlflowClient", experiment_id: str, record: SkillRecor
 
 
 def _nested(client: "MlflowClient", experiment_id: str, parent: str) -> dict[str, list["Run"]]:
-    """Candidate -> its runs nested in `parent`."""
-    found = defaultdict(list)
+    """Runs nested in `parent`, by candidate."""
+    runs = defaultdict(list)
     for run in client.search_runs([experiment_id], f"tags.`{_PARENT}` = '{parent}'"):
-        found[str(run.info.run_name)].append(run)
-    return found
+        runs[str(run.info.run_name)].append(run)
+    return runs
 
 
 def _delete(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
@@ -163,13 +163,13 @@ def _delete(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
 
 
 def run_name(record: SkillRecord) -> str:
-    """What lists and legends show: who won, and how good it is. When it was is in the column beside it."""
+    """Name of the run in lists and legends: the winner and its balanced accuracy."""
     value = record.evaluated["balanced_accuracy"]["value"]
     return str(record.evaluated["winner"]) if value is None else f"{record.evaluated['winner']} {value:.1%}"
 
 
 def log_comparison(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
-    """Add the comparison with the champion to a run."""
+    """Log the comparison with the champion as metrics of a run."""
     _log(client, run_id, {f"test_vs_champion/{name}": round(value, 4) for name, value in metrics.items()}, {}, at_ms)
 
 
@@ -199,7 +199,7 @@ def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
     commit = record.lineage.commit
     return {
         **record.provenance,
-        **record.way_back,
+        **record.pipeline_tags,
         EVALUATE: record.lineage.evaluate.key,
         KIND: kind,
         _NOTE: note,
@@ -226,23 +226,23 @@ def _dataset(record: SkillRecord) -> "DatasetInput":
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
 
 
-def _gather(record: SkillRecord, run_id: str, folder: Path) -> None:
-    """Copy what becomes the run's artifacts."""
+def _copy_artifacts(record: SkillRecord, run_id: str, folder: Path) -> None:
+    """Copy the run's artifacts into a folder."""
     for name in ("pictures", "report", "test", "training"):
         (folder / name).mkdir()
     for path, source in _artifacts(record):
         shutil.copyfile(source, folder / path)
-    told = json.dumps(record.trained, indent=1, ensure_ascii=False)
-    (folder / "report" / "candidates.json").write_text(told, "utf-8")
+    candidates = json.dumps(record.trained, indent=1, ensure_ascii=False)
+    (folder / "report" / "candidates.json").write_text(candidates, "utf-8")
     if record.evaluated["status"] == "passed":
         (folder / FOLDER).mkdir()
         write_model_folder(record, run_id, folder / FOLDER)
 
 
 def _artifacts(record: SkillRecord) -> Iterator[tuple[str, Path]]:
-    """Path among the artifacts, and the file."""
+    """Path among the artifacts, and the file, of each artifact that exists."""
     evaluate = record.lineage.evaluate.path
-    wanted: list[tuple[str, Path]] = [(f"pictures/{name}", record.folder / name) for name in _PICTURES]
-    wanted += [("report/page.html", evaluate / "page.html"), (PREDICTIONS, record.folder / "predictions.parquet")]
-    wanted += [("training/policy.json", record.lineage.result("augment").path / "policy.json")]
-    return ((path, source) for path, source in wanted if source.exists())
+    artifacts: list[tuple[str, Path]] = [(f"pictures/{name}", record.folder / name) for name in _PICTURES]
+    artifacts += [("report/page.html", evaluate / "page.html"), (PREDICTIONS, record.folder / "predictions.parquet")]
+    artifacts += [("training/policy.json", record.lineage.result("augment").path / "policy.json")]
+    return ((path, source) for path, source in artifacts if source.exists())

@@ -12,10 +12,11 @@ from coachworks.results import NotDoneError, Result, load, produce
 from coachworks.store import Store, open_store
 from coachworks.tracking import Tracking, open_client, patiently, tracking_of, translated
 from components.register.config import RegisterConfig
-from components.register.head_store import keep_head
+from components.register.head_store import save_head
 from components.register.lineage import Lineage, SkillRecord
-from components.register.registration import standing
-from components.register.registry_state import Observed, ask, peek, settled, unchanged
+from components.register.registration import registration_of
+from components.register.registry_sqlite import read_sqlite
+from components.register.registry_state import RegistryState, is_complete, is_unchanged, read_registry
 from components.register.report import RegisterReport
 
 if TYPE_CHECKING:
@@ -59,33 +60,33 @@ def register(
     if seen is None and context.dry:
         raise NotDoneError("register", "the registry lacks what evaluate found")
     seen = seen or _bring_about(tracking, store, records, config, context)
-    standings = {record.name: standing(record, seen[record.name]) for record in records}
+    registrations = {record.name: registration_of(record, seen[record.name]) for record in records}
     inputs = {
         "evaluate": evaluate,
         "fleet": fleet.name,
         "registry": {
             name: [found.version, found.champion_version, found.head_digest, found.experiment_id, found.run_id]
-            for name, found in standings.items()
+            for name, found in registrations.items()
         },
     }
     return produce(
         store,
         "register",
         inputs,
-        lambda _: RegisterReport(tracking.name, standings),
+        lambda _: RegisterReport(tracking.name, registrations),
         context=context,
         code=code_digest(__name__),
     )
 
 
-def _glance(tracking: Tracking, records: Sequence[SkillRecord], *, ask_server: bool) -> dict[str, Observed] | None:
+def _glance(tracking: Tracking, records: Sequence[SkillRecord], *, ask_server: bool) -> dict[str, RegistryState] | None:
     """What the registry holds, if nothing is left to do; else None. A server is asked only for a dry run."""
     client = open_client(tracking) if ask_server and tracking.database is None else None
     found = {}
     with translated(tracking) if client else nullcontext():
         for record in records:
-            seen = ask(client, record) if client else peek(tracking, record)
-            if seen is None or not settled(record, seen):
+            seen = read_registry(client, record) if client else read_sqlite(tracking, record)
+            if seen is None or not is_complete(record, seen):
                 return None
             found[record.name] = seen
     return found
@@ -93,7 +94,7 @@ def _glance(tracking: Tracking, records: Sequence[SkillRecord], *, ask_server: b
 
 def _bring_about(
     tracking: Tracking, store: Store, records: Sequence[SkillRecord], config: RegisterConfig, context: Context
-) -> dict[str, Observed]:
+) -> dict[str, RegistryState]:
     """Do what is left to do, and return what the registry holds afterwards."""
     client = open_client(tracking, context.progress)
     found = {}
@@ -106,13 +107,13 @@ def _bring_about(
 
 def _settle(
     client: "MlflowClient", tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
-) -> Observed:
+) -> RegistryState:
     """Bring about what one skill lacks; each time it is called it asks first, so it may be called again."""
     with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
-        seen = ask(client, record)
-        if not settled(record, seen):
+        seen = read_registry(client, record)
+        if not is_complete(record, seen):
             _register(client, tracking, store, record, seen, config)
-            seen = ask(client, record)
+            seen = read_registry(client, record)
         return seen
 
 
@@ -121,22 +122,22 @@ def _register(
     tracking: Tracking,
     store: Store,
     record: SkillRecord,
-    seen: Observed,
+    seen: RegistryState,
     config: RegisterConfig,
 ) -> None:
-    from components.register.runs import ensure_experiment, record_run, remove_strays
-    from components.register.versions import ensure_version, judge
+    from components.register.runs import ensure_experiment, record_run, remove_duplicates
+    from components.register.versions import assign_alias, ensure_version
 
     passed = record.evaluated["status"] == "passed"
     if passed:
-        keep_head(store, record)
-    if passed and seen.champion is not None and unchanged(record, seen.champion):
+        save_head(store, record)
+    if passed and seen.champion is not None and is_unchanged(record, seen.champion):
         return
     experiment_id = ensure_experiment(client, tracking, record)
     run_id = seen.run_id or record_run(client, store, experiment_id, record)
     if not passed:
-        remove_strays(client, experiment_id, record, None)
+        remove_duplicates(client, experiment_id, record, None)
         return
     own = ensure_version(client, record, seen, run_id)
-    judge(client, store, record, seen, own, config)
-    remove_strays(client, experiment_id, record, own.run_id)
+    assign_alias(client, store, record, seen, own, config)
+    remove_duplicates(client, experiment_id, record, own.run_id)

@@ -1,13 +1,13 @@
-"""Model versions and their aliases: registered once, judged once, promoted in one call.
+"""Model versions and their aliases: registered once, compared once, promoted in one call.
 
-The order of the calls is the safeguard. Killed between any two of them, the registry is valid, the champion is a
-version that passed its gates, and the next attempt goes on where this one stopped:
+The order of the calls is the safeguard. After a kill between any two of them the registry is valid, the champion is a
+version that passed its gates, and the next attempt continues where this one stopped:
 
-1. the version, with the tags by which it is found again, in one call;
-2. the alias `challenger` on it;
-3. the comparison, as tags, while the old champion is served;
-4. the alias `champion`, in one call, if it won;
-5. the tag `coachworks.judged`: nothing is left to do.
+1. create the version, with the tags by which it is found again, in one call;
+2. set the alias `challenger` on it;
+3. store the comparison as tags, while the old champion keeps its alias;
+4. set the alias `champion` in one call, if it won;
+5. set the tag `coachworks.judged`: the version is complete.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from coachworks.models.comparison import Comparison
 from coachworks.store import Store
 from coachworks.tracking import CHALLENGER, CHAMPION, OvertakenError, patiently
-from coachworks.tracking.registry import Version
+from coachworks.tracking.registry import Version, read_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
 from components.register.champion_answers import champion_answers
@@ -25,15 +25,15 @@ from components.register.comparison import AnsweredPhotos, compare
 from components.register.config import RegisterConfig
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER
-from components.register.registry_state import Observed, list_versions, of_evaluation
+from components.register.registry_state import RegistryState, of_evaluation
 from components.register.runs import log_comparison
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def ensure_version(client: "MlflowClient", record: SkillRecord, seen: Observed, run_id: str) -> Version:
-    """The version of this evaluation; created where there is none."""
+def ensure_version(client: "MlflowClient", record: SkillRecord, state: RegistryState, run_id: str) -> Version:
+    """Return the version of this evaluation, after creating it if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -42,34 +42,44 @@ def ensure_version(client: "MlflowClient", record: SkillRecord, seen: Observed, 
         if err.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     client.update_registered_model(record.model, descriptions.describe_model(record))
-    own = seen.of(record)
-    return own if own is not None and not seen.strays else patiently(client, lambda: _one(client, record, run_id))
+    own = state.version_of(record)
+    if own is not None and not state.duplicates:
+        return own
+    return patiently(client, lambda: _create_version(client, record, run_id))
 
 
-def _one(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
-    """The one version of this evaluation; somebody else, or a request whose reply was lost, may have made it."""
-    if not of_evaluation(list_versions(client, record), record):
+def _create_version(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
+    """Create the version of this evaluation and delete all but one of it.
+
+    It may exist already: from a concurrent registration, or from a request whose reply was lost.
+    """
+    if not _own_versions(client, record):
         client.create_model_version(
             record.model,
             source=f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}",
             run_id=run_id,
             tags={
                 **record.provenance,
-                **record.way_back,
+                **record.pipeline_tags,
                 EVALUATE: record.lineage.evaluate.key,
                 HEAD_DIGEST: record.head_digest,
                 BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
             },
             description=descriptions.describe_version(record, None, "Not yet compared with the champion."),
         )
-    valid, *more = of_evaluation(list_versions(client, record), record)
-    for version in more:
-        _drop(client, record, version)
+    valid, *duplicates = _own_versions(client, record)
+    for version in duplicates:
+        _delete_version(client, record, version)
     return valid
 
 
-def _drop(client: "MlflowClient", record: SkillRecord, version: Version) -> None:
-    """Delete a second version of one evaluation, unless somebody else did."""
+def _own_versions(client: "MlflowClient", record: SkillRecord) -> list[Version]:
+    model = read_model(client, record.model)
+    return of_evaluation(model.versions.values(), record) if model else []
+
+
+def _delete_version(client: "MlflowClient", record: SkillRecord, version: Version) -> None:
+    """Delete a version, unless a concurrent registration did."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -79,25 +89,25 @@ def _drop(client: "MlflowClient", record: SkillRecord, version: Version) -> None
             raise
 
 
-def judge(
+def assign_alias(
     client: "MlflowClient",
     store: Store,
     record: SkillRecord,
-    seen: Observed,
+    state: RegistryState,
     own: Version,
     config: RegisterConfig,
 ) -> None:
-    """Give a version the alias that it deserves.
+    """Compare a version with the champion and give it the alias `champion` or `challenger`.
 
     Args:
         client: MLflow's client.
-        store: Where features and heads are.
+        store: Store of features and heads.
         record: The skill.
-        seen: What the registry held before; its champion is the one to beat.
-        own: The version to judge.
-        config: When a challenger wins.
+        state: State of the registry before; its champion is the one to beat.
+        own: The version to compare.
+        config: Conditions for a challenger to win.
     """
-    champion = seen.champion
+    champion = state.champion
     if champion is None:
         _promote(client, record, own, None, "The first version to pass its gates.", None)
     elif champion.number == own.number:  # killed after the promotion
@@ -120,7 +130,7 @@ def judge(
 
 
 def wins(comparison: Comparison, config: RegisterConfig) -> bool:
-    """Whether a challenger takes over: higher on the same photos, and in enough of the resamples. A tie is no win."""
+    """Return whether a challenger takes over: better on the same photos, and in enough of the resamples."""
     return comparison.difference > 0 and comparison.probability_better >= config.min_probability_better
 
 
@@ -137,7 +147,7 @@ def _compare(
     if not common:
         return None, (
             f"Version {champion.number} stays the champion: it reads another backbone and its recorded answers share "
-            f"no photo with today's test split. Move the alias `{CHAMPION}` in MLflow if this version shall be served."
+            f"no photo with today's test split. Move the alias `{CHAMPION}` to this version in MLflow to prefer it."
         )
     comparison = compare(
         AnsweredPhotos(
@@ -177,20 +187,20 @@ def _promote(
 ) -> None:
     client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
     client.set_model_version_tag(record.model, own.number, REASON, note)
-    served = client.get_registered_model(record.model).aliases.get(CHAMPION)
-    if served is not None and str(served) not in {own.number, beaten and beaten.number}:
+    current = client.get_registered_model(record.model).aliases.get(CHAMPION)
+    if current is not None and str(current) not in {own.number, beaten and beaten.number}:
         raise OvertakenError(
-            f"version {served} of {record.model!r} became the champion while version {own.number} was being judged. "
-            "Run again: it is compared with that one."
+            f"version {current} of {record.model!r} became the champion while version {own.number} was being compared. "
+            "Run again to compare it with the new champion."
         )
     client.set_registered_model_alias(record.model, CHAMPION, own.number)
     _finish(client, record, own, CHAMPION)
 
 
-def _finish(client: "MlflowClient", record: SkillRecord, own: Version, verdict: str) -> None:
-    """Drop the alias `challenger` from a version that became champion, then mark the version as judged."""
-    if verdict == CHAMPION:
+def _finish(client: "MlflowClient", record: SkillRecord, own: Version, alias: str) -> None:
+    """Remove the alias `challenger` from a new champion, then mark the version as complete."""
+    if alias == CHAMPION:
         aliases = client.get_registered_model(record.model).aliases
         if str(aliases.get(CHALLENGER)) == own.number:
             client.delete_registered_model_alias(record.model, CHALLENGER)
-    client.set_model_version_tag(record.model, own.number, JUDGED, verdict)
+    client.set_model_version_tag(record.model, own.number, JUDGED, alias)

@@ -1,4 +1,4 @@
-"""A small chain of results, as the steps before register publish them."""
+"""A small chain of results, as published by the steps before register."""
 
 import json
 import os
@@ -53,9 +53,9 @@ class Chain:
         status: str = "passed",
         skills: Sequence[str] | None = None,
         photos: range = range(PHOTOS),
-        **told: Any,
+        **changes: Any,
     ) -> str:
-        """Key of an evaluation whose heads answer right but for a share `noise` of the features."""
+        """Publish an evaluation whose heads answer right except for a share `noise` of the features; return its key."""
 
         def link(step: str, upstream: dict[str, Any], report: Any, build: Callable[[Path], None] | None = None) -> str:
             def make(folder: Path) -> Any:
@@ -63,7 +63,14 @@ class Chain:
                     build(folder)
                 return report
 
-            inputs = {**upstream, "noise": noise, "seed": seed, "backbone": backbone, "status": status, "told": told}
+            inputs = {
+                **upstream,
+                "noise": noise,
+                "seed": seed,
+                "backbone": backbone,
+                "status": status,
+                "changes": changes,
+            }
             return produce(self.store, step, inputs, make, context=Context(), code="test").key
 
         names = list(skills or self.fleet.spec.skills)
@@ -97,7 +104,7 @@ class Chain:
                 head.save(folder / "head.safetensors")
                 answers = [LABELS[index] for index in head.logits(features).argmax(axis=1)]
                 digest = digest_file(folder / "head.safetensors")
-                report[name] = {**_evaluated(truth, answers, status, digest), **told}
+                report[name] = {**_evaluated(truth, answers, status, digest), **changes}
 
         def evaluate(folder: Path) -> None:
             (folder / "page.html").write_text("<h1>evaluation</h1>")
@@ -122,7 +129,7 @@ class Chain:
 
 
 def features_of(photo_ids: Sequence[str]) -> np.ndarray:
-    """Features that tell the labels apart, float32, shape (N, DIMENSIONS)."""
+    """Features that separate the labels, float32, shape (N, DIMENSIONS)."""
     numbers = {digest_bytes(f"{number}".encode()): number for number in range(10 * PHOTOS)}
     rows = np.zeros((len(photo_ids), DIMENSIONS), np.float32)
     for row, photo_id in zip(rows, photo_ids, strict=True):
@@ -132,7 +139,7 @@ def features_of(photo_ids: Sequence[str]) -> np.ndarray:
 
 
 def _head(noise: float, seed: int, backbone: str) -> Head:
-    """A linear head that the last feature leads astray in a share `noise` of the photos."""
+    """A linear head that the last feature makes wrong on a share `noise` of the photos."""
     weight = np.eye(3, DIMENSIONS, dtype=np.float32)
     weight[:, 3] = [2 * noise, -2 * noise, 0]
     weight[0, 0] += 1e-3 * (seed % 1000)  # other bytes, same answers
@@ -223,7 +230,7 @@ def fleet(store: FolderStore) -> Fleet:
 
 @pytest.fixture
 def chain(store: FolderStore, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Chain:
-    """Fabricates evaluations; no server is named by the environment."""
+    """Fabricates evaluations; the environment names no server."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Chain(store, fleet)
 

@@ -34,7 +34,7 @@ def in_a_child(work: Callable[[], object]) -> int:
 
 
 def killed_at_call(number: int, fleet, evaluate: str) -> bool:
-    """Register in a child that `kill -9`s itself before its n-th call to MLflow; False when it finished before."""
+    """Register in a child that kills itself before its n-th call to MLflow; return False if it finishes earlier."""
 
     def work() -> None:
         from mlflow import MlflowClient
@@ -69,7 +69,7 @@ def fresh(fleet, template) -> None:
 
 
 def look(fleet) -> dict:
-    """What a fresh process sees in the registry."""
+    """State of the registry, read by a fresh process."""
     code = (
         "import sys, json; from coachworks.fleet.model import Fleet; from coachworks.tracking import *\n"
         "client = open_client(tracking_of(Fleet.from_json(sys.argv[1])))\n"
@@ -80,10 +80,10 @@ def look(fleet) -> dict:
         "print(json.dumps({'versions': len(versions), 'aliases': {k: str(v) for k, v in aliases.items()},\n"
         "  'runs': len(runs), 'unfinished': sum(run.info.status != 'FINISHED' for run in runs)}))"
     )
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code, fleet.to_json()], capture_output=True, text=True, check=True
     ).stdout
-    return json.loads(told)
+    return json.loads(output)
 
 
 def aliases_in(fleet) -> dict[str, str]:
@@ -95,7 +95,7 @@ def aliases_in(fleet) -> dict[str, str]:
 
 
 def kill_before(calls, chain, alone, empty_database, template) -> int:
-    """Kill a register that promotes a challenger, before each of `calls`; gives the first call it never made."""
+    """Kill a register that promotes a challenger before each of `calls`; return the first call it does not make."""
     import mlflow  # noqa: F401 — here, so that the children need not
 
     template.mkdir()
@@ -120,7 +120,7 @@ def kill_before(calls, chain, alone, empty_database, template) -> int:
 WHOLE = {"versions": 2, "aliases": {"champion": "2"}, "runs": 8, "unfinished": 0}
 
 
-def test_a_kill_amid_the_runs_or_the_promotion_is_made_good_by_the_next_attempt(chain, alone, empty_database, tmp_path):
+def test_the_next_attempt_completes_one_killed_amid_the_runs_or_the_promotion(chain, alone, empty_database, tmp_path):
     kill_before((12, 30, 53), chain, alone, empty_database, tmp_path / "template")
     assert look(alone) == WHOLE
 
@@ -136,8 +136,8 @@ def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
     key = chain.evaluation()
     code = (
         "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register\n"
-        "found = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
-        "print(found['status'])"
+        "registration = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
+        "print(registration['status'])"
     )
     lanes = [
         subprocess.Popen(
@@ -145,8 +145,8 @@ def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
         )
         for skill in ("view", "light")
     ]
-    told = [lane.communicate(timeout=200) for lane in lanes]
-    assert [(out.decode().strip(), err.decode()) for out, err in told] == [("champion", "")] * 2
+    outputs = [lane.communicate(timeout=200) for lane in lanes]
+    assert [(out.decode().strip(), err.decode()) for out, err in outputs] == [("champion", "")] * 2
     names = {model.name for model in open_client(tracking_of(fleet)).search_registered_models()}
     assert names == {"showroom.view", "showroom.light"}
 

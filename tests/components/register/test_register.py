@@ -1,4 +1,4 @@
-"""What register does to the registry, seen through MLflow's own client."""
+"""Effects of register on the registry, read with MLflow's own client."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from coachworks.context import Context
+from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.tracking import open_client, tracking_of
 from components.register.config import RegisterConfig
 from components.register.step import register
@@ -43,21 +44,21 @@ def versions_of(client):
 
 
 def alias(client, name):
-    found = client.get_registered_model("showroom.view").aliases.get(name)
-    return found and str(found)
+    number = client.get_registered_model("showroom.view").aliases.get(name)
+    return number and str(number)
 
 
 def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fleet, client, store):
     report = register(fleet, chain.evaluation()).report
     assert report["tracking"] == "embedded"
     for skill in fleet.spec.skills:
-        found = report["skills"][skill]
-        assert (found["status"], found["version"], found["champion_version"]) == ("champion", "1", "1")
+        view = report["skills"][skill]
+        assert (view["status"], view["version"], view["champion_version"]) == ("champion", "1", "1")
         version = client.get_model_version_by_alias(f"showroom.{skill}", "champion")
-        assert version.tags["head_digest"] == found["head_digest"]
-        manifest = json.loads(store.read(f"heads/{found['head_digest']}.json"))
+        assert version.tags["head_digest"] == view["head_digest"]
+        manifest = json.loads(store.read(head_manifest_key(view["head_digest"])))
         assert (manifest["skill"], manifest["labels"]) == (skill, ["front", "rear", "side"])
-        assert store.exists(f"heads/{found['head_digest']}.safetensors")
+        assert store.exists(head_key(view["head_digest"]))
 
 
 def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone, client):
@@ -73,7 +74,7 @@ def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone,
     assert run.data.params["gate.minBalancedAccuracy"] == "0.5"
 
 
-def test_a_run_says_from_what_it_was_made(chain, alone, client):
+def test_a_run_records_its_origin(chain, alone, client):
     key = chain.evaluation(skills=["view"])
     register(alone, key, context=Context(run="monday"))
     [run] = runs_of(client, "run")
@@ -81,9 +82,9 @@ def test_a_run_says_from_what_it_was_made(chain, alone, client):
     assert (tags["coachworks.evaluate"], tags["run"], tags["fleet"]) == (key, "monday", "showroom")
     assert tags["backbone_digest"] == "b" * 64
     assert tags["policy"] == "p" * 64
-    [given] = run.inputs.dataset_inputs
+    [dataset_input] = run.inputs.dataset_inputs
     assert len(tags["data"]) == 64
-    assert tags["data"].startswith(given.dataset.digest)
+    assert tags["data"].startswith(dataset_input.dataset.digest)
     assert "Which way does the car face?" in client.get_experiment(run.info.experiment_id).tags["mlflow.note.content"]
 
 
@@ -107,41 +108,41 @@ def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone,
     from coachworks.models.head import load_head
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    found = one(register(alone, chain.evaluation(skills=["view"])))
+    view = one(register(alone, chain.evaluation(skills=["view"])))
     mlflow.set_tracking_uri(tracking_of(alone).uri)
     model = mlflow.pyfunc.load_model("models:/showroom.view@champion")
     features = np.eye(3, 4, dtype=np.float32)
     table = model.predict(features)
-    head = load_head(chain.store.fetch(f"heads/{found['head_digest']}.safetensors"))
+    head = load_head(chain.store.fetch(head_key(view["head_digest"])))
     assert list(table["label"]) == ["front", "rear", "side"]
     assert np.allclose(table.filter(like="probability/"), head.probabilities(features))
 
 
 def test_a_better_challenger_takes_over_and_says_by_how_much(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"]))
-    found = one(register(alone, chain.evaluation(noise=0.0, seed=1, skills=["view"])))
-    assert (found["status"], found["version"], found["champion_version"]) == ("champion", "2", "2")
-    assert found["champion_metric"] == 1.0
-    assert found["challenger_metric"] < 0.8
-    assert "Took over from version 1" in found["reason"]
-    assert "on the same 60 test photos (30 sets)" in found["reason"]
+    view = one(register(alone, chain.evaluation(noise=0.0, seed=1, skills=["view"])))
+    assert (view["status"], view["version"], view["champion_version"]) == ("champion", "2", "2")
+    assert view["champion_metric"] == 1.0
+    assert view["challenger_metric"] < 0.8
+    assert "Took over from version 1" in view["reason"]
+    assert "on the same 60 test photos (30 sets)" in view["reason"]
     assert (alias(client, "champion"), alias(client, "challenger")) == ("2", None)
 
 
-def test_a_worse_challenger_leaves_the_champion_where_it_is(chain, alone, client):
+def test_a_worse_challenger_does_not_replace_the_champion(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
-    found = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
-    assert (found["status"], found["version"], found["champion_version"]) == ("challenger", "2", "1")
-    assert found["challenger_metric"] < found["champion_metric"] == 1.0
-    assert found["head_digest"] == first["head_digest"] != found["candidate_head_digest"]
+    view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
+    assert (view["status"], view["version"], view["champion_version"]) == ("challenger", "2", "1")
+    assert view["challenger_metric"] < view["champion_metric"] == 1.0
+    assert view["head_digest"] == first["head_digest"] != view["candidate_head_digest"]
     assert (alias(client, "champion"), alias(client, "challenger")) == ("1", "2")
 
 
 def test_a_tie_goes_to_the_champion(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"]))
-    found = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
-    assert found["status"] == "challenger"
-    assert found["challenger_metric"] == found["champion_metric"]
+    view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
+    assert view["status"] == "challenger"
+    assert view["challenger_metric"] == view["champion_metric"]
     assert alias(client, "champion") == "1"
 
 
@@ -155,24 +156,24 @@ def test_a_narrow_lead_is_not_enough_unless_the_setting_says_so(chain, alone, cl
 
 def test_a_champion_on_another_backbone_is_judged_by_its_recorded_answers_about_common_photos(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(40)))
-    found = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(10, 60))))
-    assert found["status"] == "champion"
-    assert "on the same 30 test photos" in found["reason"]
+    view = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(10, 60))))
+    assert view["status"] == "champion"
+    assert "on the same 30 test photos" in view["reason"]
 
 
 def test_without_common_photos_a_person_decides(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(30)))
-    found = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(30, 60))))
-    assert found["status"] == "challenger"
-    assert "Move the alias `champion`" in found["reason"]
+    view = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(30, 60))))
+    assert view["status"] == "challenger"
+    assert "Move the alias `champion`" in view["reason"]
 
 
-def test_the_champion_is_asked_afresh_even_when_only_the_registry_has_its_head(chain, alone, client, store):
+def test_the_champion_is_evaluated_again_even_if_only_the_registry_has_its_head(chain, alone, client, store):
     first = one(register(alone, chain.evaluation(noise=0.62, skills=["view"])))
     shutil.rmtree(store.root / "heads")
-    found = one(register(alone, chain.evaluation(seed=1, skills=["view"])))
-    assert found["status"] == "champion"
-    assert store.exists(f"heads/{first['head_digest']}.safetensors")
+    view = one(register(alone, chain.evaluation(seed=1, skills=["view"])))
+    assert view["status"] == "champion"
+    assert store.exists(head_key(first["head_digest"]))
 
 
 def test_the_same_evaluation_is_registered_once(chain, alone, client):
@@ -186,7 +187,7 @@ def test_the_same_evaluation_is_registered_once(chain, alone, client):
     assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
 
 
-def test_nothing_to_do_is_found_out_without_importing_mlflow(chain, alone, client):
+def test_a_complete_registration_is_recognised_without_importing_mlflow(chain, alone, client):
     key = chain.evaluation(skills=["view"])
     register(alone, key)
     code = (
@@ -195,45 +196,45 @@ def test_nothing_to_do_is_found_out_without_importing_mlflow(chain, alone, clien
         "heavy = {'mlflow', 'pandas', 'torch', 'pyarrow', 'sklearn'} & set(sys.modules)\n"
         "print(result.reused, sorted(heavy))"
     )
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code, alone.to_json(), key], capture_output=True, text=True, check=True
     ).stdout
-    assert told.strip() == "True []"
+    assert output.strip() == "True []"
 
 
-def test_the_very_same_head_from_another_evaluation_registers_nothing_new(chain, alone, client):
+def test_the_same_head_from_another_evaluation_registers_nothing(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
-    found = one(register(alone, chain.evaluation(skills=["view"], warnings=["another report, the same head"])))
-    assert (found["status"], found["version"], found["champion_version"]) == ("unchanged", "1", "1")
-    assert found["head_digest"] == first["head_digest"]
+    view = one(register(alone, chain.evaluation(skills=["view"], warnings=["another report, the same head"])))
+    assert (view["status"], view["version"], view["champion_version"]) == ("unchanged", "1", "1")
+    assert view["head_digest"] == first["head_digest"]
     assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
 
 
 def test_a_skill_that_failed_its_gates_is_recorded_but_not_registered(chain, alone, client):
     key = chain.evaluation(skills=["view"], status="failed")
-    found = one(register(alone, key))
-    assert (found["status"], found["version"], found["head_digest"]) == ("not-registered", None, None)
-    assert "minBalancedAccuracy is 1, limit 0.5" in found["reason"]
+    view = one(register(alone, key))
+    assert (view["status"], view["version"], view["head_digest"]) == ("not-registered", None, None)
+    assert "minBalancedAccuracy is 1, limit 0.5" in view["reason"]
     assert versions_of(client) == []
     [run] = runs_of(client, "run")
     assert run.data.tags["gates"] == "failed"
     assert register(alone, key).reused
 
 
-def test_a_dropped_skill_leaves_no_trace_and_keeps_its_reason(chain, alone, client):
-    found = one(register(alone, chain.evaluation(skills=["view"], status="dropped", reason="no test photos")))
-    assert (found["status"], found["reason"]) == ("not-registered", "no test photos")
+def test_a_dropped_skill_is_not_recorded_and_keeps_its_reason(chain, alone, client):
+    view = one(register(alone, chain.evaluation(skills=["view"], status="dropped", reason="no test photos")))
+    assert (view["status"], view["reason"]) == ("not-registered", "no test photos")
     assert client.get_experiment_by_name("showroom/view") is None
 
 
 def test_a_failed_evaluation_names_the_champion_that_is_still_there(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
-    found = one(register(alone, chain.evaluation(seed=1, skills=["view"], status="failed")))
-    assert (found["status"], found["champion_version"]) == ("not-registered", "1")
-    assert found["head_digest"] == first["head_digest"]
+    view = one(register(alone, chain.evaluation(seed=1, skills=["view"], status="failed")))
+    assert (view["status"], view["champion_version"]) == ("not-registered", "1")
+    assert view["head_digest"] == first["head_digest"]
 
 
-def test_a_champion_that_somebody_moved_by_hand_stays_where_they_put_it(chain, alone, client):
+def test_an_alias_that_a_person_moved_stays_where_it_is(chain, alone, client):
     first = one(register(alone, chain.evaluation(noise=0.62, skills=["view"])))
     key = chain.evaluation(seed=1, skills=["view"])
     before = register(alone, key)
@@ -242,7 +243,7 @@ def test_a_champion_that_somebody_moved_by_hand_stays_where_they_put_it(chain, a
     assert after.key != before.key
     assert (one(after)["status"], one(after)["champion_version"]) == ("challenger", "1")
     assert one(after)["head_digest"] == first["head_digest"]
-    assert "made the champion in its place" in one(after)["reason"]
+    assert "version 1 became the champion later" in one(after)["reason"]
 
 
 def test_without_a_champion_the_next_evaluation_provides_one(chain, alone, client):
