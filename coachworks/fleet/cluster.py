@@ -178,7 +178,7 @@ class Cluster(Part):
     certificate_authority: CertificateAuthority | None = Field(None, description="A private authority to trust.")
     cache_salt: Text | None = Field(
         None,
-        description="Part of KFP's cache keys: a new value empties the cache; unset: derived from the store, so that "
+        description="Part of KFP's cache keys: a new value empties it; unset: derived from the store, so that "
         "a new store starts with an empty cache.",
     )
     schedule: Text | None = Field(
