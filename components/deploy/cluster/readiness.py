@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from coachworks.errors import CoachworksError, TransientError
 from coachworks.kubernetes_api.pod_problems import CRASHING, IMAGE_REASONS
 from coachworks.progress import SILENT, Progress
+from coachworks.wording import listed
 from components.deploy.cluster.namespace import INSTANCE, Cluster
 from components.deploy.cluster.state import TEMPLATE, DeploymentState, Json, PodState
 
@@ -120,9 +121,7 @@ def _desired_pods(cluster: Cluster, deployments: Sequence[str]) -> int | None:
 
 def _short_names(release: str, deployments: Sequence[str]) -> str:
     """Return the names of the first few Deployments without the release's prefix."""
-    short = [name.removeprefix(f"{release}-") for name in deployments]
-    most = 3
-    return ", ".join(short[:most]) + (f" and {len(short) - most} more" if len(short) > most else "")
+    return listed((name.removeprefix(f"{release}-") for name in deployments), most=3)
 
 
 class _Rollouts:
