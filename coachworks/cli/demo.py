@@ -1,4 +1,4 @@
-"""`coachworks demo`: the whole way on photos that it draws itself."""
+"""`coachworks demo`: every stage, on photos that it draws itself."""
 
 import shutil
 import sys
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from coachworks.cli.showroom.showroom import Showroom
 
 
-@click.command(short_help="Draw a showroom, train its five skills, serve them, ask about photos.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("showroom"))
 @click.option(
-    "--cars", default=84, show_default=True, type=click.IntRange(min=40), help="Cars to draw, ten photos each."
+    "--cars",
+    default=84,
+    show_default=True,
+    type=click.IntRange(min=40),
+    help="Cars to draw, ten photos each.",
 )
-@click.option("--seed", default=0, show_default=True, help="Another seed draws other cars.")
+@click.option("--seed", default=0, show_default=True, help="Seed; another one draws other cars.")
 def demo(folder: Path, cars: int, seed: int) -> None:
-    """Draw a showroom of cars into FOLDER (./showroom unless told), train its five skills, serve them, ask.
+    """Draw photos of cars into FOLDER, train five skills on them, serve them, and classify three more photos.
 
-    The folder is yours to play with afterwards: change a label in photos.csv and run again.
+    FOLDER is ./showroom by default. It stays for experiments: change a label in photos.csv and run again.
 
     \b
     Examples:
@@ -43,12 +47,12 @@ def demo(folder: Path, cars: int, seed: int) -> None:
     summary = run_fleet(read_fleet(showroom.fleet), console)
     show(summary, console)
     if "bento" not in summary.paths:
-        console.print("There is nothing to serve: the lines above say why.")
+        console.print("No model passed, so there is nothing to serve: see the reasons above.")
         sys.exit(1)
-    _title(console, "3  Served, and asked about three photos that it has not seen")
+    _title(console, "3  Served, and asked about three new photos")
     _ask_a_server(showroom, console)
     _title(console, "4  Where to look")
-    _say_where_to_look(folder, summary.paths, console)
+    _show_places(folder, summary.paths, console)
     sys.exit(0 if summary.passed else 1)
 
 
@@ -66,7 +70,7 @@ def _draw(folder: Path, cars: int, seed: int, console: "Console") -> "Showroom":
     if showroom.drawn:
         console.print(f"{showroom.photos} photos of {showroom.sets} cars in {folder}, with a table and a fleet file.")
     else:
-        console.print(f"{folder} holds a showroom already and is used as it is.")
+        console.print(f"{folder} holds a showroom already; it is used unchanged.")
     return showroom
 
 
@@ -100,7 +104,8 @@ def _ask_a_server(showroom: "Showroom", console: "Console") -> None:
     console.print(table)
 
 
-def _say_where_to_look(folder: Path, paths: Mapping[str, str], console: "Console") -> None:
+def _show_places(folder: Path, paths: Mapping[str, str], console: "Console") -> None:
+    from coachworks.cli.console import say
     from coachworks.cli.table import short_path
 
     places = {name: short_path(path) for name, path in paths.items()}
@@ -108,14 +113,14 @@ def _say_where_to_look(folder: Path, paths: Mapping[str, str], console: "Console
     command = "coachworks" if shutil.which("coachworks") else short_path(sys.argv[0])
     lines = {
         "Documents for the client": places["document"],
-        "What was checked": places["validation"],
-        "What augmentation does": places["contact_sheet"],
-        "How good the models are": places["evaluation"],
-        "The photos asked about": folder / "unseen",
-        "Comparing models": f"{command} mlflow -f {file}",
-        "Serving them": f"{command} serve -f {file}",
-        "Asking them": f"{command} predict -f {file} PHOTO…",
-        "Playing with it": f"change a label in {folder / 'photos.csv'}, then: {command} run -f {file}",
+        "Checks of the data": places["validation"],
+        "Augmented photos": places["contact_sheet"],
+        "Quality of the models": places["evaluation"],
+        "The three photos": folder / "unseen",
+        "Compare models": f"{command} mlflow -f {file}",
+        "Serve them": f"{command} serve -f {file}",
+        "Use them": f"{command} predict -f {file} PHOTO…",
+        "Experiment": f"change a label in {folder / 'photos.csv'}, then: {command} run -f {file}",
     }
     for title, place in lines.items():
-        console.print(f"{title:<26}{place}", highlight=False, soft_wrap=True)
+        say(console, f"{title:<26}{place}")

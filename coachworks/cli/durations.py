@@ -1,4 +1,4 @@
-"""Spans of time as people type them."""
+"""Durations as people type them: `7d`, `12h`."""
 
 import re
 from datetime import timedelta
@@ -15,10 +15,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The span of time that `value` says."""
+        """Return the duration that was typed."""
         if isinstance(value, timedelta):
             return value
-        told = re.fullmatch(r"(\d{1,5})\s*([smhdw])", str(value).strip().lower())
-        if told is None:
+        match = re.fullmatch(r"(\d{1,5})\s*([smhdw])", str(value).strip().lower())
+        if match is None:
             self.fail(f"must be a number with a unit, as 7d, 12h, 30m or 2w; got {value!r}", param, ctx)
-        return timedelta(**{_UNITS[told.group(2)]: int(told.group(1))})
+        return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})

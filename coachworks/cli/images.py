@@ -1,4 +1,4 @@
-"""`coachworks images`: what the container images are called, and the commands that build, push and load them."""
+"""`coachworks images`: names of the container images, and the commands that build, push and load them."""
 
 import json
 import shlex
@@ -14,21 +14,23 @@ from components.container_images import TARGETS, tag, write_context
 _CONTEXT = "images-context"  # the folder that the printed commands use where there is no checkout
 
 
-@click.command(short_help="Name the container images and print the commands that build them.")
+@click.command()
 @json_option
 @click.option("--tag", "target", type=click.Choice(list(TARGETS)), help="Print only the name of this image.")
-@click.option("--registry", metavar="PREFIX", default="", help="What the names begin with, such as ghcr.io/acme.")
+@click.option(
+    "--registry", metavar="PREFIX", default="", help="Registry and path before the names, such as ghcr.io/acme."
+)
 @click.option(
     "--context",
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Write what the images are built from to this new folder: for installations that are no checkout.",
+    help="Write the build context to this new folder, for installations without a checkout.",
 )
 def images(target: str | None, registry: str, folder: Path | None, as_json: bool) -> None:
     """Print the images' names and the commands that build, push and load them.
 
-    A name ends with a digest of what goes into the image, so equal names are equal images.
+    The tag ends with a digest of the image's input files, so equal names mean equal images.
 
     \b
     Examples:
@@ -39,7 +41,7 @@ def images(target: str | None, registry: str, folder: Path | None, as_json: bool
     """  # noqa: D301 — \b is click's mark
     if folder is not None:
         write_context(folder)
-        click.echo(f"Wrote what the images are built from to {folder}.", err=True)
+        click.echo(f"Wrote the build context to {folder}.", err=True)
     if target is not None:
         click.echo(tag(target, registry=registry))
         return
@@ -57,7 +59,7 @@ def images(target: str | None, registry: str, folder: Path | None, as_json: bool
 
 
 def _context(folder: Path | None) -> str:
-    """The build context, as it is written in a command."""
+    """Return the build context, quoted for a shell command."""
     root = checkout()
     if folder is not None or root is None:
         return shlex.quote(str(folder or _CONTEXT))
@@ -87,9 +89,7 @@ def _show(names: dict[str, str], registry: str, context: str, *, written: bool) 
         click.echo(f"{name:<8}  {image:<{width}}  {TARGETS[name]}")
     click.echo()
     if checkout() is None and not written:
-        _commands(
-            f"First write what they are built from, to ./{_CONTEXT}:", [f"coachworks images --context {_CONTEXT}"]
-        )
+        _commands(f"First write the build context to ./{_CONTEXT}:", [f"coachworks images --context {_CONTEXT}"])
     _commands("Build with docker:", [_docker(name, image, context) for name, image in names.items()])
     _commands("Or with buildah:", [_buildah(name, image, context) for name, image in names.items()])
     if registry:

@@ -1,4 +1,4 @@
-"""The `coachworks` command: its sub-commands are imported only when they are called."""
+"""The `coachworks` command. Each sub-command is imported only when it is called."""
 
 import importlib
 import sys
@@ -9,99 +9,85 @@ import click
 from coachworks import __version__
 from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.settings import apply_quiet_settings
+from coachworks.steps import CHAIN
+from coachworks.wording import did_you_mean
 
-# section -> command -> (where it lives, one line of help)
-SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+# Section -> command -> its line in `coachworks --help`, "" where the command is a step, whose declaration has the line.
+# A command is the function of its name in the module `coachworks.cli.<name>`.
+SECTIONS = {
     "Begin": {
-        "demo": ("coachworks.cli.demo:demo", "Draw a showroom, train its five skills, serve them, ask about photos."),
-        "init": ("coachworks.cli.init:init", "Write a commented fleet.yaml from a folder of photos."),
-        "check": ("coachworks.cli.check:check", "Check the fleet file: all errors at once, each with its line."),
+        "demo": "Draw a showroom, train its five skills, serve them, ask about photos.",
+        "init": "Write a commented fleet.yaml for a folder of photos.",
+        "check": "Check the fleet file: all errors at once, each with its line.",
     },
     "Run": {
-        "run": ("coachworks.cli.run:run", "Run the whole pipeline on this machine."),
-        "status": ("coachworks.cli.status:status", "Show how the latest run went, skill by skill."),
-        "mlflow": ("coachworks.cli.mlflow:mlflow", "Open MLflow on the fleet's tracking store."),
+        "run": "Run the whole pipeline on this machine.",
+        "status": "Show how the latest run went, skill by skill.",
+        "mlflow": "Open MLflow on the fleet's tracking store.",
     },
     "Cluster": {
-        "submit": ("coachworks.cli.submit:submit", "Run the whole pipeline on Kubeflow Pipelines."),
-        "runs": ("coachworks.cli.runs:runs", "List the fleet's runs on the cluster."),
-        "cancel": ("coachworks.cli.runs:cancel", "Cancel a run on the cluster, or remove a schedule."),
-        "images": ("coachworks.cli.images:images", "Name the container images and print the commands that build them."),
-        "doctor": (
-            "coachworks.cli.doctor:doctor",
-            "Check from here and from a pod what a run on the cluster needs.",
-        ),
+        "submit": "Run the whole pipeline on Kubeflow Pipelines.",
+        "runs": "List the fleet's runs on the cluster.",
+        "cancel": "Cancel a run on the cluster, or remove a schedule.",
+        "images": "Print the names of the container images and the commands that build them.",
+        "doctor": "Check from here and from a pod what a run on the cluster needs.",
     },
     "Deploy": {
-        "deploy": (
-            "coachworks.cli.deploy:deploy",
-            "Deploy the champions to Kubernetes: canary, bake, promotion, or back by itself.",
-        ),
-        "rollback": ("coachworks.cli.deploy:rollback", "Deploy again what was deployed before."),
-        "approve": ("coachworks.cli.approve:approve", "Approve a version of a critical skill for deployment."),
-        "prune": ("coachworks.cli.prune:prune", "Remove models that nothing names any more from the store."),
+        "deploy": "",
+        "rollback": "Deploy again what was deployed before.",
+        "approve": "Approve a version of a critical skill for deployment.",
+        "prune": "Remove unused models from the store.",
     },
     "Answer": {
-        "predict": ("coachworks.cli.predict:predict", "Answer about photos, with the packaged models or a server."),
-        "serve": ("coachworks.cli.serve:serve", "Serve the packaged models over HTTP."),
-    },
-    "Single steps": {
-        "ingest": ("coachworks.cli.steps:ingest", "Take the sources' photos and tables into the store."),
-        "split": ("coachworks.cli.steps:split", "Divide the sets into train, validation and test."),
-        "validate": (
-            "coachworks.cli.steps:validate",
-            "Judge the photos and labels: which skills may train, and what is missing.",
-        ),
-        "augment": ("coachworks.cli.steps:augment", "Choose the augmentation policy and show what it does."),
-        "embed": ("coachworks.cli.steps:embed", "Compute the backbone's features of photos and views."),
-        "train": (
-            "coachworks.cli.steps:train",
-            "Train the candidates of every skill on the features and pick a winner.",
-        ),
-        "evaluate": (
-            "coachworks.cli.steps:evaluate",
-            "Judge the winner of every skill on the test photos that nothing has seen.",
-        ),
-        "register": ("coachworks.cli.steps:register", "Register in MLflow what passed its gates."),
-        "package": ("coachworks.cli.steps:package", "Package the champions into one bento."),
-        "document": (
-            "coachworks.cli.steps:document",
-            "Write one page per skill and one for the fleet: HTML, PDF and LaTeX.",
-        ),
+        "predict": "Classify photos with the packaged models or a server.",
+        "serve": "Serve the packaged models over HTTP.",
     },
 }
-COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+_STEPS = "Single steps"  # those without a section above
+_MODULES = {"cancel": "runs", "rollback": "deploy"}  # commands that share the module of another
+_LINES = {name: line for commands in SECTIONS.values() for name, line in commands.items()}
+
+
+def sections() -> dict[str, dict[str, str]]:
+    """Return the commands by section, each with its line of help."""
+    import components
+    from coachworks.steps import discover
+
+    steps = {step.name: step.summary for step in discover(components)}
+    named = {
+        section: {name: line or steps[name] for name, line in commands.items()}
+        for section, commands in SECTIONS.items()
+    }
+    return {**named, _STEPS: {name: summary for name, summary in steps.items() if name not in _LINES}}
 
 
 class _Fleet(click.Group):
-    """A group that knows its commands by name and imports one when it is called."""
+    """A group that imports a command when it is called, so that `coachworks --help` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*_LINES, *(step for step in CHAIN if step not in _LINES)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.list_commands(ctx):
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)  # noqa: S101 — a slip in the table above, not a user's
+        module = _MODULES.get(cmd_name, cmd_name) if cmd_name in _LINES else "steps"
+        command = getattr(importlib.import_module(f"coachworks.cli.{module}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 — a slip in the tables above, not a user's
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean `{close[0]}`?" if close else " `coachworks --help` lists the commands."
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], known) or " `coachworks --help` lists the commands."
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for section, commands in SECTIONS.items():
+        for section, commands in sections().items():
             with formatter.section(section):
-                formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()])
+                formatter.write_dl(list(commands.items()))
 
 
 @click.command(cls=_Fleet, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -111,15 +97,15 @@ def cli() -> None:
 
     \b
     Examples:
-      coachworks demo                 see the whole way on photos it draws itself
-      coachworks init ./photos        write fleet.yaml for your own
-      coachworks run                  from photos to packaged, documented models
-      coachworks predict car.jpg      ask them
+      coachworks demo                 try everything on photos that it draws itself
+      coachworks init ./photos        write fleet.yaml for your own photos
+      coachworks run                  train, package and document the models
+      coachworks predict car.jpg      classify a photo with them
     """  # noqa: D301 — \b is click's mark for "keep these lines"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; an error that coachworks raises on purpose is one message and an exit status."""
+    """Run the command line; an error of coachworks becomes one message and an exit status, without a traceback."""
     apply_quiet_settings()
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="coachworks")

@@ -1,4 +1,4 @@
-"""`coachworks mlflow`: MLflow's pages on this fleet's tracking store."""
+"""`coachworks mlflow`: the MLflow UI on this fleet's tracking store."""
 
 import json
 import sys
@@ -33,14 +33,14 @@ _START_S = 120.0  # a loaded laptop needs half a minute
 _STOP_S = 10.0
 
 
-@click.command("mlflow", short_help="Open MLflow on the fleet's tracking store.")
+@click.command("mlflow")
 @fleet_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5000, show_default=True, help="Port; where it is taken, a free one is chosen.")
+@click.option("--port", default=5000, show_default=True, help="Port to listen on; if it is taken, a free one.")
 def mlflow(file: Path, host: str, port: int) -> None:
     """Open MLflow on the fleet's tracking store: compare candidates, runs and versions in a browser.
 
-    Ctrl-C stops it. Where the fleet records to a server, its address is printed and nothing is started.
+    Ctrl-C stops it. If the fleet uses an MLflow server, prints its address and starts nothing.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def mlflow(file: Path, host: str, port: int) -> None:
         return
     if not tracking.database.exists():
         click.echo("Nothing is recorded yet: `coachworks run` fills these pages.", err=True)
-        open_client(tracking)  # creates the tables while nobody else can
+        open_client(tracking)  # creates the tables before the server does
     chosen = free_port(host, port)
     if chosen != port:
         click.echo(f"Port {port} is taken; using {chosen}.", err=True)
@@ -68,7 +68,7 @@ def mlflow(file: Path, host: str, port: int) -> None:
     except KeyboardInterrupt:
         click.echo("MLflow is stopped.", err=True)
         return
-    raise CoachworksError(f"MLflow ended by itself (exit status {status}); its log is {_log_of(tracking)}")
+    raise CoachworksError(f"MLflow ended unexpectedly (exit status {status}); its log is {_log_of(tracking)}")
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _log_of(tracking: "Tracking") -> Path:
 
 
 def _show_pages(fleet: "Fleet", address: str) -> None:
-    """Print the address, and the pages worth a look."""
+    """Print the address, and those of the pages of each skill."""
     from coachworks.tracking import experiment_page, model_page
 
     click.echo(f"MLflow is ready: {address}   (Ctrl-C stops it)")
@@ -127,14 +127,14 @@ def _show_pages(fleet: "Fleet", address: str) -> None:
 
 
 def _experiments(fleet: "Fleet", address: str) -> dict[str, str]:
-    """Skill -> id of its experiment, as the server lists them."""
-    question = {"max_results": 1000, "filter": f"name LIKE '{fleet.name}/%'"}
+    """Return the id of each skill's experiment, as the server lists them."""
+    query = {"max_results": 1000, "filter": f"name LIKE '{fleet.name}/%'"}
     request = urllib.request.Request(  # noqa: S310 — an address we made
         f"{address}/api/2.0/mlflow/experiments/search",
-        data=json.dumps(question).encode(),
+        data=json.dumps(query).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 — an address we made
-        found = json.load(response).get("experiments", [])
-    ids = {entry["name"].partition("/")[2]: entry["experiment_id"] for entry in found}
+        experiments = json.load(response).get("experiments", [])
+    ids = {entry["name"].partition("/")[2]: entry["experiment_id"] for entry in experiments}
     return {skill: ids[skill] for skill in fleet.spec.skills if skill in ids}

@@ -9,7 +9,7 @@ from coachworks.store import Store, open_store
 
 
 def latest_package(file: Path) -> tuple[Store, Result]:
-    """The store of the fleet that `file` describes, and the latest result of package in it.
+    """Return the store of the fleet that `file` describes, and the latest result of package in it.
 
     Raises:
         NotFoundError: nothing is packaged, or no skill has a champion.

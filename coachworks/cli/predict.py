@@ -1,4 +1,4 @@
-"""`coachworks predict`: answers about photos, from the packaged models or from a server."""
+"""`coachworks predict`: classify photos with the packaged models, or by a server."""
 
 import json
 import sys
@@ -17,28 +17,26 @@ if TYPE_CHECKING:
 
     from serving.answer_format import Answer, ErrorBody
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-
 
 @dataclass(frozen=True)
-class _Said:
-    """What came of one photo: answers, or why there are none."""
+class _Outcome:
+    """Answers of one photo, or the reason why there are none."""
 
     file: Path
     answers: "dict[str, Answer] | None" = None
     error: "ErrorBody | None" = None
 
 
-@click.command(short_help="Answer about photos, with the packaged models or a server.")
+@click.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO…")
 @fleet_option
 @json_option
-@click.option("--url", help="Ask the server at this address rather than the packaged models.")
-@click.option("--skill", "skills", multiple=True, help="Only this skill; may be repeated.")
+@click.option("--url", help="Ask the server at this address instead.")
+@click.option("--skill", "skills", multiple=True, help="Only this skill; may be repeated.  [default: all]")
 def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None, skills: tuple[str, ...]) -> None:
-    """Answer about photos, from the packaged models without a server. A folder stands for all photos in it.
+    """Classify photos with the packaged models, in this process. A folder means all photos in it.
 
-    Photos that cannot be used are listed with the reason, and the exit status is then 1.
+    Photos that cannot be used are listed with the reason; the exit status is then 1.
 
     \b
     Examples:
@@ -48,50 +46,53 @@ def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
+    from coachworks.cli.console import say
+
     files, empty = _expand(photos)
     ask = _from_server(url, skills) if url else _from_package(file, skills)
     refused = 0
     documents = []
     console, problems = Console(), Console(stderr=True)
-    for said in [*ask(files), *empty]:
-        refused += said.error is not None
+    for outcome in [*ask(files), *empty]:
+        refused += outcome.error is not None
         if as_json:
-            documents.append(_document(said))
-        elif said.answers is not None:
-            _show(said.file, said.answers, console)
-        elif said.error is not None:
-            said_so = f"{said.file}: {said.error.message.rstrip('.')}. {said.error.way_out}"
-            problems.print(said_so, style="red", markup=False, highlight=False, soft_wrap=True)
+            documents.append(_document(outcome))
+        elif outcome.answers is not None:
+            _show(outcome.file, outcome.answers, console)
+        elif outcome.error is not None:
+            reason = f"{outcome.error.message.rstrip('.')}. {outcome.error.way_out}"
+            say(problems, f"{outcome.file}: {reason}", style="red", markup=False)
     if as_json:
         click.echo(json.dumps({"photos": documents}, ensure_ascii=False))
     if refused:
-        problems.print(f"{refused} of {len(files) + len(empty)} could not be answered.", highlight=False)
+        say(problems, f"{refused} of {len(files) + len(empty)} could not be answered.")
         sys.exit(1)
 
 
-def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Said]]:
-    """The files that `paths` stand for, and the folders that stand for none."""
+def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Outcome]]:
+    """Return the files that `paths` name, and an outcome for each folder without photos."""
+    from coachworks.photos import SUFFIXES
     from serving.answer_format import ErrorBody
 
     files: list[Path] = []
-    empty: list[_Said] = []
+    empty: list[_Outcome] = []
     for path in paths:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
-        files += found
-        if not found:
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        files += inside
+        if not inside:
             error = ErrorBody(
                 code="no-photos",
                 message="the folder has no photos",
-                way_out=f"Photos end in {', '.join(sorted(_SUFFIXES))}.",
+                way_out=f"Photos end in {', '.join(sorted(SUFFIXES))}.",
             )
-            empty.append(_Said(path, error=error))
+            empty.append(_Outcome(path, error=error))
     return files, empty
 
 
-def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
+def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
     from serving.errors import UnknownSkillError, refusal_for_photo
@@ -105,69 +106,69 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
         raise InvalidConfigError(str(err)) from err
     predictor = Predictor(bundle)
 
-    def ask(files: Sequence[Path]) -> Iterator[_Said]:
+    def ask(files: Sequence[Path]) -> Iterator[_Outcome]:
         for start in range(0, len(files), PHOTOS_PER_PASS):
             block = files[start : start + PHOTOS_PER_PASS]
-            said: dict[Path, _Said] = {}
+            outcomes: dict[Path, _Outcome] = {}
             queries: dict[Path, Query] = {}
             for path in block:
                 data = _read(path)
-                if isinstance(data, _Said):
-                    said[path] = data
+                if isinstance(data, _Outcome):
+                    outcomes[path] = data
                     continue
                 try:
                     queries[path] = Query(predictor.prepare(data), names)
                 except PhotoError as err:
-                    said[path] = _Said(path, error=refusal_for_photo(err).document().error)
+                    outcomes[path] = _Outcome(path, error=refusal_for_photo(err).document().error)
             if queries:
                 answers = predictor.answer_queries(list(queries.values()))
-                said |= {path: _Said(path, answer) for path, answer in zip(queries, answers, strict=True)}
-            yield from (said[path] for path in block)
+                outcomes |= {path: _Outcome(path, answer) for path, answer in zip(queries, answers, strict=True)}
+            yield from (outcomes[path] for path in block)
 
     return ask
 
 
-def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Said]]:
+def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from serving.answer_format import Prediction
     from serving.client import Client
     from serving.errors import Code
 
     client = Client(url)
 
-    def ask(files: Sequence[Path]) -> Iterator[_Said]:
+    def ask(files: Sequence[Path]) -> Iterator[_Outcome]:
         for path in files:
             data = _read(path)
-            if isinstance(data, _Said):
+            if isinstance(data, _Outcome):
                 yield data
                 continue
             reply = client.predict(data, skills)
             if isinstance(reply, Prediction):
-                yield _Said(path, reply.answers)
+                yield _Outcome(path, reply.answers)
             elif reply.code == Code.UNKNOWN_SKILL:
                 raise InvalidConfigError(reply.message)
             else:
-                yield _Said(path, error=reply)
+                yield _Outcome(path, error=reply)
 
     return ask
 
 
-def _read(path: Path) -> bytes | _Said:
+def _read(path: Path) -> bytes | _Outcome:
     from serving.answer_format import ErrorBody
 
     try:
         return path.read_bytes()
     except OSError as err:
         reason = "there is no such file" if isinstance(err, FileNotFoundError) else f"it cannot be read: {err.strerror}"
-        return _Said(path, error=ErrorBody(code="unreadable", message=reason, way_out="Name a photo or a folder."))
+        return _Outcome(path, error=ErrorBody(code="unreadable", message=reason, way_out="Name a photo or a folder."))
 
 
-def _document(said: _Said) -> dict[str, object]:
+def _document(outcome: _Outcome) -> dict[str, object]:
     return {
-        "file": str(said.file),
+        "file": str(outcome.file),
         "answers": None
-        if said.answers is None
-        else {skill: answer.model_dump(exclude_none=True) for skill, answer in said.answers.items()},
-        "error": said.error.model_dump() if said.error else None,
+        if outcome.answers is None
+        else {skill: answer.model_dump(exclude_none=True) for skill, answer in outcome.answers.items()},
+        "error": outcome.error.model_dump() if outcome.error else None,
     }
 
 

@@ -12,6 +12,7 @@ import click
 
 from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import CHAIN
+from coachworks.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,17 +22,22 @@ if TYPE_CHECKING:
     from pipelines.summary import Summary
 
 
-@click.command(short_help="Run the whole pipeline on this machine.")
+@click.command()
 @fleet_option
-@click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.")
-@click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Do this step and all after it afresh.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.  [default: all]")
+@click.option(
+    "--from",
+    "from_step",
+    type=click.Choice(list(CHAIN)),
+    help="Run this step and all later ones again, even if nothing has changed.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would run, and run nothing.")
 @json_option
 def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool, as_json: bool) -> None:
     """Run the whole pipeline: from the sources to registered, packaged and documented skills.
 
-    What is there already is reused: an interrupted run continues where it was, and a run with nothing changed
-    ends in seconds. The exit status is 0 only when every skill passed.
+    Existing results are reused: an interrupted run continues where it stopped, and a run without changes ends in
+    seconds. The exit status is 0 only if every skill passed.
 
     \b
     Examples:
@@ -64,13 +70,14 @@ def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool,
 def run_fleet(
     fleet: "Fleet", console: "Console", *, only: list[str] | None = None, refresh: list[str] | None = None
 ) -> "Summary":
-    """Run the pipeline on this machine, showing how it goes; Ctrl-C stops it, and the next run continues.
+    """Run the pipeline on this machine and show its progress; Ctrl-C stops it, and the next run continues.
 
     Raises:
-        CoachworksError: another run is under way on this store.
+        CoachworksError: another run is in progress on this store.
     """
     from filelock import Timeout
 
+    from coachworks.cli.console import say
     from coachworks.cli.follow import follow
     from coachworks.errors import CoachworksError
     from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, read_progress, start_run
@@ -84,10 +91,10 @@ def run_fleet(
         run_lock(store).acquire().lock.release()
     except Timeout as err:
         raise CoachworksError(
-            f"another run is under way on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
+            f"another run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
         ) from err
     record = start_run(store, fleet.to_json(), fleet.lanes(only), refresh or [])
-    console.print(f"Fleet [bold]{fleet.name}[/bold], run {record.id}", highlight=False)
+    say(console, f"Fleet [bold]{fleet.name}[/bold], run {record.id}")
     process = spawn(store, record)
     try:
         follow(lambda: read_progress(store, record.id), lambda: process.poll() is None, console, every_s=every_s)
@@ -96,7 +103,7 @@ def run_fleet(
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         load_run(store, record.id).ended(store, INTERRUPTED)
-        console.print("\nInterrupted. Nothing is lost: `coachworks run` continues where it was.")
+        console.print("\nInterrupted. Nothing is lost: `coachworks run` continues where it stopped.")
         sys.exit(130)
     record = load_run(store, record.id)
     if record.state in {RUNNING, INTERRUPTED}:
@@ -105,22 +112,23 @@ def run_fleet(
 
 
 def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "Standing | None" = None) -> None:
-    """Show the table, and that of the release where there is one; the exit status says whether every skill passed."""
+    """Show the table of skills, and that of the release if there is one; exit with 1 if a skill did not pass."""
     from rich.console import Console
 
+    from coachworks.cli.console import say
     from coachworks.cli.release_table import show_standing
     from coachworks.cli.table import show, show_errors
     from coachworks.results import jsonable
 
     if as_json:
-        told = jsonable(summary) | ({"release": jsonable(release)} if release else {})
-        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        document = jsonable(summary) | ({"release": jsonable(release)} if release else {})
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
         show_errors(summary, console)
     else:
         show(summary, Console())
         if release is not None:
             show_standing(release, Console())
     if summary.unchanged:
-        console.print(f"Nothing has changed: every result was there ({summary.seconds:.1f} s).", highlight=False)
+        say(console, f"Nothing has changed: all results were reused ({duration(summary.seconds)}).")
     if not summary.passed:
         sys.exit(1)

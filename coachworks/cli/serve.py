@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _LAST_LINES = 15
 
 
-@click.command(short_help="Serve the packaged models over HTTP.")
+@click.command()
 @fleet_option
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 means all.")
 def serve(file: Path, port: int, host: str) -> None:
     """Serve the latest package of the fleet with BentoML, until Ctrl-C.
 
-    Every request leaves a line of JSON on standard output; everything else goes to standard error.
+    Writes one line of JSON per request to standard output, and everything else to standard error.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def serve(file: Path, port: int, host: str) -> None:
         with sigterm_as_interrupt(), ExitStack() as stack:
             with console.status("Starting the server"):
                 server = stack.enter_context(bento_server(bento, host=host, port=port))
-            _say(console, server.url, result)
+            _show_address(console, server.url, result)
             status = server.process.wait()
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -56,12 +56,12 @@ def serve(file: Path, port: int, host: str) -> None:
 
 @contextmanager
 def serving(file: Path) -> Iterator[str]:
-    """The latest package of the fleet that `file` describes, served on a free port: the server's address.
+    """Serve the latest package of the fleet that `file` describes on a free port; gives the address.
 
-    What the server says is kept out of sight, unless it does not start.
+    The output of the server is shown only if it does not start.
 
     Raises:
-        ServerError: the server did not start; the message ends with what it said.
+        ServerError: the server did not start; the message ends with its last lines of output.
     """
     import tempfile
 
@@ -83,7 +83,9 @@ def _package(file: Path) -> "tuple[Store, Result]":
     from serving.bundle import load_bundle
 
     store, result = latest_package(file)
-    load_bundle(store.fetch(_bento_key(result, file)) / "src" / "bundle")  # damage is reported here, in one sentence
+    load_bundle(
+        store.fetch(_bento_key(result, file)) / "src" / "bundle"
+    )  # reports damaged files before a server starts
     return store, result
 
 
@@ -99,15 +101,15 @@ def _bento_key(result: "Result", file: Path) -> str:
     return path
 
 
-def _say(console: "Console", url: str, result: "Result") -> None:
+def _show_address(console: "Console", url: str, result: "Result") -> None:
+    from coachworks.cli.console import say
+
     skills = result.report["skills"]
-    console.print(f"[bold]{result.report['bento']}[/bold] answers at [bold]{url}[/bold]. Ctrl-C stops it.")
+    say(console, f"[bold]{result.report['bento']}[/bold] answers at [bold]{url}[/bold]. Ctrl-C stops it.")
     for skill, entry in skills.items():
-        console.print(f"  {skill:<24} version {entry['version']}, {entry['kind']}", highlight=False)
-    console.print("Ask it:")
-    console.print(f"  coachworks predict --url {url} PHOTO…", highlight=False, soft_wrap=True)
-    console.print(f"  curl -F photo=@photo.jpg {url}/v1/predict", highlight=False, soft_wrap=True)
-    console.print(
-        f"  curl -F photo=@photo.jpg '{url}/v1/predict?skills={next(iter(skills))}'", highlight=False, soft_wrap=True
-    )
-    console.print(f"  {url}/openapi.json describes it, {url}/metrics counts.", highlight=False, soft_wrap=True)
+        say(console, f"  {skill:<24} version {entry['version']}, {entry['kind']}")
+    console.print("Try it:")
+    say(console, f"  coachworks predict --url {url} PHOTO…")
+    say(console, f"  curl -F photo=@photo.jpg {url}/v1/predict")
+    say(console, f"  curl -F photo=@photo.jpg '{url}/v1/predict?skills={next(iter(skills))}'")
+    say(console, f"  {url}/openapi.json describes the API, {url}/metrics holds the metrics.")

@@ -1,4 +1,4 @@
-"""The command face of every step, made from its declaration: `coachworks embed --batch-size 16`."""
+"""The command of every step, generated from its declaration: `coachworks embed --batch-size 16`."""
 
 import dataclasses
 import inspect
@@ -13,10 +13,11 @@ import click
 import components
 from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import Step, discover
+from coachworks.wording import duration
 
 _HELP = """{step.summary}
 
-Runs this step alone, from the latest result of the step before it; `coachworks run` runs them all.
+Runs this step alone, on the latest result of the step before it. `coachworks run` runs all steps.
 
 \b
 Example:
@@ -24,15 +25,15 @@ Example:
 
 
 def setting_help(config: type[Any]) -> dict[str, str]:
-    """What the `Attributes:` section of a settings class says of each field."""
+    """Return the text of each field in the `Attributes:` section of a settings class."""
     text = inspect.cleandoc(config.__doc__ or "")
     section = text.partition("Attributes:\n")[2]
-    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", section, flags=re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
+    entries = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in entries}
 
 
 def step_command(step: Step) -> click.Command:
-    """The command that runs `step` by itself, from the latest result of the step before it."""
+    """Return the command that runs `step` alone, on the latest result of the step before it."""
     helps = setting_help(step.config)
     parameters: list[click.Parameter] = []
     if step.upstream is not None:
@@ -41,11 +42,13 @@ def step_command(step: Step) -> click.Command:
                 [f"--{step.upstream}", "upstream"],
                 multiple=step.joins_lanes,
                 metavar="KEY",
-                help=f"Key of the result of {step.upstream} to continue from.  [default: the latest]",
+                help=f"Key of the result of {step.upstream} to continue from.  [default: the latest result]",
             )
         )
     if step.per_lane:
-        parameters.append(click.Option(["--skill", "skills"], multiple=True, help="Only this skill; may be repeated."))
+        parameters.append(
+            click.Option(["--skill", "skills"], multiple=True, help="Only this skill; may be repeated.  [default: all]")
+        )
     for field in dataclasses.fields(step.config):
         flag = field.name.replace("_", "-")
         boolean = isinstance(field.default, bool)
@@ -59,31 +62,17 @@ def step_command(step: Step) -> click.Command:
             )
         )
 
-    def callback(file: Path, as_json: bool, **values: Any) -> None:
+    @click.command(step.name, params=parameters, help=_HELP.format(step=step))
+    @fleet_option
+    @json_option
+    def command(file: Path, as_json: bool, **values: Any) -> None:
         run_step(step, file, as_json, values)
 
-    command = click.Command(
-        step.name,
-        params=parameters,
-        callback=callback,
-        help=_HELP.format(step=step),
-        short_help=step.summary,
-    )
-    command.params.extend(_decorated_parameters())
     return command
 
 
-def _decorated_parameters() -> list[click.Parameter]:
-    @click.command()
-    @fleet_option
-    @json_option
-    def carrier() -> None: ...
-
-    return carrier.params
-
-
 def run_step(step: Step, file: Path, as_json: bool, values: dict[str, Any]) -> None:
-    """Run one step on the fleet that `file` describes, with bars, and print what it reports."""
+    """Run one step on the fleet that `file` describes, with progress bars, and print its report."""
     from rich.console import Console
 
     from coachworks.cli.terminal import TerminalProgress
@@ -111,7 +100,7 @@ def run_step(step: Step, file: Path, as_json: bool, values: dict[str, Any]) -> N
     if as_json:
         click.echo(json.dumps({"step": step.name, "key": result.key, "path": result.place, "report": result.report}))
         return
-    click.echo(f"{step.name}: {'unchanged' if result.reused else f'done in {result.duration_s:.1f} s'}")
+    click.echo(f"{step.name}: {'unchanged' if result.reused else f'done in {duration(result.duration_s)}'}")
     for name, value in _facts(result.report):
         click.echo(f"  {name:<22} {value}")
     click.echo(f"  {'files':<22} {result.place}")
@@ -134,7 +123,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def __getattr__(name: str) -> click.Command:
-    """The command of the step called `name`: the steps are whatever `components/` declares."""
+    """Return the command of the step called `name`, one of those that `components/` declares."""
     for step in discover(components):
         if step.name == name:
             return step_command(step)

@@ -1,4 +1,4 @@
-"""The table that ends a run: one line per skill, what to do next, and where to look."""
+"""The table at the end of a run: one line per skill, the next step for each, and the paths of the results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from coachworks.cli.console import say
 
 if TYPE_CHECKING:
     from pipelines.summary import SkillRow, Summary
@@ -22,7 +24,7 @@ _PLACES = {
 
 
 def show(summary: "Summary", console: Console) -> None:
-    """Print the table, the errors if there are any, and the places."""
+    """Print the table, the errors if there are any, and the paths."""
     table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
     table.add_column("Skill", no_wrap=True, style="bold")
     table.add_column("Photos", justify="right")
@@ -43,36 +45,36 @@ def show(summary: "Summary", console: Console) -> None:
     console.print(table)
     for row in summary.skills:
         if row.next:
-            console.print(f"[bold]{row.skill}[/bold]: ", end="")
-            console.print(row.next, markup=False, highlight=False, soft_wrap=True)
+            say(console, f"[bold]{row.skill}[/bold]: ", end="")
+            say(console, row.next, markup=False)
     show_errors(summary, console)
     if summary.deployment:
         _deployment(summary.deployment, console)
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
-        console.print(f"{title:<14} {short_path(path)}", highlight=False, soft_wrap=True)
+        say(console, f"{title:<14} {short_path(path)}")
     if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
-        console.print(f"{'KFP log':<14} {summary.paths['log']}", highlight=False, soft_wrap=True)
+        say(console, f"{'KFP log':<14} {summary.paths['log']}")
 
 
 def _deployment(report: Mapping[str, Any], console: Console) -> None:
     words = {"deployed": "Deployed", "unchanged": "Deployed before", "awaiting-approval": "Awaiting approval"}
-    console.print(f"{words[report['status']]}: release {report['name']} in {report['namespace']}", highlight=False)
+    say(console, f"{words[report['status']]}: release {report['name']} in {report['namespace']}")
     for skill, reason in report["awaiting"].items():
-        console.print(f"[bold]{skill}[/bold]: ", end="")
-        console.print(reason, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"[bold]{skill}[/bold]: ", end="")
+        say(console, reason, markup=False)
 
 
 def show_errors(summary: "Summary", console: Console) -> None:
     """Print the failing steps' own messages."""
     for error in summary.errors:
         lane = f" ({error['lane']}…)" if error["lane"] else ""
-        console.print(f"[red]{error['step']}{lane} failed:[/red] ", end="")
-        console.print(error["message"], markup=False, highlight=False, soft_wrap=True)
+        say(console, f"[red]{error['step']}{lane} failed:[/red] ", end="")
+        say(console, error["message"], markup=False)
 
 
 def short_path(path: str) -> str:
-    """The path as a person in this folder would type it."""
+    """Return a path relative to the current folder where it lies in it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 

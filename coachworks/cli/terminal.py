@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.progress import Task as RichTask
 from rich.text import Text
 
+from coachworks.cli.console import say
 from coachworks.progress import Task
 from coachworks.wording import clock
 
@@ -82,4 +83,4 @@ class TerminalProgress:
 
     def note(self, text: str) -> None:
         """Print one line above the bars."""
-        self._console.print(f"  {text}", style="dim", highlight=False)
+        say(self._console, f"  {text}", style="dim")

@@ -9,10 +9,11 @@ import pytest
 from click import Command, Context, Parameter
 
 import components
-from coachworks.cli.main import COMMANDS, SECTIONS, cli
+from coachworks.cli.main import cli, sections
 from coachworks.fleet.reader import examine
 from coachworks.steps import discover
 
+COMMANDS = cli.list_commands(Context(cli))
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = {page: page.read_text("utf-8") for page in PAGES}
@@ -48,9 +49,9 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 def commands_page() -> str:
     """Every command with its help and options, as `docs/reference/commands.md` has them."""
     lines = ["# Commands", "", "What `coachworks COMMAND --help` says, all on one page.", ""]
-    for section, commands in SECTIONS.items():
+    for section, commands in sections().items():
         lines += [f"## {section}", ""]
-        for title, (_, summary) in commands.items():
+        for title, summary in commands.items():
             command = cli.get_command(None, title)
             usage = " ".join(["coachworks", title, *(p.make_metavar(Context(command)) for p in arguments(command))])
             lines += [f"### `coachworks {title}`", "", summary, "", "```console", f"$ {usage}", "```", ""]

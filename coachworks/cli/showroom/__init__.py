@@ -1,1 +1,1 @@
-"""A showroom that draws itself: photos of cars that never were, with a table of labels and a fleet file."""
+"""The showroom of `coachworks demo`: drawn photos of cars, a table of labels and a fleet file."""

@@ -12,7 +12,7 @@ _ENDLESS = 400  # beyond what any camera position shows
 
 
 def draw_interior(canvas: Canvas, car: Car, rng: random.Random) -> None:
-    """The cabin: from behind the wheel, or the seats; from wherever the camera is held."""
+    """Draw the cabin: from behind the wheel, or the seats; from any position of the camera."""
     zoom, tilt = rng.uniform(0.95, 1.5), np.radians(rng.uniform(-6, 6))
     across = zoom * rng.choice([-1, 1])
     aim = (rng.uniform(110, 210), rng.uniform(104, 142))

@@ -1,4 +1,4 @@
-"""A canvas for shapes with smooth edges: drawn at twice the size in a frame of their own, then reduced."""
+"""A canvas for shapes with smooth edges: drawn at twice the size in their own frame, then reduced."""
 
 import functools
 from collections.abc import Sequence
@@ -29,46 +29,46 @@ class Canvas:
         self._pen = ImageDraw.Draw(self.image)
 
     def photo(self) -> Image.Image:
-        """The picture at the photo's size: each pixel the mean of its samples."""
+        """Return the picture at the photo's size: each pixel is the mean of its samples."""
         return self.image.reduce(_SCALE)
 
     def place(self, points: ArrayLike) -> Points:
-        """Points of the frame in samples of the image, shape (N, 2)."""
+        """Return points of the frame in samples of the image, shape (N, 2)."""
         flat = np.asarray(points, dtype=np.float64)
         mapped = flat @ self.frame[:, :2].T + self.frame[:, 2]
         return mapped[:, :2] / mapped[:, 2:] * _SCALE
 
     def polygon(self, points: ArrayLike, fill: Colour) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         self._pen.polygon(self.place(points).ravel().tolist(), fill=fill)
 
     def line(self, points: ArrayLike, fill: Colour, width: float) -> None:
-        """A line through `points`, `width` photo pixels wide."""
+        """Draw a line through `points`, `width` photo pixels wide."""
         self._pen.line(
             self.place(points).ravel().tolist(), fill=fill, width=max(1, round(width * _SCALE)), joint="curve"
         )
 
     def glass(self, points: ArrayLike, fill: Colour, opacity: float) -> None:
-        """A polygon that lets through what is behind it; `opacity` in [0, 1]."""
+        """Draw a translucent polygon; `opacity` in [0, 1]."""
         corner, mask = self._mask(self.place(points), round(opacity * 255))
         if mask is not None:
             self.image.paste(fill, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
 
     def shaded(self, points: ArrayLike, stops: Sequence[tuple[float, Colour]]) -> None:
-        """A polygon whose colour changes from top (0) to bottom (1) as `stops` say."""
+        """Draw a polygon whose colour changes from top (0) to bottom (1) according to `stops`."""
         corner, mask = self._mask(self.place(points), 255)
         if mask is not None:
             self.image.paste(gradient(mask.size, stops), corner, mask)
 
     def glow(self, centre: tuple[float, float], radius: tuple[float, float], fill: Colour, opacity: float) -> None:
-        """A soft ellipse, strongest in the middle; `radius` across and down in photo pixels."""
+        """Draw a soft ellipse, strongest in the middle; `radius` across and down in photo pixels."""
         (x, y), *_ = self.place([centre])
         width, height = max(2, round(radius[0] * 2 * _SCALE)), max(2, round(radius[1] * 2 * _SCALE))
         mask = _soft_disc(round(opacity, 2)).resize((width, height), Image.Resampling.BILINEAR)
         self.image.paste(fill, (round(x - width / 2), round(y - height / 2)), mask)
 
     def text(self, centre: tuple[float, float], words: str, height: float, fill: Colour) -> None:
-        """Words about `centre`, `height` high in units of the frame, tilted as the frame is and never mirrored."""
+        """Write words around `centre`, `height` high in units of the frame, tilted with the frame, never mirrored."""
         at, above, beside = self.place([centre, (centre[0], centre[1] + height), (centre[0] + height, centre[1])])
         x, y = at
         along = (beside - at) * (1 if beside[0] > x else -1)
@@ -96,7 +96,7 @@ class Canvas:
 
 
 def gradient(size: tuple[int, int], stops: Sequence[tuple[float, Colour]]) -> Image.Image:
-    """An image whose colour changes from top (0) to bottom (1) as `stops` say."""
+    """Return an image whose colour changes from top (0) to bottom (1) according to `stops`."""
     width, height = size
     at = np.linspace(0, 1, height)
     places, colours = zip(*stops, strict=True)
@@ -107,7 +107,7 @@ def gradient(size: tuple[int, int], stops: Sequence[tuple[float, Colour]]) -> Im
 
 
 def smooth(points: ArrayLike, *, rounds: int = 3, closed: bool = True) -> Points:
-    """A curve along a polygon: its corners cut `rounds` times (Chaikin 1974); a corner given twice stays sharper."""
+    """Return a curve along a polygon: corners cut `rounds` times (Chaikin 1974); a doubled corner stays sharper."""
     curve = np.asarray(points, dtype=np.float64)
     for _ in range(rounds):
         following = np.roll(curve, -1, axis=0)
@@ -119,24 +119,24 @@ def smooth(points: ArrayLike, *, rounds: int = 3, closed: bool = True) -> Points
 def ellipse(
     centre: tuple[float, float], radius: tuple[float, float] | float, start: float = 0, end: float = 360
 ) -> Points:
-    """Points of an ellipse or, with `start` and `end` in degrees against the clock from the right, of an arc."""
+    """Return points of an ellipse, or of an arc from `start` to `end`, in degrees counter-clockwise from the right."""
     return _arc(start, end) * radius + centre
 
 
 def grown(points: ArrayLike, factor: float) -> Points:
-    """The same shape about the same middle, larger by `factor`."""
+    """Return the shape around the same centre, larger by `factor`."""
     shape = np.asarray(points, dtype=np.float64)
     centre: Points = shape.mean(axis=0)
     return centre + (shape - centre) * factor
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Points:
-    """The corners of a rectangle."""
+    """Return the corners of a rectangle."""
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
 def rounded(left: float, top: float, right: float, bottom: float, radius: float) -> Points:
-    """A rectangle with round corners."""
+    """Return the outline of a rectangle with round corners."""
     turn = np.radians(np.linspace(0, 90, 7))
     bend = np.stack([1 - np.cos(turn), 1 - np.sin(turn)], axis=-1) * radius
     inward = np.array([1.0, np.sign(bottom - top)])
@@ -151,7 +151,7 @@ def rounded(left: float, top: float, right: float, bottom: float, radius: float)
 
 @functools.cache
 def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The typeface that comes with Pillow, in a size."""
+    """Return the typeface of Pillow in a size."""
     return ImageFont.load_default(size_px)
 
 

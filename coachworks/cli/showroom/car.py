@@ -1,4 +1,4 @@
-"""Cars that never were: a body type drawn in metres, a paint, wheels, a name, a number."""
+"""Invented cars: a body type drawn in metres, a paint, wheels, a name, a number plate."""
 
 import random
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ SHAPES = {
     ),
 }
 # fmt: on
-# A little more like themselves than real ones: small photos must show it.
+# Slightly exaggerated, so that small photos show the difference.
 _CARICATURE = {"hatchback": (0.92, 1.06), "saloon": (1.03, 0.98), "suv": (1.0, 1.06), "van": (1.0, 1.08)}
 
 _MAKES = ("ALBA", "CORVO", "DELFIN", "LUMEN", "NORVA", "ORIX", "PINTO", "SOLARA", "TERRA", "VELO", "ZEPHYR", "KESTREL")
@@ -137,7 +137,7 @@ class Car:
 
 
 def build_car(body: str, colour: str, rng: random.Random) -> Car:
-    """A car of a body type and a paint; everything else as chance has it."""
+    """A car of a body type and a paint; everything else at random."""
     letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
     plate = f"{rng.choice(letters)}{rng.choice(letters)} {rng.randint(100, 9999)} {rng.choice(letters)}"
     upholstery = rng.choice([(0.08, 0.1, 0.16), (0.08, 0.28, 0.72), (0.6, 0.06, 0.45), (0.04, 0.62, 0.36)])

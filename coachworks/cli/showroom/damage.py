@@ -1,4 +1,4 @@
-"""What cameras and computers do to photos: noise and tint to all, and to some a damage that shows."""
+"""Flaws of photos: the noise and tint of every camera, and the visible damages that `image-quality` tells apart."""
 
 import functools
 import io
@@ -13,7 +13,7 @@ from coachworks.cli.showroom.canvas import HEIGHT_PX, WIDTH_PX
 
 
 def develop(photo: Image.Image, rng: random.Random) -> Image.Image:
-    """The photo as a camera would have taken it: exposure, a tint, darker corners, noise."""
+    """Return the photo as a camera would take it: with exposure, tint, darker corners and noise."""
     exposure, warmth = rng.uniform(0.9, 1.08), rng.uniform(-0.05, 0.05)
     gains = np.array([exposure * (1 + warmth), exposure, exposure * (1 - warmth)], dtype=np.float32)
     noise = _noise()
@@ -25,7 +25,7 @@ def develop(photo: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def damage(photo: Image.Image, quality: str, rng: random.Random) -> Image.Image:
-    """The photo with the damage that `quality`, one of `QUALITIES`, names."""
+    """Return the photo with the damage called `quality`, one of `QUALITIES`."""
     return QUALITIES[quality](photo, rng)
 
 

@@ -1,4 +1,4 @@
-"""The showroom's `fleet.yaml`, written to be read and changed."""
+"""The showroom's `fleet.yaml`, with comments for people who change it."""
 
 from collections.abc import Mapping
 
@@ -19,11 +19,11 @@ LABELS: dict[str, list[str]] = {
 }  # fmt: skip
 _FURTHER = {
     "image-content": """\
-      unsure: unsure  # an annotator may say so; it never becomes a class
+      unsure: unsure  # annotators may answer it; it never becomes a class
       similar: [[close-up, close-up-with-text]]  # confusing these is a "sensible" mistake
 """,
     "image-quality": """\
-      tier: critical  # no shortcut: every warning about its data is a failure
+      tier: critical  # strict: every warning about its data is a failure
       serving: {layout: dedicated, port: 9722, serviceName: ai-image-quality}
 """,
     "body-type": """\
@@ -39,7 +39,7 @@ _FURTHER = {
 
 
 def fleet_text(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """The text of the fleet file.
+    """Return the text of the fleet file.
 
     Args:
         counts: Photos per label, by skill.
@@ -48,26 +48,26 @@ def fleet_text(counts: Mapping[str, Mapping[str, int]]) -> str:
     gate = max(1, fewest // 10 * 10)
     skills = "".join(_skill(skill, labels) for skill, labels in LABELS.items())
     return f"""\
-# The showroom: five classifiers that learn from photos of cars that never were.
-# Change something and run again: `coachworks check`, then `coachworks run`. What has not changed is not done twice.
+# The showroom: five classifiers that learn from drawn photos of invented cars.
+# Change something and run again: `coachworks check`, then `coachworks run`. Only steps that a change affects run again.
 apiVersion: coachworks.dev/v1
 kind: Fleet
 metadata:
   name: showroom
 spec:
-  store: ./store  # everything that is made goes here
+  store: ./store  # all results
   sources:
-    # The table names each photo's car (set_id), so that no car is both learnt from and tested on.
+    # The table names each photo's car (set_id), so that no car is in both the training and the test split.
     - {{photos: ./photos, table: ./photos.csv}}
-  backbone: efficientnet-lite0  # pre-trained on real photos, and comes with the installation
+  backbone: efficientnet-lite0  # pre-trained on real photos; comes with the installation
   augment:
-    views: 1  # changed copies of each training photo; 1 rather than 2, to be done sooner
+    views: 1  # augmented copies of each training photo; 1 instead of 2, to finish sooner
   defaults:
     candidates: [linear, knn, svm, naive-bayes]  # they compete; the simplest of the best wins
     gates:
-      # A fleet for real use wants 1,000 photos per label, 0.85 and 0.05 here. This is a demonstration that must be
-      # drawn and trained within minutes: its rarest label has {fewest} photos, and so few test photos measure
-      # accuracy and calibration only roughly. With photos of your own, raise these again.
+      # A fleet for real use needs 1,000 photos per label, 0.85 and 0.05 here. This demonstration is drawn and
+      # trained within minutes: its rarest label has {fewest} photos, and so few test photos measure accuracy and
+      # calibration only roughly. Raise these values for your own photos.
       minPhotosPerLabel: {gate}
       minBalancedAccuracy: 0.8
       maxExpectedCalibrationError: 0.15

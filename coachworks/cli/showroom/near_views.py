@@ -1,4 +1,4 @@
-"""The views in which a car is too near for its surroundings to show."""
+"""Views from so near that the surroundings of the car do not show."""
 
 import random
 from collections.abc import Callable

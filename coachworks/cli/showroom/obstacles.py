@@ -1,4 +1,4 @@
-"""What gets between the camera and the car."""
+"""Obstacles between the camera and the car."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Colours: the paints that cars come in, and light and shade on them."""
+"""Colours: the paints of the cars, and light and shade on them."""
 
 import colorsys
 import random
@@ -10,7 +10,7 @@ BLACK: Colour = (0, 0, 0)
 RUBBER: Colour = (26, 26, 29)
 CHROME: Colour = (205, 208, 214)
 
-# name -> hue, saturation, value; and how far each may stray
+# name -> hue, saturation, value; and the largest deviation of each
 PAINTS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "white": ((0.12, 0.02, 0.95), (0.1, 0.015, 0.03)),
     "black": ((0.62, 0.15, 0.13), (0.1, 0.1, 0.04)),
@@ -22,20 +22,20 @@ PAINTS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
 
 
 def paint(name: str, rng: random.Random) -> Colour:
-    """A shade of the paint `name`."""
+    """Return a random shade of the paint `name`."""
     middle, stray = PAINTS[name]
     hue, saturation, value = (centre + rng.uniform(-by, by) for centre, by in zip(middle, stray, strict=True))
     return from_hsv(hue, saturation, value)
 
 
 def from_hsv(hue: float, saturation: float, value: float) -> Colour:
-    """A colour by hue, saturation and value, each in [0, 1]."""
+    """Return a colour by hue, saturation and value, each in [0, 1]."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1))
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with a share of `other`, in [0, 1].
+    """Return `one` mixed with a share of `other`, in [0, 1].
 
     >>> mix((0, 0, 0), (255, 255, 255), 0.2)
     (51, 51, 51)
@@ -45,17 +45,17 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def lighter(colour: Colour, share: float) -> Colour:
-    """`colour` with a share of white."""
+    """Return `colour` with a share of white."""
     return mix(colour, WHITE, share)
 
 
 def darker(colour: Colour, share: float) -> Colour:
-    """`colour` with a share of black."""
+    """Return `colour` with a share of black."""
     return mix(colour, BLACK, share)
 
 
 def gloss(colour: Colour) -> list[tuple[float, Colour]]:
-    """How a painted body reflects: sky above, a bright shoulder, the ground below."""
+    """Return the reflections on a painted body, from top to bottom: sky, a bright shoulder, the ground."""
     return [
         (0.0, lighter(colour, 0.42)),
         (0.18, lighter(colour, 0.16)),

@@ -1,4 +1,4 @@
-"""Parts of a car from near: a lamp, a handle, a scratch; and what can be read: the plate, the badge, a sticker."""
+"""Parts of a car from near: a lamp, a handle, a scratch; and parts with text: the plate, the badge, a sticker."""
 
 import random
 
@@ -10,19 +10,19 @@ from coachworks.cli.showroom.paint import BLACK, CHROME, RUBBER, WHITE, Colour, 
 
 
 def draw_close_up(canvas: Canvas, car: Car, rng: random.Random) -> None:
-    """A part of the body: a lamp, a handle, a mirror, the exhaust, the tank's lid, a scratch."""
+    """Draw a part of the body: a lamp, a handle, a mirror, the exhaust, the fuel cap, a scratch."""
     _panel(canvas, car, rng)
     rng.choice([_head_lamp, _tail_lamp, _handle, _side_mirror, _exhaust, _tank_lid, _scratch])(canvas, car, rng)
 
 
 def draw_close_up_with_text(canvas: Canvas, car: Car, rng: random.Random) -> None:
-    """A part that can be read: the number plate, the badge, a sticker."""
+    """Draw a part with text: the number plate, the badge, a sticker."""
     _panel(canvas, car, rng)
     rng.choice([_plate, _plate, _badge, _badge, _sticker])(canvas, car, rng)
 
 
 def _panel(canvas: Canvas, car: Car, rng: random.Random) -> None:
-    """Painted metal all over, at a slant; the frame stays slanted."""
+    """Fill the photo with painted metal at a slant; the frame keeps the slant."""
     angle, size = np.radians(rng.uniform(-9, 9)), rng.uniform(0.95, 1.3)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * size * [rng.choice([-1, 1]), 1]
     middle = np.array([WIDTH_PX / 2, HEIGHT_PX / 2])
@@ -131,7 +131,7 @@ def _scratch(canvas: Canvas, car: Car, rng: random.Random) -> None:
 
 
 def _upright(canvas: Canvas) -> None:
-    """Give a mirrored frame its handedness back: what can be read is not mirrored."""
+    """Undo the mirroring of a frame, since text must not be mirrored."""
     if np.linalg.det(canvas.frame) < 0:
         canvas.frame[:, 0] *= -1
 

@@ -1,4 +1,4 @@
-"""One photo: which view of which car, where, in what light, with what damage; and what is true of it."""
+"""One photo of a car: view, place, light and damage; and its true labels."""
 
 import random
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Shot:
 
     Attributes:
         content: What it shows, a label of `image-content`.
-        end: For the exterior: whether the car is seen from its front or rear rather than from its side.
-        place: Where the car stands; of no matter for photos from near.
+        end: True for an exterior from the front or rear rather than from the side.
+        place: Surroundings of the car; without effect on photos from near.
         quality: Its damage, a label of `image-quality`.
     """
 
@@ -36,7 +36,7 @@ class Shot:
 
 
 def take(shot: Shot, car: Car, rng: random.Random) -> Image.Image:
-    """The photo, RGB, `WIDTH_PX` by `HEIGHT_PX`."""
+    """Return the photo, RGB, `WIDTH_PX` by `HEIGHT_PX`."""
     canvas = Canvas()
     if shot.content in NEAR_VIEWS:
         NEAR_VIEWS[shot.content](canvas, car, rng)
@@ -46,7 +46,7 @@ def take(shot: Shot, car: Car, rng: random.Random) -> Image.Image:
 
 
 def truth(shot: Shot, car: Car) -> dict[str, str]:
-    """The labels of a photo by skill, empty where a skill does not apply."""
+    """Return the true labels of a photo by skill, empty where a skill does not apply."""
     near = shot.content in NEAR_VIEWS
     return {
         "image-content": shot.content,
@@ -67,12 +67,12 @@ def _take_outside(canvas: Canvas, shot: Shot, car: Car, rng: random.Random) -> N
         canvas.frame = _frame(160 + rng.uniform(-30, 30), ground, size)
         draw_end(canvas, car, rear=rng.random() < 0.5, lamps_on=lamps_on)
     else:
-        mirrored, opened = rng.random() < 0.5, _what_is_open(shot, car, rng)
+        mirrored, opened = rng.random() < 0.5, _openings(shot, car, rng)
         size = rng.uniform(62, 76) if opened else rng.uniform(54, 60)
         middle = 160 + rng.uniform(-14, 14)
-        if opened:  # the camera comes nearer, and looks at what is open
-            there = 0.82 if opened == ["boot"] else 0.36
-            middle -= (there - 0.5) * size * car.shape.length * rng.uniform(0.3, 0.7) * (-1 if mirrored else 1)
+        if opened:  # the camera is nearer, and points at the opening
+            centre = 0.82 if opened == ["boot"] else 0.36
+            middle -= (centre - 0.5) * size * car.shape.length * rng.uniform(0.3, 0.7) * (-1 if mirrored else 1)
         yaw = rng.uniform(-0.22, 0.22)
         canvas.frame = _frame(middle, ground, size, car.shape.length, mirrored=mirrored, yaw=yaw)
         draw_side(canvas, car, opened=opened, lamps_on=lamps_on, turn=rng.uniform(0, 90))
@@ -88,20 +88,20 @@ def _take_outside(canvas: Canvas, shot: Shot, car: Car, rng: random.Random) -> N
         snowfall(canvas, rng)
 
 
-def _what_is_open(shot: Shot, car: Car, rng: random.Random) -> list[Open]:
+def _openings(shot: Shot, car: Car, rng: random.Random) -> list[Open]:
     if shot.content != "opening-mechanism":
         return []
     openings: tuple[Open, ...] = ("door", "bonnet", "boot")
     opened = rng.sample(openings, rng.choice((1, 2, 2, 3)))
     if opened == ["boot"] and car.body in {"van", "pickup"}:
-        opened.append("door")  # their tail alone hardly shows from the side
+        opened.append("door")  # their open rear hardly shows from the side
     return opened
 
 
 def _frame(
     middle: float, ground: float, size: float, length: float = 0, *, mirrored: bool = False, yaw: float = 0
 ) -> Points:
-    """A homography from metres to pixels: `size` pixels a metre, seen a little from one end (`yaw`)."""
+    """Return a homography from metres to pixels: `size` pixels per metre, turned slightly to one end (`yaw`)."""
     across = -size if mirrored else size
     place = np.array([[across, 0, middle - across * length / 2], [0, -size, ground], [0, 0, 1.0]])
     eye = ground - 1.3 * size
@@ -113,7 +113,7 @@ def _frame(
 
 
 def _reflect(canvas: Canvas, ground: int) -> None:
-    """The polished floor: what stands above the line `ground` shows faintly below it."""
+    """Draw a polished floor, which faintly mirrors the part of the photo above the line `ground`."""
     image = canvas.image
     deep = min(image.height - ground, ground)
     above = image.crop((0, ground - deep, image.width, ground)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)

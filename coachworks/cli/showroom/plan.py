@@ -1,4 +1,4 @@
-"""Which photos the showroom is made of: every car in every view, places and damages shared out evenly."""
+"""Plan of the showroom: every car in every view, with places and damages distributed evenly."""
 
 import random
 import uuid
@@ -31,24 +31,24 @@ _VIEWS = (
     ("wheel", False),
 )
 _DAMAGES = ("blurry", "low-resolution", "distorted")
-# So that each damage is on an eighth of the photos or more, and yet most photos show the body type well.
+# Each damage is on at least an eighth of the photos, and most photos still show the body type well.
 _DAMAGED_WHOLE, _DAMAGED_OTHERS = 1, 3
 _OPENING_DAY = datetime(2025, 3, 3, 9, 0)
-_UNSURE_SHARE = 0.15  # of the damaged photos with something in the way
+_UNSURE_SHARE = 0.15  # of the damaged photos with an obstacle
 
 
 @dataclass(frozen=True)
 class PlannedPhoto:
-    """A photo to be taken.
+    """A photo to take.
 
     Attributes:
-        filename: What it will be called.
-        seed: What its chances are drawn from.
+        filename: Its file name.
+        seed: Seed of its random choices.
         car: The car.
         set_id: UUID of the car: its photos are a set.
         shot: View, place and damage.
-        taken_at: When.
-        labels: What the table says of it, by skill; empty where a skill does not apply.
+        taken_at: Time of the photo.
+        labels: Its label in the table, by skill; empty where a skill does not apply.
     """
 
     filename: str
@@ -61,9 +61,9 @@ class PlannedPhoto:
 
 
 def plan_photos(cars: int, seed: int) -> Iterator[PlannedPhoto]:
-    """The photos of `cars` cars, car by car; the same ones for the same seed."""
+    """Yield the photos of `cars` cars, car by car; equal seeds give equal photos."""
     for number in range(cars):
-        rng = random.Random(f"car {seed} {number}")  # noqa: S311 — chance, not secrecy
+        rng = random.Random(f"car {seed} {number}")  # noqa: S311 — not for secrets
         body = body_types()[number % len(body_types())]
         colour = paints()[(number + number // len(body_types())) % len(paints())]
         car = build_car(body, colour, rng)
@@ -87,14 +87,14 @@ def plan_photos(cars: int, seed: int) -> Iterator[PlannedPhoto]:
 
 
 def plan_unseen(seed: int) -> Iterator[PlannedPhoto]:
-    """Three photos of cars that are not in the showroom, to ask about."""
+    """Yield three photos of cars that are not in the showroom, to classify."""
     shots = {
         "van-in-the-snow.jpg": ("van", "yellow", Shot("exterior", "snow", "good")),
         "door-at-night.jpg": ("saloon", "red", Shot("opening-mechanism", "street-at-night", "good")),
         "blurry-wheel.jpg": ("suv", "blue", Shot("wheel", "street", "blurry")),
     }
     for number, (filename, (body, colour, shot)) in enumerate(shots.items()):
-        car = build_car(body, colour, random.Random(f"unseen car {seed} {number}"))  # noqa: S311 — chance, not secrecy
+        car = build_car(body, colour, random.Random(f"unseen car {seed} {number}"))  # noqa: S311 — not for secrets
         yield PlannedPhoto(
             filename=filename,
             seed=f"unseen photo {seed} {number}",

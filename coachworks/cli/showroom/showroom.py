@@ -1,4 +1,4 @@
-"""Drawing the showroom: photos, their table, the fleet file, and three photos to ask about."""
+"""The showroom as files: photos, their table, the fleet file, and three photos to classify."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from coachworks.cli.showroom.photographer import take
 from coachworks.cli.showroom.plan import SKILLS, PlannedPhoto, plan_photos, plan_unseen
 from coachworks.progress import SILENT, Progress
 
-CARS = 84  # 840 photos: enough to learn five skills from, few enough to draw and train on two cores in a few minutes
+CARS = 84  # 840 photos: enough to train five skills, few enough to draw and train on two cores in a few minutes
 SOURCE = "showroom"
 PERMISSION = "drawn by coachworks, CC0-1.0"
 _EXIF_IFD, _DATE_TIME_ORIGINAL, _SOFTWARE = 0x8769, 0x9003, 0x0131
@@ -25,15 +25,15 @@ _COLUMNS = ("filename", "set_id", "source", "permission", "taken_at", *SKILLS)
 
 @dataclass(frozen=True)
 class Showroom:
-    """What was drawn.
+    """Files of a showroom.
 
     Attributes:
         fleet: The fleet file.
         table: The table of labels.
-        photos: Files among the photos, the two that are no use included.
+        photos: Files in the folder of photos, the broken and the duplicate one included.
         sets: Cars.
-        unseen: Photos to ask about, and what is true of each, by skill.
-        drawn: False where the folder held a showroom already, which was left as it is.
+        unseen: Photos to classify, and the true label of each, by skill.
+        drawn: False where the folder held a showroom already, which was left unchanged.
     """
 
     fleet: Path
@@ -47,14 +47,14 @@ class Showroom:
 def draw_showroom(folder: Path, *, cars: int = CARS, seed: int = 0, progress: Progress = SILENT) -> Showroom:
     """Draw a showroom into `folder`: `photos/`, `photos.csv`, `fleet.yaml` and `unseen/`.
 
-    A folder that holds a fleet file already is left as it is, so that nobody's changes are lost; an interrupted
-    drawing begins anew. Equal seeds draw equal photos.
+    A folder with a fleet file is left unchanged, so that a person's changes are not lost; an interrupted drawing
+    starts over. Equal seeds draw equal photos.
 
     Args:
-        folder: Where; it is made if it is not there.
-        cars: How many cars to draw, ten photos each.
-        seed: Seed of everything that chance decides.
-        progress: Where to report to.
+        folder: The folder; created where it does not exist.
+        cars: Number of cars to draw, ten photos each.
+        seed: Seed of all random choices.
+        progress: Receives the number of drawn photos.
     """
     fleet, table, photos, unseen = (folder / name for name in ("fleet.yaml", "photos.csv", "photos", "unseen"))
     asked = list(plan_unseen(seed))
@@ -72,17 +72,17 @@ def draw_showroom(folder: Path, *, cars: int = CARS, seed: int = 0, progress: Pr
         for photo in asked:
             (unseen / photo.filename).write_bytes(_jpeg(photo))
             task.advance()
-    rows = [_row(photo, photo.filename) for photo in planned] + _no_use(photos, planned)
+    rows = [_row(photo, photo.filename) for photo in planned] + _flawed(photos, planned)
     table.write_text(_csv(rows), "utf-8")
     counts = {skill: Counter(row[skill] for row in rows if row[skill]) for skill in SKILLS}
     half_written = fleet.with_suffix(".tmp")
     half_written.write_text(fleet_text(counts), "utf-8")
-    half_written.replace(fleet)  # last: a folder with a fleet file is a whole showroom
+    half_written.replace(fleet)  # last: a folder with a fleet file is a complete showroom
     return Showroom(fleet, table, len(rows), cars, answers, drawn=True)
 
 
 def _jpeg(photo: PlannedPhoto) -> bytes:
-    image = take(photo.shot, photo.car, random.Random(photo.seed))  # noqa: S311 — chance, not secrecy
+    image = take(photo.shot, photo.car, random.Random(photo.seed))  # noqa: S311 — not for secrets
     exif = Image.Exif()
     exif[_SOFTWARE] = "coachworks showroom"
     exif.get_ifd(_EXIF_IFD)[_DATE_TIME_ORIGINAL] = photo.taken_at.strftime("%Y:%m:%d %H:%M:%S")
@@ -91,11 +91,11 @@ def _jpeg(photo: PlannedPhoto) -> bytes:
     return buffer.getvalue()
 
 
-def _no_use(photos: Path, planned: list[PlannedPhoto]) -> list[dict[str, str]]:
-    """Two files such as every collection has: one that broke off while it was copied, and one that is there twice."""
+def _flawed(photos: Path, planned: list[PlannedPhoto]) -> list[dict[str, str]]:
+    """Write two flawed files such as every collection has: a truncated copy and a duplicate. Return their rows."""
     broken, twin = planned[len(planned) // 2], planned[-1]
-    broken_off = (photos / broken.filename).read_bytes()
-    (photos / "broken-off.jpg").write_bytes(broken_off[: len(broken_off) // 3])
+    truncated = (photos / broken.filename).read_bytes()
+    (photos / "broken-off.jpg").write_bytes(truncated[: len(truncated) // 3])
     shutil.copyfile(photos / twin.filename, photos / "there-twice.jpg")
     return [_row(broken, "broken-off.jpg"), _row(twin, "there-twice.jpg")]
 

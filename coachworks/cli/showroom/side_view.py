@@ -51,7 +51,7 @@ def draw_side(
 
 
 def _pixels(canvas: Canvas, across: float, up: float) -> tuple[float, float]:
-    """Lengths in metres as photo pixels, near the frame's origin."""
+    """Return lengths in metres as photo pixels, near the frame's origin."""
     origin, right, high = canvas.place([(2, 0), (3, 0), (2, 1)])
     return float(abs(right[0] - origin[0]) * across / 2), float(abs(high[1] - origin[1]) * up / 2)
 
@@ -155,7 +155,7 @@ def _mirror(canvas: Canvas, car: Car) -> None:
 
 
 def _open_door(canvas: Canvas, car: Car) -> None:
-    """The front door, hinged at its front edge and swung towards us: the cabin shows behind it."""
+    """Draw the front door, hinged at its front edge and open towards the camera, with the cabin behind it."""
     shape = car.shape
     front = shape.axles[0] + shape.wheel * 1.3
     rear, sill, belt = shape.pillars[0], shape.clearance + 0.08, shape.glass[0][1]
@@ -206,7 +206,7 @@ def _engine_bay(canvas: Canvas, car: Car) -> None:
 
 
 def _lifted(canvas: Canvas, car: Car, hinge: tuple[float, float], length: float, side: int, angle: float) -> None:
-    """A lid of `length` metres, hinged at `hinge` and raised; `side` 1 reaches towards the front, -1 to the rear."""
+    """Draw a raised lid of `length` metres, hinged at `hinge`; `side` 1 extends it to the front, -1 to the rear."""
     turn = np.radians(angle)
     x, y = hinge
     tip = np.array([x - side * length * np.cos(turn), y + length * np.sin(turn)])

@@ -1,4 +1,4 @@
-"""Where a car stands: in the showroom, in a street by day or night, on a meadow, in the snow."""
+"""Surroundings of a car: the showroom, a street by day or night, a meadow, snow."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from coachworks.cli.showroom.paint import WHITE, Colour, darker, from_hsv, light
 
 
 def draw_surroundings(canvas: Canvas, name: str, horizon_px: float, rng: random.Random) -> None:
-    """Fill the canvas with the place `name`, one of `PLACES`, whose ground begins at `horizon_px` from the top."""
+    """Fill the canvas with the place `name`, one of `PLACES`, with the ground from `horizon_px` below the top."""
     PLACES[name](canvas, horizon_px, rng)
 
 

@@ -52,7 +52,7 @@ def draw_wheel(
 
 
 def draw_wheel_photo(canvas: Canvas, car: Car, rng: random.Random) -> None:
-    """A wheel that fills the photo, with the wing above it; seen a little from one side, and not always whole."""
+    """Draw a wheel that fills the photo, with the wing above it; slightly from one side, and not always whole."""
     ground = from_hsv(rng.choice([0.1, 0.6, 0.28]), rng.uniform(0.03, 0.3), rng.uniform(0.35, 0.7))
     radius = rng.uniform(74, 132)
     squeeze, tilt = rng.uniform(0.72, 1.0), np.radians(rng.uniform(-7, 7))

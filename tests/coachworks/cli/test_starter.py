@@ -1,4 +1,4 @@
-"""From a folder of photos to a fleet file that is valid as it stands."""
+"""From a folder of photos to a valid fleet file."""
 
 import csv
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from coachworks.cli.starter import Surroundings, scalar, starter
+from coachworks.cli.starter import InitOptions, scalar, starter
 from coachworks.fleet.reader import examine
 from components.ingest.survey import survey
 
@@ -36,12 +36,12 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def test_files_that_a_table_names_in_vain_are_told(photos):
+def test_missing_files_that_a_table_names_are_reported(photos):
     rows = [{"filename": n, "kind": n[:3]} for n in [*names(photos), "cat/gone.jpg"]]
     write_table(photos / "labels.csv", rows)
-    found = survey(photos)
-    assert found.missing == ["cat/gone.jpg"]
-    assert "# The table names 1 files that are not there; first: 'cat/gone.jpg'" in starter(found, photos.parent)
+    result = survey(photos)
+    assert result.missing == ["cat/gone.jpg"]
+    assert "# The table names 1 missing file; first: 'cat/gone.jpg'" in starter(result, photos.parent)
 
 
 def test_the_starter_is_valid_says_the_counts_and_explains_the_gates(photos):
@@ -82,15 +82,15 @@ def test_real_photos_make_a_valid_fleet(data_folder, tmp_path, folder, skills):
     assert {name: len(skill.labels) for name, skill in fleet.spec.skills.items()} == skills
 
 
-def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_what_tells_pods(tmp_path: Path) -> None:
+def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_the_secrets_of_its_pods(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     for label in ("cat", "dog"):
         (photos / label).mkdir(parents=True)
         Image.new("RGB", (64, 64)).save(photos / label / "1.jpg")
-    surroundings = Surroundings(
+    options = InitOptions(
         name="pets", store="s3://bucket/pets", tracking="https://mlflow.example", environment=("pets", "mlflow")
     )
-    fleet, problems = examine(starter(survey(photos), tmp_path, surroundings))
+    fleet, problems = examine(starter(survey(photos), tmp_path, options))
     assert problems == []
     assert fleet is not None
     assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")

@@ -36,10 +36,10 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def test_a_folder_per_label_becomes_one_skill(photos):
-    found = survey(photos)
-    assert found.table is None
-    assert found.count == 12
-    assert [(skill.name, skill.labels) for skill in found.skills] == [("pets", {"cat": 8, "dog": 4})]
+    result = survey(photos)
+    assert result.table is None
+    assert result.count == 12
+    assert [(skill.name, skill.labels) for skill in result.skills] == [("pets", {"cat": 8, "dog": 4})]
 
 
 @pytest.mark.parametrize("column", ["filename", "path", "file", "Path"])
@@ -49,10 +49,10 @@ def test_a_table_in_or_beside_the_folder_names_the_skills(photos, tmp_path, colu
         {column: name, "mood": "calm" if i % 2 else "wild", "age": str(i % 2)} for i, name in enumerate(names(photos))
     ]
     write_table(tmp_path / place, rows)
-    found = survey(photos)
-    assert found.table is not None
-    assert [(skill.name, skill.labels) for skill in found.skills] == [("mood", {"calm": 6, "wild": 6})]
-    assert found.left_out == {"age": "numbers, not labels"}
+    result = survey(photos)
+    assert result.table is not None
+    assert [(skill.name, skill.labels) for skill in result.skills] == [("mood", {"calm": 6, "wild": 6})]
+    assert result.left_out == {"age": "numbers, not labels"}
 
 
 def test_a_parquet_table_is_read_too(photos, tmp_path):
@@ -61,9 +61,9 @@ def test_a_parquet_table_is_read_too(photos, tmp_path):
 
     table = {"filename": names(photos), "mood": ["calm", None, "wild"] * 4}
     pq.write_table(pa.table(table), tmp_path / "pets.parquet")
-    found = survey(photos)
-    assert found.skills[0].labels == {"calm": 4, "wild": 4}
-    assert found.labelled == 8
+    result = survey(photos)
+    assert result.skills[0].labels == {"calm": 4, "wild": 4}
+    assert result.labelled == 8
 
 
 def test_names_relative_to_the_folder_of_the_table_are_understood(photos, tmp_path):
@@ -85,9 +85,9 @@ def test_what_is_known_or_too_varied_is_no_skill(photos):
         for name in names(photos)
     ]
     write_table(photos / "labels.csv", rows)
-    found = survey(photos)
-    assert [skill.name for skill in found.skills] == ["kind"]
-    assert found.left_out == {
+    result = survey(photos)
+    assert [skill.name for skill in result.skills] == ["kind"]
+    assert result.left_out == {
         "title": "12 different values in 12 rows, too many to be labels",
         "country": "fewer than two different values",
     }
