@@ -17,9 +17,7 @@ _CONTEXT = "images-context"  # the folder that the printed commands use where th
 @click.command()
 @json_option
 @click.option("--tag", "target", type=click.Choice(list(TARGETS)), help="Print only the name of this image.")
-@click.option(
-    "--registry", metavar="PREFIX", default="", help="Registry and path before the names, such as ghcr.io/acme."
-)
+@click.option("--registry", metavar="PREFIX", default="", help="Prefix of the names, such as ghcr.io/acme.")
 @click.option(
     "--context",
     "folder",

@@ -12,7 +12,6 @@ import click
 
 from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import CHAIN
-from coachworks.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     "--from",
     "from_step",
     type=click.Choice(list(CHAIN)),
-    help="Run this step and all later ones again, even if nothing has changed.",
+    help="Run this step and all later ones again.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would run, and run nothing.")
 @json_option
@@ -129,6 +128,6 @@ def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "S
         if release is not None:
             show_standing(release, Console())
     if summary.unchanged:
-        say(console, f"Nothing has changed: all results were reused ({duration(summary.seconds)}).")
+        say(console, f"Nothing has changed: all results were reused ({summary.seconds:.1f} s).")
     if not summary.passed:
         sys.exit(1)

@@ -83,9 +83,7 @@ def _package(file: Path) -> "tuple[Store, Result]":
     from serving.bundle import load_bundle
 
     store, result = latest_package(file)
-    load_bundle(
-        store.fetch(_bento_key(result, file)) / "src" / "bundle"
-    )  # reports damaged files before a server starts
+    load_bundle(store.fetch(_bento_key(result, file)) / "src" / "bundle")  # reports damage before the start
     return store, result
 
 

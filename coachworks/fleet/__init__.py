@@ -1,1 +1,1 @@
-"""The fleet file: one model that validates it, and a reader that knows the line of every value."""
+"""The fleet file: a model that validates it, and a reader that reports every problem with its line."""

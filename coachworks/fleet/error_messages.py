@@ -1,4 +1,4 @@
-"""The sentences for what pydantic finds: the setting as the file spells it, the rule, the value, the way out."""
+"""Messages for the errors of pydantic: the setting as the file spells it, the rule, the value, the way out."""
 
 import re
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ _RULES = {
 
 
 def message(error: ErrorDetails, location: Sequence[int | str], node: Node) -> str:
-    """What a problem says.
+    """Return the message of a problem.
 
     Args:
-        error: What pydantic found.
-        location: Where, from the root of the file.
-        node: The value there; the nearest one above where it is missing.
+        error: The error of pydantic.
+        location: Keys of the setting, from the root of the file.
+        node: The value there; where it is missing, the nearest one above.
     """
     kind, context = error["type"], error.get("ctx", {})
     name = spell(location)
@@ -66,7 +66,7 @@ def message(error: ErrorDetails, location: Sequence[int | str], node: Node) -> s
 
 
 def spell(location: Sequence[int | str]) -> str:
-    """A location as people write it.
+    """Return a location as people write it.
 
     >>> spell(["spec", "skills", "wheel", "labels", 2])
     'spec.skills.wheel.labels[2]'
@@ -80,16 +80,16 @@ def _unknown_key(location: Sequence[int | str]) -> str:
     return f"unknown key {key!r}{where}." + (did_you_mean(key, known) or f" Known there: {', '.join(known)}.")
 
 
-def _wrong_type(name: str, wanted: str, node: Node) -> str:
+def _wrong_type(name: str, expected: str, node: Node) -> str:
     value: Any = node.value
     if value is None and not node.text:
-        return f"`{name}` must be {wanted}; it is empty"
-    if wanted == "text" and node.text:
+        return f"`{name}` must be {expected}; it is empty"
+    if expected == "text" and node.text:
         return f'`{name}` must be text; YAML reads {node.text} as {kind_of(value)}. Quote it: "{node.text}".'
-    if isinstance(value, str) and wanted.endswith("number") and node.text is None:
-        return f"`{name}` must be {wanted}; got the text {value!r}. Remove the quotes."
+    if isinstance(value, str) and expected.endswith("number") and node.text is None:
+        return f"`{name}` must be {expected}; got the text {value!r}. Remove the quotes."
     got = repr(value) if isinstance(value, (str, int, float)) else kind_of(value)
-    return f"`{name}` must be {wanted}; got {got}"
+    return f"`{name}` must be {expected}; got {got}"
 
 
 def _lower(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""What the parts of the fleet file's model are made of: their base, and the types that several of them use."""
+"""Base class and field types of the fleet file's model."""
 
 import re
 from typing import Annotated
@@ -36,7 +36,7 @@ Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?
 
 
 def check_bucket_address(address: str) -> str:
-    """`address`, if it is `s3://bucket` or `s3://bucket/prefix`.
+    """Return `address` if it is `s3://bucket` or `s3://bucket/prefix`.
 
     Raises:
         PydanticCustomError: it is not.
@@ -70,6 +70,6 @@ Place = Annotated[Text, AfterValidator(_folder_or_bucket)]
 
 
 class Part(BaseModel):
-    """A part of the fleet file: camelCase keys, nothing unknown, never changed."""
+    """Part of the fleet file: keys in camelCase, no unknown ones, immutable."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)

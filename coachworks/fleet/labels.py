@@ -1,4 +1,4 @@
-"""Rules of a skill's labels: which may be classes, and which are the same to a reader."""
+"""Rules of a skill's labels: printable, and different to a reader."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from coachworks.wording import did_you_mean
 
 
 def fold(label: str) -> str:
-    """What a reader sees in a label: no case, no surrounding or repeated space, one Unicode form.
+    """Return a label as readers compare it: without case, surrounding or repeated space, in one Unicode form.
 
     >>> fold(" Close-Up ") == fold("close-up")
     True
@@ -19,10 +19,10 @@ def fold(label: str) -> str:
 
 
 def check_labels(labels: list[str]) -> list[str]:
-    """`labels`, if each is fit to be a class and no two are the same to a reader.
+    """Return `labels` if each is printable and no two look the same to a reader.
 
     Raises:
-        ValidationError: for every label that is not.
+        ValidationError: with one error per bad label.
     """
     details: list[InitErrorDetails] = []
     seen: dict[str, int] = {}
@@ -49,7 +49,7 @@ def check_labels(labels: list[str]) -> list[str]:
 
 
 def check_unsure(unsure: str, labels: Sequence[str]) -> str:
-    """`unsure`, if it is not one of the labels.
+    """Return `unsure` if it is not one of the labels.
 
     Raises:
         PydanticCustomError: it is one.
@@ -63,10 +63,10 @@ def check_unsure(unsure: str, labels: Sequence[str]) -> str:
 
 
 def check_similar(similar: list[list[str]], labels: Sequence[str]) -> list[list[str]]:
-    """`similar`, if every group names at least two different labels of the skill.
+    """Return `similar` if every group names at least two different labels of the skill.
 
     Raises:
-        ValidationError: for every group or name that does not.
+        ValidationError: with one error per bad group or name.
     """
     details: list[InitErrorDetails] = []
     for index, group in enumerate(similar):

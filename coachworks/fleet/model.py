@@ -1,4 +1,4 @@
-"""The model of `fleet.yaml`: every setting, its default, its rule."""
+"""Model of `fleet.yaml`: every setting, its default, its rule."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 def _skill_name(name: str) -> str:
     if name in RESERVED_SKILLS:
         raise rules.broken(
-            f"a skill must not be called {name!r}, the name of a column or page of its own. Choose another name."
+            f"a skill must not be called {name!r}, the name of another column or page. Choose another name."
         )
     return name
 
@@ -41,7 +41,7 @@ Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, betw
 
 
 class Source(Part):
-    """A place where photos come from."""
+    """Photos, and a table that describes them."""
 
     photos: Place = Field(description="Folder of photos, relative to the fleet file, or s3://bucket/prefix.")
     table: Place | None = Field(
@@ -60,7 +60,7 @@ class Source(Part):
 
 
 class Gates(Part):
-    """Conditions that must hold. A gate that is not set only warns, or is not checked."""
+    """Conditions that a skill must meet. A gate that is not set only warns, or is not checked."""
 
     min_photos_per_label: Whole | None = Field(
         None, ge=1, description="Photos that each label needs. Unset: fewer than 1,000 is a warning."
@@ -74,17 +74,17 @@ class Gates(Part):
 
 
 class Serving(Part):
-    """How a skill is served."""
+    """Settings of a skill's pods and Service."""
 
-    replicas: Whole = Field(2, ge=1, description="Pods.")
+    replicas: Whole = Field(2, ge=1, description="Number of pods.")
     cpu: Cpu = Field("1", description='CPU request, a Kubernetes quantity: "1" or 500m.')
     memory: Memory = Field("2Gi", description="Memory limit, a Kubernetes quantity: 2Gi or 512Mi.")
     layout: Literal["shared", "dedicated"] = Field(
-        "shared", description="Share pods with other skills, or have its own."
+        "shared", description="`shared`: in pods with other skills; `dedicated`: in pods of its own."
     )
     port: Whole | None = Field(None, ge=1, le=65535, description="Port of the skill's Service; default: 8080.")
     service_name: Name | None = Field(None, description="Name of the skill's Service; default: the skill's name.")
-    image: Text | None = Field(None, description="Image of its pods; default: that of `deploy`.")
+    image: Text | None = Field(None, description="Image of its pods; default: `deploy.image`.")
     environment: dict[VariableName, str] = Field({}, description="Environment variables of its pods; nothing secret.")
 
     @field_validator("image")
@@ -124,13 +124,13 @@ class Augment(Part):
 
 
 class Checks(Part):
-    """Where a photo is poor, and how many exceptions among the data are a matter of course."""
+    """Thresholds for poor photos, and the tolerated shares of bad data."""
 
     min_sharpness: Number = Field(
         0.01, ge=0, description="Least sharpness: variance of the Laplacian divided by that of the grey values."
     )
-    min_brightness: Fraction = Field(0.15, description="Least mean brightness.")
-    max_brightness: Fraction = Field(0.92, description="Largest mean brightness.")
+    min_brightness: Fraction = Field(0.15, description="Least mean brightness, in [0, 1].")
+    max_brightness: Fraction = Field(0.92, description="Largest mean brightness, in [0, 1].")
     min_contrast: Number = Field(0.03, ge=0, le=0.5, description="Least standard deviation of the grey values.")
     min_side_px: Whole = Field(112, ge=1, description="Least length of the shorter side, in pixels.")
     max_poor_share: Fraction = Field(0.05, description="Share of photos that may be poor in one respect; more warns.")
@@ -169,27 +169,33 @@ class Defaults(Part):
     """Settings of every skill that does not set its own."""
 
     candidates: list[Candidate] = Field(
-        ["linear", "knn", "svm", "naive-bayes"], min_length=1, description="Ways to answer that compete."
+        ["linear", "knn", "svm", "naive-bayes"], min_length=1, description="Kinds of model that compete."
     )
     gates: Gates = Field(Gates(), description="Gates of every skill that does not set its own.")
-    serving: Serving = Field(Serving(), description="How skills are served.")
+    serving: Serving = Field(Serving(), description="Settings of the skills' pods and Services.")
 
 
 class Skill(Part):
     """One classifier with a purpose."""
 
-    question: Text | None = Field(None, description="What the skill answers, in words.")
+    question: Text | None = Field(
+        None, description="The question that the skill answers, for annotators and documents."
+    )
     labels: list[str] = Field(
         min_length=2, description="The possible answers.", json_schema_extra={"uniqueItems": True}
     )
     unsure: Text | None = Field(None, description="An answer that annotators may give and that never becomes a class.")
     similar: list[list[str]] = Field([], description="Groups of labels whose confusion is a sensible mistake.")
-    tier: Literal["standard", "critical"] = Field("standard", description="`critical`: every warning is a failure.")
-    candidates: list[Candidate] | None = Field(
-        None, min_length=1, description="Ways to answer that compete; default: those of `defaults`."
+    tier: Literal["standard", "critical"] = Field(
+        "standard", description="`critical`: every warning is a failure, and a person approves each version."
     )
-    gates: Gates = Field(Gates(), description="Gates of this skill; each else that of `defaults`.")
-    serving: Serving | None = Field(None, description="How this skill is served; each else as in `defaults`.")
+    candidates: list[Candidate] | None = Field(
+        None, min_length=1, description="Kinds of model that compete; default: those of `defaults`."
+    )
+    gates: Gates = Field(Gates(), description="Gates of this skill; default of each: that of `defaults`.")
+    serving: Serving | None = Field(
+        None, description="Settings of this skill's pods and Service; default of each: that of `defaults`."
+    )
 
     @field_validator("labels")
     @classmethod
@@ -208,16 +214,16 @@ class Skill(Part):
 
 
 class Metadata(Part):
-    """What the fleet is called."""
+    """Name of the fleet."""
 
-    name: Name = Field(description="The fleet's name, a DNS label; its models and releases are called by it.")
+    name: Name = Field(description="The fleet's name, a DNS label; its models and its Helm release are named after it.")
 
 
 class Spec(Part):
-    """What the fleet is made of."""
+    """Sources, settings and skills of the fleet."""
 
     store: Place = Field("./store", description="Folder, relative to the fleet file, or s3://bucket/prefix.")
-    sources: list[Source] = Field(min_length=1, description="What `ingest` takes in.")
+    sources: list[Source] = Field(min_length=1, description="Photos and tables that `ingest` reads.")
     tracking: Text | None = Field(
         None, description="MLflow tracking server, as https://mlflow.example; null: embedded, SQLite in the store."
     )
@@ -228,10 +234,10 @@ class Spec(Part):
     )
     augment: Augment = Field(Augment(), description="Augmented views of the training photos.")
     split: Split = Field(Split(), description="Shares of the sets per split.")
-    checks: Checks = Field(Checks(), description="Where the data are poor, and how much of that is tolerated.")
+    checks: Checks = Field(Checks(), description="Thresholds for poor photos, and the tolerated shares of bad data.")
     lanes: Whole = Field(1, ge=1, description="Groups of skills that are trained side by side.")
-    cluster: Cluster = Field(Cluster(), description="How the pipeline runs on Kubernetes.")
-    deploy: Deploy = Field(Deploy(), description="Where and how the fleet is served on Kubernetes.")
+    cluster: Cluster = Field(Cluster(), description="Settings of the pipeline on Kubernetes.")
+    deploy: Deploy = Field(Deploy(), description="Settings of the deployment on Kubernetes.")
     defaults: Defaults = Field(Defaults(), description="Settings of every skill that does not set its own.")
     skills: dict[SkillName, Skill] = Field(min_length=1, description="The classifiers, by name.")
 
@@ -281,9 +287,9 @@ class Fleet(Part):
     """All skills of one project."""
 
     api_version: Literal["coachworks.dev/v1"] = Field(description="Version of this format.")
-    kind: Literal["Fleet"] = Field(description="What the file describes.")
-    metadata: Metadata = Field(description="What the fleet is called.")
-    spec: Spec = Field(description="What the fleet is made of.")
+    kind: Literal["Fleet"] = Field(description="Kind of the file: Fleet.")
+    metadata: Metadata = Field(description="Name of the fleet.")
+    spec: Spec = Field(description="Sources, settings and skills of the fleet.")
 
     @property
     def name(self) -> str:
@@ -296,31 +302,31 @@ class Fleet(Part):
         return [step for step in CHAIN if step not in OPTIONAL or self.spec.deploy.automatic]
 
     def skill(self, name: str) -> Skill:
-        """The skill called `name`; KeyError if there is none."""
+        """Return the skill called `name`; KeyError if there is none."""
         return self.spec.skills[name]
 
     def gates(self, skill: str) -> Gates:
-        """The gates of a skill: its own, else those of `defaults`."""
+        """Return the gates of a skill: its own, else those of `defaults`."""
         own = self.spec.skills[skill].gates.model_dump(exclude_none=True)
         return self.spec.defaults.gates.model_copy(update=own)
 
     def candidates(self, skill: str) -> list[Candidate]:
-        """The candidates of a skill."""
+        """Return the candidates of a skill."""
         return self.spec.skills[skill].candidates or self.spec.defaults.candidates
 
     def serving(self, skill: str) -> Serving:
-        """The serving settings of a skill: its own, each else that of `defaults`."""
+        """Return the serving settings of a skill: its own, each else that of `defaults`."""
         own = self.spec.skills[skill].serving
         return self.spec.defaults.serving.model_copy(update=own.model_dump(exclude_unset=True) if own else {})
 
     def lanes(self, only: list[str] | None = None) -> list[list[str]]:
-        """The skills in `spec.lanes` groups of nearly equal size, in the file's order; `only` these."""
+        """Return the skills, or those of `only`, in `spec.lanes` groups of nearly equal size, in the file's order."""
         names = [name for name in self.spec.skills if only is None or name in only]
         count = min(self.spec.lanes, len(names))
         return [names[index::count] for index in range(count)]
 
     def located(self, folder: Path) -> "Fleet":
-        """The same fleet with its paths made absolute, `folder` being that of the fleet file; buckets stay."""
+        """Return the fleet with absolute paths, relative ones being relative to `folder`; addresses of buckets stay."""
 
         def absolute(path: str) -> str:
             return path if path.startswith("s3://") else str((folder / path.removeprefix("file://")).absolute())
@@ -340,10 +346,10 @@ class Fleet(Part):
         return self.model_copy(update={"spec": spec})
 
     def to_json(self) -> str:
-        """The fleet as the one string that travels to the steps; `from_json` reads it."""
+        """Return the fleet as a JSON string, the form in which steps receive it; `from_json` reads it."""
         return self.model_dump_json(by_alias=True, exclude_unset=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Fleet":
-        """The fleet that `to_json` wrote."""
+        """Read the fleet that `to_json` wrote."""
         return cls.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""What is wrong with a fleet file: every problem with its place, the rule and the way out."""
+"""Problems of a fleet file, each with its place, the rule and the way out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from coachworks.errors import InvalidConfigError
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong, and where.
+    """One problem and its place.
 
     Attributes:
         line: Line in the file, from 1.
         column: Character in that line, from 1.
-        message: The rule, what breaks it, and the way out.
+        message: The rule, the value that breaks it, and the way out.
     """
 
     line: int
@@ -27,7 +27,7 @@ class InvalidFleetError(InvalidConfigError):
 
     Attributes:
         path: The fleet file.
-        problems: All that is wrong with it, by place. As text, each is a line `file:line:column: message`.
+        problems: All problems, by place. As text, each is a line `file:line:column: message`.
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:

@@ -1,4 +1,4 @@
-"""Reading `fleet.yaml`: all that is wrong with it at once, each with its place."""
+"""Reader of `fleet.yaml`: reports all problems at once, each with its line and column."""
 
 from pathlib import Path
 
@@ -14,34 +14,25 @@ MAX_BYTES = 1024 * 1024  # a fleet of 500 skills takes 200 kB
 
 
 def read_fleet(path: Path) -> Fleet:
-    """The fleet that the file `path` describes, its paths made absolute.
+    """Read the fleet file `path`; relative paths in it become absolute.
 
     Raises:
-        InvalidFleetError: the file is not a valid fleet file; it lists everything that is wrong.
+        InvalidFleetError: the file is not a valid fleet file; the error lists all its problems.
     """
-    fleet, problems = _examine_file(path)
+    text = _read_text(path)
+    fleet, problems = (None, [text]) if isinstance(text, Problem) else examine(text)
     if fleet is None:
         raise InvalidFleetError(path, problems)
     return fleet.located(path.absolute().parent)
 
 
-def find_problems(path: Path) -> list[Problem]:
-    """All that is wrong with the fleet file `path`, by place; empty if nothing is."""
-    return _examine_file(path)[1]
-
-
-def _examine_file(path: Path) -> tuple[Fleet | None, list[Problem]]:
-    text = _read_text(path)
-    return (None, [text]) if isinstance(text, Problem) else examine(text)
-
-
 def problem_at(path: Path, location: tuple[str, ...], message: str) -> Problem:
-    """A problem of a valid fleet file that only a library could find, at the place of the setting it is about.
+    """Return a problem that only a library could find in a valid fleet file, at the place of its setting.
 
     Args:
         path: The fleet file.
-        location: Keys that lead to the setting; where it is not set, the last one that is counts.
-        message: What the library says.
+        location: Keys of the setting, from the root; a missing one gives the place of the nearest one above.
+        message: Message of the library.
     """
     text = _read_text(path)
     root = None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
@@ -52,7 +43,7 @@ def problem_at(path: Path, location: tuple[str, ...], message: str) -> Problem:
 
 
 def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
-    """The fleet that the text of a fleet file describes, as written; None where there are problems, and those."""
+    """Parse the text of a fleet file. Return the fleet, None if the text has problems, and the problems."""
     root, problems = read_tree(text, repeated=_repeated)
     if root is None or root.value is None:
         return None, sorted(problems) or [Problem(1, 1, f"a fleet file must not be empty. {_WRITE_ONE}")]
@@ -62,8 +53,8 @@ def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
     try:
         fleet = Fleet.model_validate(root.value, by_alias=True, by_name=False)
     except ValidationError as err:
-        found = [_locate(error, root) for error in err.errors(include_url=False)]
-        return None, sorted({*problems, *found})
+        located = [_locate(error, root) for error in err.errors(include_url=False)]
+        return None, sorted({*problems, *located})
     return (None if problems else fleet), sorted(problems)
 
 
@@ -97,7 +88,7 @@ def _read_text(path: Path) -> str | Problem:
 def _repeated(path: tuple[str | int, ...], key: str, first_line: int) -> str:
     if path == ("spec", "skills"):
         return f"two skills must not have the same name; {key!r} is on line {first_line} too. Rename one of them."
-    return f"the key {key!r} must stand once in its mapping; it is on line {first_line} too. Remove one of them."
+    return f"the key {key!r} must be in its mapping once; it is on line {first_line} too. Remove one of them."
 
 
 def _locate(error: ErrorDetails, root: Node) -> Problem:
@@ -110,7 +101,7 @@ def _locate(error: ErrorDetails, root: Node) -> Problem:
 
 
 def _walk(root: Node, location: tuple[int | str, ...], *, key_itself: bool = False) -> tuple[Node, Node]:
-    """Where the eye looks for the value at `location`, and that value."""
+    """Return the node that a reader of the file looks at for the value at `location`, and the node of the value."""
     node = place = root
     for step in location:
         if step not in node.children:
@@ -123,5 +114,5 @@ def _walk(root: Node, location: tuple[int | str, ...], *, key_itself: bool = Fal
 
 
 def _is_block(node: Node, key: Node) -> bool:
-    """Whether a value begins below its key: then the key is what the eye looks for."""
+    """Return whether a value begins on a line below its key; then readers look at the key."""
     return node.line > key.line or node.value is None

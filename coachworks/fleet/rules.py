@@ -13,17 +13,17 @@ _STANDARD_ERRORS = frozenset(get_args(ErrorType))
 
 
 def broken(message: str) -> PydanticCustomError:
-    """An error for pydantic whose message is `message`, word for word."""
+    """Return an error for pydantic whose message is `message`, word for word."""
     return PydanticCustomError(RULE, "{message}", {"message": message})
 
 
 def detail(message: str, location: Location, value: object) -> InitErrorDetails:
-    """An error of `value` at `location`, relative to the value under validation."""
+    """Return an error of `value` at `location`, relative to the value under validation."""
     return InitErrorDetails(type=broken(message), loc=location, input=value)
 
 
 def raise_all(title: str, details: Sequence[InitErrorDetails], *, further: ValidationError | None = None) -> None:
-    """Raise `details`, and what `further` holds, as one error; nothing if there is nothing.
+    """Raise `details`, and the errors of `further`, as one error; do nothing where there are none.
 
     Raises:
         ValidationError: there is at least one error. Pydantic puts the place of the validator before each location.

@@ -1,4 +1,4 @@
-"""The fleet file's JSON Schema: what editors complete from, and what names are known where."""
+"""The fleet file's JSON Schema, for the completion of editors and for the known keys of each mapping."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,14 +10,14 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def fleet_schema() -> dict[str, Any]:
-    """The JSON Schema of a fleet file.
+    """Return the JSON Schema of a fleet file.
 
-    It says what a schema can: names, types, ranges and choices. The rules between values are the model's.
+    It holds names, types, ranges and choices. Rules between values are in the model only.
     """
     schema = Fleet.model_json_schema(by_alias=True)
     for part in (schema, *schema["$defs"].values()):
         for field in part.get("properties", {}).values():
-            field.pop("title", None)  # the name in other letters: noise in an editor
+            field.pop("title", None)  # repeats the name: noise in an editor
             if "patternProperties" in field:
                 field["additionalProperties"] = False
     return {
@@ -28,7 +28,7 @@ def fleet_schema() -> dict[str, Any]:
 
 
 def known_keys(location: Sequence[int | str]) -> list[str]:
-    """The keys that the mapping at `location` may have; empty where it may have any.
+    """Return the keys that the mapping at `location` may have; empty where it may have any.
 
     >>> known_keys(["metadata"])
     ['name']
@@ -37,7 +37,7 @@ def known_keys(location: Sequence[int | str]) -> list[str]:
 
 
 def describe(location: Sequence[int | str]) -> str:
-    """What the value at `location` is for, as its field says; empty where nothing is said."""
+    """Return the description of the value at `location`; empty where there is none."""
     part = _part_at(location, follow_last=False)
     return str(part.get("description") or _follow(part).get("description", ""))
 

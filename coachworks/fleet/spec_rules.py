@@ -12,7 +12,7 @@ from coachworks.wording import did_you_mean
 
 
 def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
-    """What the parts of `spec`, as yet unvalidated, get wrong together."""
+    """Return the errors between parts of `spec`, each of which may itself be invalid."""
     skills = spec.get("skills")
     if not isinstance(skills, Mapping) or not all(isinstance(name, str) for name in skills):
         return []
@@ -28,7 +28,7 @@ def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
 
 
 def imply_skill(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`spec` with `skill` set on sources without table where the fleet has one skill only."""
+    """Return `spec` with `skill` set on sources without a table, if the fleet has only one skill."""
     sources, skills = spec.get("sources"), spec.get("skills")
     if not isinstance(sources, list) or not isinstance(skills, Mapping) or len(skills) != 1:
         return spec
@@ -105,12 +105,12 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
         if not isinstance(service, str):
             continue
         for other in skills:
-            theirs = _get(_get(spec["skills"][other], "serving"), "serviceName")
+            others = _get(_get(spec["skills"][other], "serving"), "serviceName")
             comes_first = skills.index(other) < skills.index(name)
-            if other != name and ((service == theirs and comes_first) or (theirs is None and service == other)):
+            if other != name and ((service == others and comes_first) or (others is None and service == other)):
                 yield detail(
                     f"two skills must not have the same serviceName; got {service!r} for {other!r} and {name!r}"
-                    + (" (a skill's Service is called like the skill by default)" if theirs is None else "")
+                    + (" (a skill's Service has the name of the skill by default)" if others is None else "")
                     + ". Rename one of them.",
                     ("skills", name, "serving", "serviceName"),
                     service,
@@ -119,15 +119,15 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
 
 
 def _shared_pods(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
-    """Skills that share pods cannot have settings of their own for them."""
+    """Yield an error for each setting of pods at a skill that shares its pods."""
     common = _get(_get(_get(spec, "defaults"), "serving"), "layout") or "shared"
     for name in skills:
         serving = _get(spec["skills"][name], "serving")
         if (_get(serving, "layout") or common) != "shared":
             if name == "shared":
                 yield detail(
-                    "a skill with pods of its own must not be called 'shared', as the pods of all others are. Rename "
-                    "it, or let it have `layout: shared`.",
+                    "a skill with pods of its own must not be called 'shared', the name of the common pods. Rename "
+                    "it, or set `layout: shared`.",
                     ("skills", name, "serving"),
                     name,
                 )
@@ -175,7 +175,7 @@ def _relaxed_gates(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitE
 
 
 def _get(mapping: object, field: str) -> Any:
-    """The value of a camelCase `field`, or of its Python name, in what may or may not be a mapping or a model."""
+    """Return the value of a camelCase `field`, or of its Python name; None if `mapping` is no mapping or model."""
     python_name = re.sub(r"[A-Z]", lambda capital: f"_{capital.group().lower()}", field)
     if isinstance(mapping, Mapping):
         return mapping.get(field, mapping.get(python_name))

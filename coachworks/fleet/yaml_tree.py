@@ -1,7 +1,8 @@
-"""YAML as a tree that knows the place of every value, built within bounds that no hostile file can exceed.
+"""YAML as a tree that holds the place of every value, with bounds against hostile files.
 
-Nothing is constructed but dictionaries, lists, text, numbers, true, false and null. The tree is grown from the
-parser's events, so that depth and size (aliases counted as often as they are used) are checked before it is.
+It contains only dictionaries, lists, text, numbers, true, false and null. It is built from the parser's events, so that
+depth and size (aliases counted as often as they are used) are checked while it grows. `YAML.compose` would give nodes
+with marks too, but it puts the place of the anchor on each alias, and stops at the first unknown alias.
 """
 
 import re
@@ -31,7 +32,7 @@ Path = tuple[str | int, ...]
 MAX_DEPTH = 32  # a fleet file needs 8
 MAX_NODES = 100_000  # some 500 skills of 100 labels, every one with settings of its own
 _NULL = re.compile(r"null|Null|NULL|~|")
-# YAML 1.1 reads yes, no, on and off as booleans and YAML 1.2 does not: whoever means text must say so.
+# YAML 1.1 reads yes, no, on and off as booleans and YAML 1.2 does not: quotes make the meaning clear.
 _BOOLEAN = re.compile(r"true|false|yes|no|on|off", re.IGNORECASE)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,4})?")
@@ -68,15 +69,15 @@ class _TooMuchError(Exception):
 
 
 def read_tree(text: str, *, repeated: Callable[[Path, str, int], str]) -> tuple[Node | None, list[Problem]]:
-    """The tree of one YAML document, and what is wrong with it as YAML.
+    """Parse one YAML document into a tree.
 
     Args:
         text: The document.
-        repeated: Words the message for a key that stands twice in a mapping, given the mapping's path, the key
-            and the line of the first one.
+        repeated: Returns the message for a key that a mapping has twice, from the mapping's path, the key and the
+            line of the first one.
 
     Returns:
-        The root, None where there is none or the text is no YAML; and the problems, in no special order.
+        The root, None where the text is empty or no YAML; and its problems as YAML, in no special order.
     """
     builder = _Builder(repeated)
     try:
@@ -119,9 +120,9 @@ class _Builder:
             raise _TooMuchError(Problem(line, column, f"values must not be nested more than {MAX_DEPTH} deep"))
         self._grow(1, line, column)
         if event.anchor is not None:
-            self._anchors[event.anchor] = None  # not whole yet: an alias to it from within would never end
+            self._anchors[event.anchor] = None  # incomplete: an alias to it from within would be endless
         if event.tag is not None and event.tag != "!":
-            self._report(event, f"the tag {event.tag!s} is not understood. Remove it; quote what must be text.")
+            self._report(event, f"the tag {event.tag!s} is not supported. Remove it; quote what must be text.")
         if isinstance(event, ScalarEvent):
             node = self._scalar(event, line, column)
         elif isinstance(event, SequenceStartEvent):
@@ -140,9 +141,7 @@ class _Builder:
             return Node(None, line, column)
         target = self._anchors[event.anchor]
         if target is None:
-            raise _TooMuchError(
-                Problem(line, column, f"the alias *{event.anchor} must not stand inside its own anchor")
-            )
+            raise _TooMuchError(Problem(line, column, f"the alias *{event.anchor} must not be inside its own anchor"))
         self._grow(target.size, line, column)
         return Node(target.value, line, column, target.text, target.children, target.keys, target.size)
 
@@ -189,7 +188,7 @@ class _Builder:
 
     def _merge(self, source: Node, node: Node) -> None:
         if not isinstance(source.value, dict):
-            self.problems.append(Problem(source.line, source.column, "`<<` must be given a mapping, as in `<<: *name`"))
+            self.problems.append(Problem(source.line, source.column, "`<<` needs a mapping, as in `<<: *name`"))
             return
         for name, child in source.children.items():
             if name not in node.children:
@@ -219,7 +218,7 @@ class _Builder:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in a reader's words.
+    """Return the kind of a value, in plain words.
 
     >>> kind_of({}), kind_of(True), kind_of(1.5)
     ('a mapping', 'true or false', 'a number')
@@ -234,7 +233,7 @@ def kind_of(value: object) -> str:
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """What YAML reads in a plain scalar.
+    """Return the value of a plain scalar.
 
     >>> resolve("wheel"), resolve("no"), resolve("12")
     ('wheel', False, 12)

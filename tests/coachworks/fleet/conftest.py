@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coachworks.fleet.problems import Problem
-from coachworks.fleet.reader import find_problems
+from coachworks.fleet.problems import InvalidFleetError, Problem
+from coachworks.fleet.reader import read_fleet
 
 VALID = """\
 apiVersion: coachworks.dev/v1
@@ -35,12 +35,16 @@ def valid() -> str:
 
 @pytest.fixture
 def problems_of(tmp_path: Path) -> Callable[[str | bytes], list[Problem]]:
-    """What is wrong with the text of a fleet file."""
+    """Return the problems of the text of a fleet file, by place."""
 
     def find(text: str | bytes) -> list[Problem]:
         path = tmp_path / "fleet.yaml"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return find_problems(path)
+        try:
+            read_fleet(path)
+        except InvalidFleetError as err:
+            return list(err.problems)
+        return []
 
     return find
 

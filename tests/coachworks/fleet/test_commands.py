@@ -40,7 +40,7 @@ def test_init_writes_a_file_that_check_accepts_and_says_what_is_next(here):
 
 def test_init_does_not_overwrite_unless_forced(here):
     (here / "fleet.yaml").write_text("mine")
-    with pytest.raises(InvalidConfigError, match=r"fleet.yaml is there already. .*overwrite it with `--force`"):
+    with pytest.raises(InvalidConfigError, match=r"fleet.yaml exists already. .*overwrite it with `--force`"):
         run(init, "pets")
     assert (here / "fleet.yaml").read_text() == "mine"
     assert run(init, "pets", "--force").exit_code == 0
@@ -91,14 +91,14 @@ def test_check_asks_no_bucket_and_no_server_and_says_so(here, monkeypatch):
     checked = run(check)
     assert checked.exit_code == 0
     assert "bucket   s3://other/pets" in checked.output
-    assert "not asked: bucket team, bucket other, MLflow at https://mlflow.example, cluster." in checked.output
+    assert "not checked: bucket team, bucket other, MLflow at https://mlflow.example, cluster." in checked.output
     assert checked.output.endswith("valid. Next: coachworks submit\n")
 
 
 def test_check_of_a_fleet_on_this_machine_asks_all_there_is(here):
     run(init, "pets")
     checked = run(check)
-    assert "not asked" not in checked.output
+    assert "not checked" not in checked.output
     assert checked.output.endswith("valid. Next: coachworks run\n")
 
 
