@@ -14,13 +14,13 @@ from coachworks.s3 import (
     split_address,
 )
 from coachworks.s3.errors import error_code
-from components.ingest.found import Found, is_passed_over, printable
+from components.ingest.listing import SourceFile, is_passed_over, printable
 from components.ingest.report import Aside, Rejection
 
 
 @dataclass(frozen=True)
-class FoundObject:
-    """An object under a source's prefix; see `Found`.
+class BucketObject:
+    """An object under a source's prefix; see `SourceFile`.
 
     Attributes:
         name: Key relative to the source's prefix.
@@ -57,7 +57,7 @@ class FoundObject:
         return _read(self.objects, self.name, most if self.size > most else None, self.etag)
 
 
-def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> Iterator[Found | Rejection]:
+def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> Iterator[SourceFile | Rejection]:
     """Yield the objects under `photos` in the order of a folder walk.
 
     Hidden objects, files of operating systems, and marks of folders are skipped.
@@ -89,7 +89,7 @@ def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> It
             message = "an object's key must have no empty part between slashes, nor end with one; rename it"
             yield Rejection(printable(name), source, Aside.UNREADABLE, message)
             continue
-        yield FoundObject(name=name, size=info.size, etag=info.etag, objects=objects)
+        yield BucketObject(name=name, size=info.size, etag=info.etag, objects=objects)
 
 
 def read_object(address: str) -> bytes:

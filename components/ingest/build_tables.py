@@ -1,4 +1,4 @@
-"""The catalogue, the votes and the labels, gathered photo by photo; byte-equal files become one photo."""
+"""Catalogue, votes and labels, built photo by photo; byte-equal files become one photo."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from coachworks.digests import canonical_json
 from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
-from components.ingest.found import Found, printable, unreadable
+from components.ingest.listing import SourceFile, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
 from components.ingest.report import Aside, IngestReport, Rejection, Remark
 from components.ingest.source_files import Item
@@ -31,20 +31,20 @@ class Entry:
     """A photo of the catalogue.
 
     Attributes:
-        facts: What its bytes tell.
-        found: The first of its files.
+        facts: Facts read from its bytes.
+        file: The first of its files.
         filename: Its name in the catalogue.
-        source: As the first file's row or source says; the same for the rest, whose gaps further files fill.
+        source: Source of the first file. This and the rest come from the first file; further files fill gaps.
         permission: Licence or permission.
-        set_id: Set that a table names, else None.
-        split: Split that a table demands, else None.
-        taken_at: Date that a table names, else None.
+        set_id: Set in the table, else None.
+        split: Split in the table, else None.
+        taken_at: Date in the table, else None.
         attributes: Further columns.
         votes: (skill, annotator, label).
     """
 
     facts: Facts
-    found: Found
+    file: SourceFile
     filename: str
     source: str
     permission: str | None = None
@@ -54,15 +54,15 @@ class Entry:
     attributes: dict[str, Any] = field(default_factory=dict)
     votes: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def learn(self, item: Item, answers: Mapping[str, str]) -> None:
-        """Fill gaps with what is said about one of the photo's files, and take the answers as votes."""
+    def add_row(self, item: Item, answers: Mapping[str, str]) -> None:
+        """Fill gaps from the row of a further file of the photo, and add its answers as votes."""
         row = item.row
         self.permission = self.permission or item.permission
         self.set_id = self.set_id or row.set_id
         self.split = self.split or row.split
         self.taken_at = self.taken_at or row.taken_at
         self.attributes = {**row.attributes, **self.attributes}
-        annotator = f"{item.source}:{printable(item.found.name)}"
+        annotator = f"{item.source}:{printable(item.file.name)}"
         for skill, label in answers.items():
             vote = (skill, annotator, label)
             if vote not in self.votes:
@@ -71,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Label:
-    """What the votes of one photo and skill add up to; fields as the columns of `tables.LABELS`."""
+    """Consensus of the votes on one photo and skill; fields as the columns of `tables.LABELS`."""
 
     label: str | None
     confidence: float | None
@@ -79,9 +79,9 @@ class Label:
     agreement: float
 
 
-@lru_cache(maxsize=4096)  # hundreds of thousands of photos and skills, few ways to answer
+@lru_cache(maxsize=4096)  # hundreds of thousands of photos, few different combinations of answers
 def majority(answers: tuple[str, ...], unsure: str | None) -> Label:
-    """The most frequent answer; no label where it is tied or is the skill's `unsure`.
+    """Return the most frequent answer as the label; no label where it is tied or is the skill's `unsure`.
 
     >>> majority(("good", "good", "blurry"), None).label
     'good'
@@ -97,7 +97,7 @@ def majority(answers: tuple[str, ...], unsure: str | None) -> Label:
 
 
 class Gathering:
-    """Grows the tables file by file."""
+    """Tables under construction, to which files are added one by one."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._unsure = {name: skill.unsure for name, skill in fleet.spec.skills.items()}
@@ -112,23 +112,23 @@ class Gathering:
         self._filenames: set[str] = set()
 
     def add(self, item: Item, outcome: Outcome) -> None:
-        """Take in one file, or set it aside."""
-        name = printable(item.found.name)
+        """Add one file to the tables, or set it aside."""
+        name = printable(item.file.name)
         if isinstance(outcome, OSError):
             self.rejections.append(unreadable(name, item.source, outcome))
         elif not isinstance(outcome, Facts):
             self.rejections.append(Rejection(name, item.source, outcome.reason, outcome.message))
         elif (entry := self.entries.get(outcome.photo_id)) is None:
-            entry = Entry(outcome, item.found, self._unique(name, item.origin), item.source)
+            entry = Entry(outcome, item.file, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
-            entry.learn(item, self._spelt(item))
+            entry.add_row(item, self._spelt(item))
         else:
             self._add_duplicate(entry, item, name)
 
     def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
-        entry.learn(item, self._spelt(item))
-        if entry.found.true_place() == item.found.true_place():
-            return  # one file that two sources name: nothing is set aside
+        entry.add_row(item, self._spelt(item))
+        if entry.file.true_place() == item.file.true_place():
+            return  # one file that two sources list: nothing to set aside
         message = f"it has the same bytes as {entry.filename}"
         self.rejections.append(
             Rejection(
@@ -151,26 +151,26 @@ class Gathering:
         return unique
 
     def _spelt(self, item: Item) -> dict[str, str]:
-        """The answers as the fleet file spells them: Unicode has two ways to write an accented letter."""
+        """Return the answers as the fleet file spells them: Unicode has two ways to write an accented letter."""
         return {
             skill: self._vocabulary[skill].get(_composed(label), label) for skill, label in item.row.answers.items()
         }
 
     def digest(self) -> str:
-        """Digest of all that the tables hold, but for the time of ingestion."""
+        """Return the digest of the tables' content, except the times of ingestion."""
         hasher = hashlib.sha256()
         for entry in self.entries.values():
             row = {**_catalogue_row(entry), "votes": entry.votes, "attributes": entry.attributes}
             hasher.update(json.dumps(row, sort_keys=True, default=str).encode())
         voted = {(skill, label) for entry in self.entries.values() for skill, _, label in entry.votes}
-        # `unsure` decides what the votes add up to only where somebody was unsure.
+        # `unsure` affects the labels only where an annotator answered it.
         skills = {skill: unsure if (skill, unsure) in voted else None for skill, unsure in self._unsure.items()}
         rest = [jsonable(self.rejections), jsonable(self.remarks), skills, self.ignored]
         hasher.update(canonical_json(rest).encode())
         return hasher.hexdigest()
 
     def labels(self) -> Iterator[tuple[str, str, Label]]:
-        """(photo_id, skill, label) of every photo and skill that has votes, skills in the fleet's order."""
+        """Yield (photo_id, skill, label) of every photo and skill with votes, skills in the fleet's order."""
         for photo_id, entry in self.entries.items():
             answers: dict[str, list[str]] = {}
             for skill, _, label in entry.votes:
@@ -180,7 +180,7 @@ class Gathering:
                     yield photo_id, skill, majority(tuple(answers[skill]), unsure)
 
     def write(self, folder: Path, index: PhotoIndex) -> list[tuple[str, str, Label]]:
-        """Write the tables and `rejected.json` into `folder`; gives the labels for the report."""
+        """Write the tables and `rejected.json` into `folder`; return the labels for the report."""
         import pandas as pd
 
         rows = [
@@ -203,7 +203,7 @@ class Gathering:
         return labels
 
     def _attributes(self) -> dict[str, list[Any]]:
-        """Further columns by name; one whose values are of several types (two tables) becomes text."""
+        """Return further columns by name; one with values of several types (from two tables) becomes text."""
         names = dict.fromkeys(name for entry in self.entries.values() for name in entry.attributes)
         columns = {name: [entry.attributes.get(name) for entry in self.entries.values()] for name in names}
         for name, values in columns.items():
@@ -212,7 +212,7 @@ class Gathering:
         return columns
 
     def report(self, labels: list[tuple[str, str, Label]], known: frozenset[str]) -> IngestReport:
-        """The report; `known` are the photos of the result before."""
+        """Return the report; `known` are the photos of the previous result."""
         skills: dict[str, Counter[str]] = {skill: Counter() for skill in self._unsure}
         labelled = set()
         for photo_id, skill, label in labels:
@@ -253,5 +253,5 @@ def _catalogue_row(entry: Entry) -> Mapping[str, Any]:
         "permission": entry.permission,
         "set_id": _set_of(entry),
         "split": entry.split,
-        "taken_at": entry.taken_at or exif,  # a table is written by people who know that the camera's clock was wrong
+        "taken_at": entry.taken_at or exif,  # the table wins: its authors may know that the camera's clock was wrong
     }

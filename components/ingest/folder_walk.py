@@ -1,4 +1,4 @@
-"""What lies in a source's folder: the files that may be photos, in a fixed order."""
+"""Files of a source in a folder, in a fixed order."""
 
 import os
 import stat
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.errors import InvalidConfigError, NotFoundError
-from components.ingest.found import Found, is_passed_over, printable, unreadable
+from components.ingest.listing import SourceFile, is_passed_over, printable, unreadable
 from components.ingest.report import Aside, Rejection
 
 
 @dataclass(frozen=True)
-class FoundFile:
-    """A file in a source's folder; see `Found`.
+class FolderFile:
+    """A file in a source's folder; see `SourceFile`.
 
     Attributes:
-        path: Where it lies; perhaps through symbolic links.
+        path: Its path, perhaps through symbolic links.
         name: Relative to the source's folder.
-        size: Bytes.
-        mtime_ns: When it was last changed, nanoseconds since the epoch.
+        size: Size in bytes.
+        mtime_ns: Time of its last change, nanoseconds since the epoch.
     """
 
     path: Path
@@ -29,41 +29,41 @@ class FoundFile:
 
     @property
     def place(self) -> str:
-        """Its path."""
+        """Path of the file."""
         return str(self.path)
 
     @property
     def version(self) -> str:
-        """When it was last changed."""
+        """Time of its last change, as text."""
         return str(self.mtime_ns)
 
     def true_place(self) -> str:
-        """Its path with symbolic links resolved."""
+        """Return its path with symbolic links resolved."""
         return os.path.realpath(self.path)
 
     def readable(self) -> bool:
-        """Whether its permissions let us."""
+        """Return whether its permissions allow reading."""
         return os.access(self.path, os.R_OK)
 
     def read(self, most: int) -> bytes:
-        """Its first bytes, at most `most` of them."""
+        """Return its first bytes, at most `most` of them."""
         with self.path.open("rb") as file:
             return file.read(most)
 
 
-def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> Iterator[Found | Rejection]:
-    """The files under the folder `photos`, sorted by name within each folder; hidden files and litter are passed over.
+def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> Iterator[SourceFile | Rejection]:
+    """Yield the files under the folder `photos`, sorted by name within each folder; hidden files are passed over.
 
     Symbolic links are followed, each real folder once, so that a loop ends.
 
     Args:
         photos: The source's folder.
         source: The source's name, for rejections.
-        leave_out: A folder not to enter: the store, which may lie among the photos.
+        leave_out: A folder to leave out: the store, which may lie among the photos.
 
     Raises:
-        NotFoundError: there is no such folder.
-        InvalidConfigError: it is no folder.
+        NotFoundError: the folder does not exist.
+        InvalidConfigError: it is not a folder.
     """
     folder = Path(photos)
     if not folder.exists():
@@ -89,7 +89,7 @@ def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> I
             yield unreadable(relative, source, err)
             continue
         if stat.S_ISREG(status.st_mode):
-            yield FoundFile(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
+            yield FolderFile(path=path, name=relative, size=status.st_size, mtime_ns=status.st_mtime_ns)
         elif not stat.S_ISDIR(status.st_mode):
             yield Rejection(printable(relative), source, Aside.UNREADABLE, "it is no regular file")
         elif _identity(status) not in entered:
@@ -102,7 +102,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def _listing(folder: Path, prefix: str, source: str) -> tuple[Path, str, Iterator[str], list[Rejection]]:
-    """A folder, the prefix of the names in it, the names, and the rejection of the folder if it cannot be read."""
+    """Return a folder, the prefix of its names, the names, and its rejection if it cannot be read."""
     try:
         return folder, prefix, iter(sorted(os.listdir(folder))), []  # noqa: PTH208 — names only, no paths
     except OSError as err:

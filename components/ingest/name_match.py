@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from coachworks.errors import DataError
-from components.ingest.found import printable
+from components.ingest.listing import printable
 from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
 from components.ingest.source_table import Row, merge_rows

@@ -1,8 +1,8 @@
-"""What ingest knows about files and photos it has seen, kept in the store so that nothing is read or measured twice.
+"""Index of the files and photos that ingest has read, kept in the store so that none is read or measured twice.
 
-`index/files/<version>/*.json` says what each file is, by place, size and version; `index/photos/*.json` says
-when each photo came in. Both grow by small parts, published whole as work goes on: a run that is killed resumes from
-the last.
+`index/files/<version>/*.json` holds a record per file, by place, size and version; `index/photos/*.json` holds the
+time when each photo was first ingested. Both grow by small parts, each published whole, so that a killed run resumes
+after the last one.
 """
 
 import json
@@ -19,16 +19,16 @@ from coachworks import photos
 from coachworks.digests import digest_sources
 from coachworks.store import Store
 from components.ingest import quality_measures
-from components.ingest.found import Found
+from components.ingest.listing import SourceFile
 
 _PART_ENTRIES = 500
 _PART_SECONDS = 2.0
-_READERS = 8  # parts are small: what they cost in a bucket is waiting
+_READERS = 8  # parts are small: in a bucket, most of the time is spent waiting
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a photo's bytes tell.
+    """Facts read from a photo's bytes.
 
     Attributes:
         photo_id: SHA-256 of the file.
@@ -57,27 +57,27 @@ class Facts:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a file is no usable photo: a reason of `photos.Reason` and a message."""
+    """Reason of `photos.Reason` why a file is no usable photo, and a message."""
 
     reason: str
     message: str
 
 
-Verdict = Facts | Refusal
+FileRecord = Facts | Refusal
 
 
 class PhotoIndex:
-    """The index of one store, read once; `add` publishes what is new."""
+    """The index of one store, read once; `add` publishes new records."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # Files judged by other code are judged anew; when photos came in stays known.
+        # Files are examined again when this code changes; the times of arrival are kept.
         version = digest_sources([Path(str(module.__file__)) for module in (photos, quality_measures)])[:16]
         self._files_prefix = f"index/files/{version}"
-        self._verdicts: dict[tuple[str, int, str], Verdict] = {}
+        self._records: dict[tuple[str, int, str], FileRecord] = {}
         self._facts: dict[str, Facts] = {}
         self._arrivals: dict[str, str] = {}
-        # Listed once: to ask for each of a hundred thousand photos takes minutes where the store is a bucket.
+        # Listed once: a request for each of a hundred thousand photos would take minutes in a bucket.
         self._stored = set(store.list("photos"))
         self._pending: list[dict[str, Any]] = []
         self._pending_arrivals: dict[str, str] = {}
@@ -95,29 +95,29 @@ class PhotoIndex:
 
     def _remember(self, entry: dict[str, Any]) -> None:
         facts = entry.get("facts")
-        verdict: Verdict = Facts(**facts) if facts else Refusal(**entry["refusal"])
-        if isinstance(verdict, Facts):
-            self._facts[verdict.photo_id] = verdict
-        self._verdicts[entry["place"], entry["size"], entry["version"]] = verdict
+        record: FileRecord = Facts(**facts) if facts else Refusal(**entry["refusal"])
+        if isinstance(record, Facts):
+            self._facts[record.photo_id] = record
+        self._records[entry["place"], entry["size"], entry["version"]] = record
 
-    def verdict(self, found: Found) -> Verdict | None:
-        """What the file is, if it is unchanged since it was read and its photo still lies in the store."""
-        verdict = self._verdicts.get(_file_key(found))
-        if isinstance(verdict, Facts) and not self.is_stored(verdict.uri):
+    def record(self, file: SourceFile) -> FileRecord | None:
+        """Return the record of a file, if it is unchanged since and its photo is still in the store; else None."""
+        record = self._records.get(_file_key(file))
+        if isinstance(record, Facts) and not self.is_stored(record.uri):
             return None
-        return verdict
+        return record
 
     def facts(self, photo_id: str) -> Facts | None:
-        """What is known of a photo, if it lies in the store."""
+        """Return the facts of a photo, if it is in the store; else None."""
         facts = self._facts.get(photo_id)
         return facts if facts is not None and self.is_stored(facts.uri) else None
 
     def is_stored(self, uri: str) -> bool:
-        """Whether the photo lay in the store when this index was read, or was added since."""
+        """Return whether the photo was in the store when this index was read, or was added since."""
         return uri in self._stored
 
     def arrived_at(self, photo_id: str) -> datetime:
-        """When the photo was first taken in, UTC without zone."""
+        """Return the time when the photo was first ingested, UTC without zone."""
         return datetime.fromisoformat(self._arrivals[photo_id])
 
     def _note_arrival(self, photo_id: str) -> None:
@@ -125,22 +125,22 @@ class PhotoIndex:
             now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
             self._arrivals[photo_id] = self._pending_arrivals[photo_id] = now
 
-    def add(self, found: Found, verdict: Verdict) -> None:
-        """Note what a file is; published with the next part."""
-        place, size, version = _file_key(found)
-        kind = "facts" if isinstance(verdict, Facts) else "refusal"
-        entry = {"place": place, "size": size, "version": version, kind: asdict(verdict)}
+    def add(self, file: SourceFile, record: FileRecord) -> None:
+        """Add the record of a file; published with the next part."""
+        place, size, version = _file_key(file)
+        kind = "facts" if isinstance(record, Facts) else "refusal"
+        entry = {"place": place, "size": size, "version": version, kind: asdict(record)}
         self._remember(entry)
         self._pending.append(entry)
-        if isinstance(verdict, Facts):
-            self._note_arrival(verdict.photo_id)
-            self._stored.add(verdict.uri)
+        if isinstance(record, Facts):
+            self._note_arrival(record.photo_id)
+            self._stored.add(record.uri)
         if len(self._pending) >= _PART_ENTRIES or time.monotonic() - self._flushed_at > _PART_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Publish what has been noted."""
-        # Arrivals first: a file that is known must have one.
+        """Publish the records that are pending."""
+        # Arrivals first: each file with a record must have one.
         if self._pending_arrivals:
             self._publish("index/photos", [self._pending_arrivals])
         if self._pending:
@@ -153,5 +153,5 @@ class PhotoIndex:
         self._store.write(f"{prefix}/{uuid.uuid4().hex}.json", json.dumps(entries, separators=(",", ":")).encode())
 
 
-def _file_key(found: Found) -> tuple[str, int, str]:
-    return found.place, found.size, found.version
+def _file_key(file: SourceFile) -> tuple[str, int, str]:
+    return file.place, file.size, file.version

@@ -1,4 +1,4 @@
-"""Where sources and tables lie, in a folder or in a bucket: walked, read and compared in one way."""
+"""Places of sources and tables, in a folder or in a bucket: one way to walk, read and compare them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 from coachworks.errors import DataError, NotFoundError
 from components.ingest.bucket_walk import read_object, walk_bucket
 from components.ingest.folder_walk import walk_folder
-from components.ingest.found import Found
+from components.ingest.listing import SourceFile
 from components.ingest.report import Rejection
 
 
 def in_bucket(address: str) -> bool:
-    """Whether `address` is that of a bucket: `s3://bucket/prefix`."""
+    """Return whether `address` is in a bucket: `s3://bucket/prefix`."""
     return address.startswith("s3://")
 
 
-def walk(photos: str, source: str, *, store: str) -> Iterator[Found | Rejection]:
-    """The files of a source, in a fixed order, the same for a folder and a bucket of equal names.
+def walk(photos: str, source: str, *, store: str) -> Iterator[SourceFile | Rejection]:
+    """Yield the files of a source, in a fixed order, the same for a folder and a bucket of equal names.
 
     Args:
         photos: Its folder or address.
         source: Its name, for rejections.
-        store: Address of the store, which is left out should it lie among the photos.
+        store: Address of the store, which is left out if it lies among the photos.
     """
     if in_bucket(photos):
         return walk_bucket(photos, source, leave_out=store if in_bucket(store) else None)
@@ -29,7 +29,7 @@ def walk(photos: str, source: str, *, store: str) -> Iterator[Found | Rejection]
 
 
 def read_table_file(address: str) -> bytes:
-    """The bytes of a table.
+    """Return the bytes of a table.
 
     Raises:
         NotFoundError: there is no such table.
@@ -46,7 +46,7 @@ def read_table_file(address: str) -> bytes:
 
 
 def as_path(address: str) -> str:
-    """A folder or address as an absolute POSIX path, so that names relative to it can be worked out.
+    """Return a folder or address as an absolute POSIX path, for names relative to it.
 
     >>> as_path("s3://photos/cars/1.jpg")
     '/s3:/photos/cars/1.jpg'
@@ -55,5 +55,5 @@ def as_path(address: str) -> str:
 
 
 def true_path(address: str) -> str:
-    """Where a file lies in truth, as `Found.true_place` says it."""
+    """Return the path without symbolic links, or the address, as `SourceFile.true_place` does."""
     return address if in_bucket(address) else str(Path(address).resolve())

@@ -30,9 +30,9 @@ class Measures:
 
 
 def measure(image: "Image.Image") -> Measures:
-    """The measures of an upright RGB photo.
+    """Measure an upright RGB photo.
 
-    The grey copy (ITU-R 601 luma) has a shorter side of `MEASURED_PX`; smaller photos are measured as they are.
+    The grey copy (ITU-R 601 luma) has a shorter side of `MEASURED_PX`; smaller photos are not enlarged.
     """
     from PIL import Image
 
@@ -51,10 +51,10 @@ def measure(image: "Image.Image") -> Measures:
 
 
 def difference_hash(grey: "Image.Image") -> str:
-    """The 64-bit difference hash of a grey image, 16 hexadecimal digits.
+    """Return the 64-bit difference hash of a grey image, 16 hexadecimal digits.
 
-    The image is averaged down to 9×8; each bit, row by row from the top left, the first the most significant, says
-    whether a value is less than its right neighbour. Similar photos differ in few bits.
+    The image is averaged down to 9×8; each bit, row by row from the top left, most significant first, is 1 where a
+    value is less than its right neighbour. Similar photos differ in few bits.
     """
     from PIL import Image
 
@@ -63,7 +63,7 @@ def difference_hash(grey: "Image.Image") -> str:
 
 
 def _variance_of_laplacian(pixels: np.ndarray) -> float:
-    """Variance of the 4-neighbour Laplacian of uint8 grey values, shape (H, W), without the border; 0 if too small."""
+    """Return the variance of the 4-neighbour Laplacian of uint8 values, shape (H, W), without border; 0 if too small."""
     if min(pixels.shape) < 3:
         return 0.0
     grey = pixels.astype(np.int16)  # |4·255| fits

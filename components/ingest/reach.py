@@ -1,11 +1,11 @@
-"""Which sources a cluster's pods can reach: those in buckets."""
+"""Reach of a cluster's pods: sources in buckets."""
 
 from coachworks.fleet.model import Fleet, Source
 from components.ingest.places import in_bucket
 
 
 def local_sources(fleet: Fleet) -> list[Source]:
-    """The sources whose photos or table lie on this machine, where no pod can reach them."""
+    """Return the sources with photos or a table on this machine, which pods cannot reach."""
     return [
         source
         for source in fleet.spec.sources

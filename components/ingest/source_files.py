@@ -1,11 +1,11 @@
-"""A source's files with what is said about each: by its table, or by the sub-folder it lies in."""
+"""A source's files, each with its row: from the table, or from the name of its sub-folder."""
 
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coachworks.fleet.model import Fleet, Source
-from components.ingest.found import Found, is_document, printable
+from components.ingest.listing import SourceFile, is_document, printable
 from components.ingest.name_match import NameMatch, match_rows
 from components.ingest.places import as_path, read_table_file, true_path, walk
 from components.ingest.report import Aside, Rejection, Remark
@@ -14,17 +14,17 @@ from components.ingest.source_table import Row, read_source_table
 
 @dataclass(frozen=True)
 class Item:
-    """A file that may be a photo, and what is said about it.
+    """A file that may be a photo, and its row.
 
     Attributes:
-        found: The file.
-        origin: Name of the source in the fleet file: tells equal file names of two sources apart.
-        source: Name of the source, as the table's row or else the fleet file says.
-        permission: Likewise.
-        row: What is said about the file; with neither set nor answers where nothing is.
+        file: The file.
+        origin: Name of the source in the fleet file: distinguishes equal file names of two sources.
+        source: Name of the source, from the table's row or else the fleet file.
+        permission: Permission, likewise.
+        row: Row of the table; an empty one where the table does not name the file.
     """
 
-    found: Found
+    file: SourceFile
     origin: str
     source: str
     permission: str | None
@@ -33,13 +33,13 @@ class Item:
 
 @dataclass
 class SourceFiles:
-    """What a source holds.
+    """Files of a source.
 
     Attributes:
         items: Files that may be photos, in order.
         rejections: Files and rows set aside without reading a file.
-        remarks: What was taken in, but not as written.
-        ignored: Files that are plainly no photos.
+        remarks: Values that were not taken as written.
+        ignored: Number of documents.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -49,17 +49,17 @@ class SourceFiles:
 
 
 def source_name(source: Source) -> str:
-    """The source's name: as the fleet file says, or that of its folder or bucket."""
+    """Return the source's name: from the fleet file, or that of its folder or bucket."""
     return source.source or posixpath.basename(posixpath.normpath(as_path(source.photos)))
 
 
 def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
-    """The files of `source`; no photo is read yet.
+    """List the files of `source`, without reading photos.
 
     Args:
         source: A source of the located fleet.
         fleet: The fleet: its skills are the columns that hold labels.
-        store: Address of the store: not to be entered should it lie among the photos.
+        store: Address of the store, which is left out if it lies among the photos.
 
     Raises:
         NotFoundError: the folder, bucket or table does not exist.
@@ -68,19 +68,19 @@ def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
     """
     name = source_name(source)
     result = SourceFiles()
-    found: dict[str, Found] = {}
+    files: dict[str, SourceFile] = {}
     for entry in walk(source.photos, name, store=store):
         if isinstance(entry, Rejection):
             result.rejections.append(entry)
         else:
-            found[entry.name] = entry
+            files[entry.name] = entry
     table = None
     if source.table is None:
-        rows = _rows_of_folders(source, found)
+        rows = _rows_of_folders(source, files)
     else:
         table = true_path(source.table)
-        rows = _rows_of_table(source, fleet, found, result)
-    for file_name, file in found.items():
+        rows = _rows_of_table(source, fleet, files, result)
+    for file_name, file in files.items():
         row = rows.get(file_name)
         if row is None and (is_document(file_name) or file.true_place() == table):
             result.ignored += 1
@@ -88,7 +88,7 @@ def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
         row = row or Row(line=0, filename=file_name)
         result.items.append(
             Item(
-                found=file,
+                file=file,
                 origin=name,
                 source=row.source or name,
                 permission=row.permission or source.permission,
@@ -98,14 +98,14 @@ def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
     return result
 
 
-def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result: SourceFiles) -> dict[str, Row]:
-    """Row per file that the table names; rows that fit no file are set aside."""
+def _rows_of_table(source: Source, fleet: Fleet, files: dict[str, SourceFile], result: SourceFiles) -> dict[str, Row]:
+    """Return the row of each file that the table names; rows without a file are set aside."""
     address, name = str(source.table), source_name(source)
     table_name = posixpath.basename(as_path(address))
     table = read_source_table(table_name, read_table_file(address), fleet.spec.skills)
     result.remarks += [Remark(file, name, message) for file, message in table.remarks]
     result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
-    rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, found))
+    rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, files))
     unreadable = {rejection.file for rejection in result.rejections}
     for row, reason in without:
         if row.filename not in unreadable:
@@ -119,7 +119,7 @@ def _rows_of_table(source: Source, fleet: Fleet, found: dict[str, Found], result
 
 
 def _rows_of_folders(source: Source, names: Iterable[str]) -> dict[str, Row]:
-    """Row per file in a sub-folder: the name of the direct sub-folder is the label of the source's skill."""
+    """Return a row per file in a sub-folder: the name of the top sub-folder is the label of the source's skill."""
     rows: dict[str, Row] = {}
     for name in names:
         folder, slash, _ = name.partition("/")

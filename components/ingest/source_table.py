@@ -171,13 +171,13 @@ def _row(
 
 
 def parse_date(value: Any) -> datetime | None:
-    """A date as ISO 8601 or EXIF writes it, or as Parquet holds it; None for anything else.
+    """Parse a date as ISO 8601 or EXIF writes it, or as Parquet holds it; return None for anything else.
 
     An offset from UTC is dropped, not applied: `taken_at` is the camera's local time.
 
     >>> parse_date("2024-05-01T12:30:00+02:00")
     datetime.datetime(2024, 5, 1, 12, 30)
-    >>> parse_date("03/04/2024")  # March or April: we do not guess
+    >>> parse_date("03/04/2024")  # ambiguous: March or April
     """
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
@@ -192,7 +192,7 @@ def parse_date(value: Any) -> datetime | None:
 
 
 def merge_rows(first: Row, second: Row) -> Row | None:
-    """Two rows of one file as one; None where they contradict each other."""
+    """Merge two rows of one file; return None where they contradict each other."""
     merged: dict[str, Any] = {}
     for name in ("set_id", "source", "permission", "taken_at", "split"):
         a, b = getattr(first, name), getattr(second, name)

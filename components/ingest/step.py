@@ -73,9 +73,9 @@ def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig,
         gathering.rejections += files.rejections
         gathering.remarks += files.remarks
         gathering.ignored += files.ignored
-    if context.dry and (new := sum(index.verdict(item.found) is None and item.found.readable() for item in items)):
+    if context.dry and (new := sum(index.record(item.file) is None and item.file.readable() for item in items)):
         raise NotDoneError("ingest", f"{new} files are new or have changed")
-    outcomes = take_in([item.found for item in items], store, index, workers=config.workers, progress=context.progress)
+    outcomes = take_in([item.file for item in items], store, index, workers=config.workers, progress=context.progress)
     for item, (_, outcome) in zip(items, outcomes, strict=True):
         gathering.add(item, outcome)
     if not gathering.entries:

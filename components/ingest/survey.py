@@ -10,8 +10,8 @@ from coachworks.fleet.labels import fold
 from coachworks.fleet.names import RESERVED_SKILLS, slug
 from coachworks.photos import SUFFIXES, has_photo_head
 from coachworks.wording import counted
-from components.ingest.folder_walk import FoundFile, walk_folder
-from components.ingest.found import is_document, printable
+from components.ingest.folder_walk import FolderFile, walk_folder
+from components.ingest.listing import is_document, printable
 from components.ingest.name_match import NameMatch, match_rows
 from components.ingest.places import read_table_file
 from components.ingest.source_table import COMPUTED_COLUMNS, KNOWN_COLUMNS, interpret
@@ -116,7 +116,7 @@ def _photo_names(photos: Path) -> set[str]:
         problem = "it is a file" if photos.exists() else "there is no such folder"
         raise NotFoundError(f"PHOTOS must be a folder of photos; got {str(photos)!r}: {problem}.")
     files = walk_folder(str(photos), photos.name)
-    names = {file.name for file in files if isinstance(file, FoundFile) and _is_photo(file)}
+    names = {file.name for file in files if isinstance(file, FolderFile) and _is_photo(file)}
     if not names:
         suffixes = ", ".join(sorted(SUFFIXES))
         raise NotFoundError(
@@ -125,7 +125,7 @@ def _photo_names(photos: Path) -> set[str]:
     return names
 
 
-def _is_photo(file: FoundFile) -> bool:
+def _is_photo(file: FolderFile) -> bool:
     """Return whether a file looks like a photo; the first bytes decide where the suffix does not."""
     if PurePosixPath(file.name).suffix.lower() in SUFFIXES:
         return True

@@ -1,4 +1,4 @@
-"""Files into the store: read, hashed, decoded, measured and published, on all cores, each photo once."""
+"""Intake of files into the store: read, hashed, decoded, measured and published on all cores, each photo once."""
 
 import threading
 from collections import deque
@@ -13,44 +13,44 @@ from coachworks.errors import PhotoError
 from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file
 from coachworks.progress import Progress
 from coachworks.store import Store
-from components.ingest.found import Found
-from components.ingest.photo_index import Facts, PhotoIndex, Refusal, Verdict
+from components.ingest.listing import SourceFile
+from components.ingest.photo_index import Facts, FileRecord, PhotoIndex, Refusal
 from components.ingest.places import in_bucket
 from components.ingest.quality_measures import MEASURED_PX, measure
 
 T = TypeVar("T")
 _PER_CORE = 4  # threads where files come from a bucket or go to one, since they mostly wait
-Outcome = Verdict | OSError
+Outcome = FileRecord | OSError
 
 
 def take_in(
-    files: Sequence[Found], store: Store, index: PhotoIndex, *, workers: int, progress: Progress
-) -> Iterator[tuple[Found, Outcome]]:
-    """What each file is, in the order given; new photos are in the store when their turn comes.
+    files: Sequence[SourceFile], store: Store, index: PhotoIndex, *, workers: int, progress: Progress
+) -> Iterator[tuple[SourceFile, Outcome]]:
+    """Yield each file with its outcome, in their order; a new photo is in the store when it is yielded.
 
-    Threads do: reading, hashing and decoding let go of Python's lock. At most a few files are held at a time.
+    Threads suffice: reading, hashing and decoding release the GIL. At most a few files are in memory at a time.
 
     Args:
-        files: What to take in.
-        store: Where photos go.
-        index: What is known already; it learns what is new.
+        files: The files.
+        store: Store that receives the photos.
+        index: Records of earlier runs; new ones are added to it.
         workers: Threads; 0 takes one per core, four where files come from a bucket or go to one.
-        progress: Hears of each file.
+        progress: Counts the files.
     """
-    remote = store.remote or any(in_bucket(found.place) for found in files)
+    remote = store.remote or any(in_bucket(file.place) for file in files)
     workers = workers or usable_cores() * (_PER_CORE if remote else 1)
     decoding = threading.BoundedSemaphore(usable_cores())
     with (
         progress.task("ingest", total=len(files), unit="photos") as task,
         ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
     ):
-        jobs = ((found, index.verdict(found) or pool.submit(_judge, found, store, index, decoding)) for found in files)
+        jobs = ((file, index.record(file) or pool.submit(_examine, file, store, index, decoding)) for file in files)
         try:
-            for found, job in _ahead(jobs, by=2 * workers):
+            for file, job in _ahead(jobs, by=2 * workers):
                 outcome = job.result() if isinstance(job, Future) else job
                 if isinstance(job, Future) and not isinstance(outcome, OSError):
-                    index.add(found, outcome)
-                yield found, outcome
+                    index.add(file, outcome)
+                yield file, outcome
                 task.advance()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -58,21 +58,21 @@ def take_in(
 
 
 def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
-    """`items`, of which the next `by` are always begun: a window that keeps memory flat."""
-    begun: deque[T] = deque()
+    """Yield `items`, of which the next `by` are always under way: a window that bounds memory."""
+    started: deque[T] = deque()
     for item in items:
-        begun.append(item)
-        if len(begun) > by:
-            yield begun.popleft()
-    yield from begun
+        started.append(item)
+        if len(started) > by:
+            yield started.popleft()
+    yield from started
 
 
-def _judge(found: Found, store: Store, index: PhotoIndex, decoding: threading.BoundedSemaphore) -> Outcome:
+def _examine(file: SourceFile, store: Store, index: PhotoIndex, decoding: threading.BoundedSemaphore) -> Outcome:
     try:
-        if found.size > MAX_BYTES:
-            refusal = refuse_large_file(found.size, found.read(64))
+        if file.size > MAX_BYTES:
+            refusal = refuse_large_file(file.size, file.read(64))
             return Refusal(refusal.reason, str(refusal))
-        data = found.read(MAX_BYTES + 1)  # one more: a file that is growing is refused as too large
+        data = file.read(MAX_BYTES + 1)  # one more, so that a growing file is refused as too large
     except OSError as err:
         return err
     photo_id = digest_bytes(data)
@@ -80,7 +80,7 @@ def _judge(found: Found, store: Store, index: PhotoIndex, decoding: threading.Bo
     if known is not None:
         return known
     try:
-        with decoding:  # pixels take far more memory than files: no more at a time than there are cores to work on them
+        with decoding:  # pixels take far more memory than files: at most one photo per core
             facts = _look_at(data, photo_id)
     except PhotoError as err:
         return Refusal(err.reason, str(err))

@@ -84,7 +84,7 @@ def test_predict_shows_a_table_per_photo(fleet_file: Path, photos: Path):
         assert word in result.stdout
 
 
-def test_a_folder_stands_for_all_photos_in_it(fleet_file: Path, photos: Path):
+def test_a_folder_means_all_photos_in_it(fleet_file: Path, photos: Path):
     result = run("-f", fleet_file, photos, "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
@@ -108,15 +108,15 @@ def test_photos_that_cannot_be_used_are_listed_and_the_others_answered(fleet_fil
     assert "3 of 5 could not be answered" in result.stderr
 
 
-def test_a_refused_photo_is_said_with_reason_and_way_out(fleet_file: Path, photos: Path):
+def test_a_refused_photo_is_listed_with_reason_and_way_out(fleet_file: Path, photos: Path):
     result = run("-f", fleet_file, photos / "notes.txt")
     assert result.exit_code == 1
-    said = " ".join(result.stderr.split())
-    assert "notes.txt: the file is not an image. Send one of JPEG, PNG" in said
+    output = " ".join(result.stderr.split())
+    assert "notes.txt: the file is not an image. Send one of JPEG, PNG" in output
     assert result.stdout == ""
 
 
-def test_a_folder_without_photos_is_said(fleet_file: Path, tmp_path: Path):
+def test_a_folder_without_photos_is_reported(fleet_file: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     result = run("-f", fleet_file, tmp_path / "empty")
     assert result.exit_code == 1
@@ -143,14 +143,14 @@ def test_more_photos_than_one_pass_are_all_answered(fleet_file: Path, photos: Pa
 
 
 @pytest.mark.parametrize("command", [predict, serve])
-def test_where_nothing_is_packaged_the_way_out_is_said(empty_fleet_file: Path, command: object):
+def test_without_a_package_the_error_names_the_way_out(empty_fleet_file: Path, command: object):
     arguments = ["-f", str(empty_fleet_file), *(["car.jpg"] if command is predict else [])]
     result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
     assert isinstance(result.exception, NotFoundError)
     assert "nothing is packaged yet for the fleet 'showroom'. Run `coachworks run -f" in str(result.exception)
 
 
-def test_where_no_skill_has_a_champion_the_reasons_are_said(empty_fleet_file: Path, fabricated: ModuleType):
+def test_without_a_champion_the_error_lists_the_reasons(empty_fleet_file: Path, fabricated: ModuleType):
     from coachworks.store import FolderStore
 
     none = fabricated.champion(None, None, status="not-registered")
@@ -162,7 +162,7 @@ def test_where_no_skill_has_a_champion_the_reasons_are_said(empty_fleet_file: Pa
     assert "colour: no version is champion: balanced accuracy 0.5 is below the gate" in str(result.exception)
 
 
-def test_serve_says_how_to_build_a_bento_that_is_not_there(fleet_file: Path):
+def test_serve_names_the_command_that_builds_a_missing_bento(fleet_file: Path):
     with (
         pytest.raises(
             NotFoundError, match=r"a bundle but no bento\. Build one: `coachworks package -f .* --build-bento`"
@@ -172,7 +172,7 @@ def test_serve_says_how_to_build_a_bento_that_is_not_there(fleet_file: Path):
         pass
 
 
-def test_a_damaged_bundle_is_said_before_anything_is_answered(fleet_file: Path, photos: Path, tmp_path: Path):
+def test_a_damaged_bundle_is_reported_before_any_answer(fleet_file: Path, photos: Path, tmp_path: Path):
     import shutil
 
     copy = Path(shutil.copytree(fleet_file.parent, tmp_path / "copy", symlinks=True))
@@ -190,7 +190,7 @@ def test_an_address_that_is_none_is_refused(photos: Path, url: str):
     assert "url must be the server's address, such as http://127.0.0.1:3000" in str(result.exception)
 
 
-def test_a_server_that_does_not_answer_is_said(photos: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_server_that_does_not_answer_is_reported(photos: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:
         main(["predict", "--url", "http://127.0.0.1:9", str(photos / "a.jpg")])
     assert stopped.value.code == 1
@@ -224,7 +224,7 @@ def test_names_are_shown_as_they_are(fleet_file: Path, photos: Path, tmp_path: P
     assert "[link]broken.jpg: the file is not an image" in result.stderr
 
 
-def test_a_server_that_does_not_start_says_why(tmp_path: Path, fabricated: ModuleType):
+def test_a_server_that_does_not_start_gives_the_reason(tmp_path: Path, fabricated: ModuleType):
     from coachworks.child_server import ServerError
 
     fleet, store, register = fabricated.fabricate(tmp_path)

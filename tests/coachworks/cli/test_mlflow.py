@@ -40,22 +40,22 @@ def fleet_file(tmp_path: Path, monkeypatch):
     return write
 
 
-def test_a_fleet_that_records_to_a_server_is_told_its_address_and_nothing_is_started(fleet_file):
-    told = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
-    assert told.exit_code == 0
-    assert told.output == "The fleet 'showroom' records to https://mlflow.example: open that address in a browser.\n"
+def test_for_a_fleet_that_records_to_a_server_the_address_is_printed_and_nothing_started(fleet_file):
+    result = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
+    assert result.exit_code == 0
+    assert result.output == "The fleet 'showroom' records to https://mlflow.example: open that address in a browser.\n"
 
 
-def test_people_are_told_the_address_for_people_not_that_of_a_machine(fleet_file, monkeypatch):
+def test_the_printed_address_is_that_for_people_not_that_for_machines(fleet_file, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.platform.svc:5000")
-    told = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
-    assert "https://mlflow.example" in told.output
-    assert "svc" not in told.output
+    result = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
+    assert "https://mlflow.example" in result.output
+    assert "svc" not in result.output
 
 
 def test_an_address_that_is_not_of_this_machine_is_refused(fleet_file):
-    told = CliRunner().invoke(mlflow, ["-f", fleet_file(), "--host", "no.such.host.invalid"])
-    assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(told.exception)
+    result = CliRunner().invoke(mlflow, ["-f", fleet_file(), "--host", "no.such.host.invalid"])
+    assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(result.exception)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_missing_files_that_a_table_names_are_reported(photos):
     assert "# The table names 1 missing file; first: 'cat/gone.jpg'" in starter(result, photos.parent)
 
 
-def test_the_starter_is_valid_says_the_counts_and_explains_the_gates(photos):
+def test_the_starter_is_valid_with_counts_and_explained_gates(photos):
     text = starter(survey(photos), photos.parent)
     fleet, problems = examine(text)
     assert problems == []

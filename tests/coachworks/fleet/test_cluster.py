@@ -39,7 +39,7 @@ def whole(valid):
     return valid.replace("  skills:\n", f"{CLUSTER}  skills:\n")
 
 
-def test_everything_that_can_be_said_is_read(tmp_path, whole):
+def test_every_setting_is_read(tmp_path, whole):
     (tmp_path / "fleet.yaml").write_text(whole)
     cluster = read_fleet(tmp_path / "fleet.yaml").spec.cluster
     assert (cluster.namespace, cluster.service_account, cluster.image_pull_secrets) == ("teams", "runner", ["registry"])
@@ -54,7 +54,7 @@ def test_everything_that_can_be_said_is_read(tmp_path, whole):
     assert cluster.pod("ingest") == cluster.defaults
 
 
-def test_a_fleet_that_says_nothing_of_clusters_runs_on_one(valid, tmp_path):
+def test_a_fleet_without_cluster_settings_runs_on_a_cluster(valid, tmp_path):
     (tmp_path / "fleet.yaml").write_text(valid)
     cluster = read_fleet(tmp_path / "fleet.yaml").spec.cluster
     assert cluster == Cluster()

@@ -27,7 +27,7 @@ def run(command, *arguments: str) -> Result:
     return CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
-def test_init_writes_a_file_that_check_accepts_and_says_what_is_next(here):
+def test_init_writes_a_file_that_check_accepts_and_names_the_next_commands(here):
     begun = run(init, "pets")
     assert begun.exit_code == 0
     assert "fleet.yaml: 1 skill over 20 photos, by the names of the sub-folders" in begun.output
@@ -66,13 +66,13 @@ def test_check_prints_every_problem_and_ends_with_2(here):
     assert "2 problems in fleet.yaml" in checked.stderr
 
 
-def test_check_without_a_file_says_how_to_get_one(here):
+def test_check_without_a_file_names_the_command_that_writes_one(here):
     checked = run(check)
     assert checked.exit_code == 2
     assert "fleet.yaml:1:1: there is no such file. Write one with `coachworks init PHOTOS`" in checked.stdout
 
 
-def test_check_says_which_photos_are_not_there(here):
+def test_check_reports_missing_photos(here):
     run(init, "pets")
     (here / "pets").rename(here / "gone")
     checked = run(check)
@@ -80,7 +80,7 @@ def test_check_says_which_photos_are_not_there(here):
     assert f"missing  {here / 'pets'}" in checked.output
 
 
-def test_check_asks_no_bucket_and_no_server_and_says_so(here, monkeypatch):
+def test_check_uses_no_bucket_and_no_server_and_reports_that(here, monkeypatch):
     def refuse(*arguments):
         raise AssertionError(f"connected to {arguments}")
 
@@ -95,14 +95,14 @@ def test_check_asks_no_bucket_and_no_server_and_says_so(here, monkeypatch):
     assert checked.output.endswith("valid. Next: coachworks submit\n")
 
 
-def test_check_of_a_fleet_on_this_machine_asks_all_there_is(here):
+def test_check_of_a_fleet_on_this_machine_checks_everything(here):
     run(init, "pets")
     checked = run(check)
     assert "not checked" not in checked.output
     assert checked.output.endswith("valid. Next: coachworks run\n")
 
 
-def test_init_wants_a_folder_and_says_what_to_do_with_a_bucket(here):
+def test_init_refuses_a_bucket_and_explains_the_way_out(here):
     with pytest.raises(NotFoundError, match=r"got a bucket, s3://team/pets. Copy .* then put the bucket in `photos`"):
         run(init, "s3://team/pets")
 
@@ -112,7 +112,7 @@ def test_help_shows_examples(command):
     assert "Examples:" in run(command, "--help").output
 
 
-def test_check_asks_the_libraries_for_what_the_file_alone_cannot_tell(here):
+def test_check_asks_the_libraries_about_transforms_and_backbones(here):
     run(init, "pets")
     path = here / "fleet.yaml"
     text = path.read_text().replace("backbone: efficientnet-lite0", "backbone: ./no-such-folder")

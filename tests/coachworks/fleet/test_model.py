@@ -59,28 +59,28 @@ def test_errors_of_single_values_and_between_values_come_together():
 
 
 def test_a_skill_has_its_own_settings_and_else_those_of_the_defaults():
-    made = fleet(
+    parsed = fleet(
         {
             "a": {"labels": ["x", "y"], "gates": {"minPhotosPerLabel": 7}, "serving": {"port": 80}},
             "b": {"labels": ["x", "y"]},
         },
         defaults={"candidates": ["knn"], "gates": {"minBalancedAccuracy": 0.9}, "serving": {"replicas": 5}},
     )
-    assert made.gates("a").min_photos_per_label == 7
-    assert made.gates("a").min_balanced_accuracy == 0.9
-    assert made.gates("b").min_photos_per_label is None
-    assert made.serving("a").port == 80
-    assert made.serving("a").replicas == 5
-    assert made.candidates("b") == ["knn"]
+    assert parsed.gates("a").min_photos_per_label == 7
+    assert parsed.gates("a").min_balanced_accuracy == 0.9
+    assert parsed.gates("b").min_photos_per_label is None
+    assert parsed.serving("a").port == 80
+    assert parsed.serving("a").replicas == 5
+    assert parsed.candidates("b") == ["knn"]
 
 
 def test_a_fleet_travels_as_json_unchanged(tmp_path):
-    made = fleet({"a": {"labels": ["x", "y"]}}, sources=[{"photos": "./photos"}]).located(tmp_path)
-    assert Fleet.from_json(made.to_json()) == made
-    assert made.spec.sources[0].skill == "a"
+    parsed = fleet({"a": {"labels": ["x", "y"]}}, sources=[{"photos": "./photos"}]).located(tmp_path)
+    assert Fleet.from_json(parsed.to_json()) == parsed
+    assert parsed.spec.sources[0].skill == "a"
 
 
 def test_lanes_share_the_skills_out():
-    made = fleet({name: {"labels": ["x", "y"]} for name in "abcde"}, lanes=2)
-    assert made.lanes() == [["a", "c", "e"], ["b", "d"]]
-    assert made.lanes(["b"]) == [["b"]]
+    parsed = fleet({name: {"labels": ["x", "y"]} for name in "abcde"}, lanes=2)
+    assert parsed.lanes() == [["a", "c", "e"], ["b", "d"]]
+    assert parsed.lanes(["b"]) == [["b"]]

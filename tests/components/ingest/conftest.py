@@ -190,6 +190,6 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     }.items():
         monkeypatch.setenv(name, value)
     s3_server.refuse.clear()
-    made = Bucket(f"bucket-{uuid.uuid4().hex[:12]}", s3_server)
+    bucket = Bucket(f"bucket-{uuid.uuid4().hex[:12]}", s3_server)
     s3_server.seen.clear()
-    return made
+    return bucket

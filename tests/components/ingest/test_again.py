@@ -109,7 +109,7 @@ def test_the_number_of_workers_does_not_matter(draw, make_fleet, tmp_path):
     assert len(keys) == 1
 
 
-def test_a_dry_run_reads_nothing_and_says_whether_there_is_something_to_do(draw, make_fleet, store):
+def test_a_dry_run_reads_nothing_and_reports_whether_there_is_something_to_do(draw, make_fleet, store):
     draw("photos/cat/a.jpg", 1)
     dry = Context(dry=True)
     with pytest.raises(NotDoneError, match="ingest"):

@@ -1,4 +1,4 @@
-"""What is taken in from a bucket: the same as from a folder, and of each object no more than is needed."""
+"""Ingestion from a bucket: the same result as from a folder, and no more bytes of each object than needed."""
 
 import re
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_bucket_alone_gives_the_tables_that_a_folder_gives(photos, bucket, tak
     assert list(remote.catalogue.filename)[:4] == ["cat/a.jpg", "cat/deep/er/b.png", "cat/deep.jpg", "cat.jpg"]
 
 
-def test_only_what_is_new_is_read_again(draw, bucket, taken_in, tmp_path):
+def test_only_new_objects_are_read_again(draw, bucket, taken_in, tmp_path):
     for i in range(4):
         draw(f"photos/cat/{i}.jpg", i)
     bucket.fill(tmp_path / "photos", "p/")
@@ -90,7 +90,7 @@ def test_a_dry_run_lists_the_bucket_and_reads_nothing(draw, bucket, make_fleet):
     assert ingest(fleet, context=dry).key == done.key
 
 
-def test_a_table_in_the_bucket_says_what_the_photos_show(draw, bucket, taken_in, tmp_path):
+def test_a_table_in_the_bucket_labels_the_photos(draw, bucket, taken_in, tmp_path):
     for i, name in enumerate("abcd"):
         draw(f"photos/{name}.jpg", i)
     bucket.fill(tmp_path / "photos", "data/photos/")
@@ -138,9 +138,9 @@ def test_of_an_object_that_is_too_large_only_the_first_bytes_are_read(draw, buck
     bucket.put("photos/large.png", photo + b"\0" * (MAX_BYTES + 1 - len(photo)))
     bucket.put("photos/film.png", b"\0\0\0\x18ftypisom" + b"\0" * MAX_BYTES)
     most: list[int] = []
-    read = bucket_walk.FoundObject.read
+    read = bucket_walk.BucketObject.read
     monkeypatch.setattr(
-        bucket_walk.FoundObject, "read", lambda found, size: most.append(len(data := read(found, size))) or data
+        bucket_walk.BucketObject, "read", lambda file, size: most.append(len(data := read(file, size))) or data
     )
     assert aside(taken_in({"photos": f"s3://{bucket.name}/photos"})) == {
         ("large.png", "too-large"),
@@ -172,10 +172,10 @@ def test_an_object_that_cannot_be_read_is_set_aside_and_tried_again_next_time(co
 
 def test_an_object_that_was_replaced_since_it_was_listed_waits_for_the_next_run(draw, bucket):
     bucket.put("photos/a.jpg", draw("a.jpg", 1).read_bytes())
-    (found,) = bucket_walk.walk_bucket(f"s3://{bucket.name}/photos", "photos")
+    (file,) = bucket_walk.walk_bucket(f"s3://{bucket.name}/photos", "photos")
     bucket.put("photos/a.jpg", draw("b.jpg", 2).read_bytes())
     with pytest.raises(OSError, match="it was replaced while photos were taken in; the next run reads it"):
-        found.read(100_000)
+        file.read(100_000)
 
 
 def test_a_server_that_stumbles_is_asked_again(draw, bucket, taken_in):
@@ -240,7 +240,7 @@ def test_the_store_is_left_out_when_it_lies_under_the_prefix(draw, bucket):
         bucket.put(key, draw("x.jpg", i).read_bytes())
 
     def names(photos: str, store: str) -> list[str]:
-        return [found.name for found in bucket_walk.walk_bucket(f"s3://{bucket.name}{photos}", "p", leave_out=store)]
+        return [file.name for file in bucket_walk.walk_bucket(f"s3://{bucket.name}{photos}", "p", leave_out=store)]
 
     store = f"s3://{bucket.name}/team/store"
     assert names("", store) == ["a.jpg", "team/d.jpg", "team/store-room/c.jpg"]

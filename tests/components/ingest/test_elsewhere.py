@@ -40,6 +40,6 @@ def test_a_result_that_is_not_in_the_store_is_refused_with_the_way_to_it(draw, m
 
 
 @pytest.mark.parametrize("key", ["../split", "latest", "0" * 31, "A" * 32])
-def test_what_is_no_key_is_refused(key):
+def test_an_invalid_key_is_refused(key):
     with pytest.raises(InvalidConfigError, match=r"ingested must be the key of a result of ingest, 32 hexadecimal"):
         IngestConfig(ingested=key)

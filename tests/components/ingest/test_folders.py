@@ -1,4 +1,4 @@
-"""What is taken in from a folder, and what is set aside."""
+"""Ingestion from a folder, and the files that it sets aside."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def test_sub_folders_answer_the_skill_that_the_source_names(draw, taken_in):
     assert read.report["skills"] == {"quality": {}, "animal": {"cat": 1}}
 
 
-def test_the_catalogue_says_what_a_photo_is(draw, taken_in, store):
+def test_the_catalogue_describes_each_photo(draw, taken_in, store):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:30:00"
@@ -56,7 +56,7 @@ def test_the_date_of_the_file_is_never_the_date_of_the_photo(draw, taken_in):
     assert taken_in().catalogue.taken_at.isna().all()
 
 
-def test_what_is_no_usable_photo_is_set_aside_with_its_reason_and_the_run_goes_on(draw, taken_in, tmp_path):
+def test_unusable_photos_are_set_aside_with_the_reason_and_the_run_continues(draw, taken_in, tmp_path):
     good = draw("photos/cat/good.jpg", 1, size=(200, 200))
     photos = tmp_path / "photos"
     (photos / "truncated.jpg").write_bytes(good.read_bytes()[:2000])
@@ -154,7 +154,7 @@ def test_folders_may_be_nested_deeper_than_python_s_stack(draw, taken_in, tmp_pa
         spare.rename(outer)
 
 
-def test_what_is_no_regular_file_is_set_aside_unread(draw, taken_in, tmp_path):
+def test_special_files_are_set_aside_unread(draw, taken_in, tmp_path):
     draw("photos/a.jpg")
     os.mkfifo(tmp_path / "photos/pipe.jpg")
     read = taken_in()
@@ -195,7 +195,7 @@ def test_a_source_is_called_as_its_folder_is_written(draw, taken_in, tmp_path):
     assert taken_in({"photos": "./archive/../photos/."}).report["sources"] == {"photos": 1}
 
 
-def test_equal_names_of_two_sources_are_told_apart_by_the_source(draw, taken_in):
+def test_equal_names_of_two_sources_get_the_name_of_the_source(draw, taken_in):
     for i, folder in enumerate(("one", "two", "more/two")):
         draw(f"{folder}/a.jpg", i)
     read = taken_in({"photos": "one"}, {"photos": "two"}, {"photos": "more/two"})
@@ -261,7 +261,7 @@ def test_a_file_in_place_of_the_folder_is_refused(draw, taken_in):
         taken_in({"photos": "a.jpg"})
 
 
-def test_no_usable_photo_at_all_is_an_error_that_says_why(taken_in, tmp_path):
+def test_no_usable_photo_at_all_is_an_error_with_the_reasons(taken_in, tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match=r"at least one usable photo in .*photos; got none"):
         taken_in()

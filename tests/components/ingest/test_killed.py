@@ -86,7 +86,7 @@ def child(fleet: Fleet, key: str = "", number: int = 0, when: str = "never") -> 
 
 
 def state(fleet: Fleet, tables) -> str:
-    """What a user has after a run: tables without the time of ingestion, rejections, report, the stored photos."""
+    """Return the outcome of a run: tables without the time of ingestion, rejections, report, the stored photos."""
     result = ingest(fleet)
     store = FolderStore(Path(fleet.spec.store))
     assert latest(store, "ingest") == result.key

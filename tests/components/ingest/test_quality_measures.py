@@ -76,7 +76,7 @@ def test_the_smallest_photos_can_be_measured(width, height):
     assert len(measures.perceptual_hash) == 16
 
 
-def test_the_hash_says_where_brightness_rises_to_the_right():
+def test_the_bits_of_the_hash_mark_where_brightness_rises_to_the_right():
     ramp = np.tile(np.linspace(0, 255, 90).astype(np.uint8), (80, 1))
     assert difference_hash(Image.fromarray(ramp)) == "f" * 16
     assert difference_hash(Image.fromarray(ramp[:, ::-1])) == "0" * 16

@@ -31,7 +31,7 @@ def test_a_table_may_name_some_photos_and_some_skills(table, taken_in):
     assert read.report["unlabelled"] == 1
 
 
-def test_everything_a_table_says_is_in_the_catalogue(table, taken_in):
+def test_all_columns_of_a_table_are_in_the_catalogue(table, taken_in):
     text = (
         "filename,set_id,source,permission,taken_at,split,animal,make,doors\n"
         "a.jpg,car-1,dealer,by mail,2024-05-01 12:30,val,cat,Saab,4\nb.jpg,,,,,,,,\n"
@@ -202,7 +202,7 @@ def test_tables_that_cannot_be_used_are_refused_with_the_line(text, message, tab
         taken_in(table(text))
 
 
-def test_all_problems_of_a_table_are_told_at_once_and_many_are_cut_short(table, taken_in):
+def test_all_problems_of_a_table_are_reported_at_once_and_long_lists_are_cut(table, taken_in):
     rows = "".join(f"{i}.jpg,x,cat\n" for i in range(9))
     with pytest.raises(DataError, match=r"split must be .* and 4 more; a file must be listed once") as caught:
         taken_in(table(f"filename,split,animal\n{rows}a.jpg,,cat\na.jpg,,dog\n"))

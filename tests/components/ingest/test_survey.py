@@ -71,7 +71,7 @@ def test_names_relative_to_the_folder_of_the_table_are_understood(photos, tmp_pa
     assert survey(photos).missing == []
 
 
-def test_what_is_known_or_too_varied_is_no_skill(photos):
+def test_describing_and_varied_columns_are_no_skills(photos):
     rows = [
         {
             "filename": name,

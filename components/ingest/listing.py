@@ -1,4 +1,4 @@
-"""What a source holds: files that may be photos, wherever they lie, and the names they go by."""
+"""Files of a source that may be photos, in a folder or in a bucket, and the names that are passed over."""
 
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -14,33 +14,33 @@ _DOCUMENT_SUFFIXES = {
 _DOCUMENT_NAMES = {"license", "licence", "readme", "copying", "notice", "authors", "changelog", "makefile", "contents"}
 
 
-class Found(Protocol):
-    """A file of a source, in a folder or in a bucket; nothing of it is read until `read`."""
+class SourceFile(Protocol):
+    """A file of a source, in a folder or in a bucket; its content is read by `read` only."""
 
     @property
     def name(self) -> str:
-        """Relative to the source, POSIX; of a folder, as the file system spells it (`os.fsdecode`)."""
+        """Name relative to the source, POSIX; in a folder, as the file system spells it (`os.fsdecode`)."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
 
     @property
     def place(self) -> str:
-        """Where it lies: its path, perhaps through symbolic links, or its address `s3://bucket/key`."""
+        """Path, perhaps through symbolic links, or address `s3://bucket/key`."""
 
     @property
     def version(self) -> str:
-        """Another text when the file has changed; tells nothing else."""
+        """Text that differs once the file has changed; otherwise opaque."""
 
     def true_place(self) -> str:
-        """Where it lies in truth: two files of one true place are one file."""
+        """Return the path without symbolic links, or the address: two files of one true place are one file."""
 
     def readable(self) -> bool:
-        """Whether reading is worth a try, as far as that is known without doing so."""
+        """Return whether its permissions allow reading, as far as that is known without an attempt."""
 
     def read(self, most: int) -> bytes:
-        """Its first bytes, at most `most` of them.
+        """Return its first bytes, at most `most` of them.
 
         Raises:
             OSError: this file cannot be read; others may.
@@ -48,18 +48,18 @@ class Found(Protocol):
 
 
 def printable(name: str) -> str:
-    r"""`name` as text that can be written: bytes of a file name that are not UTF-8 become `\xNN`."""
+    r"""Return `name` as valid Unicode: bytes of a file name that are not UTF-8 become `\xNN`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def is_document(name: str) -> bool:
-    """Whether a file is plainly no photo, such as a table, a licence or an archive."""
+    """Return whether a name is that of a document rather than a photo: a table, a licence, an archive."""
     path = PurePosixPath(name.lower())
     return path.suffix in _DOCUMENT_SUFFIXES or path.stem in _DOCUMENT_NAMES
 
 
 def is_passed_over(part: str) -> bool:
-    """Whether files and folders called `part` are none of the source's: hidden ones, and litter.
+    """Return whether files and folders called `part` are passed over: hidden ones, and files of operating systems.
 
     >>> is_passed_over(".DS_Store"), is_passed_over("Thumbs.db"), is_passed_over("cat")
     (True, True, False)
@@ -68,5 +68,5 @@ def is_passed_over(part: str) -> bool:
 
 
 def unreadable(name: str, source: str, err: OSError) -> Rejection:
-    """The rejection of a file or folder that the system does not let us read."""
+    """Return the rejection of a file or folder that the system does not let us read."""
     return Rejection(printable(name), source, Aside.UNREADABLE, f"it cannot be read: {err.strerror or err}")
