@@ -63,7 +63,7 @@ def difference_hash(grey: "Image.Image") -> str:
 
 
 def _variance_of_laplacian(pixels: np.ndarray) -> float:
-    """Return the variance of the 4-neighbour Laplacian of uint8 values, shape (H, W), without border; 0 if too small."""
+    """Return the variance of the 4-neighbour Laplacian of uint8 values, shape (H, W), without border; or 0."""
     if min(pixels.shape) < 3:
         return 0.0
     grey = pixels.astype(np.int16)  # |4·255| fits
