@@ -13,7 +13,7 @@ def say(console: "Console", text: str, *, style: str | None = None, markup: bool
         console: Receives the text.
         text: The text.
         style: Style of the whole text, as rich names it.
-        markup: Whether `[bold]` and the like are styles; False for text from outside.
+        markup: Treat `[bold]` and the like as styles; False for text from outside.
         end: Printed after the text.
     """
     console.print(text, style=style, markup=markup, end=end, highlight=False, soft_wrap=True)

@@ -112,6 +112,7 @@ def _log_of(tracking: "Tracking") -> Path:
 def _show_pages(fleet: "Fleet", address: str) -> None:
     """Print the address, and those of the pages of each skill."""
     from coachworks.tracking import experiment_page, model_page
+    from coachworks.tracking.registry import model_name
 
     click.echo(f"MLflow is ready: {address}   (Ctrl-C stops it)")
     ids = _experiments(fleet, address)
@@ -123,7 +124,7 @@ def _show_pages(fleet: "Fleet", address: str) -> None:
         click.echo(f"  {skill:<{width}}  {address}{experiment_page(experiment_id)}")
     click.echo("\nVersions, champion and challenger:")
     for skill in ids:
-        click.echo(f"  {skill:<{width}}  {address}{model_page(f'{fleet.name}.{skill}')}")
+        click.echo(f"  {skill:<{width}}  {address}{model_page(model_name(fleet, skill))}")
 
 
 def _experiments(fleet: "Fleet", address: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ def fleet_option(function: F) -> F:
         "file",
         type=click.Path(path_type=Path),
         default=Path("fleet.yaml"),
-        show_default="./fleet.yaml",
+        show_default=True,
         help="The fleet file.",
     )(function)
 

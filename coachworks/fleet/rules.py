@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
-RULE = "fleet_rule"  # pydantic's `type` of an error whose message is whole and ours
+RULE = "fleet_rule"  # pydantic's `type` of our errors, whose messages are complete
 Location = tuple[int | str, ...]
 _STANDARD_ERRORS = frozenset(get_args(ErrorType))
 

@@ -14,7 +14,7 @@ from coachworks.s3 import (
     split_address,
 )
 from coachworks.s3.errors import error_code
-from components.ingest.listing import SourceFile, is_passed_over, printable
+from components.ingest.listing import SourceFile, is_skipped, printable
 from components.ingest.report import Aside, Rejection
 
 
@@ -81,7 +81,7 @@ def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> It
     # Sorted by path components, as folders are walked: `a/x` comes before `a.jpg`, which a bucket lists first.
     for name, info in sorted(listed, key=lambda entry: entry[0].split("/")):
         key = f"{prefix}/{name}" if prefix else name
-        if (left_out and key.startswith(left_out)) or any(is_passed_over(part) for part in name.split("/")):
+        if (left_out and key.startswith(left_out)) or any(is_skipped(part) for part in name.split("/")):
             continue
         if not name or (name.endswith("/") and info.size == 0):
             continue  # marks of folders, as web consoles create them

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.errors import InvalidConfigError, NotFoundError
-from components.ingest.listing import SourceFile, is_passed_over, printable, unreadable
+from components.ingest.listing import SourceFile, is_skipped, printable, unreadable
 from components.ingest.report import Aside, Rejection
 
 
@@ -52,7 +52,7 @@ class FolderFile:
 
 
 def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> Iterator[SourceFile | Rejection]:
-    """Yield the files under the folder `photos`, sorted by name within each folder; hidden files are passed over.
+    """Yield the files under the folder `photos`, sorted by name within each folder; hidden files are skipped.
 
     Symbolic links are followed, each real folder once, so that a loop ends.
 
@@ -80,7 +80,7 @@ def walk_folder(photos: str, source: str, *, leave_out: Path | None = None) -> I
         if name is None:
             open_folders.pop()
             continue
-        if is_passed_over(name):
+        if is_skipped(name):
             continue
         path, relative = inside / name, prefix + name
         try:

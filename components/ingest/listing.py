@@ -1,4 +1,4 @@
-"""Files of a source that may be photos, in a folder or in a bucket, and the names that are passed over."""
+"""Files of a source that may be photos, in a folder or in a bucket, and the names that are skipped."""
 
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -58,10 +58,10 @@ def is_document(name: str) -> bool:
     return path.suffix in _DOCUMENT_SUFFIXES or path.stem in _DOCUMENT_NAMES
 
 
-def is_passed_over(part: str) -> bool:
-    """Return whether files and folders called `part` are passed over: hidden ones, and files of operating systems.
+def is_skipped(part: str) -> bool:
+    """Return whether files and folders called `part` are skipped: hidden ones, and files of operating systems.
 
-    >>> is_passed_over(".DS_Store"), is_passed_over("Thumbs.db"), is_passed_over("cat")
+    >>> is_skipped(".DS_Store"), is_skipped("Thumbs.db"), is_skipped("cat")
     (True, True, False)
     """
     return part.startswith(".") or part.lower() in _LITTER

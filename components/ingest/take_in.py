@@ -58,7 +58,7 @@ def take_in(
 
 
 def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
-    """Yield `items`, of which the next `by` are always under way: a window that bounds memory."""
+    """Yield `items`, of which the next `by` have started: a window that bounds memory."""
     started: deque[T] = deque()
     for item in items:
         started.append(item)

@@ -59,7 +59,7 @@ def commands_page() -> str:
             for option in (p for p in command.params if p.param_type_name == "option"):
                 names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
                 shown = option.show_default if isinstance(option.show_default, str) else option.default
-                quiet = option.is_flag or option.multiple or not isinstance(shown, (str, int, float))
+                quiet = option.is_flag or option.multiple or not isinstance(shown, (str, int, float, Path))
                 meaning = (option.help or "").replace("|", "\\|")
                 lines.append(f"| {names} | {'' if quiet else f'`{shown}`'} | {meaning} |")
             lines.append("")

@@ -19,7 +19,7 @@ class Canvas:
     """A picture under construction.
 
     Attributes:
-        image: What is drawn so far, RGB, at twice the photo's size.
+        image: The picture so far, RGB, at twice the photo's size.
         frame: Homography from the coordinates that shapes are given in to photo pixels, float64, shape (3, 3).
     """
 

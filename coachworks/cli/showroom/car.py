@@ -17,9 +17,9 @@ class Shape:
     Attributes:
         outline: Front bumper, bonnet, roof, tail, rear bumper.
         glass: The side windows as one area.
-        pillars: Where pillars divide the glass, and doors end.
+        pillars: Positions of the pillars between windows, at the ends of doors.
         windscreen: Foot of the windscreen, where a bonnet is hinged.
-        hinge: Where the boot lid is hinged.
+        hinge: Position of the hinge of the boot lid.
         wheel: Radius of the wheels.
         axles: Front and rear.
         width: Of the whole body, seen from its ends.
@@ -112,10 +112,10 @@ class Car:
         rim: Colour of the rims.
         dark_glass: Share of black in the side windows.
         make: The name on its boot.
-        trim: What stands beside the name.
+        trim: Text beside the name.
         plate: Its registration.
         seats: Colour of the upholstery.
-        plain_lamps: Whether its lamps are round.
+        plain_lamps: True if its lamps are round.
     """
 
     body: str

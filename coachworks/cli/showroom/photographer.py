@@ -23,7 +23,7 @@ class Shot:
     """A photo to take.
 
     Attributes:
-        content: What it shows, a label of `image-content`.
+        content: Content of the photo, a label of `image-content`.
         end: True for an exterior from the front or rear rather than from the side.
         place: Surroundings of the car; without effect on photos from near.
         quality: Its damage, a label of `image-quality`.

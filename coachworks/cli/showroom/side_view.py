@@ -20,11 +20,11 @@ def draw_side(
     """Draw a car into a frame in metres whose x runs from its front and whose y runs up from the ground.
 
     Args:
-        canvas: Where to draw.
+        canvas: The canvas.
         car: The car.
-        opened: What stands open.
-        lamps_on: Whether its lamps are lit.
-        turn: How the wheels stand, in degrees.
+        opened: The open parts.
+        lamps_on: True if its lamps are lit.
+        turn: Angle of the wheels, in degrees.
     """
     shape = car.shape
     for x in np.linspace(shape.axles[0], shape.axles[1], 5):

@@ -15,12 +15,12 @@ def draw_wheel(
     """Draw a wheel.
 
     Args:
-        canvas: Where to draw.
+        canvas: The canvas.
         car: Whose wheel.
         centre: Its hub, in the canvas's frame.
         radius: Of the tyre, in units of the frame.
-        turn: How the spokes stand, in degrees.
-        near: Whether the photo is taken from near, so that bolts, tread and brake are seen.
+        turn: Angle of the spokes, in degrees.
+        near: True for a photo from near, which shows bolts, tread and brake.
     """
     canvas.polygon(ellipse(centre, radius), RUBBER)
     if near:
