@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
 
 
-@click.command(short_help="Check from here and from a pod what a run on the cluster needs.")
+@click.command()
 @fleet_option
 @click.option("--no-pod", is_flag=True, help="Check from this machine only, without starting a pod.")
 @click.option(
@@ -81,7 +82,7 @@ def _show(report: "Report", console: "Console") -> None:
             mark, colour = _MARKS["failed" if "failed" in row.statuses else "warning"]
             console.print(Text.assemble((f"{mark} {row.subject}: ", colour), row.way_out), soft_wrap=True)
     if report.ok:
-        console.print("No check failed: `coachworks submit` can run.", style="green", highlight=False)
+        say(console, "No check failed: `coachworks submit` can run.", style="green")
 
 
 def _cell(finding: "Finding | None") -> "Text":

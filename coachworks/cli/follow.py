@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from coachworks.cli.console import say
 from coachworks.cli.terminal import BAR_WIDTH, progress_figures
 
 States = Callable[[], list[dict[str, Any]]]
@@ -112,4 +113,4 @@ class _LogLines:
         return bool(state["state"] == "running" and state["task"] and state["task"]["total"])
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, line, markup=False)

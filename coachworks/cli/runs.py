@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option
 from coachworks.wording import clock, local_time
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNING": "cyan"}
 
 
-@click.command(short_help="List the fleet's runs on the cluster.")
+@click.command()
 @fleet_option
 @click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Maximum number of runs to list."
@@ -48,7 +49,7 @@ def runs(file: Path, limit: int, as_json: bool) -> None:
     console = Console()
     for entry in schedules:
         state = "" if entry.enabled else ", disabled"
-        console.print(f"Schedule {entry.id}: {entry.cron} (seconds first){state}", highlight=False)
+        say(console, f"Schedule {entry.id}: {entry.cron} (seconds first){state}")
     if not records:
         console.print(f"The fleet {fleet.name} has no runs yet. `coachworks submit` starts one.")
         return
@@ -71,7 +72,7 @@ def _duration(run: "RemoteRun") -> str:
     return clock((run.finished_at - run.created_at).total_seconds())
 
 
-@click.command(short_help="Cancel a run on the cluster, or remove a schedule.")
+@click.command()
 @fleet_option
 @click.argument("name", metavar="ID")
 def cancel(file: Path, name: str) -> None:

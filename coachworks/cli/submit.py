@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option, known_skills
 from coachworks.steps import CHAIN
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.submit import Submission
 
 
-@click.command(short_help="Run the whole pipeline on Kubeflow Pipelines.")
+@click.command()
 @fleet_option
 @click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.")
 @click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Run this step and all later ones again.")
@@ -82,15 +83,9 @@ def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console
     recurring = schedule(kubeflow, submission, cron)
     if as_json:
         click.echo(json.dumps({"schedule": recurring.id, "cron": recurring.cron}))
-    console.print(
-        f"Fleet [bold]{submission.fleet.name}[/bold] is scheduled: {recurring.cron} (seconds first)", highlight=False
-    )
-    console.print(f"  {kubeflow.dashboard}/#/recurringrun/details/{recurring.id}", highlight=False, soft_wrap=True)
-    console.print(
-        f"  `coachworks runs` lists its runs; `coachworks cancel {recurring.id}` deletes it.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(console, f"Fleet [bold]{submission.fleet.name}[/bold] is scheduled: {recurring.cron} (seconds first)")
+    say(console, f"  {kubeflow.dashboard}/#/recurringrun/details/{recurring.id}")
+    say(console, f"  `coachworks runs` lists its runs; `coachworks cancel {recurring.id}` deletes it.")
 
 
 def _start(
@@ -106,14 +101,14 @@ def _start(
         ingested = ingest_here(fleet, progress)
     run = start(kubeflow, store, replace(submission, ingested=ingested))
     page = kubeflow.run_page(run.id, fleet.spec.cluster.dashboard)
-    console.print(f"Fleet [bold]{fleet.name}[/bold], run {run.id}", highlight=False)
-    console.print(f"  {page}", highlight=False, soft_wrap=True)
+    say(console, f"Fleet [bold]{fleet.name}[/bold], run {run.id}")
+    say(console, f"  {page}")
     if wait:
         watch(kubeflow, store, fleet, run.id, console, as_json=as_json)
         return
     if as_json:
         click.echo(json.dumps({"run": run.id, "page": page}))
-    console.print(f"`coachworks status --wait --run {run.id}` follows it.", highlight=False, soft_wrap=True)
+    say(console, f"`coachworks status --wait --run {run.id}` follows it.")
 
 
 def watch(
@@ -130,11 +125,10 @@ def watch(
     try:
         follow(monitor.states, monitor.running, console, every_s=2.0)
     except KeyboardInterrupt:
-        console.print(
+        say(
+            console,
             f"\nThe run continues. `coachworks status --wait --run {run_id}` follows it again; "
             f"`coachworks cancel {run_id}` cancels it.",
-            highlight=False,
-            soft_wrap=True,
         )
         sys.exit(130)
     record = monitor.update_record(load_run(store, run_id))
