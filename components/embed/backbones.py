@@ -1,6 +1,5 @@
 """Backbones by name, converted to ONNX once and stored."""
 
-import difflib
 import json
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import PREPROCESSING
 from coachworks.progress import SILENT, Progress
 from coachworks.store import Store
+from coachworks.wording import did_you_mean
 from components.embed import efficientnet_lite, hub
 from components.embed.pretrained_folder import pretrained_folder
 from components.embed.source import Source
@@ -32,11 +32,9 @@ def find_backbone(name: str) -> Source:
         return hub.hub_model(name)
     if name.startswith((".", "/", "~")):
         return pretrained_folder(Path(name).expanduser())
-    close = difflib.get_close_matches(name.lower(), efficientnet_lite.NAMES, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
     raise InvalidConfigError(
         f"backbone must be one of {', '.join(efficientnet_lite.NAMES)}, a folder such as ./my-model, or "
-        f"hub:owner/name; got {name!r}{hint}"
+        f"hub:owner/name; got {name!r}.{did_you_mean(name, efficientnet_lite.NAMES)}"
     )
 
 
