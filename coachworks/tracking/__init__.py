@@ -1,8 +1,8 @@
-"""Where runs and models are recorded: an MLflow server, or one embedded as SQLite beside the store's objects."""
+"""Tracking of runs and models in MLflow: a server, or an SQLite database in the store's folder."""
 
 from coachworks.tracking.address import URI_VARIABLE, Tracking, tracking_of
-from coachworks.tracking.client import open_client, patiently, server_environment
-from coachworks.tracking.failures import OvertakenError, translated
+from coachworks.tracking.client import TrackingClient, open_client, retry_transient, server_environment
+from coachworks.tracking.failures import ConcurrentChangeError, translated
 from coachworks.tracking.pages import (
     CHALLENGER,
     CHAMPION,
@@ -13,7 +13,7 @@ from coachworks.tracking.pages import (
     run_page,
     version_page,
 )
-from coachworks.tracking.patience import PATIENCE_VARIABLE, Patience
+from coachworks.tracking.retry import PATIENCE_VARIABLE, Retries
 
 __all__ = [
     "CHALLENGER",
@@ -21,14 +21,15 @@ __all__ = [
     "PATIENCE_VARIABLE",
     "URI_VARIABLE",
     "VIEW",
-    "OvertakenError",
-    "Patience",
+    "ConcurrentChangeError",
+    "Retries",
     "Tracking",
+    "TrackingClient",
     "comparison_page",
     "experiment_page",
     "model_page",
     "open_client",
-    "patiently",
+    "retry_transient",
     "run_page",
     "server_environment",
     "tracking_of",

@@ -1,4 +1,4 @@
-"""Which tracking store a fleet records to."""
+"""Address of a fleet's tracking store."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
-    """Where runs and models are recorded.
+    """A tracking store.
 
     Attributes:
-        uri: Tracking URI as MLflow understands it; no user name or password in it.
-        database: The SQLite file of an embedded store; None where a server does the work.
-        address: Address of the server as people open it, where that is another one.
+        uri: Tracking URI for MLflow, without user name or password.
+        database: SQLite file of an embedded store; None with a server.
+        address: Address at which people open the server, if it differs.
     """
 
     uri: str
@@ -32,12 +32,12 @@ class Tracking:
 
     @property
     def public(self) -> str:
-        """The server's address for people: what links begin with."""
+        """Address at which people open the server; links begin with it."""
         return self.address or self.uri
 
     @property
     def name(self) -> str:
-        """What people and results call it: `embedded`, or the server's address as people open it."""
+        """Name for people and results: `embedded`, or the address at which people open the server."""
         return self.public if self.database is None else "embedded"
 
     @property
@@ -46,7 +46,7 @@ class Tracking:
         return self.database and self.database.parent / "artifacts"
 
     def artifact_location(self, experiment: str) -> str | None:
-        """Where an experiment's artifacts go; None leaves it to the server.
+        """Return the location of an experiment's artifacts; None leaves it to the server.
 
         Args:
             experiment: Name of the experiment, such as `showroom/body-type`.
@@ -55,7 +55,7 @@ class Tracking:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else writes meanwhile: an SQLite file has one writer at a time, a server sees to that itself."""
+        """Exclude other writers of an embedded store, because SQLite has one writer; a server needs no lock."""
         if self.database is None:
             yield
             return
@@ -65,20 +65,24 @@ class Tracking:
 
 
 def tracking_of(fleet: Fleet, environ: Mapping[str, str] = os.environ) -> Tracking:
-    """Where a fleet's runs are recorded: `MLFLOW_TRACKING_URI`, else `spec.tracking`, else embedded in its store.
+    """Return a fleet's tracking store: `MLFLOW_TRACKING_URI`, else `spec.tracking`, else embedded in its store.
 
-    A laptop and a cluster's pods may reach one server under different addresses: each names its own in the
-    environment, and `spec.tracking` is the one that people open.
+    A laptop and the pods of a cluster may reach the same server at different addresses: the environment has the
+    address for this process, and `spec.tracking` the one that people open.
 
     Raises:
-        InvalidConfigError: the address is none that coachworks can record to, or holds credentials.
+        InvalidConfigError: the address is of an unsupported kind, or contains credentials.
     """
-    named = _read(fleet.spec.tracking, "spec.tracking") if fleet.spec.tracking else None
-    given = _read(environ[URI_VARIABLE], URI_VARIABLE) if environ.get(URI_VARIABLE) else None
-    if given is not None:
-        people = named.uri if named is not None and given.database is None and named.database is None else ""
-        return Tracking(uri=given.uri, database=given.database, address=people)
-    return named or _beside_the_store(fleet.spec.store)
+    in_file = _read(fleet.spec.tracking, "spec.tracking") if fleet.spec.tracking else None
+    in_environment = _read(environ[URI_VARIABLE], URI_VARIABLE) if environ.get(URI_VARIABLE) else None
+    if in_environment is None:
+        return in_file or _embedded_in(fleet.spec.store)
+    both_servers = in_file is not None and in_file.database is None and in_environment.database is None
+    return Tracking(
+        uri=in_environment.uri,
+        database=in_environment.database,
+        address=in_file.uri if in_file is not None and both_servers else "",
+    )
 
 
 def _read(uri: str, setting: str) -> Tracking:
@@ -98,7 +102,7 @@ def _read(uri: str, setting: str) -> Tracking:
     )
 
 
-def _beside_the_store(store: str) -> Tracking:
+def _embedded_in(store: str) -> Tracking:
     if "://" in store and not store.startswith("file://"):
         raise InvalidConfigError(
             f"the store {store!r} is no folder, so MLflow cannot be embedded in it: set spec.tracking to the address "

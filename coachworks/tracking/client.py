@@ -1,11 +1,10 @@
-"""MLflow's client: every setting of it is made here, and a server that is away for a while is waited for."""
+"""Clients of the tracking store, with MLflow's settings and retries."""
 
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from filelock import FileLock
 
@@ -13,104 +12,151 @@ from coachworks.errors import TransientError
 from coachworks.progress import SILENT, Progress
 from coachworks.settings import apply_quiet_settings, child_environment
 from coachworks.tracking.address import Tracking
-from coachworks.tracking.failures import OvertakenError, failures, translated, translation
-from coachworks.tracking.patience import Patience, patience_of
+from coachworks.tracking.failures import ConcurrentChangeError, failures, translated, translation
+from coachworks.tracking.retry import Retries, configured_retries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-# MLflow's own client repeats every failed request, also those that make something: a reply that was lost would make
-# it twice. So it asks once, and `Patience` repeats what may be repeated.
+# MLflow's own client repeats every failed request, including those that create something: after a lost reply that
+# would create it twice. Therefore it makes one attempt, and `TrackingClient` repeats what may be repeated.
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-# What makes another one each time it is called; the rest of the client's methods may be repeated.
-_MAKING = frozenset({"create_run", "create_model_version"})
+_NO_RETRIES = Retries(0.0)
 
 
 def server_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a process of MLflow: telemetry, chatter and job runners off."""
+    """Return the environment for an MLflow process: telemetry, progress output and job runners are off."""
     return {**_SETTINGS, **child_environment(environ)}
 
 
-def open_client(tracking: Tracking, progress: Progress = SILENT) -> "MlflowClient":
-    """A client of the tracking store; an embedded one is created where there is none yet.
+class TrackingClient:
+    """The methods of MLflow's client that coachworks uses, with retries while a server is unavailable.
 
-    A server that does not answer is waited for, as long as `COACHWORKS_TRACKING_PATIENCE_S` says. What makes something
-    anew at each call (`create_run`, `create_model_version`) fails at once with a TransientError: see `patiently`.
+    They have MLflow's signatures and raise MLflow's errors, except that a transient failure becomes a TransientError.
+
+    Args:
+        client: MLflow's client.
+        tracking: The tracking store.
+        retries: Retries of single requests.
+    """
+
+    def __init__(self, client: "MlflowClient", tracking: Tracking, retries: Retries) -> None:
+        self._tracking, self.retries = tracking, retries
+        repeat, once = self._repeated, self._once
+
+        self.create_experiment = repeat(client.create_experiment)
+        self.get_experiment_by_name = repeat(client.get_experiment_by_name)
+        self.search_experiments = repeat(client.search_experiments)
+        self.set_experiment_tag = repeat(client.set_experiment_tag)
+        self.restore_experiment = repeat(client.restore_experiment)
+        self.delete_experiment = repeat(client.delete_experiment)
+
+        self.create_run = once(client.create_run)  # not idempotent: every call creates a run
+        self.get_run = repeat(client.get_run)
+        self.search_runs = repeat(client.search_runs)
+        self.log_artifact = repeat(client.log_artifact)
+        self.log_batch = repeat(client.log_batch)
+        self.log_inputs = repeat(client.log_inputs)
+        self.log_text = repeat(client.log_text)
+        self.set_terminated = repeat(client.set_terminated)
+        self.delete_run = repeat(client.delete_run)
+
+        self.create_registered_model = repeat(client.create_registered_model)
+        self.get_registered_model = repeat(client.get_registered_model)
+        self.search_registered_models = repeat(client.search_registered_models)
+        self.update_registered_model = repeat(client.update_registered_model)
+        self.set_registered_model_alias = repeat(client.set_registered_model_alias)
+        self.delete_registered_model_alias = repeat(client.delete_registered_model_alias)
+
+        self.create_model_version = once(client.create_model_version)  # not idempotent: every call creates a version
+        self.get_model_version = repeat(client.get_model_version)
+        self.search_model_versions = repeat(client.search_model_versions)
+        self.update_model_version = repeat(client.update_model_version)
+        self.set_model_version_tag = repeat(client.set_model_version_tag)
+        self.delete_model_version_tag = repeat(client.delete_model_version_tag)
+        self.delete_model_version = repeat(client.delete_model_version)
+
+    def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
+        """Download a file or folder of a run's artifacts to `folder`; return its local path.
+
+        MLflow's method of this name reports every failure, also that of a connection, as a path that does not exist.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        uri = self.get_run(run_id).info.artifact_uri
+        artifacts = get_artifact_repository(uri, tracking_uri=self._tracking.uri)
+        return str(self._repeated(artifacts.download_artifacts)(path, folder))
+
+    def _repeated(self, method: Callable[P, T]) -> Callable[P, T]:
+        """Return `method` with retries."""
+        once = self._once(method)
+
+        def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+            return self.retries.run(lambda: once(*args, **kwargs))
+
+        return repeated
+
+    def _once(self, method: Callable[P, T]) -> Callable[P, T]:
+        """Return `method` with its transient failures as TransientError."""
+
+        def once(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return method(*args, **kwargs)
+            except failures() as err:
+                error = translation(err, self._tracking)
+                if isinstance(error, TransientError) and not isinstance(error, ConcurrentChangeError):
+                    raise error from err
+                raise
+
+        return once
+
+
+def open_client(tracking: Tracking, progress: Progress = SILENT) -> TrackingClient:
+    """Return a client of the tracking store; an embedded store is created if it does not exist.
+
+    Requests to a server that does not answer are repeated for as long as `COACHWORKS_TRACKING_PATIENCE_S` allows.
+    `create_run` and `create_model_version` are not repeated and raise a TransientError: see `retry_transient`.
 
     Args:
         tracking: The tracking store.
-        progress: Is told of the waiting.
+        progress: Receives a note when the client waits for the server.
 
     Raises:
-        InvalidConfigError: the database belongs to another version of MLflow, or a setting of the environment is wrong.
+        InvalidConfigError: the database belongs to another version of MLflow, or a setting of the environment is
+            invalid.
     """
     apply_quiet_settings()
-    for name, value in _SETTINGS.items():  # MLflow reads its settings from there, at import and later
+    for name, value in _SETTINGS.items():  # MLflow reads them from the environment, when imported and later
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
-    with translated(tracking), _while_created(tracking):
+    with translated(tracking), _creation_lock(tracking):
         client = MlflowClient(tracking_uri=tracking.uri, registry_uri=tracking.uri)
-    if tracking.database is not None:
-        return client
-    return cast("MlflowClient", _PatientClient(client, tracking, patience_of(progress)))
+    return TrackingClient(client, tracking, _NO_RETRIES if tracking.database else configured_retries(progress))
 
 
-def patiently(client: "MlflowClient", work: Callable[[], T]) -> T:
-    """`work`, from its beginning again after each transient failure of a server, as long as patience lasts.
+def retry_transient(client: TrackingClient, work: Callable[[], T]) -> T:
+    """Return the result of `work`, which is started again after each transient failure of a server.
 
-    It must ask what is there before it makes anything: a request whose reply was lost may have been carried out.
+    `work` must look for existing objects before it creates any: a request whose reply was lost may have succeeded.
 
     Raises:
         TransientError: the server did not come back in time.
     """
-    stand_in: object = client
-    return stand_in.patience.keep(work) if isinstance(stand_in, _PatientClient) else work()
-
-
-class _PatientClient:
-    """Stands in for MLflow's client of a server."""
-
-    def __init__(self, client: "MlflowClient", tracking: Tracking, patience: Patience) -> None:
-        self._client, self._tracking, self.patience = client, tracking, patience
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-        if not callable(method):
-            return method
-        return partial(self._once if name in _MAKING else self._repeated, method)
-
-    def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
-        """Download a run's artifacts; MLflow's own way says of every failure that the path does not exist."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        where = self._repeated(self._client.get_run, run_id).info.artifact_uri
-        artifacts = get_artifact_repository(where, tracking_uri=self._tracking.uri)
-        return str(self._repeated(artifacts.download_artifacts, path, folder))
-
-    def _repeated(self, method: Callable[..., Any], *args: object, **kwargs: object) -> Any:
-        return self.patience.keep(partial(self._once, method, *args, **kwargs))
-
-    def _once(self, method: Callable[..., Any], *args: object, **kwargs: object) -> Any:
-        try:
-            return method(*args, **kwargs)
-        except failures() as err:
-            told = translation(err, self._tracking)
-            if isinstance(told, TransientError) and not isinstance(told, OvertakenError):
-                raise told from err
-            raise
+    return client.retries.run(work)
 
 
 @contextmanager
-def _while_created(tracking: Tracking) -> Iterator[None]:
-    """Two first clients at once must not both create the tables."""
+def _creation_lock(tracking: Tracking) -> Iterator[None]:
+    """Prevent two clients from creating the tables of an embedded store at the same time."""
     if tracking.database is None:
         yield
         return

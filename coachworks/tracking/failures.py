@@ -1,4 +1,4 @@
-"""What MLflow's client fails with becomes one of our errors, with the address and the way out."""
+"""Translation of MLflow's errors into coachworks errors, with the address and the way out."""
 
 import re
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from contextlib import contextmanager
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.http_failures import TRANSIENT_STATUSES, innermost_cause, is_untrusted, shortened, speaks_no_tls
 from coachworks.tracking.address import URI_VARIABLE, Tracking
-from coachworks.tracking.patience import PATIENCE_VARIABLE
+from coachworks.tracking.retry import PATIENCE_VARIABLE
 
 _UNANSWERED = ("failed with exception", "failed with timeout exception", "Connection broken", "Connection aborted")
-# Two clients wrote the same at the same moment, and the server did not sort it out: what is there now, is there.
+# Errors of the database behind a server when two clients write the same row at the same time.
 _COLLIDED = ("UNIQUE constraint failed", "duplicate key value", "deadlock detected", "could not serialize access")
 
 
-class OvertakenError(TransientError):
-    """Somebody else changed what this work rests on: only starting over, by asking what is there, helps."""
+class ConcurrentChangeError(TransientError):
+    """Another writer changed what this work relies on; the work must be started again from its first read."""
 
 
 @contextmanager
 def translated(tracking: Tracking) -> Iterator[None]:
-    """Errors of MLflow's client become ours.
+    """Translate errors of MLflow's client within the context.
 
     Raises:
-        TransientError: the server does not answer, or answers that it cannot for now.
+        TransientError: the server does not answer, or is temporarily unable to.
         InvalidConfigError: the server refuses the credentials, its certificate is not trusted, or the database has
             another version's tables.
         NotFoundError: an experiment, run, model, version or alias does not exist.
@@ -35,7 +35,7 @@ def translated(tracking: Tracking) -> Iterator[None]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What MLflow's client raises: its own errors and, for artifacts, those of the library beneath."""
+    """Return the classes that MLflow's client raises: its own and, for artifacts, those of its HTTP library."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException  # type: ignore[import-untyped]
 
@@ -43,12 +43,12 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def translation(err: Exception, tracking: Tracking) -> CoachworksError:
-    """The error of ours that says what an error of MLflow's client means."""
+    """Return the coachworks error for an error of MLflow's client."""
     message, code, status = str(err), str(getattr(err, "error_code", "")), _status(err)
     if tracking.database is None:
-        told = _refusal(message, code, status, tracking)
-        if told is not None:
-            return told
+        error = _server_error(message, code, status, tracking)
+        if error is not None:
+            return error
     if "out-of-date database schema" in message or "Can't locate revision" in message:
         return InvalidConfigError(
             f"the tables of {tracking.uri} belong to another version of MLflow. Make a copy of the file, then run "
@@ -64,11 +64,11 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
     return CoachworksError(f"the tracking store {tracking.uri} refused: {message}")
 
 
-def _refusal(message: str, code: str, status: int, tracking: Tracking) -> CoachworksError | None:
-    """What only a server says: that it does not know us, does not trust us, or nothing at all."""
+def _server_error(message: str, code: str, status: int, tracking: Tracking) -> CoachworksError | None:
+    """Return the error for a failure that only a server has: authentication, permission, TLS, no response."""
     if code == "UNAUTHENTICATED" or status == 401:
         return InvalidConfigError(
-            f"the tracking server {tracking.uri} does not know who is asking (401). Set MLFLOW_TRACKING_USERNAME and "
+            f"the tracking server {tracking.uri} requires valid credentials (401). Set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
         )
     if code == "PERMISSION_DENIED" or status == 403:
@@ -90,21 +90,23 @@ def _refusal(message: str, code: str, status: int, tracking: Tracking) -> Coachw
         return TransientError(
             f"the tracking server {tracking.uri} does not answer ({innermost_cause(message)}). Check the address in "
             f"`spec.tracking` or {URI_VARIABLE} and that the server runs, then run again: what is done is kept. "
-            f"{PATIENCE_VARIABLE} says how long it is waited for."
+            f"{PATIENCE_VARIABLE} sets how long to wait for it, in seconds."
         )
     if "must be in the 'active' state" in message:
-        return OvertakenError(f"somebody removed what was being recorded at {tracking.uri}: {shortened(message)}")
+        return ConcurrentChangeError(
+            f"another client deleted a run while it was recorded at {tracking.uri}: {shortened(message)}"
+        )
     return None
 
 
 def _status(err: Exception) -> int:
-    """The HTTP status behind an error; 0 where there is none."""
+    """Return the HTTP status of an error; 0 if it has none."""
     response = getattr(err, "response", None)
     if response is not None:
         return int(response.status_code)
-    told = re.search(r"error code (\d{3})\b|\b(\d{3}) (?:Client|Server) Error", str(err))
-    if told:
-        return int(told.group(1) or told.group(2))
-    if getattr(err, "error_code", "INTERNAL_ERROR") == "INTERNAL_ERROR":  # also what a client's own errors are called
+    match = re.search(r"error code (\d{3})\b|\b(\d{3}) (?:Client|Server) Error", str(err))
+    if match:
+        return int(match.group(1) or match.group(2))
+    if getattr(err, "error_code", "INTERNAL_ERROR") == "INTERNAL_ERROR":  # errors of the client itself have this code
         return 0
     return int(err.get_http_status_code()) if hasattr(err, "get_http_status_code") else 0

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coachworks.fleet.model import Fleet
+from coachworks.tracking.client import TrackingClient
 from coachworks.tracking.pages import CHAMPION
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 _PAGE = 200
 
@@ -18,9 +16,9 @@ class Version:
     """A version of a registered model.
 
     Attributes:
-        number: Its number, as a string.
-        tags: Its tags.
-        run_id: The run it comes from.
+        number: Version number, as a string.
+        tags: Tags.
+        run_id: ID of the run that created it.
     """
 
     number: str
@@ -33,9 +31,9 @@ class Model:
     """A skill's registered model.
 
     Attributes:
-        name: Its name, `<fleet>.<skill>`.
-        versions: Its versions by number, oldest first.
-        aliases: alias -> number of a version.
+        name: Name of the model, `<fleet>.<skill>`.
+        versions: Versions by number, oldest first.
+        aliases: Version number by alias.
     """
 
     name: str
@@ -44,48 +42,48 @@ class Model:
 
     @property
     def skill(self) -> str:
-        """The skill that it answers."""
+        """Name of the skill."""
         return self.name.partition(".")[2]
 
     @property
     def champion(self) -> str | None:
-        """Number of the version that is served."""
+        """Number of the champion's version."""
         return self.aliases.get(CHAMPION)
 
 
 def model_name(fleet: Fleet, skill: str) -> str:
-    """Name of a skill's registered model."""
+    """Return the name of a skill's registered model."""
     return f"{fleet.name}.{skill}"
 
 
-def read_model(client: "MlflowClient", name: str) -> Model | None:
-    """A registered model; None where there is none of that name."""
+def read_model(client: TrackingClient, name: str) -> Model | None:
+    """Return a registered model, or None if there is no model of that name."""
     return next(iter(_read(client, f"name = '{name}'")), None)
 
 
-def read_models(client: "MlflowClient", fleet: Fleet) -> list[Model]:
-    """All registered models of a fleet, also of skills that its file no longer names."""
+def read_models(client: TrackingClient, fleet: Fleet) -> list[Model]:
+    """Return all registered models of a fleet, including those of skills that are no longer in its file."""
     return [model for model in _read(client, f"name LIKE '{fleet.name}.%'") if model.name.startswith(f"{fleet.name}.")]
 
 
-def _read(client: "MlflowClient", which: str) -> list[Model]:
-    # Aliases first: a version that one of them names is then among the versions that are read after it.
+def _read(client: TrackingClient, condition: str) -> list[Model]:
+    # Aliases first: the versions that are read afterwards then include every version that has an alias.
     aliases = {
         model.name: {alias: str(number) for alias, number in dict(model.aliases).items()}
-        for model in _pages(client.search_registered_models, which)
+        for model in _pages(client.search_registered_models, condition)
     }
     versions: dict[str, dict[str, Version]] = {name: {} for name in aliases}
-    found = (version for version in _pages(client.search_model_versions, which) if version.name in versions)
-    for version in sorted(found, key=lambda version: int(version.version)):
+    known = (version for version in _pages(client.search_model_versions, condition) if version.name in versions)
+    for version in sorted(known, key=lambda version: int(version.version)):
         number = str(version.version)
         versions[version.name][number] = Version(number, dict(version.tags), version.run_id)
     return [Model(name, versions[name], aliases[name]) for name in aliases]
 
 
-def _pages(search: Callable[..., Any], which: str) -> Iterator[Any]:
+def _pages(search: Callable[..., Any], condition: str) -> Iterator[Any]:
     token = None
     while True:
-        page = search(which, max_results=_PAGE, page_token=token)
+        page = search(condition, max_results=_PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coachworks.errors import NotFoundError
 from coachworks.models.keys import head_key
 from coachworks.store import Store
+from coachworks.tracking import TrackingClient
 from coachworks.tracking.registry import Version
 from coachworks.tracking.tags import EVALUATE, HEAD_DIGEST
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, HEAD_FILE
 from components.register.runs import PREDICTIONS
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class ChampionAnswers:
 
 
 def champion_answers(
-    client: "MlflowClient", store: Store, record: SkillRecord, champion: Version, photo_ids: Sequence[str]
+    client: TrackingClient, store: Store, record: SkillRecord, champion: Version, photo_ids: Sequence[str]
 ) -> ChampionAnswers:
     """Return the champion's answers on `photo_ids`.
 
@@ -58,7 +55,7 @@ def _predict(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequ
     return {photo_id: head.labels[index] for photo_id, index in zip(photo_ids, best, strict=True)}
 
 
-def _head_file(client: "MlflowClient", store: Store, champion: Version) -> Path:
+def _head_file(client: TrackingClient, store: Store, champion: Version) -> Path:
     """Fetch the champion's head from the store, or else from the registry: it may come from another store."""
     key = head_key(champion.tags[HEAD_DIGEST])
     if not store.exists(key):
@@ -67,7 +64,7 @@ def _head_file(client: "MlflowClient", store: Store, champion: Version) -> Path:
     return store.fetch(key)
 
 
-def _recorded(client: "MlflowClient", store: Store, record: SkillRecord, champion: Version) -> dict[str, str]:
+def _recorded(client: TrackingClient, store: Store, record: SkillRecord, champion: Version) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     columns = ["photo_id", "predicted"]
@@ -80,7 +77,7 @@ def _recorded(client: "MlflowClient", store: Store, record: SkillRecord, champio
     return {row["photo_id"]: row["predicted"] for row in table.to_pylist()}
 
 
-def _download(client: "MlflowClient", champion: Version, path: str, folder: Path) -> str:
+def _download(client: TrackingClient, champion: Version, path: str, folder: Path) -> str:
     if champion.run_id is None:
         raise NotFoundError(
             f"version {champion.number}, the champion, has no run that could hold {path!r}. "

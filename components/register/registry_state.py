@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coachworks.tracking import CHAMPION
+from coachworks.tracking import CHAMPION, TrackingClient
 from coachworks.tracking.registry import Model, Version, read_model
 from coachworks.tracking.tags import EVALUATE, HEAD_DIGEST, JUDGED, KIND, RUN
 from components.register.lineage import SkillRecord
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _FINISHED = "FINISHED"
@@ -78,7 +77,7 @@ def state_of(
     )
 
 
-def read_registry(client: "MlflowClient", record: SkillRecord) -> RegistryState:
+def read_registry(client: TrackingClient, record: SkillRecord) -> RegistryState:
     """Read the state through MLflow's client."""
     experiment = client.get_experiment_by_name(record.experiment)
     model = read_model(client, record.model)
@@ -114,7 +113,7 @@ def of_evaluation(versions: Iterable[Version], record: SkillRecord) -> list[Vers
     return [version for version in versions if version.tags.get(EVALUATE) == record.lineage.evaluate.key]
 
 
-def list_runs(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> list["Run"]:
+def list_runs(client: TrackingClient, experiment_id: str, record: SkillRecord) -> list["Run"]:
     """List the runs of the evaluation, finished or not, without their nested candidates."""
     return list(
         client.search_runs(

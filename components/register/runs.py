@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.store import Store
-from coachworks.tracking import VIEW, OvertakenError, Tracking, patiently
+from coachworks.tracking import VIEW, ConcurrentChangeError, Tracking, TrackingClient, retry_transient
 from coachworks.tracking.tags import CANDIDATE, EVALUATE, KIND, RUN
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
@@ -17,7 +17,6 @@ from components.register.model_folder import FOLDER, write_model_folder
 from components.register.registry_state import list_runs, valid_run
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
 _NOTE = "mlflow.note.content"
@@ -29,7 +28,7 @@ _VIEW_STATE = {"selectedColumns": measures.COLUMNS}
 _DATASET_DIGEST_LENGTH = 36  # MLflow's limit; a tag has the whole digest
 
 
-def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillRecord) -> str:
+def ensure_experiment(client: TrackingClient, tracking: Tracking, record: SkillRecord) -> str:
     """Return the id of the skill's experiment, after creating or restoring it if necessary."""
     from mlflow.exceptions import MlflowException
 
@@ -54,7 +53,7 @@ def ensure_experiment(client: "MlflowClient", tracking: Tracking, record: SkillR
     return str(experiment_id)
 
 
-def record_run(client: "MlflowClient", store: Store, experiment_id: str, record: SkillRecord) -> str:
+def record_run(client: TrackingClient, store: Store, experiment_id: str, record: SkillRecord) -> str:
     """Record the evaluation as a run with its candidates nested in it.
 
     A run that a killed attempt or a lost reply left incomplete is completed: everything recorded follows from the
@@ -63,9 +62,9 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     Returns:
         Id of the run.
     """
-    run_id = patiently(client, lambda: _ensure_run(client, experiment_id, record))
+    run_id = retry_transient(client, lambda: _ensure_run(client, experiment_id, record))
     for candidate in record.trained["candidates"]:
-        nested = patiently(client, partial(_ensure_candidate, client, experiment_id, run_id, record, candidate))
+        nested = retry_transient(client, partial(_ensure_candidate, client, experiment_id, run_id, record, candidate))
         _log_candidate(client, nested, record, candidate)
     client.log_inputs(run_id, [_dataset(record)])
     at = record.evaluated_at_ms
@@ -78,7 +77,7 @@ def record_run(client: "MlflowClient", store: Store, experiment_id: str, record:
     return run_id
 
 
-def _ensure_run(client: "MlflowClient", experiment_id: str, record: SkillRecord) -> str:
+def _ensure_run(client: TrackingClient, experiment_id: str, record: SkillRecord) -> str:
     """Return the id of the run of this evaluation, after creating it if there is none."""
     usable = []
     for run in list_runs(client, experiment_id, record):
@@ -100,7 +99,7 @@ def _ensure_run(client: "MlflowClient", experiment_id: str, record: SkillRecord)
 
 
 def _ensure_candidate(
-    client: "MlflowClient", experiment_id: str, parent: str, record: SkillRecord, candidate: str
+    client: TrackingClient, experiment_id: str, parent: str, record: SkillRecord, candidate: str
 ) -> str:
     """Return the id of a candidate's run, after creating it if there is none."""
     valid = valid_run(_nested(client, experiment_id, parent).get(candidate, ()))
@@ -117,7 +116,7 @@ def _ensure_candidate(
     return str(created.info.run_id)
 
 
-def remove_duplicates(client: "MlflowClient", experiment_id: str, record: SkillRecord, preferred: str | None) -> None:
+def remove_duplicates(client: TrackingClient, experiment_id: str, record: SkillRecord, preferred: str | None) -> None:
     """Delete all but one run of this evaluation and, nested in it, all but one run of each candidate.
 
     Concurrent registrations, and requests that were executed although their replies were lost, create duplicates.
@@ -129,12 +128,14 @@ def remove_duplicates(client: "MlflowClient", experiment_id: str, record: SkillR
         preferred: The run of the version, if there is one.
 
     Raises:
-        OvertakenError: the run to keep is that of a concurrent registration, and not finished.
+        ConcurrentChangeError: the run to keep is that of a concurrent registration, and not finished.
     """
     runs = list_runs(client, experiment_id, record)
     valid = valid_run(runs, preferred)
     if valid is None or valid.info.status != "FINISHED":
-        raise OvertakenError(f"another process is recording this evaluation of {record.name!r}. Run again in a moment.")
+        raise ConcurrentChangeError(
+            f"another process is recording this evaluation of {record.name!r}. Run again in a moment."
+        )
     for candidate, nested in _nested(client, experiment_id, valid.info.run_id).items():
         kept = valid_run(nested)
         if kept is not None and kept.info.status != "FINISHED":
@@ -147,7 +148,7 @@ def remove_duplicates(client: "MlflowClient", experiment_id: str, record: SkillR
             _delete(client, experiment_id, run.info.run_id)
 
 
-def _nested(client: "MlflowClient", experiment_id: str, parent: str) -> dict[str, list["Run"]]:
+def _nested(client: TrackingClient, experiment_id: str, parent: str) -> dict[str, list["Run"]]:
     """Runs nested in `parent`, by candidate."""
     runs = defaultdict(list)
     for run in client.search_runs([experiment_id], f"tags.`{_PARENT}` = '{parent}'"):
@@ -155,7 +156,7 @@ def _nested(client: "MlflowClient", experiment_id: str, parent: str) -> dict[str
     return runs
 
 
-def _delete(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
+def _delete(client: TrackingClient, experiment_id: str, run_id: str) -> None:
     for runs in _nested(client, experiment_id, run_id).values():
         for nested in runs:
             client.delete_run(nested.info.run_id)
@@ -168,12 +169,12 @@ def run_name(record: SkillRecord) -> str:
     return str(record.evaluated["winner"]) if value is None else f"{record.evaluated['winner']} {value:.1%}"
 
 
-def log_comparison(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
+def log_comparison(client: TrackingClient, run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
     """Log the comparison with the champion as metrics of a run."""
     _log(client, run_id, {f"test_vs_champion/{name}": round(value, 4) for name, value in metrics.items()}, {}, at_ms)
 
 
-def _log_candidate(client: "MlflowClient", run_id: str, record: SkillRecord, candidate: str) -> None:
+def _log_candidate(client: TrackingClient, run_id: str, record: SkillRecord, candidate: str) -> None:
     _log(
         client,
         run_id,
@@ -186,7 +187,7 @@ def _log_candidate(client: "MlflowClient", run_id: str, record: SkillRecord, can
 
 
 def _log(
-    client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], at_ms: int
+    client: TrackingClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], at_ms: int
 ) -> None:
     from mlflow.entities import Metric, Param
 

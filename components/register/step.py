@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
 
 from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, load, produce
 from coachworks.store import Store, open_store
-from coachworks.tracking import Tracking, open_client, patiently, tracking_of, translated
+from coachworks.tracking import Tracking, TrackingClient, open_client, retry_transient, tracking_of, translated
 from components.register.config import RegisterConfig
 from components.register.head_store import save_head
 from components.register.lineage import Lineage, SkillRecord
@@ -18,9 +17,6 @@ from components.register.registration import registration_of
 from components.register.registry_sqlite import read_sqlite
 from components.register.registry_state import RegistryState, is_complete, is_unchanged, read_registry
 from components.register.report import RegisterReport
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 def register(
@@ -100,13 +96,13 @@ def _bring_about(
     found = {}
     with context.progress.task("register", total=len(records), unit="skills") as task:
         for record in records:
-            found[record.name] = patiently(client, partial(_settle, client, tracking, store, record, config))
+            found[record.name] = retry_transient(client, partial(_settle, client, tracking, store, record, config))
             task.advance()
     return found
 
 
 def _settle(
-    client: "MlflowClient", tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
+    client: TrackingClient, tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
 ) -> RegistryState:
     """Bring about what one skill lacks; each time it is called it asks first, so it may be called again."""
     with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
@@ -118,7 +114,7 @@ def _settle(
 
 
 def _register(
-    client: "MlflowClient",
+    client: TrackingClient,
     tracking: Tracking,
     store: Store,
     record: SkillRecord,

@@ -12,11 +12,10 @@ version that passed its gates, and the next attempt continues where this one sto
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from coachworks.models.comparison import Comparison
 from coachworks.store import Store
-from coachworks.tracking import CHALLENGER, CHAMPION, OvertakenError, patiently
+from coachworks.tracking import CHALLENGER, CHAMPION, ConcurrentChangeError, TrackingClient, retry_transient
 from coachworks.tracking.registry import Version, read_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
 from components.register import descriptions
@@ -28,11 +27,8 @@ from components.register.model_folder import FOLDER
 from components.register.registry_state import RegistryState, of_evaluation
 from components.register.runs import log_comparison
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
-
-def ensure_version(client: "MlflowClient", record: SkillRecord, state: RegistryState, run_id: str) -> Version:
+def ensure_version(client: TrackingClient, record: SkillRecord, state: RegistryState, run_id: str) -> Version:
     """Return the version of this evaluation, after creating it if there is none."""
     from mlflow.exceptions import MlflowException
 
@@ -45,10 +41,10 @@ def ensure_version(client: "MlflowClient", record: SkillRecord, state: RegistryS
     own = state.version_of(record)
     if own is not None and not state.duplicates:
         return own
-    return patiently(client, lambda: _create_version(client, record, run_id))
+    return retry_transient(client, lambda: _create_version(client, record, run_id))
 
 
-def _create_version(client: "MlflowClient", record: SkillRecord, run_id: str) -> Version:
+def _create_version(client: TrackingClient, record: SkillRecord, run_id: str) -> Version:
     """Create the version of this evaluation and delete all but one of it.
 
     It may exist already: from a concurrent registration, or from a request whose reply was lost.
@@ -73,12 +69,12 @@ def _create_version(client: "MlflowClient", record: SkillRecord, run_id: str) ->
     return valid
 
 
-def _own_versions(client: "MlflowClient", record: SkillRecord) -> list[Version]:
+def _own_versions(client: TrackingClient, record: SkillRecord) -> list[Version]:
     model = read_model(client, record.model)
     return of_evaluation(model.versions.values(), record) if model else []
 
 
-def _delete_version(client: "MlflowClient", record: SkillRecord, version: Version) -> None:
+def _delete_version(client: TrackingClient, record: SkillRecord, version: Version) -> None:
     """Delete a version, unless a concurrent registration did."""
     from mlflow.exceptions import MlflowException
 
@@ -90,7 +86,7 @@ def _delete_version(client: "MlflowClient", record: SkillRecord, version: Versio
 
 
 def assign_alias(
-    client: "MlflowClient",
+    client: TrackingClient,
     store: Store,
     record: SkillRecord,
     state: RegistryState,
@@ -135,7 +131,7 @@ def wins(comparison: Comparison, config: RegisterConfig) -> bool:
 
 
 def _compare(
-    client: "MlflowClient", store: Store, record: SkillRecord, champion: Version, config: RegisterConfig
+    client: TrackingClient, store: Store, record: SkillRecord, champion: Version, config: RegisterConfig
 ) -> tuple[Comparison | None, str]:
     import pyarrow.parquet as pq
 
@@ -164,7 +160,7 @@ def _compare(
     return comparison, ""
 
 
-def _record_comparison(client: "MlflowClient", record: SkillRecord, own: Version, comparison: Comparison) -> None:
+def _record_comparison(client: TrackingClient, record: SkillRecord, own: Version, comparison: Comparison) -> None:
     client.set_model_version_tag(record.model, own.number, COMPARISON, json.dumps(asdict(comparison)))
     if own.run_id is not None:
         numbers = {
@@ -178,7 +174,7 @@ def _record_comparison(client: "MlflowClient", record: SkillRecord, own: Version
 
 
 def _promote(
-    client: "MlflowClient",
+    client: TrackingClient,
     record: SkillRecord,
     own: Version,
     comparison: Comparison | None,
@@ -189,7 +185,7 @@ def _promote(
     client.set_model_version_tag(record.model, own.number, REASON, note)
     current = client.get_registered_model(record.model).aliases.get(CHAMPION)
     if current is not None and str(current) not in {own.number, beaten and beaten.number}:
-        raise OvertakenError(
+        raise ConcurrentChangeError(
             f"version {current} of {record.model!r} became the champion while version {own.number} was being compared. "
             "Run again to compare it with the new champion."
         )
@@ -197,7 +193,7 @@ def _promote(
     _finish(client, record, own, CHAMPION)
 
 
-def _finish(client: "MlflowClient", record: SkillRecord, own: Version, alias: str) -> None:
+def _finish(client: TrackingClient, record: SkillRecord, own: Version, alias: str) -> None:
     """Remove the alias `challenger` from a new champion, then mark the version as complete."""
     if alias == CHAMPION:
         aliases = client.get_registered_model(record.model).aliases

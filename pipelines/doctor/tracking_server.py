@@ -7,15 +7,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
-from coachworks.tracking import PATIENCE_VARIABLE, Tracking, open_client, tracking_of, translated
+from coachworks.tracking import PATIENCE_VARIABLE, Tracking, TrackingClient, open_client, tracking_of, translated
 from pipelines.doctor.findings import Checks, Finding, failed, ok, skipped, warning
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 ADDRESS, ACCESS, VERSION, RUNS, ARTIFACTS = (
     "MLflow: address",
@@ -84,7 +80,7 @@ def _check_version(tracking: Tracking) -> Finding:
     return ok(VERSION, server)
 
 
-def _check_writing(checks: Checks, client: "MlflowClient", tracking: Tracking, experiment: str) -> None:
+def _check_writing(checks: Checks, client: TrackingClient, tracking: Tracking, experiment: str) -> None:
     with checks.checking(RUNS, dependents=(ARTIFACTS,)), translated(tracking):
         existing = client.get_experiment_by_name(experiment)
         if existing is None:
@@ -106,7 +102,7 @@ def _check_writing(checks: Checks, client: "MlflowClient", tracking: Tracking, e
             client.delete_experiment(experiment_id)
 
 
-def _check_artifact(client: "MlflowClient", run: str, server: str) -> None:
+def _check_artifact(client: TrackingClient, run: str, server: str) -> None:
     """Upload a few bytes as an artifact, read them back and remove them."""
     from mlflow.artifacts import download_artifacts
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

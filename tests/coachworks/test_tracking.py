@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from mlflow import MlflowClient
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.fleet.model import Fleet
@@ -191,7 +192,7 @@ def test_patience_is_a_number_of_seconds(monkeypatch, patience):
 
 def test_a_server_that_asks_who_we_are_names_the_variables(answering):
     address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
-    with pytest.raises(InvalidConfigError, match=r"does not know who is asking \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
+    with pytest.raises(InvalidConfigError, match=r"requires valid credentials \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
         ask(address)
 
 
@@ -221,7 +222,7 @@ def test_credentials_come_from_the_environment_and_go_into_no_message(answering,
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
-    with pytest.raises(InvalidConfigError, match="does not know who is asking") as caught:
+    with pytest.raises(InvalidConfigError, match="requires valid credentials") as caught:
         ask(address)
     assert answering.credentials == sent
     told = "".join(traceback.format_exception(caught.value))
@@ -253,7 +254,7 @@ def test_https_where_the_server_speaks_http_is_told(answering):
 
 def test_what_does_not_exist_is_not_found(tmp_path):
     tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", database=tmp_path / "mlflow.db")
-    client = open_client(tracking)
+    client = MlflowClient(tracking.uri)
     client.create_registered_model("showroom.view")
     with pytest.raises(NotFoundError, match="alias champion not found"), translated(tracking):
         client.get_model_version_by_alias("showroom.view", "champion")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.fleet.model import Fleet
-from coachworks.tracking import open_client, tracking_of
+from coachworks.tracking import tracking_of
 
 
 def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -> Fleet:
@@ -39,11 +39,13 @@ class Registry:
 
     @classmethod
     def embedded(cls, fleet: Fleet, empty_database: Path) -> "Registry":
+        from mlflow import MlflowClient
+
         database = tracking_of(fleet).database
         assert database is not None
         database.parent.mkdir(parents=True)
         shutil.copyfile(empty_database, database)
-        return cls(fleet, open_client(tracking_of(fleet)))
+        return cls(fleet, MlflowClient(tracking_of(fleet).uri))
 
     def add(
         self, skill: str, digest: str | None, *aliases: str, gates: dict[str, str] | None = None, **tags: str

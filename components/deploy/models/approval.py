@@ -6,18 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.comparison import Comparison
 from coachworks.progress import SILENT, Progress
-from coachworks.tracking import open_client, patiently, tracking_of, translated, version_page
+from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated, version_page
 from coachworks.tracking.registry import Model, Version, model_name, read_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, REASON
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 BY, AT, NOTE = "coachworks.approved_by", "coachworks.approved_at", "coachworks.approved_note"
 DIGEST = "coachworks.approved_digest"  # set last, removed first: with it, the approval is whole
@@ -133,7 +129,7 @@ def approve(
         return found, model, approval
 
     with translated(tracking), tracking.exclusive():
-        found, model, approval = patiently(client, record)
+        found, model, approval = retry_transient(client, record)
         facts = _facts(client, model, found)
     return Approved(
         model=model.name,
@@ -201,7 +197,7 @@ def _note(note: str) -> str:
     return note
 
 
-def _known_model(client: "MlflowClient", fleet: Fleet, skill: str) -> Model:
+def _known_model(client: TrackingClient, fleet: Fleet, skill: str) -> Model:
     if skill not in fleet.spec.skills:
         raise InvalidConfigError(
             f"skill must be one of the fleet {fleet.name!r}: {', '.join(fleet.spec.skills)}; got {skill!r}"
@@ -236,7 +232,7 @@ def _called(model: Model, number: str) -> str:
     return f" ({', '.join(names)})" if names else ""
 
 
-def _facts(client: "MlflowClient", model: Model, version: Version) -> dict[str, str]:
+def _facts(client: TrackingClient, model: Model, version: Version) -> dict[str, str]:
     """What a person should see of a version: how good it is, which gates it passed, how it came to be."""
     tags = version.tags
     facts = {"head": tags[HEAD_DIGEST][:_SHORT]}
@@ -260,7 +256,7 @@ def _facts(client: "MlflowClient", model: Model, version: Version) -> dict[str, 
     return facts
 
 
-def _gates(client: "MlflowClient", version: Version) -> str:
+def _gates(client: TrackingClient, version: Version) -> str:
     """The gates of the run that a version comes from, with their limits; it was registered, so it passed them."""
     if version.run_id is None:
         return ""

@@ -7,15 +7,12 @@ One tag per release, `coachworks.deployed.<namespace>.<release>`, JSON: `state` 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT, Progress
-from coachworks.tracking import open_client, patiently, tracking_of, translated
+from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated
 from coachworks.tracking.registry import Model, read_models
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 STABLE, REPLACED = "stable", "replaced"
 _TAG = "coachworks.deployed."
@@ -127,11 +124,11 @@ def record_deployed(
         return Recorded(tuple(_mark_stable(client, models, deployment, versions)), replaced, unknown)
 
     with translated(tracking), tracking.exclusive():
-        return patiently(client, record)
+        return retry_transient(client, record)
 
 
 def _mark_replaced(
-    client: "MlflowClient", models: Mapping[str, Model], deployment: Deployment, versions: Mapping[str, str]
+    client: TrackingClient, models: Mapping[str, Model], deployment: Deployment, versions: Mapping[str, str]
 ) -> Iterator[str]:
     for skill, model in models.items():
         for number, version in model.versions.items():
@@ -145,7 +142,7 @@ def _mark_replaced(
 
 
 def _mark_stable(
-    client: "MlflowClient", models: Mapping[str, Model], deployment: Deployment, versions: Mapping[str, str]
+    client: TrackingClient, models: Mapping[str, Model], deployment: Deployment, versions: Mapping[str, str]
 ) -> Iterator[str]:
     told = deployment.stable()
     for skill, number in versions.items():

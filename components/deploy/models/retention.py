@@ -19,7 +19,7 @@ from coachworks.progress import SILENT, Progress
 from coachworks.results import latest, load
 from coachworks.runs import RUNNING, Run, load_run, read_progress
 from coachworks.store import Store, prefetched
-from coachworks.tracking import open_client, patiently, tracking_of, translated
+from coachworks.tracking import open_client, retry_transient, tracking_of, translated
 from coachworks.tracking.registry import Model, read_models
 from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.deployment_tags import STABLE, deployments_of
@@ -157,7 +157,7 @@ def _read_registry(fleet: Fleet, stored: Iterable[StoredModel], progress: Progre
     if tracking.database is None or tracking.database.exists():
         client = open_client(tracking, progress)
         with translated(tracking):
-            models = patiently(client, lambda: read_models(client, fleet))
+            models = retry_transient(client, lambda: read_models(client, fleet))
     if own and not models:
         raise CoachworksError(
             f"the store holds {own} heads of the fleet {fleet.name!r}, and the tracking store {tracking.uri} knows "

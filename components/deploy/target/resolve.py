@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
@@ -10,13 +10,10 @@ from coachworks.models.bundling import choose, describe, require_heads
 from coachworks.models.champions import Champion
 from coachworks.models.manifest import Manifest
 from coachworks.store import Store
-from coachworks.tracking import CHAMPION, Tracking, translated
+from coachworks.tracking import CHAMPION, Tracking, TrackingClient, translated
 from coachworks.tracking.registry import Version, model_name
 from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.approval import missing
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Resolved:
 def resolve(
     fleet: Fleet,
     store: Store,
-    client: "MlflowClient",
+    client: TrackingClient,
     tracking: Tracking,
     *,
     pinned: Mapping[str, str] | None = None,
@@ -103,7 +100,7 @@ def _answering(released: Mapping[str, Any]) -> dict[str, Champion]:
     }
 
 
-def _named_version(client: "MlflowClient", model: str, pinned: str | None) -> Version | str:
+def _named_version(client: TrackingClient, model: str, pinned: str | None) -> Version | str:
     """The version to release, or why there is none."""
     from mlflow.exceptions import MlflowException
 

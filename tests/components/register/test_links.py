@@ -2,10 +2,11 @@
 
 import pytest
 from kfp import dsl
+from mlflow import MlflowClient
 
 from coachworks.context import Context
 from coachworks.fleet.cluster import Cluster
-from coachworks.tracking import Tracking, open_client, tracking_of
+from coachworks.tracking import Tracking, tracking_of
 from components.register.dashboard import show, table
 from components.register.step import register
 
@@ -42,7 +43,7 @@ def links_of(server, changes):
 
 def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, on_a_cluster):
     register(on_a_cluster, chain.evaluation(skills=["view"]), context=Context(run=RUN))
-    client = open_client(tracking_of(on_a_cluster))
+    client = MlflowClient(tracking_of(on_a_cluster).uri)
     page = f"https://pipelines.example/#/runs/details/{RUN}"
     version = client.get_model_version_by_alias("showroom.view", "champion")
     run = client.get_run(version.run_id)
@@ -60,7 +61,7 @@ def test_without_a_page_there_is_no_link(chain, on_a_cluster, run, cluster):
         update={"spec": on_a_cluster.spec.model_copy(update={"cluster": Cluster(**cluster)})}
     )
     register(fleet, chain.evaluation(skills=["view"]), context=Context(run=run))
-    version = open_client(tracking_of(fleet)).get_model_version_by_alias("showroom.view", "champion")
+    version = MlflowClient(tracking_of(fleet).uri).get_model_version_by_alias("showroom.view", "champion")
     assert "coachworks.pipeline_run" not in version.tags
     assert "this run of the pipeline" not in version.description
 

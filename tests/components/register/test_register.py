@@ -7,10 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from coachworks.context import Context
 from coachworks.models.keys import head_key, head_manifest_key
-from coachworks.tracking import open_client, tracking_of
+from coachworks.tracking import tracking_of
 from components.register.config import RegisterConfig
 from components.register.step import register
 
@@ -20,7 +21,7 @@ def client(chain, fleet, empty_database):
     tracking = tracking_of(fleet)
     tracking.database.parent.mkdir(parents=True)
     shutil.copyfile(empty_database, tracking.database)
-    return open_client(tracking)
+    return MlflowClient(tracking.uri, tracking.uri)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def recording(fleet, server):
 
 def test_a_server_with_passwords_says_who_may_do_what(chain, recording, server, signed_in, store):
     evaluation = chain.evaluation(skills=["view"])
-    with pytest.raises(InvalidConfigError, match=r"does not know who is asking \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
+    with pytest.raises(InvalidConfigError, match=r"requires valid credentials \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
         register(recording, evaluation)
     signed_in("admin", "not-the-password")
     with pytest.raises(InvalidConfigError, match=r"\(401\)") as caught:
