@@ -1,4 +1,41 @@
-"""The errors a user can meet: one base, few classes, each message saying what, the rule, and the way out."""
+"""Exceptions that a user can meet, and the tree of all exceptions that coachworks raises on purpose.
+
+Messages name the setting or thing, the rule, the value and the way out. The classes below are shared; the others are
+defined in the module beside their name::
+
+    CoachworksError
+        DataError
+            PhotoError
+        InvalidConfigError
+            AccessDeniedError       coachworks.s3.errors
+            ForbiddenError          coachworks.kubernetes_api.failures
+            InvalidFleetError       coachworks.fleet.problems
+        NotFoundError
+            ObjectMissingError      coachworks.s3.errors
+        TransientError
+            ConcurrentChangeError   coachworks.tracking.failures
+        BackupError                 coachworks.mlflow_server.backups
+        BentoBuildError             components.package.bento_build
+        BusyError                   components.deploy.cluster.lease
+        CheckError                  coachworks.mlflow_server.check
+        ConflictError               coachworks.kubernetes_api.failures
+        DeployError                 components.deploy.rollout
+        HelmError                   components.deploy.helm.failures
+            UnfinishedError         components.deploy.helm.failures
+        LostError                   components.deploy.cluster.lease
+        NotDoneError                coachworks.results
+        ObjectChangedError          coachworks.s3.errors
+        ObjectUnreadableError       coachworks.s3.errors
+        PdfError                    components.document.typst_pdf
+        RefusalError                serving.errors
+            UnknownSkillError       serving.errors
+        RemoteError                 serving.client
+        RolloutError                components.deploy.cluster.readiness
+        ServerError                 serving.bento_server
+        UnfitError                  components.deploy.canary.checks
+
+`TransientError` is the only class whose work may be repeated unchanged.
+"""
 
 
 class CoachworksError(Exception):
@@ -6,11 +43,11 @@ class CoachworksError(Exception):
 
 
 class InvalidConfigError(CoachworksError, ValueError):
-    """A setting breaks its rule."""
+    """A setting violates its rule."""
 
 
 class NotFoundError(CoachworksError, LookupError):
-    """Something named does not exist: a file, a result, a model version."""
+    """A named thing does not exist: a file, a result, a model version."""
 
 
 class DataError(CoachworksError, ValueError):
@@ -33,4 +70,4 @@ class PhotoError(DataError):
 
 
 class TransientError(CoachworksError):
-    """Something outside failed and may work again: the only kind a retry may repeat."""
+    """A temporary failure outside of coachworks; the same work may succeed when it is repeated."""
