@@ -136,8 +136,8 @@ def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
     key = chain.evaluation()
     code = (
         "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register\n"
-        "registration = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
-        "print(registration['status'])"
+        "skill = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
+        "print(skill['status'])"
     )
     lanes = [
         subprocess.Popen(

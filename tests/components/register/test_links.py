@@ -1,4 +1,4 @@
-"""The ways between a pipeline run's page in Kubeflow Pipelines and what was registered in MLflow."""
+"""Links between the page of a pipeline run in Kubeflow Pipelines and its models in MLflow."""
 
 import pytest
 from kfp import dsl
@@ -15,7 +15,7 @@ RUN = "0b7c1d0e-5f6a-4b3c-8d2e-9f00aa11bb22"
 
 @pytest.fixture
 def on_a_cluster(fleet):
-    """The fleet's first skill; its file tells where the dashboard is."""
+    """The fleet's first skill; its file has the address of the dashboard."""
     update = {
         "cluster": Cluster(dashboard="https://pipelines.example/"),
         "skills": {"view": fleet.spec.skills["view"]},
@@ -24,7 +24,7 @@ def on_a_cluster(fleet):
 
 
 def skill(**changes):
-    told = {
+    registration = {
         "status": "challenger",
         "reason": "version 1 is better | by far",
         "model": "cars.view",
@@ -34,7 +34,7 @@ def skill(**changes):
         "compared_run_id": "r1",
         "champion_version": "1",
     }
-    return told | changes
+    return registration | changes
 
 
 def links_of(server, changes):
@@ -68,20 +68,20 @@ def test_without_a_page_there_is_no_link(chain, on_a_cluster, run, cluster):
 
 def test_the_dashboard_s_table_leads_to_mlflow_as_people_reach_it():
     server = Tracking(uri="http://mlflow.platform.svc:5000", address="https://mlflow.example")
-    told = links_of(server, {})
-    assert "| view | challenger | 2 | 1 |" in told
+    text = links_of(server, {})
+    assert "| view | challenger | 2 | 1 |" in text
     for page in ("models/cars.view?", "models/cars.view/versions/2?", "experiments/7/runs?", "experiments/7/runs/r2?"):
-        assert f"(https://mlflow.example/#/{page}" in told
-    assert "[compared with](https://mlflow.example/#/compare-runs?runs=%5B%22r2%22%2C%20%22r1%22%5D" in told
-    assert "version 1 is better \\| by far |" in told
-    assert "svc" not in told
+        assert f"(https://mlflow.example/#/{page}" in text
+    assert "[compared with](https://mlflow.example/#/compare-runs?runs=%5B%22r2%22%2C%20%22r1%22%5D" in text
+    assert "version 1 is better \\| by far |" in text
+    assert "svc" not in text
 
 
 def test_a_skill_that_was_never_recorded_has_no_links():
     nothing = dict.fromkeys(("version", "run_id", "experiment_id", "compared_run_id", "champion_version"))
-    told = links_of(Tracking(uri="https://mlflow.example"), {"status": "not-registered", **nothing})
-    assert "| view | not-registered | – | – | – |" in told
-    assert "https" not in told
+    text = links_of(Tracking(uri="https://mlflow.example"), {"status": "not-registered", **nothing})
+    assert "| view | not-registered | – | – | – |" in text
+    assert "https" not in text
 
 
 def test_an_embedded_store_has_the_table_and_the_command_instead(chain, on_a_cluster, tmp_path):
@@ -89,9 +89,9 @@ def test_an_embedded_store_has_the_table_and_the_command_instead(chain, on_a_clu
     metrics, links = dsl.Metrics(), dsl.Markdown()
     links.path = str(tmp_path / "links.md")
     show(on_a_cluster.to_json(), result, metrics, links)
-    told = (tmp_path / "links.md").read_text("utf-8")
-    assert "| view | champion | 1 | 1 |" in told
-    assert "`coachworks mlflow` shows them" in told
-    assert "http" not in told
+    text = (tmp_path / "links.md").read_text("utf-8")
+    assert "| view | champion | 1 | 1 |" in text
+    assert "`coachworks mlflow` shows them" in text
+    assert "http" not in text
     assert metrics.metadata["skills: champion"] == 1
     assert links.metadata["display_name"] == "MLflow, register: view"

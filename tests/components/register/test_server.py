@@ -1,4 +1,4 @@
-"""Register against a real tracking server: the same promises as embedded, also where the way to it is unreliable."""
+"""Register with a real tracking server: the same guarantees as embedded, also over an unreliable connection."""
 
 import threading
 import uuid
@@ -46,7 +46,7 @@ def recording_to(fleet):
 
 
 class Recorded:
-    """What a server holds of a fleet's skill `view`, deleted things included."""
+    """Runs and versions of a fleet's skill `view` on a server, deleted ones included."""
 
     def __init__(self, address, fleet):
         self.client, self.model = MlflowClient(address), f"{fleet.name}.view"
@@ -64,7 +64,7 @@ class Recorded:
         [run], candidates, [version] = self.of("run"), self.of("candidate"), self.versions
         assert sorted(candidate.info.run_name for candidate in candidates) == CANDIDATES
         assert {candidate.data.tags["mlflow.parentRunId"] for candidate in candidates} == {run.info.run_id}
-        assert {found.info.status for found in (run, *candidates)} == {"FINISHED"}
+        assert {each.info.status for each in (run, *candidates)} == {"FINISHED"}
         assert version.run_id == run.info.run_id
         assert len(run.inputs.dataset_inputs) == 1
         files = {entry.path for entry in self.client.list_artifacts(run.info.run_id, "model")}
@@ -84,12 +84,12 @@ def first_of_each(fate):
     return choose
 
 
-def test_a_server_is_kept_as_well_as_an_embedded_store(chain, recording_to, server, store):
+def test_a_server_is_filled_like_an_embedded_registry(chain, recording_to, server, store):
     fleet = recording_to(server, ("view", "light"))
     first = chain.evaluation(noise=0.62)
     report = register(fleet, first).report
     assert report["tracking"] == server
-    assert {found["status"] for found in report["skills"].values()} == {"champion"}
+    assert {skill["status"] for skill in report["skills"].values()} == {"champion"}
     assert register(fleet, first).reused
     assert register(fleet, first, context=Context(dry=True)).reused
     with pytest.raises(NotDoneError, match="the registry lacks what evaluate found"):
@@ -106,7 +106,7 @@ def test_a_server_is_kept_as_well_as_an_embedded_store(chain, recording_to, serv
     assert not (store.root / "mlflow").exists()
 
 
-def test_the_server_s_address_is_not_part_of_what_was_done(chain, recording_to, server, monkeypatch):
+def test_the_key_of_the_result_does_not_depend_on_the_server_s_address(chain, recording_to, server, monkeypatch):
     evaluation = chain.evaluation(skills=["view"])
     first = register(recording_to(server), evaluation)
     with FaultyProxy(server, error_rate=0) as other:
@@ -118,7 +118,7 @@ def test_the_server_s_address_is_not_part_of_what_was_done(chain, recording_to, 
 
 
 @pytest.mark.parametrize("moment", ["experiments/get-by-name", "runs/create", "artifacts/", "model-versions/create"])
-def test_a_server_that_goes_away_in_the_middle_is_waited_for(chain, recording_to, server, moment):
+def test_register_waits_for_a_server_that_is_away_for_a_moment(chain, recording_to, server, moment):
     notes, gone = [], threading.Event()
     progress = SimpleNamespace(task=SILENT.task, note=notes.append)
 
@@ -139,12 +139,12 @@ def test_a_server_that_goes_away_in_the_middle_is_waited_for(chain, recording_to
     assert any("for the tracking server" in note for note in notes if note.startswith("waited"))
 
 
-def test_replies_that_are_lost_make_nothing_twice(chain, recording_to, server):
+def test_lost_replies_create_nothing_twice(chain, recording_to, server):
     with FaultyProxy(server, choose=first_of_each(LOST)) as proxy:
         fleet = recording_to(proxy.url)
-        found = register(fleet, chain.evaluation(skills=["view"])).report["skills"]["view"]
+        registration = register(fleet, chain.evaluation(skills=["view"])).report["skills"]["view"]
         assert proxy.counts[LOST] > 8
-    assert (found["status"], found["version"]) == ("champion", "1")
+    assert (registration["status"], registration["version"]) == ("champion", "1")
     recorded = Recorded(server, fleet)
     recorded.is_recorded_once()
     assert (recorded.of("run", "deleted"), recorded.of("candidate", "deleted")) == ([], [])
@@ -166,15 +166,17 @@ def test_a_fifth_of_all_requests_may_fail(chain, recording_to, server):
     Recorded(server, fleet).is_recorded_once()
 
 
-def test_a_champion_s_head_that_only_the_server_has_comes_over_an_unreliable_way(chain, recording_to, server, store):
+def test_a_head_that_only_the_server_has_is_fetched_over_an_unreliable_connection(chain, recording_to, server, store):
     first = register(recording_to(server), chain.evaluation(noise=0.62, skills=["view"])).report["skills"]["view"]
     (store.root / "heads" / f"{first['head_digest']}.safetensors").unlink()
     with FaultyProxy(server, error_rate=0.3, seed=1) as proxy:
-        found = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report["skills"]["view"]
-    assert (found["status"], found["version"]) == ("champion", "2")
+        registration = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report["skills"][
+            "view"
+        ]
+    assert (registration["status"], registration["version"]) == ("champion", "2")
 
 
-def test_what_an_interrupted_registration_left_is_completed_not_made_again(chain, recording_to, server, monkeypatch):
+def test_an_interrupted_registration_is_completed_and_not_repeated(chain, recording_to, server, monkeypatch):
     evaluation = chain.evaluation(skills=["view"])
     uploads, mended = [], threading.Event()
 
@@ -203,7 +205,7 @@ def test_what_an_interrupted_registration_left_is_completed_not_made_again(chain
 def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, server, together, status):
     meet = threading.Barrier(2, timeout=20)
     evaluation = chain.evaluation(skills=["view"], status=status)
-    found, failed = [], []
+    results, failed = [], []
 
     def choose_for(number):
         waited = []
@@ -221,7 +223,7 @@ def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, ser
 
     def take_part(address):
         try:
-            found.append(register(recording_to(address), evaluation))
+            results.append(register(recording_to(address), evaluation))
         except Exception as err:
             failed.append(err)
 
@@ -235,14 +237,14 @@ def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, ser
     recorded = Recorded(server, recording_to(server))
     if status == "passed":
         recorded.is_recorded_once()
-        assert {result.key for result in found} == {found[0].key}
-        assert {result.report["skills"]["view"]["version"] for result in found} == {recorded.versions[0].version}
+        assert {result.key for result in results} == {results[0].key}
+        assert {result.report["skills"]["view"]["version"] for result in results} == {recorded.versions[0].version}
     else:
         assert len(recorded.of("run")) == 1
         assert sorted(candidate.info.run_name for candidate in recorded.of("candidate")) == CANDIDATES
 
 
-def test_a_champion_that_appeared_meanwhile_is_the_one_to_beat(chain, recording_to, server):
+def test_a_champion_set_during_the_comparison_is_the_one_to_beat(chain, recording_to, server):
     """The champion changes between the comparison and the promotion, and it is better than the challenger."""
     fleet = recording_to(server)
     register(fleet, chain.evaluation(noise=0.65, skills=["view"]))
@@ -254,7 +256,7 @@ def test_a_champion_that_appeared_meanwhile_is_the_one_to_beat(chain, recording_
             overtaken.append(register(recording_to(server), better))
 
     with FaultyProxy(server, choose=choose) as proxy:
-        found = register(recording_to(proxy.url), middling).report["skills"]["view"]
+        registration = register(recording_to(proxy.url), middling).report["skills"]["view"]
     assert overtaken[0].report["skills"]["view"]["status"] == "champion"
-    assert found["status"] == "challenger"
+    assert registration["status"] == "challenger"
     assert str(Recorded(server, fleet).client.get_registered_model(f"{fleet.name}.view").aliases["champion"]) == "3"

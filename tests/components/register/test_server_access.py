@@ -1,4 +1,4 @@
-"""Register against a tracking server that asks who we are."""
+"""Register with a tracking server that requires a password."""
 
 import pytest
 import requests
@@ -43,7 +43,7 @@ def recording(fleet, server):
     return fleet.model_copy(update={"spec": fleet.spec.model_copy(update=update)})
 
 
-def test_a_server_with_passwords_says_who_may_do_what(chain, recording, server, signed_in, store):
+def test_missing_credentials_and_permissions_are_named(chain, recording, server, signed_in, store):
     evaluation = chain.evaluation(skills=["view"])
     with pytest.raises(InvalidConfigError, match=r"requires valid credentials \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
         register(recording, evaluation)
