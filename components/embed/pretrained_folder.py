@@ -106,6 +106,28 @@ def _mean_and_std(
 def _load(folder: Path) -> "torch.nn.Module":
     apply_quiet_settings()
     import torch
+
+    model, has_pooler = _read_model(folder)
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = model
+
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            output = self.network(pixel_values=photos, return_dict=True)
+            pooled: torch.Tensor | None = getattr(output, "pooler_output", None) if has_pooler else None
+            if pooled is not None:
+                return pooled.flatten(1)
+            hidden: torch.Tensor = output.last_hidden_state
+            return hidden.mean((2, 3)) if hidden.ndim == 4 else hidden.mean(1)
+
+    return Pooled().eval()
+
+
+def _read_model(folder: Path) -> "tuple[Any, bool]":
+    """Read the model, and return whether its pooler, if it has one, comes from the checkpoint."""
+    import torch
     from transformers import AutoModel
     from transformers.utils import logging as messages
 
@@ -137,18 +159,4 @@ def _load(folder: Path) -> "torch.nn.Module":
             f"backbone {str(folder)!r} lacks weights that its config.json asks for: "
             f"{', '.join(sorted(missing - random_pooler)[:5])}"
         )
-
-    class Pooled(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = model
-
-        def forward(self, photos: torch.Tensor) -> torch.Tensor:
-            output = self.network(pixel_values=photos, return_dict=True)
-            pooled: torch.Tensor | None = None if random_pooler else getattr(output, "pooler_output", None)
-            if pooled is not None:
-                return pooled.flatten(1)
-            hidden: torch.Tensor = output.last_hidden_state
-            return hidden.mean((2, 3)) if hidden.ndim == 4 else hidden.mean(1)
-
-    return Pooled().eval()
+    return model, not random_pooler

@@ -1,10 +1,12 @@
 """Evaluation of one skill: measure the winner on the test photos, write its files, reach its verdict."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coachworks.digests import digest_file
 from coachworks.models.head import Head
@@ -14,13 +16,14 @@ from components.evaluate.examples import right_answers, similar_pairs, worst_mis
 from components.evaluate.measure import Labelled, Measurement, measure
 from components.evaluate.plots import draw_confusion, draw_reliability
 from components.evaluate.report import LabelReport, Mistake, SkillReport
-from components.evaluate.verdict import Criteria, LearntPhotos, Measured, judge
+from components.evaluate.verdict import Criteria, LearntPhotos, Measured, Verdict, judge
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _LISTED_MISTAKES = 50  # in the report
 
+Array = NDArray[Any]
 Thumbnail = Callable[[str], "Image.Image"]
 
 
@@ -52,12 +55,12 @@ def judge_skill(
             labels=head.labels,
         )
     measured = measure(head, test, config)
+    pairs = similar_pairs(head.labels, criteria.similar)
+    worst = worst_mistakes(test.answers, measured.predicted, measured.confidence, pairs)
     head.save(folder / "head.safetensors")
     _write_predictions(measured, test, head.labels, folder / "predictions.parquet")
     draw_confusion(measured.confusion, head.labels, folder / "confusion.png")
     draw_reliability(measured.before, measured.after, folder / "calibration.png")
-    pairs = similar_pairs(head.labels, criteria.similar)
-    worst = worst_mistakes(test.answers, measured.predicted, measured.confidence, pairs)
     right = right_answers(test.answers, measured.predicted, measured.confidence, config.pictures)
     sheets = (
         ("mistakes.jpg", worst[: config.pictures], "No mistakes on the test photos."),
@@ -66,18 +69,26 @@ def judge_skill(
     for name, photos, empty in sheets:
         tiles = [_tile(measured, test, head.labels, int(photo), thumbnail) for photo in photos]
         write_contact_sheet(tiles, folder / name, empty=empty)
-    sensible = int(pairs[test.answers[worst], measured.predicted[worst]].sum())
-    metrics = measured.metrics
     verdict = judge(
         criteria,
         Measured(
             labels=head.labels,
             confusion=measured.confusion,
-            balanced_accuracy=metrics["balanced_accuracy"][0],
+            balanced_accuracy=measured.metrics["balanced_accuracy"][0],
             expected_calibration_error=measured.after.expected_error,
             learnt=learnt,
         ),
     )
+    mistakes = [_mistake(measured, test, head.labels, int(photo), pairs) for photo in worst]
+    report = _report(head, test, measured, verdict, mistakes)
+    return replace(report, head_digest=digest_file(folder / "head.safetensors"))
+
+
+def _report(
+    head: Head, test: Labelled, measured: Measurement, verdict: Verdict, mistakes: Sequence[Mistake]
+) -> SkillReport:
+    metrics = measured.metrics
+    sensible = sum(mistake.sensible for mistake in mistakes)
     return SkillReport(
         status=verdict.status,
         reason=verdict.reason,
@@ -103,20 +114,21 @@ def judge_skill(
         temperature=head.temperature,
         log_loss=measured.log_loss,
         sensible_mistakes=sensible,
-        silly_mistakes=len(worst) - sensible,
+        silly_mistakes=len(mistakes) - sensible,
         gates=verdict.gates,
         warnings=verdict.warnings,
-        mistakes=[
-            Mistake(
-                photo_id=test.photo_ids[photo],
-                label=head.labels[test.answers[photo]],
-                predicted=head.labels[measured.predicted[photo]],
-                confidence=float(measured.confidence[photo]),
-                sensible=bool(pairs[test.answers[photo], measured.predicted[photo]]),
-            )
-            for photo in worst[:_LISTED_MISTAKES].tolist()
-        ],
-        head_digest=digest_file(folder / "head.safetensors"),
+        mistakes=mistakes[:_LISTED_MISTAKES],
+    )
+
+
+def _mistake(measured: Measurement, test: Labelled, labels: Sequence[str], photo: int, similar: Array) -> Mistake:
+    answer, predicted = test.answers[photo], measured.predicted[photo]
+    return Mistake(
+        photo_id=test.photo_ids[photo],
+        label=labels[answer],
+        predicted=labels[predicted],
+        confidence=float(measured.confidence[photo]),
+        sensible=bool(similar[answer, predicted]),
     )
 
 
