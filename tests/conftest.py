@@ -1,6 +1,7 @@
-"""What tests of every part share: quiet third parties, a store, drawn photos, a small fleet."""
+"""Fixtures of every part: quiet third parties, stores, an MLflow database, a converted backbone, small fleets."""
 
 import os
+import shutil
 import uuid
 
 from coachworks.settings import apply_quiet_settings
@@ -10,8 +11,10 @@ os.environ.pop("COACHWORKS_RUN", None)
 
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 import pytest  # noqa: E402
+from shared import build_once  # noqa: E402
 
 from coachworks.store import FolderStore, S3Store, Store, open_store  # noqa: E402
 from lab import S3_KEY, S3_REGION, S3_SECRET, running_lab  # noqa: E402
@@ -71,11 +74,43 @@ def _bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables: making them takes seconds, copying them none."""
-    from coachworks.tracking import Tracking, open_client
+
+    def build(folder: Path) -> None:
+        from coachworks.tracking import Tracking, open_client
+
+        open_client(Tracking(uri=f"sqlite:///{folder}/mlflow.db", database=folder / "mlflow.db"))
 
     database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    open_client(Tracking(uri=f"sqlite:///{database}", database=database))
+    shutil.copyfile(build_once(tmp_path_factory, "mlflow", build) / "mlflow.db", database)
     return database
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
+    """A store that holds the default backbone, converted once for all tests; tests that change it copy it."""
+
+    def build(folder: Path) -> None:
+        from components.embed.backbones import ensure_backbone, find_backbone
+
+        ensure_backbone(FolderStore(folder), find_backbone("efficientnet-lite0"))
+
+    return FolderStore(build_once(tmp_path_factory, "converted", build))
+
+
+@pytest.fixture(scope="session")
+def upstream() -> ModuleType:
+    """The module that makes up a result of validate, from a few drawn photos."""
+    import validated_photos
+
+    return validated_photos
+
+
+@pytest.fixture(scope="session")
+def fabricated() -> ModuleType:
+    """The module that makes up a packaged fleet's upstream: a tiny backbone, heads, results of register."""
+    import packaged_fleet
+
+    return packaged_fleet
 
 
 @pytest.fixture(scope="session")

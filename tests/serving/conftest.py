@@ -1,7 +1,5 @@
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +11,6 @@ from coachworks.models.manifest import Manifest, read_manifest
 from coachworks.store import FolderStore
 from serving.bundle import Bundle, load_bundle
 from serving.predictor import Predictor
-
-_FABRICATED = Path(__file__).parents[1] / "components" / "package" / "fabricated.py"
-
-
-@pytest.fixture(scope="session")
-def fabricated() -> ModuleType:
-    """Module that fabricates the results of the steps before package."""
-    name = "fabricated_package"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, _FABRICATED)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,10 @@ from typing import Any
 
 import psutil
 import pytest
+from packaged_fleet import FLEET
 from PIL import Image
 
 from coachworks.child_server import free_port
-
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, table: ./photos.csv}]
-  skills:
-    colour: {labels: [red, green, blue], question: "Which colour?"}
-    light: {labels: [dark, bright], question: "Which light?"}
-"""
 
 
 @dataclass(frozen=True)

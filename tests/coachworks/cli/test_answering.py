@@ -1,6 +1,5 @@
 """`coachworks predict` and `coachworks serve`, short of a running server: tests/serving has that."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner, Result
+from packaged_fleet import FLEET
 
 from coachworks.cli.main import main
 from coachworks.cli.predict import predict
@@ -17,32 +17,6 @@ from coachworks.cli.serve import serve, serving
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from components.package.config import PackageConfig
 from components.package.step import package
-
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, table: ./photos.csv}]
-  skills:
-    colour: {labels: [red, green, blue], question: "Which colour?"}
-    light: {labels: [dark, bright], question: "Which light?"}
-"""
-
-
-@pytest.fixture(scope="module")
-def fabricated() -> ModuleType:
-    name = "fabricated_package"
-    if name not in sys.modules:
-        file = Path(__file__).parents[2] / "components" / "package" / "fabricated.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture(scope="module")

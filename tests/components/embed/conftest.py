@@ -1,37 +1,10 @@
-import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from coachworks.store import FolderStore
-
-
-@pytest.fixture(scope="session")
-def upstream() -> ModuleType:
-    """Makes up what the steps before leave behind."""
-    name = "fabricated_upstream"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "embed" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
-    """A store that holds the default backbone, converted once for all tests."""
-    from components.embed.backbones import ensure_backbone, find_backbone
-
-    store = FolderStore(tmp_path_factory.mktemp("converted"))
-    ensure_backbone(store, find_backbone("efficientnet-lite0"))
-    return store
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """The smoke test and the bake against the service itself: what it answers, and what it counts."""
 
-import importlib.util
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,18 +20,6 @@ from serving.bundle import load_bundle
 from serving.predictor import Predictor
 
 STEPS = ("split", "validate", "augment", "embed", "train")
-
-
-@pytest.fixture(scope="module")
-def fabricated():
-    name = "fabricated_package"
-    if name not in sys.modules:
-        file = Path(__file__).parents[2] / "package" / "fabricated.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @dataclass(frozen=True)

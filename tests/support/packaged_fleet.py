@@ -19,6 +19,19 @@ INPUT_PX, GRID, DIMENSIONS = 32, 4, 48
 SKILLS = {"colour": ["red", "green", "blue"], "light": ["dark", "bright"]}
 
 
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {name: showroom}
+spec:
+  store: ./store
+  sources: [{photos: ./photos, table: ./photos.csv}]
+  skills:
+    colour: {labels: [red, green, blue], question: "Which colour?"}
+    light: {labels: [dark, bright], question: "Which light?"}
+"""
+
+
 def fleet_of(root: Path, skills: Mapping[str, list[str]] = SKILLS) -> Fleet:
     return Fleet.model_validate(
         {
