@@ -1,16 +1,28 @@
 """A small fleet on drawn photos, run once through the real pipeline for all tests that look at the outcome."""
 
 import csv
+import inspect
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
+
+from coachworks.fleet.reader import read_fleet
+from coachworks.store import FolderStore
+from coachworks.tracking import tracking_of
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 SHAPES = ("disc", "square")
@@ -78,22 +90,64 @@ def call(*arguments: str | Path, cwd: Path | None = None, timeout: float = 280) 
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=timeout)
 
 
+def call_here(*arguments: str | Path, cwd: Path) -> Result:
+    """The command in this process, with `cwd` as the current folder: where the process is not the point."""
+    from coachworks.cli.main import cli
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
 @dataclass
 class Toys:
+    """The small fleet after its first run.
+
+    Attributes:
+        folder: Folder of its fleet file.
+        done: The run that finished.
+        interrupted: What `coachworks status` reported of the run before, which was killed while it embedded.
+    """
+
     folder: Path
     done: subprocess.CompletedProcess[str]
+    interrupted: dict[str, Any]
 
     @property
     def table(self) -> dict[str, Any]:
         return json.loads(self.done.stdout)
 
 
+def kill_while_it_embeds(folder: Path) -> None:
+    """Start a run, and kill its two processes as soon as the step embed reports progress."""
+    command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json"]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 200
+    while not (at_work := list((folder / "store" / "runs").glob("*/progress/embed.json"))):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    record = json.loads((at_work[0].parents[1] / "run.json").read_text())
+    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(record["pid"], signal.SIGKILL)
+    process.wait()
+
+
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
-    """The small fleet after its first run."""
+def toys(tmp_path_factory: pytest.TempPathFactory, converted: FolderStore, empty_database: Path) -> Toys:
+    """The small fleet after its first run, which was killed once and continued."""
     folder = tmp_path_factory.mktemp("toys")
-    write_fleet(folder, draw_toys(folder, 36))
-    return Toys(folder, call("run", "--json", cwd=folder))
+    fleet = read_fleet(write_fleet(folder, draw_toys(folder, 36)))
+    shutil.copytree(converted.root / "backbones", folder / "store" / "backbones")
+    database = tracking_of(fleet).database
+    assert database is not None
+    database.parent.mkdir(parents=True)
+    shutil.copyfile(empty_database, database)
+    kill_while_it_embeds(folder)
+    interrupted = json.loads(call_here("status", "--json", cwd=folder).stdout)
+    return Toys(folder, call("run", "--json", cwd=folder), interrupted)
 
 
 @pytest.fixture
@@ -104,7 +158,25 @@ def same_toys(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def run_coachworks() -> Any:
+    """The command in a process of its own."""
     return call
+
+
+@pytest.fixture(scope="session")
+def coachworks_here() -> Any:
+    """The command in this process."""
+    return call_here
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_stacks() -> Iterator[None]:
+    """Frames without source lines: KFP asks for its caller's name a hundred times while it composes a pipeline.
+
+    For the source lines, `inspect.stack()` searches all loaded modules for each frame: seconds where many are loaded.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "stack", partial(inspect.stack, 0))
+        yield
 
 
 @pytest.fixture

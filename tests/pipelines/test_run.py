@@ -1,11 +1,6 @@
 """`coachworks run`, the whole way: from photos to answers, on the real libraries."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +52,20 @@ def test_the_places_it_names_are_there(toys) -> None:
         assert Path(toys.table["paths"][name]).stat().st_size > 500, name
 
 
-def test_status_shows_the_same_table_again(toys, run_coachworks) -> None:
-    shown = run_coachworks("status", "--json", cwd=toys.folder)
+def test_a_killed_run_is_interrupted_and_the_next_continues_where_it_was(toys) -> None:
+    assert toys.interrupted["state"] == "interrupted"
+    assert "`coachworks run` continues" in toys.interrupted["skills"][0]["next"]
+    lines = {line.split()[1]: line for line in toys.done.stderr.splitlines() if line.startswith("✓ ")}
+    assert {step: "reused" in line for step, line in lines.items()} == {
+        step: step in {"ingest", "split", "validate", "augment"} for step in lines
+    }
+
+
+def test_status_shows_the_same_table_again(toys, coachworks_here) -> None:
+    shown = coachworks_here("status", "--json", cwd=toys.folder)
     assert json.loads(shown.stdout)["skills"] == toys.table["skills"]
-    assert shown.returncode == 1
-    text = run_coachworks("status", cwd=toys.folder).stdout
+    assert shown.exit_code == 1
+    text = coachworks_here("status", cwd=toys.folder).stdout
     assert "colour" in text
     assert "dropped" in text
 
@@ -101,19 +105,21 @@ def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys
 
 
 @pytest.mark.parametrize("step", [step for step in CHAIN if step not in OPTIONAL])
-def test_a_step_s_command_comes_to_the_very_result_of_the_pipeline_s_component(toys, run_coachworks, step: str) -> None:
+def test_a_step_s_command_comes_to_the_very_result_of_the_pipeline_s_component(
+    toys, coachworks_here, step: str
+) -> None:
     key = latest(FolderStore(toys.folder / "store"), step)
-    done = run_coachworks(step, "--json", cwd=toys.folder)
-    assert done.returncode == 0, done.stderr
+    done = coachworks_here(step, "--json", cwd=toys.folder)
+    assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert said["key"] == key
     assert Path(said["path"]).is_dir()
     assert "reused" in done.stderr
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(toys, run_coachworks) -> None:
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(toys, coachworks_here) -> None:
     def planned(*arguments: str) -> dict[str, str]:
-        done = run_coachworks("run", "--dry-run", "--json", *arguments, cwd=toys.folder)
+        done = coachworks_here("run", "--dry-run", "--json", *arguments, cwd=toys.folder)
         return {step["step"]: step["state"] for step in json.loads(done.stdout)}
 
     runs = sorted((toys.folder / "store" / "runs").iterdir())
@@ -123,47 +129,20 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(toys, run_coachworks
     assert sorted((toys.folder / "store" / "runs").iterdir()) == runs
 
 
-def test_only_trains_the_skills_named_and_keeps_the_others_packaged(toys, run_coachworks) -> None:
-    done = run_coachworks("run", "--json", "--only", "shape", cwd=toys.folder)
-    assert done.returncode == 0, done.stderr
-    assert [row["skill"] for row in json.loads(done.stdout)["skills"]] == ["shape"]
-    answers = run_coachworks("predict", toys.folder / "photos" / "thing000-0.jpg", "--json", cwd=toys.folder).stdout
-    assert '"colour"' in answers
-
-
 def test_an_unknown_skill_is_refused_with_the_way_out(toys, run_coachworks) -> None:
     done = run_coachworks("run", "--only", "shapes", cwd=toys.folder)
     assert done.returncode == 2
     assert "Did you mean `shape`?" in done.stderr
 
 
-def test_a_killed_run_continues_where_it_was(toys, run_coachworks, more_toys) -> None:
-    """New photos arrive, the run is killed while it embeds, and the next one finishes without doing that again."""
+@pytest.mark.slow  # the steps hold both: ingest/test_again.py new photos, package/test_package.py skills that stay
+def test_new_photos_are_taken_in_and_only_the_skills_named_are_trained(toys, run_coachworks, more_toys) -> None:
     more_toys(toys.folder, 24)
-    command = [sys.executable, "-m", "coachworks.cli.main", "run", "--json"]
-    runs = toys.folder / "store" / "runs"
-    before = set(runs.iterdir())
-    process = subprocess.Popen(
-        command, cwd=toys.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while not (at_work := [run for run in set(runs.iterdir()) - before if (run / "progress" / "embed.json").exists()]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    record = json.loads((at_work[0] / "run.json").read_text())
-    os.killpg(process.pid, signal.SIGKILL)
-    os.killpg(record["pid"], signal.SIGKILL)
-    process.communicate()
-    told = json.loads(run_coachworks("status", "--json", cwd=toys.folder).stdout)
-    assert told["state"] == "interrupted"
-    assert "`coachworks run` continues" in told["skills"][0]["next"]
-    done = run_coachworks("run", "--json", cwd=toys.folder)
-    table = json.loads(done.stdout)
-    assert rows(table)["colour"]["status"] == "passed"
-    assert rows(table)["colour"]["photos"] == 180
-    for step in ("ingest", "split", "validate", "augment"):
-        assert f"✓ {step}" in done.stderr
-        assert "reused" in next(line for line in done.stderr.splitlines() if f"✓ {step}" in line)
+    done = run_coachworks("run", "--json", "--only", "shape", cwd=toys.folder)
+    assert done.returncode == 0, done.stderr
+    assert {skill: row["photos"] for skill, row in rows(json.loads(done.stdout)).items()} == {"shape": 180}
+    answers = run_coachworks("predict", toys.folder / "photos" / "thing000-0.jpg", "--json", cwd=toys.folder).stdout
+    assert '"colour"' in answers
 
 
 def test_a_step_that_fails_says_why_in_its_own_words(tmp_path, run_coachworks) -> None:
