@@ -12,6 +12,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 export NO_ALBUMENTATIONS_UPDATE := 1
 export NO_MKDOCS_2_WARNING := 1
+# Python keeps what it compiles: otherwise each of the hundreds of processes of the tests compiles its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+# One file's tests stay in one process, so that each heavy library and each module's fixtures are loaded once.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || { echo "» making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
@@ -21,10 +25,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-cluster lint format types contracts docs check checkov lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-cluster test-cluster-core lint format types contracts docs check checkov lock golden bench clean
 
 help:  ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Set up the virtual environment, if it is not
 
@@ -39,18 +43,19 @@ $(BIN)/helm3: | $(READY)
 
 test: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests: no network, no cluster, no GPU
 	@echo "» running the tests"
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-all: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests and the slow ones
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not cluster and not gpu and not data"
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
 
-test-cluster: $(READY) | $(BIN)/helm3  ## The tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that bring one up
-	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12 || { \
-	  echo "» once more, what failed: a cluster on two busy cores has its moments"; \
-	  $(BIN)/python -m pytest -q -m cluster -rs --last-failed --last-failed-no-failures none; }
+test-cluster: $(READY) | $(BIN)/helm3  ## All tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that start one
+	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12
+
+test-cluster-core: $(READY)  ## Its core: a submitted run, a deployment with canary and rollback, the platform chart
+	@$(BIN)/python -m pytest -q -m "cluster and core" -rs --durations=12
 
 lint: $(READY)  ## ruff, formatting included
 	@$(BIN)/ruff check .

@@ -2,9 +2,10 @@
 
 import hashlib
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,26 @@ from components import container_images
 from lab import PIPELINES, Lab, running_lab
 
 REPOSITORY = Path(__file__).parents[2]
+PREPARED: list[
+    tuple[str, float]
+] = []  # seconds that the cluster's start and each image took, for the end of the session
+CASES: list[Counted] = []  # requests to deployed fleets, for the same place
+
+
+@contextmanager
+def preparing(subject: str) -> Iterator[None]:
+    """Note how long it takes to prepare something that is not tested here."""
+    begun = time.monotonic()
+    yield
+    PREPARED.append((subject, time.monotonic() - begun))
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The cluster with Kubeflow Pipelines; stopped afterwards if it was started here."""
-    with running_lab() as lab:
+    with ExitStack() as stack:
+        with preparing("the cluster's start"):
+            lab = stack.enter_context(running_lab())
         yield lab
 
 
@@ -40,9 +55,9 @@ def image(lab: Lab) -> Callable[[str], str]:
         name = container_images.tag(target)
         if target not in built:
             environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
-            subprocess.run(
-                [REPOSITORY / "tests/support/lab-image", name, target], env=environ, check=True, timeout=1200
-            )
+            command = [REPOSITORY / "tests/support/lab-image", name, target]
+            with preparing(f"the image {target}"):
+                subprocess.run(command, env=environ, check=True, timeout=1200)
             built.add(target)
         return name
 
@@ -62,7 +77,6 @@ def platform(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterat
         lab.kubectl("-n", PIPELINES, "delete", "secret", f"{session_name}-mlflow", "--ignore-not-found")
 
 
-CASES: list[Counted] = []  # what was asked of deployed fleets, for the table at the end
 _SERVED = pytest.StashKey[tuple[ExitStack, ServingFleet, Load]]()
 
 
@@ -73,7 +87,9 @@ def derived(lab: Lab, image: Callable[[str], str]) -> Callable[[str, Path], None
     def build(name: str, folder: Path) -> None:
         script = REPOSITORY / "tests/support/derived-image"
         environ = lab.client | {"COACHWORKS_LAB": str(lab.scripts)}
-        subprocess.run([script, name, image("serving"), folder], env=environ, check=True, timeout=600)
+        command = [script, name, image("serving"), folder]
+        with preparing(f"the image {name}"):
+            subprocess.run(command, env=environ, check=True, timeout=600)
 
     return build
 
@@ -131,7 +147,12 @@ def load(_served: tuple[ServingFleet, Load]) -> Load:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was asked of deployed fleets while something happened to them."""
+    """Print what preparations took, and the requests to deployed fleets while they were changed."""
+    if PREPARED:
+        terminalreporter.section("preparations")
+        for subject, seconds in PREPARED:
+            terminalreporter.write_line(f"{seconds:6.0f} s  {subject}")
+        terminalreporter.write_line(f"{sum(seconds for _, seconds in PREPARED):6.0f} s  all")
     if CASES:
         terminalreporter.section("requests to deployed fleets")
         for case in CASES:

@@ -17,6 +17,7 @@ from lab import S3_SECRET
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
+@pytest.mark.core
 def test_every_skill_answers_under_its_service_s_name(served: ServingFleet, load: Load) -> None:
     quiet = load.for_(10, "nothing happens")
     assert quiet.sent >= 30
@@ -24,6 +25,7 @@ def test_every_skill_answers_under_its_service_s_name(served: ServingFleet, load
     assert {skill: set(counts) for skill, counts in quiet.by_version.items()} == {skill: {"1"} for skill in SERVICES}
 
 
+@pytest.mark.core
 def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
     label = f"app.kubernetes.io/part-of={served.name}"
     (deployment,) = served.lab.get("-n", served.name, "deployments", "-l", label)["items"]
@@ -41,6 +43,7 @@ def test_labels_and_annotations_tell_the_story(served: ServingFleet) -> None:
         assert (spec["type"], spec["ports"][0]["port"]) == ("ClusterIP", port)
 
 
+@pytest.mark.core
 def test_mlflow_tells_where_a_version_is_deployed(served: ServingFleet) -> None:
     latest = served.history()[-1]["revision"]
     for skill in SERVICES:
@@ -49,6 +52,7 @@ def test_mlflow_tells_where_a_version_is_deployed(served: ServingFleet) -> None:
         assert (told["state"], told["revision"]) == (STABLE, latest)
 
 
+@pytest.mark.core
 def test_nothing_changed_is_nothing_done(served: ServingFleet, load: Load) -> None:
     before = served.history()[-1]["revision"]
     done = served.deploy()
@@ -56,6 +60,7 @@ def test_nothing_changed_is_nothing_done(served: ServingFleet, load: Load) -> No
     assert served.history()[-1]["revision"] == before
 
 
+@pytest.mark.core
 def test_a_plan_shows_the_difference_and_touches_nothing(served: ServingFleet) -> None:
     before = served.history()[-1]["revision"]
     done = served.coachworks("deploy", "--plan", "--version", "image-quality=2")
@@ -83,6 +88,7 @@ def test_the_layout_changes_and_nobody_notices(served: ServingFleet, load: Load)
     assert not back.failures
 
 
+@pytest.mark.core
 def test_a_new_version_takes_over_behind_a_canary_and_nobody_notices(served: ServingFleet, load: Load) -> None:
     with load.counted("a new release") as counted:
         done = served.deploy("--version", "image-quality=2")
@@ -100,6 +106,7 @@ def test_a_new_version_takes_over_behind_a_canary_and_nobody_notices(served: Ser
     assert any("image-quality 1 → 2 passed its smoke test and joins the Services" in told for told in descriptions)
 
 
+@pytest.mark.core
 def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, load: Load) -> None:
     with load.counted("coachworks rollback") as counted:
         done = served.deploy(command="rollback")
@@ -135,6 +142,7 @@ def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_mad
     assert served.deploy().report["status"] == "unchanged", "Helm 4 finds what Helm 3 has left"
 
 
+@pytest.mark.core
 def test_status_shows_what_answers(served: ServingFleet) -> None:
     done = served.coachworks("status", "--json")
     release = json.loads(done.stdout)["release"]
@@ -142,6 +150,7 @@ def test_status_shows_what_answers(served: ServingFleet) -> None:
     assert shown == dict.fromkeys(SERVICES, ("1", 2))
 
 
+@pytest.mark.core
 def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobody(served: ServingFleet) -> None:
     deployment = served.first_run["deployment"]
     assert deployment["status"] == "awaiting-approval"
@@ -195,6 +204,7 @@ def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobo
     ],
     ids=["deployer", "user", "pods"],
 )
+@pytest.mark.core
 def test_rights_are_no_more_than_needed(served: ServingFleet, who: str, may: list[str], may_not: list[str]) -> None:
     """All that these tests deploy is deployed by the deployer: these rights are enough."""
     name = who.format(namespace=served.name)

@@ -53,6 +53,7 @@ def test_a_canary_that_never_gets_ready(served: ServingFleet, load: Load, faulty
     assert not counted.failures
 
 
+@pytest.mark.core
 def test_a_model_that_fails_its_smoke_test(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="wrong")
     counted, said = refused(served, load, "a model that fails its smoke test")

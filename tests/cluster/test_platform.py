@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from lab import Lab, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.core, pytest.mark.timeout(1200)]
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 PERSON = ("ada", "a long enough password")

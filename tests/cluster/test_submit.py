@@ -87,24 +87,28 @@ def models(fleet: ClusterFleet, shell: None) -> Any:
 # --- the first run
 
 
+@pytest.mark.core
 def test_a_submitted_run_trains_and_registers_every_skill(first: Done) -> None:
     assert first.table["state"] == "succeeded", first.said
     assert {row["registration"] for row in first.table["skills"]} == {"champion"}, first.said
     assert first.table["passed"] is True
 
 
+@pytest.mark.core
 def test_it_was_followed_step_by_step_and_its_page_named(first: Done, fleet: ClusterFleet) -> None:
     for step in ("ingest", "split", "validate", "augment", "embed", "train", "evaluate", "register", "package"):
         assert f"✓ {step}" in first.said, first.said
     assert f"#/runs/details/{first.id}" in first.said
 
 
+@pytest.mark.core
 def test_lanes_run_side_by_side_in_one_pod_per_step_and_lane(first: Done, fleet: ClusterFleet) -> None:
     pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={first.id}")["items"]
     steps = [pod for pod in pods if "-impl-" in pod["metadata"]["name"]]
     assert len(steps) == 7 + 3 * 2  # two lanes of train, evaluate, register; five skills
 
 
+@pytest.mark.core
 def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: ClusterFleet) -> None:
     for step, number in (("ingest", "photos"), ("embed", "photos"), ("evaluate", "balanced accuracy: body-type")):
         assert any(number in shown for shown in metrics_shown(first.id, step, fleet)), (step, number)
@@ -121,6 +125,7 @@ def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: Clus
         assert wanted in "\n".join(texts), (step, artifact)
 
 
+@pytest.mark.core
 def test_mlflow_leads_back_to_the_run_in_the_dashboard(first: Done, fleet: ClusterFleet, models: Any) -> None:
     assert versions(models, fleet) == {f"{fleet.name}.{skill}": [1] for skill in sorted(first.skills)}
     for name in versions(models, fleet):
@@ -130,6 +135,7 @@ def test_mlflow_leads_back_to_the_run_in_the_dashboard(first: Done, fleet: Clust
         assert logged.metrics
 
 
+@pytest.mark.core
 def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fleet: ClusterFleet) -> None:
     from lab import S3_SECRET
 
