@@ -10,6 +10,7 @@ import chart_docs
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
@@ -21,7 +22,7 @@ _OPERATORS = {"ServiceMonitor", "PrometheusRule"}  # of the Prometheus operator:
 
 def read_objects(text: str) -> list[dict[str, Any]]:
     """The objects in rendered YAML."""
-    return [made for made in YAML(typ="safe", pure=True).load_all(text) if made]
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
 
 
 def value_sets(chart: str) -> list[str]:
@@ -118,11 +119,11 @@ def assert_schema_closed(chart: Path) -> None:
 
 def as_text(objects: Objects) -> str:
     """The objects as YAML, in the order of their kinds and names: what a golden file holds."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width = False, 120
-    yaml.Representer = _Readable
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style, writer.width = False, 120
+    writer.Representer = _Readable
     stream = io.StringIO()
-    yaml.dump_all((objects[key] for key in sorted(objects)), stream)
+    writer.dump_all((objects[key] for key in sorted(objects)), stream)
     return stream.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.models.head import Head
 from coachworks.results import produce
 from coachworks.store import FolderStore
+from coachworks.tracking import tracking_of
 
 LABELS = ("front", "rear", "side")
 DIMENSIONS = 4
@@ -233,6 +235,16 @@ def chain(store: FolderStore, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> 
     """Fabricates evaluations; the environment names no server."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Chain(store, fleet)
+
+
+@pytest.fixture
+def database(chain: Chain, empty_database: Path) -> Path:
+    """The fleet's MLflow database, whose tables are there already."""
+    database = tracking_of(chain.fleet).database
+    assert database is not None
+    database.parent.mkdir(parents=True)
+    shutil.copyfile(empty_database, database)
+    return database
 
 
 @pytest.fixture(scope="session")

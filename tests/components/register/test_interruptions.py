@@ -24,13 +24,19 @@ def alone(fleet):
     return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
 
 
-def in_a_child(work: Callable[[], object]) -> int:
-    """Exit status of a forked process that does `work`; minus the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        work()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def in_children(*works: Callable[[], object]) -> list[int]:
+    """Exit statuses of forked processes that do `works` at the same time; minus the signal that killed one."""
+    children = []
+    for work in works:
+        children.append(os.fork())
+        if children[-1] == 0:
+            status = 1
+            try:
+                work()
+                status = 0
+            finally:
+                os._exit(status)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
 def killed_at_call(number: int, fleet, evaluate: str) -> bool:
@@ -56,7 +62,7 @@ def killed_at_call(number: int, fleet, evaluate: str) -> bool:
                 setattr(MlflowClient, name, counted(method))
         register(fleet, evaluate)
 
-    status = in_a_child(work)
+    (status,) = in_children(work)
     assert status in {0, -signal.SIGKILL}
     return status == -signal.SIGKILL
 
@@ -102,7 +108,7 @@ def kill_before(calls, chain, alone, empty_database, template) -> int:
     shutil.copyfile(empty_database, template / "mlflow.db")
     fresh(alone, template)
     first = chain.evaluation(noise=0.62, skills=["view"])
-    assert in_a_child(lambda: register(alone, first)) == 0
+    assert in_children(lambda: register(alone, first)) == [0]
     shutil.rmtree(template)
     shutil.copytree(tracking_of(alone).database.parent, template)
     second = chain.evaluation(seed=1, skills=["view"])
@@ -112,7 +118,7 @@ def kill_before(calls, chain, alone, empty_database, template) -> int:
         assert aliases_in(alone)["champion"] in {"1", "2"}
         if not killed:
             return number
-        assert in_a_child(lambda: register(alone, second)) == 0
+        assert in_children(lambda: register(alone, second)) == [0]
         assert aliases_in(alone) == {"champion": "2"}
     return number
 
@@ -133,20 +139,17 @@ def test_a_kill_at_any_call_leaves_a_valid_registry(chain, alone, empty_database
 
 
 def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
+    import mlflow  # noqa: F401 — here, so that the children need not
+
     key = chain.evaluation()
-    code = (
-        "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register\n"
-        "skill = register(Fleet.from_json(sys.argv[1]), sys.argv[2], [sys.argv[3]]).report['skills'][sys.argv[3]]\n"
-        "print(skill['status'])"
-    )
-    lanes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, fleet.to_json(), key, skill], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for skill in ("view", "light")
-    ]
-    outputs = [lane.communicate(timeout=200) for lane in lanes]
-    assert [(out.decode().strip(), err.decode()) for out, err in outputs] == [("champion", "")] * 2
+
+    def lane(skill: str) -> Callable[[], None]:
+        def work() -> None:
+            assert register(fleet, key, [skill]).report["skills"][skill]["status"] == "champion"
+
+        return work
+
+    assert in_children(lane("view"), lane("light")) == [0, 0]
     names = {model.name for model in open_client(tracking_of(fleet)).search_registered_models()}
     assert names == {"showroom.view", "showroom.light"}
 

@@ -41,7 +41,7 @@ def links_of(server, changes):
     return table({"view": skill(**changes)}, server)
 
 
-def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, on_a_cluster):
+def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, database, on_a_cluster):
     register(on_a_cluster, chain.evaluation(skills=["view"]), context=Context(run=RUN))
     client = MlflowClient(tracking_of(on_a_cluster).uri)
     page = f"https://pipelines.example/#/runs/details/{RUN}"
@@ -56,7 +56,7 @@ def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, on_a_cluster
 @pytest.mark.parametrize(
     ("run", "cluster"), [("20260102-030405-1a2b3c", {"dashboard": "https://k"}), (RUN, {}), (None, {})]
 )
-def test_without_a_page_there_is_no_link(chain, on_a_cluster, run, cluster):
+def test_without_a_page_there_is_no_link(chain, database, on_a_cluster, run, cluster):
     fleet = on_a_cluster.model_copy(
         update={"spec": on_a_cluster.spec.model_copy(update={"cluster": Cluster(**cluster)})}
     )
@@ -84,7 +84,7 @@ def test_a_skill_that_was_never_recorded_has_no_links():
     assert "https" not in text
 
 
-def test_an_embedded_store_has_the_table_and_the_command_instead(chain, on_a_cluster, tmp_path):
+def test_an_embedded_store_has_the_table_and_the_command_instead(chain, database, on_a_cluster, tmp_path):
     result = register(on_a_cluster, chain.evaluation(skills=["view"]))
     metrics, links = dsl.Metrics(), dsl.Markdown()
     links.path = str(tmp_path / "links.md")

@@ -17,10 +17,8 @@ from components.register.step import register
 
 
 @pytest.fixture
-def client(chain, fleet, empty_database):
+def client(fleet, database):
     tracking = tracking_of(fleet)
-    tracking.database.parent.mkdir(parents=True)
-    shutil.copyfile(empty_database, tracking.database)
     return MlflowClient(tracking.uri, tracking.uri)
 
 
