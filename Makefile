@@ -46,7 +46,7 @@ test: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests: no network, no 
 	@$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-all: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests and the slow ones
-	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not cluster and not gpu and not data"
+	@$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile default -m "not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs

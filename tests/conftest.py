@@ -6,6 +6,8 @@ import uuid
 
 from coachworks.settings import apply_quiet_settings
 
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # there are as many workers as cores: further threads only wait for each other
 apply_quiet_settings()
 os.environ.pop("COACHWORKS_RUN", None)
 
@@ -13,12 +15,16 @@ from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import ModuleType  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from shared import build_once  # noqa: E402
 
 from coachworks.store import FolderStore, S3Store, Store, open_store  # noqa: E402
 from lab import S3_KEY, S3_REGION, S3_SECRET, running_lab  # noqa: E402
 from s3_server import S3Server, local_s3  # noqa: E402
+
+hypothesis.settings.register_profile("quick", max_examples=25)
+hypothesis.settings.load_profile("quick")  # `make test-all` chooses Hypothesis's own, of 100 examples
 
 
 @pytest.fixture

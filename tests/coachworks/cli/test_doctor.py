@@ -1,11 +1,11 @@
 """The command `doctor`: a table or a JSON document, and an exit status."""
 
 import json
-import os
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import pytest
+
+from coachworks.cli.main import main
 
 FLEET = """\
 apiVersion: coachworks.dev/v1
@@ -29,19 +29,16 @@ UNREACHABLE = {
 
 
 @pytest.fixture
-def doctor(tmp_path):
+def doctor(tmp_path, monkeypatch, capsys):
     def call(*arguments, store="s3://cars/store"):
         (tmp_path / "fleet.yaml").write_text(FLEET.replace("STORE", store))
-        command = [sys.executable, "-m", "coachworks.cli.main", "doctor", *arguments]
-        return subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, **UNREACHABLE},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        monkeypatch.chdir(tmp_path)
+        for name, value in UNREACHABLE.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main(["doctor", *arguments])
+        output = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=output.out, stderr=output.err)
 
     return call
 
