@@ -1,4 +1,4 @@
-"""Documents: what a client reads about each skill and the fleet, written from the run's own records."""
+"""Documents for the client about each skill and the fleet, generated from the results of the run."""
 
 from coachworks.steps import Step
 from components.document.config import DocumentConfig
@@ -6,7 +6,7 @@ from components.document.config import DocumentConfig
 STEP = Step(
     name="document",
     title="Write documents",
-    summary="Write one page per skill and one for the fleet: HTML, PDF and LaTeX.",
+    summary="Write a document per skill and one for the fleet: HTML, PDF and LaTeX source.",
     config=DocumentConfig,
 )
 

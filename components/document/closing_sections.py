@@ -1,4 +1,4 @@
-"""The end of a page: versions, how to ask, and the words explained."""
+"""Last sections of a document: an example request, versions and a glossary."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,35 +9,35 @@ from components.document.content import Code, Column, Fact, Facts, Paragraph, Ro
 from components.document.phrases import NOT_MEASURED, day, decimal, duration, moment
 from components.document.run_records import FleetRecord, SkillRecord, number, part, words
 
-PORT = 3000  # where `coachworks serve` listens
-_DIGITS = 16  # of a digest: enough to tell any two apart
+PORT = 3000  # default port of `coachworks serve`
+_DIGITS = 16  # digits of a digest that are shown; enough to be unique
 _NOTHING = frozenset({"none", NOT_MEASURED, f"{NOT_MEASURED}, {NOT_MEASURED}"})
 _GLOSSARY: Mapping[str, str] = {
     "balanced accuracy": "the share of right answers, computed per label and then averaged, so that a rare label "
     "counts as much as a frequent one. Guessing gives 1 divided by the number of labels.",
-    "interval": "where the true figure lies, with the certainty given beside it (95\u00a0%: right 95 times in 100). It "
-    "is found by drawing the tested things anew, many times (bootstrap). Few photos give a wide interval.",
-    "macro F1": "one figure per label that is high only if the label is both found and trusted, averaged over "
-    "the labels.",
-    "gate": "a condition that the fleet file sets, and that a skill must meet before it may be used.",
-    "calibration": "making stated probabilities agree with how often the answers are right.",
+    "interval": "the range that contains the true figure with the stated confidence (95\u00a0%: 95 times in 100). "
+    "It is computed by resampling the tested things many times (bootstrap). Few photos give a wide interval.",
+    "macro F1": "one figure per label that is high only if both recall and precision are high, averaged over the "
+    "labels.",
+    "gate": "a condition in the fleet file that a skill must meet before it may be used.",
+    "calibration": "a correction that makes the stated probabilities agree with the share of right answers.",
     "separate thing (set)": "all photos of one and the same object, such as one car.",
     "digest": "a fingerprint of a file or of data: if anything changes, so does the digest.",
 }
 
 
 def versions(record: SkillRecord) -> Section:
-    """What exactly this document speaks of."""
+    """Return the section with the versions of model, data and code that the document describes."""
     registered, packaged = record.registered, record.packaged
     embedded, augmented = record.fleet.report("embed"), record.fleet.report("augment")
     when = created(record.results)
     rows = [
         Fact("Date", day(when) if when else NOT_MEASURED),
         Fact("Version of this run", words(registered, "version") or "none"),
-        Fact("Version in service", words(packaged, "version") or "none"),
+        Fact("Packaged version", words(packaged, "version") or "none"),
         Fact("Kind of model", words(packaged, "kind") or words(record.trained, "winner") or NOT_MEASURED),
-        Fact("Head tested, digest", _short(words(record.evaluated, "head_digest")), code=True),
-        Fact("Head in service, digest", _short(words(packaged, "head_digest")), code=True),
+        Fact("Tested head, digest", _short(words(record.evaluated, "head_digest")), code=True),
+        Fact("Packaged head, digest", _short(words(packaged, "head_digest")), code=True),
         Fact("Backbone", words(embedded, "backbone") or NOT_MEASURED),
         Fact("Backbone, digest", _short(words(embedded, "backbone_digest")), code=True),
         Fact("Augmentation policy, digest", _short(words(augmented, "policy_digest")), code=True),
@@ -50,13 +50,13 @@ def versions(record: SkillRecord) -> Section:
         ),
         Fact("Code", f"coachworks {__version__}"),
     ]
-    if not record.evaluated.get("winner"):  # nothing was made: only what was read counts
+    if not record.evaluated.get("winner"):  # nothing was trained: omit the missing values
         rows = [row for row in rows if row.value not in _NOTHING]
     return Section("versions", "Versions", (Facts(tuple(rows)),))
 
 
 def fleet_versions(record: FleetRecord) -> Section:
-    """The results that the fleet's document rests on."""
+    """Return the section with the results that the fleet's document is based on."""
     rows = []
     for step, result in sorted(record.results.items(), key=lambda item: item[1].created_at):
         when = moment(result.created_at)
@@ -70,7 +70,12 @@ def fleet_versions(record: FleetRecord) -> Section:
                 )
             )
         )
-    columns = (Column("Step"), Column("Result", share=1.5), Column("Made", share=1.8), Column("Took", "right", 0.6))
+    columns = (
+        Column("Step"),
+        Column("Result", share=1.5),
+        Column("Created", share=1.8),
+        Column("Duration", "right", 0.6),
+    )
     packaged = record.report("package")
     facts = Facts(
         (
@@ -79,20 +84,19 @@ def fleet_versions(record: FleetRecord) -> Section:
             Fact("Code", f"coachworks {__version__}"),
         )
     )
-    return Section("versions", "Versions", (facts, Table(columns, tuple(rows), "The results that all skills share")))
+    return Section("versions", "Versions", (facts, Table(columns, tuple(rows), "Results that all skills share")))
 
 
-def ask(fleet: FleetRecord, skill: SkillRecord | None) -> Section:
-    """How to ask the service."""
-    served = list(part(fleet.report("package"), "skills"))
+def usage(fleet: FleetRecord, skill: SkillRecord | None) -> Section:
+    """Return the section with an example request."""
     if skill is not None and not skill.packaged:
-        text = "No version of this skill is in service, so it cannot be asked yet. This is how it will be:"
-    elif not served:
-        text = "No skill is in service yet. This is how to ask once one is:"
+        text = "No version of this skill is packaged, so it cannot be used yet. The request will be:"
+    elif not part(fleet.report("package"), "skills"):
+        text = "No skill is packaged yet. The request will be:"
     else:
         text = (
-            "The command ‘coachworks serve’ starts the service on this machine; elsewhere, put its address in place of "
-            "localhost. The answer is JSON: label, probability, the runner-up and the version of the model."
+            "The command ‘coachworks serve’ starts the service on this machine; elsewhere, replace localhost by the "
+            "service's address. The answer is JSON: label, probability, second label and version of the model."
         )
     query = f"?skills={skill.name}" if skill else ""
     code = Code(
@@ -102,17 +106,17 @@ def ask(fleet: FleetRecord, skill: SkillRecord | None) -> Section:
             f"  'http://localhost:{PORT}/v1/predict{query}'",
         )
     )
-    return Section("ask", "How to ask it", (Paragraph(text), code))
+    return Section("usage", "How to use it", (Paragraph(text), code))
 
 
 def glossary(*names: str) -> Section:
-    """Words explained; all of them unless `names` picks."""
+    """Return the section that explains the terms in `names`, or all."""
     chosen = names or tuple(_GLOSSARY)
-    return Section("words", "Words", (Facts(tuple(Fact(name, _GLOSSARY[name]) for name in chosen)),))
+    return Section("words", "Terms", (Facts(tuple(Fact(name, _GLOSSARY[name]) for name in chosen)),))
 
 
 def created(results: Mapping[str, Result]) -> datetime | None:
-    """When the youngest of the results was made that a document rests on."""
+    """Return the creation time of the latest result that a document is based on."""
     for step in ("evaluate", "package", "train", "validate", "split", "ingest"):
         if step in results:
             when = moment(results[step].created_at)

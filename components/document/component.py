@@ -12,10 +12,9 @@ def document(
     metrics: dsl.Output[dsl.Metrics],
     summary: dsl.Output[dsl.Markdown],
     matrices: dsl.Output[dsl.HTML],
-    pdf_engine: str = "auto",
     examples: int = 6,
 ) -> str:
-    """Write one page per skill and one for the fleet: HTML, PDF and LaTeX.
+    """Write a document per skill and one for the fleet: HTML, PDF and LaTeX source.
 
     Args:
         fleet: The fleet, as JSON.
@@ -23,8 +22,7 @@ def document(
         metrics: Skills by status.
         summary: The table of all skills, and where everything lies.
         matrices: The confusion matrices of all skills, the worst first.
-        pdf_engine: What makes the PDF: auto, pdflatex or typst.
-        examples: Photos answered right, and as many answered wrong, shown per skill.
+        examples: Number of right and of wrong answers shown as photos per skill.
 
     Returns:
         Key of the result.
@@ -32,6 +30,6 @@ def document(
     from coachworks.task import run_task
     from components.document.dashboard import show
 
-    result = run_task("document", fleet, package, pdf_engine=pdf_engine, examples=examples)
+    result = run_task("document", fleet, package, examples=examples)
     show(fleet, result, metrics, summary, matrices)
     return result.key

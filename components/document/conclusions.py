@@ -1,17 +1,17 @@
-"""The answer first: where a skill stands, how sure that is, and what to do next."""
+"""Conclusions about a skill: status, certainty and next step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from components.document.content import Bar, Fact, Figures, Verdict
+from coachworks.wording import joined
+from components.document.content import Bar, Conclusion, Fact, Figures
 from components.document.phrases import (
     NOT_MEASURED,
     count,
     decimal,
     interval,
-    listed,
     percent,
     percents,
     quoted,
@@ -19,14 +19,14 @@ from components.document.phrases import (
 )
 from components.document.run_records import Estimate, SkillRecord, estimate, number, parts, whole, words
 
-FIRM_WIDTH, ROUGH_WIDTH = 0.06, 0.16  # of the interval, as shares: ±3 and ±8 percentage points
+FIRM_WIDTH, ROUGH_WIDTH = 0.06, 0.16  # widths of an interval, as shares: ±3 and ±8 percentage points
 
 
 class Status(StrEnum):
-    """Where a skill stands."""
+    """Status of a skill after a run."""
 
     READY = "ready"
-    WAITING = "not in service"
+    NOT_PACKAGED = "not packaged"
     FAILED = "not good enough"
     DROPPED = "left out"
     UNKNOWN = "not measured"
@@ -34,7 +34,7 @@ class Status(StrEnum):
 
 TONES: Mapping[Status, str] = {
     Status.READY: "good",
-    Status.WAITING: "warn",
+    Status.NOT_PACKAGED: "warn",
     Status.FAILED: "bad",
     Status.DROPPED: "bad",
     Status.UNKNOWN: "muted",
@@ -49,7 +49,7 @@ _GATES = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate and how it came out, in words."""
+    """A gate and its outcome, for display."""
 
     key: str
     name: str
@@ -59,7 +59,7 @@ class Gate:
 
     @property
     def texts(self) -> tuple[str, str]:
-        """Limit and value, each with its unit, distinguishable where they differ."""
+        """Limit and value, each with its unit, with enough digits to distinguish them."""
         if "photos" in self.key:
             return count(_whole(self.limit)), count(_whole(self.value))
         if "calibration" in self.key:
@@ -69,13 +69,13 @@ class Gate:
 
 
 def gates(record: SkillRecord) -> list[Gate]:
-    """The gates that evaluate judged."""
-    found = []
+    """Return the gates that evaluate checked."""
+    checked = []
     for gate in parts(record.evaluated, "gates"):
         raw = words(gate, "gate")
         key = raw.replace("_", "").replace("-", "").lower()
         passed = gate.get("passed")
-        found.append(
+        checked.append(
             Gate(
                 key,
                 _GATES.get(key, raw.replace("_", " ")),
@@ -84,11 +84,11 @@ def gates(record: SkillRecord) -> list[Gate]:
                 passed if isinstance(passed, bool) else None,
             )
         )
-    return found
+    return checked
 
 
 def status(record: SkillRecord) -> Status:
-    """Where a skill stands."""
+    """Return the status of a skill."""
     if record.validated.get("passed") is False or "dropped" in (
         record.trained.get("status"),
         record.evaluated.get("status"),
@@ -98,17 +98,17 @@ def status(record: SkillRecord) -> Status:
         return Status.FAILED
     if record.evaluated.get("status") != "passed":
         return Status.UNKNOWN
-    served = words(record.registered, "status") in {"champion", "unchanged"} and bool(record.packaged)
-    return Status.READY if served else Status.WAITING
+    packaged = words(record.registered, "status") in {"champion", "unchanged"} and bool(record.packaged)
+    return Status.READY if packaged else Status.NOT_PACKAGED
 
 
 def accuracy(record: SkillRecord) -> Estimate:
-    """Balanced accuracy on the test photos."""
+    """Return the balanced accuracy on the test photos."""
     return estimate(record.evaluated, "balanced_accuracy")
 
 
 def accuracy_bar(record: SkillRecord) -> Bar:
-    """Balanced accuracy as a table's cell."""
+    """Return the balanced accuracy as a cell of a table."""
     measured = accuracy(record)
     limit = next((gate.limit for gate in gates(record) if gate.key == _ACCURACY_GATE), None)
     text = percent(measured.value)
@@ -118,46 +118,46 @@ def accuracy_bar(record: SkillRecord) -> Bar:
 
 
 def reason(record: SkillRecord) -> str:
-    """Why a skill stands where it does, as the run recorded it."""
+    """Return the recorded reason for a skill's status, or ""."""
     failures = [words(finding, "message") for finding in failed_findings(record)]
     if failures and record.validated.get("passed") is False:
         return " ".join(sentence(message) for message in failures[:3])
     for own in (record.trained, record.evaluated, record.registered):
-        if words(own, "reason") and (own is not record.registered or status(record) is Status.WAITING):
+        if words(own, "reason") and (own is not record.registered or status(record) is Status.NOT_PACKAGED):
             return sentence(words(own, "reason"))
     return ""
 
 
 def failed_findings(record: SkillRecord) -> list[Mapping[str, Any]]:
-    """What made validation refuse this skill."""
+    """Return the findings because of which validation stopped this skill."""
     own = parts(record.validated, "failures")
     return list(own) if own else [f for f in record.findings if words(f, "severity") == "failure"]
 
 
-def verdict(record: SkillRecord) -> Verdict:
-    """Is it good enough? How sure are we?"""
+def conclusion(record: SkillRecord) -> Conclusion:
+    """Return whether the skill is good enough, and with which certainty."""
     state = status(record)
     tone = TONES[state]
     if state is Status.UNKNOWN:
-        return Verdict("Not measured", "The run holds no evaluation of this skill, so nothing can be said of it.", tone)
+        return Conclusion("Not measured", "The run contains no evaluation of this skill.", tone)
     if state is Status.DROPPED:
-        why = reason(record) or "The run does not say why."
-        return Verdict(
-            "Left out of this run", f"The skill was not trained or not tested. {why} {_served(record)}", tone
-        )
+        why = reason(record) or "The run recorded no reason."
+        text = f"The skill was not trained or not tested. {why} {_packaged_sentence(record)}"
+        return Conclusion("Left out of this run", text, tone)
     if state is Status.FAILED:
         missed = any(gate.passed is False for gate in gates(record))
         why = _gate_sentence(record) if missed else reason(record)
-        return Verdict("Not good enough yet", f"{measured_sentence(record)} {why} {_served(record)}".strip(), tone)
-    if state is Status.WAITING:
+        text = f"{measured_sentence(record)} {why} {_packaged_sentence(record)}"
+        return Conclusion("Not good enough yet", text.strip(), tone)
+    if state is Status.NOT_PACKAGED:
         why = reason(record) or "It is not part of the package."
-        text = f"{measured_sentence(record)} {_gate_sentence(record)} {why} {_served(record)}"
-        return Verdict("Good enough, not in service", " ".join(text.split()), tone)
-    return Verdict("Good enough for use", f"{measured_sentence(record)} {_gate_sentence(record)}".strip(), tone)
+        text = f"{measured_sentence(record)} {_gate_sentence(record)} {why} {_packaged_sentence(record)}"
+        return Conclusion("Good enough, not packaged", " ".join(text.split()), tone)
+    return Conclusion("Good enough for use", f"{measured_sentence(record)} {_gate_sentence(record)}".strip(), tone)
 
 
 def measured_sentence(record: SkillRecord) -> str:
-    """How good it is, on what, and how sure that is."""
+    """Return a sentence with the balanced accuracy, the test photos and the interval."""
     measured = accuracy(record)
     if measured.value is None:
         return "Its accuracy was not measured."
@@ -166,50 +166,50 @@ def measured_sentence(record: SkillRecord) -> str:
     sets = whole(record.evaluated, "sets")
     if sets is not None and sets != photos:
         on += f" of {count(sets, 'separate thing', 'separate things')}"
-    text = f"{on}, none of which it had seen in training, it gives the right answer {percent(measured.value)} of the"
-    text += " time, every label counting the same."
+    text = f"{on}, none of which were used for training, {percent(measured.value)} of its answers are right; every"
+    text += " label counts the same."
     if measured.width is not None:
-        text += f" We are {percent(record.confidence)} sure that the true figure lies between"
-        text += f" {percent(measured.low)} and {percent(measured.high)}: {firmness(measured)}."
+        text += f" With a confidence of {percent(record.confidence)}, the true figure lies between"
+        text += f" {percent(measured.low)} and {percent(measured.high)}: {precision(measured)}."
     return text
 
 
-def firmness(measured: Estimate) -> str:
-    """How much an interval of this width can be relied on."""
+def precision(measured: Estimate) -> str:
+    """Return a phrase for the width of the interval."""
     if measured.width is None:
         return NOT_MEASURED
     if measured.width <= FIRM_WIDTH:
-        return "a firm figure"
+        return "a precise figure"
     if measured.width <= ROUGH_WIDTH:
-        return "a fair figure, which more test photos would sharpen"
-    return "a rough figure only, because it was tested on few photos"
+        return "a fairly precise figure, which more test photos would improve"
+    return "only a rough figure, because there are few test photos"
 
 
 def _gate_sentence(record: SkillRecord) -> str:
     judged = gates(record)
     if not judged:
-        return "No gate was set for it."
+        return "It has no gates."
     missed = [gate for gate in judged if gate.passed is False]
     if not missed:
         noun = "gate" if len(judged) == 1 else "gates"
-        text = f"It passes {'the one' if len(judged) == 1 else f'all {len(judged)}'} {noun} that the fleet sets."
+        text = f"It passes {'the one' if len(judged) == 1 else f'all {len(judged)}'} {noun} of the fleet."
         low = accuracy(record).low
         limit = next((gate.limit for gate in judged if gate.key == _ACCURACY_GATE), None)
         if low is not None and limit is not None and low < limit:
-            text += f" But the interval reaches below the gate of {percent(limit)}: the true figure may miss it."
+            text += f" But the interval extends below the gate of {percent(limit)}: the true figure may miss it."
         return text
     texts = [f"{gate.name[:1].lower()}{gate.name[1:]} {gate.texts[0]}, reached {gate.texts[1]}" for gate in missed]
     which = "its one gate" if len(judged) == 1 else f"{count(len(missed), 'gate')} of {len(judged)}"
-    return f"It misses {which}: {listed(texts)}."
+    return f"It misses {which}: {joined(texts)}."
 
 
-def _served(record: SkillRecord) -> str:
+def _packaged_sentence(record: SkillRecord) -> str:
     version = words(record.packaged, "version")
-    return f"Version {version}, from an earlier run, stays in service." if version else "No version is in service."
+    return f"Version {version}, from an earlier run, stays packaged." if version else "No version is packaged."
 
 
 def key_figures(record: SkillRecord) -> Figures | None:
-    """The few numbers on top of a page; None where nothing was measured."""
+    """Return the key figures at the top of a document; None if nothing was measured."""
     measured = accuracy(record)
     if measured.value is None:
         return None
@@ -220,37 +220,37 @@ def key_figures(record: SkillRecord) -> Figures | None:
     ]
     rows.append(Fact("test photos", count(whole(record.evaluated, "photos"))))
     version = words(record.packaged, "version")
-    rows.append(Fact("version in service", version or "none"))
+    rows.append(Fact("packaged version", version or "none"))
     return Figures(tuple(rows))
 
 
 def next_step(record: SkillRecord) -> str:
-    """What to do next, in one or two sentences; "" where nothing is to be done."""
+    """Return the next step in one or two sentences; "" if there is nothing to do."""
     state = status(record)
     if state is Status.READY:
         return ""
     if state is Status.DROPPED:
         ways = dict.fromkeys(sentence(words(f, "way_out")) for f in failed_findings(record) if words(f, "way_out"))
-        return " ".join(list(ways)[:3]) or "Correct the data that the reason names, then run the pipeline again."
-    if state is Status.WAITING:
-        return "Compare the versions in MLflow; promote the new one if it should be served."
+        return " ".join(list(ways)[:3]) or "Correct the data as the reason says, then run the pipeline again."
+    if state is Status.NOT_PACKAGED:
+        return "Compare the versions in MLflow; promote the new one if it is to be used."
     if state is Status.UNKNOWN:
-        return "Run the pipeline to its end for this skill."
+        return "Run the pipeline for this skill, up to its last step."
     weak = weakest_labels(record)
     advice = []
     if weak:
         noun = "label" if len(weak) == 1 else "labels"
-        advice.append(f"Add training photos of {listed(map(quoted, weak))}, the {noun} it misses most.")
-        advice.append("Look at its wrong answers: labels that people confuse, a skill cannot learn.")
+        advice.append(f"Add training photos of {joined(map(quoted, weak))}, the {noun} it misses most.")
+        advice.append("Look at its wrong answers: a skill cannot learn labels that people confuse.")
     measured = accuracy(record)
     missed = [g for g in gates(record) if g.passed is False and g.key == _ACCURACY_GATE and g.limit is not None]
     if missed and measured.high is not None and missed[0].limit is not None and measured.high >= missed[0].limit:
-        advice.append("The gate lies within the interval: more test photos could also settle the question.")
+        advice.append("The gate lies within the interval: with more test photos, the skill may pass.")
     return " ".join(advice) or "Add training photos, then run the pipeline again."
 
 
 def weakest_labels(record: SkillRecord, most: int = 2) -> list[str]:
-    """Labels with the lowest recall that is below the average, the worst first."""
+    """Return the labels with the lowest recall, if below the average, the worst first."""
     per_label = record.evaluated.get("per_label")
     if not isinstance(per_label, Mapping):
         return []

@@ -1,4 +1,4 @@
-"""The content of a document: sections of a few kinds of blocks, computed once and rendered three times."""
+"""Content of a document: sections of a few kinds of blocks, computed once, rendered as HTML, LaTeX and Typst."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
@@ -9,9 +9,9 @@ class Text:
     """A table cell of text.
 
     Attributes:
-        text: What it says.
+        text: Text of the cell.
         tone: "good", "bad", "warn", "muted" or "".
-        document: Stem of the document that it links to, or "".
+        document: Stem of the linked document, or "".
     """
 
     kind: ClassVar[str] = "text"
@@ -22,14 +22,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A table cell that shows a share in [0, 1] with its interval.
+    """A table cell with a bar for a share in [0, 1] and its interval.
 
     Attributes:
-        value: The share, or None when it was not measured.
+        value: The share; None: not measured.
         low: Lower end of the interval, or None.
         high: Upper end of the interval, or None.
-        limit: Where the gate stands, or None.
-        text: The same in words.
+        limit: Limit of the gate, or None.
+        text: The value in words.
     """
 
     kind: ClassVar[str] = "bar"
@@ -42,12 +42,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Shade:
-    """A table cell on a tinted ground.
+    """A table cell with a tinted background.
 
     Attributes:
-        text: What it says.
-        share: How deep the tint is, in [0, 1].
-        right: Whether it stands for right answers; else for wrong ones.
+        text: Text of the cell.
+        share: Depth of the tint, in [0, 1].
+        right: True for right answers, False for wrong ones.
     """
 
     kind: ClassVar[str] = "shade"
@@ -61,10 +61,10 @@ Cell: TypeAlias = Text | Bar | Shade
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column.
+    """A column of a table.
 
     Attributes:
-        title: Its head.
+        title: Heading of the column.
         align: "left", "right", "center" or "bar".
         share: Width relative to the other columns.
     """
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A table's row."""
+    """A row of a table."""
 
     cells: tuple[Cell, ...]
     strong: bool = False
@@ -87,10 +87,10 @@ class Table:
     """A table.
 
     Attributes:
-        columns: Heads and widths.
-        rows: As many cells each as there are columns.
-        caption: What it shows, in a sentence.
-        dense: Whether it is a matrix of small cells.
+        columns: The columns.
+        rows: The rows, each with one cell per column.
+        caption: Caption, in a sentence.
+        dense: True for a matrix of small cells.
     """
 
     kind: ClassVar[str] = "table"
@@ -102,7 +102,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph; `lead` stands before the text, in bold."""
+    """A paragraph; `lead` precedes the text, in bold."""
 
     kind: ClassVar[str] = "paragraph"
     text: str
@@ -110,10 +110,10 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer, set apart: `tone` is "good", "bad", "warn" or "muted"."""
+class Conclusion:
+    """The highlighted conclusion of a document: `tone` is "good", "bad", "warn" or "muted"."""
 
-    kind: ClassVar[str] = "verdict"
+    kind: ClassVar[str] = "conclusion"
     title: str
     text: str
     tone: str
@@ -121,7 +121,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name and its value; `code` asks for fixed-width type."""
+    """A name and its value; `code`: in fixed-width type."""
 
     name: str
     value: str
@@ -130,7 +130,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and values."""
+    """A list of names and values."""
 
     kind: ClassVar[str] = "facts"
     rows: tuple[Fact, ...]
@@ -138,7 +138,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The few numbers worth large type."""
+    """The key figures, in large type."""
 
     kind: ClassVar[str] = "figures"
     rows: tuple[Fact, ...]
@@ -146,7 +146,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list of sentences."""
+    """A bulleted list."""
 
     kind: ClassVar[str] = "items"
     items: tuple[str, ...]
@@ -154,7 +154,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Lines to type or to read, in fixed-width type."""
+    """Lines of code, in fixed-width type."""
 
     kind: ClassVar[str] = "code"
     lines: tuple[str, ...]
@@ -165,8 +165,8 @@ class Picture:
     """A picture.
 
     Attributes:
-        file: Its place, relative to the document's folder.
-        caption: What it shows.
+        file: Path relative to the document's folder.
+        caption: Caption.
         width: Share of the text's width, in (0, 1].
     """
 
@@ -178,7 +178,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Small pictures side by side, each with its caption, and one for all of them."""
+    """Small pictures side by side, each with a caption, and a common lead and caption."""
 
     kind: ClassVar[str] = "gallery"
     pictures: tuple[Picture, ...]
@@ -186,12 +186,12 @@ class Gallery:
     caption: str = ""
 
 
-Block: TypeAlias = Paragraph | Verdict | Facts | Figures | Items | Code | Picture | Gallery | Table
+Block: TypeAlias = Paragraph | Conclusion | Facts | Figures | Items | Code | Picture | Gallery | Table
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled part of a document; `anchor` is its address within it."""
+    """A section of a document; `anchor` is its address in the HTML page."""
 
     anchor: str
     title: str
@@ -200,18 +200,18 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One document.
+    """A document.
 
     Attributes:
         stem: Name of its files, without the extension.
-        kicker: What kind of document it is, over the title.
-        title: Its title.
-        subtitle: A line below the title.
-        date: The day it speaks of, in words.
-        timestamp_s: The same moment, in seconds since the epoch.
-        sections: Its parts, in order.
-        home: Stem of the document that leads here, or "".
-        footer: A line at the end of every page.
+        kicker: Kind of the document, above the title.
+        title: Title.
+        subtitle: Line below the title.
+        date: Date of the results, in words.
+        timestamp_s: Date of the results, in seconds since the epoch.
+        sections: Sections, in order.
+        home: Stem of the fleet's document for a link back, or "".
+        footer: Line at the end of every page.
     """
 
     stem: str
@@ -223,15 +223,3 @@ class Document:
     sections: tuple[Section, ...] = field(default=())
     home: str = ""
     footer: str = ""
-
-
-def picture_files(document: Document) -> list[str]:
-    """The files of all pictures of a document, in order."""
-    files = []
-    for section in document.sections:
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                files.append(block.file)
-            elif isinstance(block, Gallery):
-                files.extend(picture.file for picture in block.pictures)
-    return files

@@ -1,4 +1,4 @@
-"""What the pipelines' dashboard shows of document: the table of all skills, and the ways to everything else."""
+"""Artifacts of document for the Kubeflow dashboard: the table of all skills, with links to all results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ Report = Mapping[str, Any]
 
 
 def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matrices: Artifact) -> None:
-    """Hand the numbers of the documents, the fleet's summary and all its confusion matrices to the dashboard.
+    """Write the metrics, the fleet's summary and all confusion matrices for the dashboard.
 
     Args:
         fleet: The fleet, as JSON.
-        result: What document made.
-        metrics: Takes the numbers.
-        summary: Takes the summary: the table, links to MLflow, addresses of documents and pages.
-        matrices: Takes the confusion matrices of all lanes: the dashboard shows a loop's artifacts of one lane only.
+        result: Result of document.
+        metrics: Receives the metrics.
+        summary: Receives the summary: the table, links to MLflow, addresses of documents and pages.
+        matrices: Receives the confusion matrices of all lanes; of a loop, the dashboard shows one lane's artifacts.
     """
     located = Fleet.from_json(fleet)
     store = result.store
@@ -38,7 +38,7 @@ def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matri
 
 
 def _spaced(markdown: str) -> str:
-    """The same, the cells of its tables apart: the dashboard sets them without a gap."""
+    """Add space between the cells of tables, which the dashboard renders without a gap."""
     return "\n".join(
         line.replace(" | ", "&nbsp;&nbsp; | ") if line.startswith("| ") and not line.startswith("| ---") else line
         for line in markdown.splitlines()
@@ -46,13 +46,13 @@ def _spaced(markdown: str) -> str:
 
 
 def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
-    """Where MLflow has the skills."""
+    """Yield the part with links to MLflow."""
     yield "## In MLflow"
     tracking = tracking_of(fleet)
     if tracking.database is not None:
-        yield "Runs and models are recorded beside the store's objects: `coachworks mlflow` shows them."
+        yield "Runs and models are recorded in the store: `coachworks mlflow` shows them."
         return
-    rows = ["| Skill | Model | Runs | Serving | Last result |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| Skill | Model | Runs | Champion | Last result |", "| --- | --- | --- | --- | --- |"]
     skills: dict[str, Report] = {
         name: skill for result in registered for name, skill in result.report["skills"].items()
     }
@@ -61,13 +61,13 @@ def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
         version, experiment = skill["champion_version"], skill["experiment_id"]
         model = f"[{skill['model']}]({tracking.public}{model_page(skill['model'])})" if version else "–"
         runs = f"[all runs]({tracking.public}{experiment_page(experiment)})" if experiment else "–"
-        serving = f"[version {version}]({tracking.public}{version_page(skill['model'], version)})" if version else "–"
-        rows.append(f"| {name} | {model} | {runs} | {serving} | {skill['status']} |")
+        champion = f"[version {version}]({tracking.public}{version_page(skill['model'], version)})" if version else "–"
+        rows.append(f"| {name} | {model} | {runs} | {champion} | {skill['status']} |")
     yield "\n".join(rows)
 
 
 def _places(store: Store, result: Result, package: Result, evaluated: Sequence[Result]) -> Iterator[str]:
-    """Where the documents and pages lie in the store."""
+    """Yield the part with the addresses of documents and pages in the store."""
     validate, augment = (ancestor(store, result, step) for step in ("validate", "augment"))
     files = [
         ("Documents, HTML and PDF", result, "index.html"),
@@ -76,6 +76,6 @@ def _places(store: Store, result: Result, package: Result, evaluated: Sequence[R
         *(("Evaluation", lane, "page.html") for lane in evaluated),
     ]
     yield "## In the store"
-    yield "\n".join(f"* {name}: `{found.place}/{file}`" for name, found, file in files)
+    yield "\n".join(f"* {name}: `{source.place}/{file}`" for name, source, file in files)
     if package.report["bento"]:
         yield f"The bento is `{package.report['bento']}`."

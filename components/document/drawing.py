@@ -1,4 +1,4 @@
-"""Small drawings inside a page: interval bars and tinted cells."""
+"""Bars with intervals, and tints of cells."""
 
 from markupsafe import Markup, escape
 
@@ -6,16 +6,16 @@ from components.document.content import Bar, Shade
 from components.document.escaping import trusted
 
 _RIGHT, _WRONG = (31, 122, 77), (176, 52, 43)  # green and red of the pages' palette
-_DEEPEST = 0.55  # of the tint: the figure on it stays readable
+_DEEPEST = 0.55  # deepest tint on which the text is readable
 
 
 def share(value: float) -> float:
-    """`value` kept within [0, 1]."""
+    """Return `value` clipped to [0, 1]."""
     return min(1.0, max(0.0, value))
 
 
 def span(bar: Bar) -> tuple[float, float] | None:
-    """Start and width of a bar's interval, as shares of its length; None where there is none."""
+    """Return start and width of a bar's interval, as shares of its length; None if there is no interval."""
     if bar.low is None or bar.high is None:
         return None
     low, high = sorted((share(bar.low), share(bar.high)))
@@ -23,7 +23,7 @@ def span(bar: Bar) -> tuple[float, float] | None:
 
 
 def bar_svg(bar: Bar) -> Markup:
-    """A bar as inline SVG: the track from 0 to 100 %, interval as a band, value as a mark, gate as a line."""
+    """Draw a bar as inline SVG: track from 0 to 100 %, interval as a band, value as a mark, gate as a line."""
     if bar.value is None:
         return trusted("")
     parts = ['<rect class="track" x="0" y="5" width="100" height="2"/>']
@@ -42,7 +42,7 @@ def bar_svg(bar: Bar) -> Markup:
 
 
 def tint(cell: Shade) -> tuple[int, int, int]:
-    """Red, green and blue of a cell's ground, each in 0 … 255."""
+    """Return red, green and blue of a cell's background, each in 0 … 255."""
     red, green, blue = _RIGHT if cell.right else _WRONG
     depth = _DEEPEST * share(cell.share)
     return tuple(round(255 - depth * (255 - channel)) for channel in (red, green, blue))  # type: ignore[return-value]

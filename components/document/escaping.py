@@ -1,4 +1,4 @@
-"""Untrusted text for HTML, LaTeX, Typst and Markdown: it is shown, and never becomes markup."""
+"""Escaping of untrusted text for HTML, LaTeX, Typst and Markdown: it is shown, and never becomes markup."""
 
 import re
 import unicodedata
@@ -8,12 +8,12 @@ from markupsafe import Markup
 _LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")  # `--` would become a dash
 _REPLACEMENT = "\ufffd"
 _SPACES = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
-# Characters that reorder or hide their neighbours: a label could pose as another one.
+# Characters that reorder or hide their neighbours: with them, a label could look like another one.
 _DIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 def plain(text: str) -> str:
-    r"""`text` on one line, with control and direction characters and lone surrogates made visible as U+FFFD.
+    r"""Return `text` on one line, with control and direction characters and lone surrogates replaced by U+FFFD.
 
     >>> plain("a\nb"), plain("a\x00")
     ('a b', 'a\ufffd')
@@ -65,7 +65,7 @@ _LATEX = {
     "\u00b7": r"\ensuremath{\cdot}",
     "\u2212": r"\ensuremath{-}",
 }
-# Accents that the T1 encoding sets upright on a base letter, by their combining character.
+# Accents of the T1 encoding, by their combining character.
 _LATEX_ACCENTS = {
     "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c",
     "\u030c": "v", "\u0306": "u", "\u0304": "=", "\u0307": ".", "\u030b": "H", "\u0328": "k",
@@ -80,22 +80,14 @@ _LATEX_LETTERS = {
 
 
 def latex(text: str) -> str:
-    r"""`text` as LaTeX that sets these very characters; one that pdflatex has no type for is named: [U+4E2D].
+    r"""Escape `text` for LaTeX; a character that pdflatex cannot typeset becomes its code point: [U+4E2D].
 
     >>> latex(r"\input{a_b} 5%")
     '\\textbackslash{}input\\{a\\_\\allowbreak{}b\\} 5\\%'
     """
-    set_ = "".join(_latex_char(char) or f"{{[}}U+{ord(char):04X}{{]}}" for char in _composed(text))
-    return _LIGATURES.sub("{}", set_)
-
-
-def latex_sets(text: str) -> bool:
-    """Whether pdflatex has type for every character of `text`."""
-    return all(_latex_char(char) is not None for char in _composed(text))
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", plain(text))
+    composed = unicodedata.normalize("NFC", plain(text))
+    escaped = "".join(_latex_char(char) or f"{{[}}U+{ord(char):04X}{{]}}" for char in composed)
+    return _LIGATURES.sub("{}", escaped)
 
 
 def _latex_char(char: str) -> str | None:
@@ -112,7 +104,7 @@ def _latex_char(char: str) -> str | None:
 
 
 def typst(text: str) -> str:
-    r"""`text` as a Typst string literal: inside one, nothing is markup.
+    r"""Return `text` as a Typst string literal, in which nothing is markup.
 
     >>> typst('a "#b"')
     '"a \\"#b\\""'
@@ -121,7 +113,7 @@ def typst(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    r"""`text` as Markdown, safe in a table cell.
+    r"""Escape `text` for a cell of a Markdown table.
 
     >>> markdown("a|b <c> _d_")
     'a\\|b &lt;c&gt; \\_d\\_'
@@ -131,5 +123,5 @@ def markdown(text: str) -> str:
 
 
 def trusted(markup: str) -> Markup:
-    """`markup` of our own making, which is printed as it stands: it holds numbers, safe names or escaped text only."""
-    return Markup(markup)  # noqa: S704 -- the one place; its callers put in nothing from outside
+    """Mark our own markup as safe; it must contain only numbers, safe names and escaped text."""
+    return Markup(markup)  # noqa: S704 -- the only place; its callers pass no text from outside

@@ -1,12 +1,13 @@
-"""The document of the whole fleet."""
+"""Document of the whole fleet."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from components.document.closing_sections import ask, created, fleet_versions, glossary
+from coachworks.wording import joined
+from components.document.closing_sections import created, fleet_versions, glossary, usage
 from components.document.conclusions import TONES, Status, accuracy_bar, next_step, reason, status
-from components.document.content import Block, Column, Document, Paragraph, Row, Section, Table, Text, Verdict
-from components.document.phrases import NOT_MEASURED, count, day, duration, listed, percent, size, titled
+from components.document.content import Block, Column, Conclusion, Document, Paragraph, Row, Section, Table, Text
+from components.document.phrases import NOT_MEASURED, count, day, duration, percent, size, titled
 from components.document.pictures import Pictures
 from components.document.run_records import FleetRecord, SkillRecord, number, parts, whole, words
 from components.document.skill_sections import dates, findings_table, source_table
@@ -23,22 +24,22 @@ _REASONS = {
 
 
 def fleet_document(record: FleetRecord, skills: Sequence[SkillRecord], pictures: Pictures, stem: str) -> Document:
-    """The document of the fleet.
+    """Return the document of the fleet.
 
     Args:
-        record: What the run recorded about the fleet.
-        skills: The records of its skills.
-        pictures: Where its pictures go.
-        stem: Name of its own files, without the extension.
+        record: Record of the fleet.
+        skills: Records of its skills.
+        pictures: Writer of its pictures.
+        stem: Name of its files, without the extension.
     """
     sections = [
-        Section("in-short", "In short", (fleet_verdict(record, skills),)),
+        Section("in-short", "In short", (fleet_conclusion(record, skills),)),
         Section("skills", "The skills", (skill_table(skills),)),
         _attention(skills),
         _data(record),
         _checked(record),
         _trained(record, pictures),
-        ask(record, None),
+        usage(record, None),
         fleet_versions(record),
         glossary("balanced accuracy", "interval", "gate", "separate thing (set)", "digest"),
     ]
@@ -55,40 +56,41 @@ def fleet_document(record: FleetRecord, skills: Sequence[SkillRecord], pictures:
     )
 
 
-def fleet_verdict(record: FleetRecord, skills: Sequence[SkillRecord]) -> Verdict:
-    """How many skills are good enough, and how good."""
+def fleet_conclusion(record: FleetRecord, skills: Sequence[SkillRecord]) -> Conclusion:
+    """Return the number of skills that are good enough, and their range of quality."""
     tally = Counter(status(skill) for skill in skills)
     ready, total = tally[Status.READY], len(skills)
     phrases = {
-        Status.WAITING: "good enough but not in service",
+        Status.NOT_PACKAGED: "good enough but not packaged",
         Status.FAILED: "not good enough yet",
         Status.DROPPED: "left out",
         Status.UNKNOWN: "not measured",
     }
-    rest = listed(f"{count(tally[state])} {phrase}" for state, phrase in phrases.items() if tally[state])
+    rest = joined(f"{count(tally[state])} {phrase}" for state, phrase in phrases.items() if tally[state])
     if ready == total:
         title, tone = (
-            f"{'The skill is' if total == 1 else f'All {total} skills are'} good enough and in service",
+            f"{'The skill is' if total == 1 else f'All {total} skills are'} good enough and packaged",
             "good",
         )
     else:
         title, tone = (
-            f"{ready} of {total} skills {'is' if ready == 1 else 'are'} good enough and in service",
+            f"{ready} of {total} skills {'is' if ready == 1 else 'are'} good enough and packaged",
             "warn" if ready else "bad",
         )
     text = f"{rest[:1].upper()}{rest[1:]}. " if rest else ""
     values = [bar.value for bar in map(accuracy_bar, skills) if bar.value is not None]
     if values:
         text += (
-            f"On test photos that no skill had seen, balanced accuracy lies between {percent(min(values))} and "
+            f"On test photos that were not used for training, balanced accuracy is between {percent(min(values))} and "
             f"{percent(max(values))}. "
         )
-    text += f"The skills rest on {count(record.facts.photos, 'photo')} of {count(record.facts.sets, 'separate thing')}."
-    return Verdict(title, text, tone)
+    photos, sets = count(record.facts.photos, "photo"), count(record.facts.sets, "separate thing")
+    text += f"The skills are based on {photos} of {sets}."
+    return Conclusion(title, text, tone)
 
 
 def skill_table(skills: Sequence[SkillRecord]) -> Table:
-    """All skills with status and balanced accuracy."""
+    """Return the table of all skills with status and balanced accuracy."""
     rows = []
     for skill in skills:
         bar = accuracy_bar(skill)
@@ -110,10 +112,10 @@ def skill_table(skills: Sequence[SkillRecord]) -> Table:
         Column("Status", share=1.2),
         Column("Balanced accuracy", share=1.7),
         Column("", "bar", 1.3),
-        Column("Tested on", "right", 0.8),
+        Column("Test photos", "right", 0.8),
         Column("Version", "right", 0.7),
     )
-    caption = "Balanced accuracy with its interval, on so many test photos; the thin line is the gate, where one is set"
+    caption = "Balanced accuracy with its interval, number of test photos, packaged version; the thin line is the gate"
     return Table(columns, tuple(rows), caption)
 
 
@@ -138,27 +140,27 @@ def _attention(skills: Sequence[SkillRecord]) -> Section:
 def _data(record: FleetRecord) -> Section:
     facts = record.facts
     if not facts.photos:
-        return Section("data", "The photos", (Paragraph("The catalogue of photos is not on record."),))
+        return Section("data", "The photos", (Paragraph("There is no record of the catalogue of photos."),))
     blocks: list[Block] = [source_table(facts), Paragraph(dates(facts), lead="Dates.")]
     if record.rejected:
         texts = [f"{_REASONS.get(why, why)} ({count(n)})" for why, n in sorted(record.rejected.items())]
-        text = f"{count(sum(record.rejected.values()), 'file')} could not be used: {listed(texts)}."
-        blocks.append(Paragraph(text, lead="Set aside."))
+        text = f"{count(sum(record.rejected.values()), 'file')} could not be used: {joined(texts)}."
+        blocks.append(Paragraph(text, lead="Rejected."))
     return Section("data", "The photos", tuple(blocks))
 
 
 def _checked(record: FleetRecord) -> Section:
     report = record.report("validate")
     if not report:
-        return Section("checked", "What was checked", (Paragraph("The data checks of this run are not on record."),))
+        return Section("checked", "What was checked", (Paragraph("This run has no record of the data checks."),))
     findings = tuple(f for f in parts(report, "findings") if not f.get("skill"))
     blocks: list[Block] = [
         Paragraph(
-            f"{count(whole(report, 'photos'), 'photo')} went through the data checks. What was found about a single "
-            "skill stands in the document of that skill."
+            f"{count(whole(report, 'photos'), 'photo')} went through the data checks. Findings about a single skill "
+            "are in the document of that skill."
         )
     ]
-    blocks.append(findings_table(findings) if findings else Paragraph("Nothing was found that concerns all skills."))
+    blocks.append(findings_table(findings) if findings else Paragraph("There are no findings that concern all skills."))
     return Section("checked", "What was checked", tuple(blocks))
 
 
@@ -166,7 +168,7 @@ def _trained(record: FleetRecord, pictures: Pictures) -> Section:
     embedded, augmented = record.report("embed"), record.report("augment")
     views = whole(augmented, "views")
     text = (
-        f"One ready-made network ({words(embedded, 'backbone') or NOT_MEASURED}) looks at every photo once and "
+        f"One pre-trained network ({words(embedded, 'backbone') or NOT_MEASURED}) processes every photo once and "
         f"describes it with {count(whole(embedded, 'dimensions'), 'number')}; each skill learns its labels from these. "
     )
     if number(embedded, "computed") is not None:
@@ -176,14 +178,14 @@ def _trained(record: FleetRecord, pictures: Pictures) -> Section:
             f"{count(whole(embedded, 'reused'))} reused from earlier runs. "
         )
     if views:
-        text += f"Each training photo was also shown in {count(views, 'altered version')}."
+        text += f"Each training photo was also used in {count(views, 'altered version')}."
     sheet = record.results["augment"].path / "contact-sheet.jpg" if "augment" in record.results else None
     picture = None
     if sheet is not None and sheet.is_file():
         picture = pictures.chart(
             sheet, "contact-sheet", "Some training photos and their altered versions", 0.6, tallest=1.25
         )
-    packaged = Paragraph(f"The package for the service has {size(number(record.report('package'), 'bytes'))}.")
+    packaged = Paragraph(f"The size of the package is {size(number(record.report('package'), 'bytes'))}.")
     return Section(
         "trained", "How the skills were trained", (Paragraph(text.strip()), *([picture] if picture else []), packaged)
     )

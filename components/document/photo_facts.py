@@ -25,21 +25,21 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFacts:
-    """What is known of some photos.
+    """Facts about a group of photos.
 
     Attributes:
-        photos: How many they are.
-        sets: How many things they show.
+        photos: Number of photos.
+        sets: Number of sets.
         counts: Photos by label and split.
         split_photos: Photos by split.
         split_sets: Sets by split.
-        sources: Where they come from, the largest source first.
+        sources: The sources, the largest first.
         label_sources: Sources by label.
         undated: Photos without a date.
         first: Day of the oldest dated photo.
-        last: Day of the newest.
-        unlabelled: Photos with votes and no agreed label.
-        shorter_side_px: Shorter side of the smallest and of the largest photo, in pixels; None where unknown.
+        last: Day of the newest dated photo.
+        unlabelled: Photos with votes but no consensus label.
+        shorter_side_px: Shorter side of the smallest and of the largest photo, in pixels; None if unknown.
     """
 
     photos: int = 0
@@ -56,7 +56,7 @@ class PhotoFacts:
     shorter_side_px: tuple[int, int] | None = None
 
     def label_total(self, label: str) -> int:
-        """Photos of a label, all splits together."""
+        """Return the number of photos of a label in all splits."""
         return sum(self.counts.get(label, {}).values())
 
 
@@ -72,7 +72,7 @@ class PhotoTables:
 
     @classmethod
     def read(cls, ingest: Path | None, split: Path | None) -> "PhotoTables":
-        """The tables of the results of ingest and split; a missing one counts as empty."""
+        """Read the tables from the folders of the results of ingest and split; a missing table counts as empty."""
         catalogue = ingest / "catalogue.parquet" if ingest else None
         labels = split / "labels.parquet" if split else None
         return cls(
@@ -81,21 +81,21 @@ class PhotoTables:
         )
 
     def uri(self, photo_id: str) -> str | None:
-        """Key of a photo in the store, or None."""
+        """Return the key of a photo in the store, or None."""
         return self._uris.get(photo_id)
 
     def all_photos(self) -> PhotoFacts:
-        """Facts of the whole catalogue."""
+        """Return the facts about the whole catalogue."""
         if self._catalogue is None:
             return PhotoFacts()
         return _origin(self._catalogue)
 
     def of_skill(self, skill: str, labels: Sequence[str]) -> PhotoFacts:
-        """Facts of the photos with a label of a skill.
+        """Return the facts about the photos with a label of a skill.
 
         Args:
-            skill: The skill.
-            labels: Its labels; photos labelled otherwise do not count.
+            skill: Name of the skill.
+            labels: Its labels; photos with other labels do not count.
         """
         if self._catalogue is None or self._labels is None:
             return PhotoFacts()

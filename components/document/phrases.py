@@ -1,8 +1,9 @@
-"""Numbers, dates and lists in plain words, rounded to what they can carry."""
+"""Numbers and dates in the words of the documents, rounded to the precision that they have."""
 
 import re
-from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+
+from coachworks import wording
 
 NOT_MEASURED = "not measured"
 _CODE = re.compile(r"`([^`]+)`")
@@ -10,7 +11,7 @@ _NBSP = "\u00a0"
 
 
 def percent(share: float | None, *, digits: int | None = None) -> str:
-    r"""A share in [0, 1] as a percentage; a decimal only where a whole number would claim 0 % or 100 %.
+    r"""Return a share in [0, 1] as a percentage; with a decimal only where a whole number would read 0 % or 100 %.
 
     >>> percent(0.912), percent(0.996), percent(1.0), percent(None)
     ('91\xa0%', '99.6\xa0%', '100\xa0%', 'not measured')
@@ -20,13 +21,13 @@ def percent(share: float | None, *, digits: int | None = None) -> str:
     if digits is None:
         digits = 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0
     number = 100 * share
-    if share < 1:  # only all is 100 %
+    if share < 1:  # only a share of 1 reads 100 %
         number = min(number, 100 - 10.0**-digits) if digits else number
     return f"{number:.{digits}f}{_NBSP}%"
 
 
 def percents(*shares: float | None) -> list[str]:
-    r"""Several shares with as many digits as it takes to tell different ones apart.
+    r"""Return several shares with enough digits to distinguish different ones.
 
     >>> percents(0.847, 0.85)
     ['84.7\xa0%', '85.0\xa0%']
@@ -40,7 +41,7 @@ def percents(*shares: float | None) -> list[str]:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    r"""An interval of shares.
+    r"""Return an interval of shares.
 
     >>> interval(0.881, 0.94)
     '88\xa0% to 94\xa0%'
@@ -51,20 +52,18 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def count(number: int | None, noun: str = "", plural: str = "") -> str:
-    """A whole number with thousands apart, and its noun.
+    """Return a whole number with separated thousands, and its noun; None: not measured.
 
     >>> count(1234, "photo"), count(1, "photo"), count(2, "set"), count(None)
     ('1,234 photos', '1 photo', '2 sets', 'not measured')
     """
     if number is None:
         return NOT_MEASURED
-    if not noun:
-        return f"{number:,}"
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return wording.counted(number, noun, plural or None) if noun else f"{number:,}"
 
 
 def decimal(number: float | None, digits: int = 3) -> str:
-    """A number without a unit.
+    """Return a number without a unit.
 
     >>> decimal(0.03141), decimal(None)
     ('0.031', 'not measured')
@@ -73,33 +72,17 @@ def decimal(number: float | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in the unit that suits it.
-
-    >>> duration(0.42), duration(75), duration(7200), duration(None)
-    ('0.4 s', '75 s', '2.0 h', 'not measured')
-    """
-    if seconds is None:
-        return NOT_MEASURED
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    """Return a length of time, as `coachworks.wording.duration`; None: not measured."""
+    return NOT_MEASURED if seconds is None else wording.duration(seconds)
 
 
 def size(bytes_: float | None) -> str:
-    """A number of bytes.
-
-    >>> size(17_400_000), size(None)
-    ('17.4 MB', 'not measured')
-    """
-    if bytes_ is None:
-        return NOT_MEASURED
-    return f"{bytes_ / 1e6:.1f} MB" if bytes_ >= 1e5 else f"{bytes_ / 1e3:.1f} kB"
+    """Return a number of bytes, as `coachworks.wording.size`; None: not measured."""
+    return NOT_MEASURED if bytes_ is None else wording.size(bytes_)
 
 
 def day(when: date | None) -> str:
-    """A day as people write it.
+    """Return a day in words.
 
     >>> day(date(2026, 3, 4)), day(None)
     ('4 March 2026', 'unknown')
@@ -108,7 +91,7 @@ def day(when: date | None) -> str:
 
 
 def moment(text: str | None) -> datetime | None:
-    """The moment of an ISO 8601 text, UTC where it names no zone; None where it is none."""
+    """Parse an ISO 8601 text, as UTC if it has no zone; None if it is malformed."""
     try:
         when = datetime.fromisoformat(text or "")
     except (TypeError, ValueError):
@@ -117,26 +100,12 @@ def moment(text: str | None) -> datetime | None:
 
 
 def quoted(name: str) -> str:
-    """A label in quotation marks."""
+    """Return a label in quotation marks."""
     return f"‘{name}’"
 
 
-def listed(names: Iterable[str], *, most: int | None = None) -> str:
-    """Names as a list in a sentence.
-
-    >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=2)
-    ('a, b and c', 'a, b and 2 more')
-    """
-    items: Sequence[str] = list(names)
-    if most is not None and len(items) > most:
-        items = [*items[:most], f"{len(items) - most} more"]
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
 def titled(name: str) -> str:
-    """A skill's name as a title.
+    """Return a skill's name as a title.
 
     >>> titled("image-content")
     'Image content'
@@ -146,7 +115,7 @@ def titled(name: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """`text` with a capital and a full stop, and quotation marks where a step wrote code.
+    """Return `text` with a capital and a full stop, and with quotation marks instead of backticks.
 
     >>> sentence("too few photos; lower `minPhotosPerLabel`")
     'Too few photos; lower ‘minPhotosPerLabel’.'

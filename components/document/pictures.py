@@ -1,4 +1,4 @@
-"""The pictures of a document: small copies beside it, each made once."""
+"""Pictures of a document: small copies in a folder beside it."""
 
 import io
 import shutil
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FOLDER = "pictures"
-_PHOTO_PX = 300  # longer side: sharp at 5 cm on paper, 15 kB
-_CHART_BYTES = 250_000  # a larger chart is scaled down: a page stays below 2 MB
+_PHOTO_PX = 300  # longer side: sharp at a width of 5 cm on paper, about 15 kB
+_CHART_BYTES = 250_000  # larger charts are scaled down, so that a page stays below 2 MB
 _CHART_PX = 1400
-_WHITE = 248  # of 255: what JPEG leaves of white
+_WHITE = 248  # grey level that counts as white after JPEG compression
 
 
 class Pictures:
-    """Puts a document's pictures into its folder.
+    """Writer of a document's pictures.
 
     Args:
-        folder: The documents' folder.
-        stem: The document's; part of the pictures' names.
-        store: Where the photos are.
+        folder: Folder of the documents.
+        stem: Stem of the document; part of the pictures' names.
+        store: Store with the photos.
     """
 
     def __init__(self, folder: Path, stem: str, store: Store) -> None:
@@ -41,14 +41,14 @@ class Pictures:
     def chart(
         self, source: Path, name: str, caption: str, width: float = 1.0, tallest: float | None = None
     ) -> Picture | None:
-        """A copy of a picture that a step made, or None where it cannot be read.
+        """Copy a picture of a step's result; None if it cannot be read.
 
         Args:
-            source: The picture.
-            name: Of the copy, within the document.
-            caption: What it shows.
+            source: Path of the picture.
+            name: Name of the copy within the document.
+            caption: Caption.
             width: Share of the text's width.
-            tallest: Height relative to the width from which on the lower part is left out; None shows all.
+            tallest: Maximum of height divided by width; the lower part of a taller picture is cut off. None: no limit.
         """
         suffix = source.suffix.lower()
         if source.stat().st_size <= _CHART_BYTES and tallest is None:
@@ -65,28 +65,28 @@ class Pictures:
         return Picture(self._save(image, name, quality=82), caption, width)
 
     def examples(self, record: SkillRecord, most: int) -> tuple[list[Picture], list[Picture]]:
-        """Photos answered right and photos answered wrong, at most `most` of each; unreadable ones are left out."""
+        """Return photos with right and with wrong answers, at most `most` each; unreadable photos are omitted."""
         wrong = [
             (words(m, "photo_id"), words(m, "label"), words(m, "predicted"), number(m, "confidence"))
             for m in parts(record.evaluated, "mistakes")
         ]
-        right = [(photo, label, label, sure) for photo, label, sure in _typical(record)]
+        right = [(photo, label, label, confidence) for photo, label, confidence in _most_confident(record)]
         return self._photos(record, "right", right, most), self._photos(record, "wrong", wrong, most)
 
     def _photos(
         self, record: SkillRecord, name: str, answers: list[tuple[str, str, str, float | None]], most: int
     ) -> list[Picture]:
-        found: list[Picture] = []
-        for photo_id, label, predicted, sure in answers:
-            if len(found) == most:
+        pictures: list[Picture] = []
+        for photo_id, label, predicted, share in answers:
+            if len(pictures) == most:
                 break
             image = self._photo(record.fleet.tables.uri(photo_id))
             if image is None:
                 continue
-            confidence = "" if sure is None else f" ({percent(sure)} sure)"
-            caption = f"{label}{confidence}" if label == predicted else f"{predicted}{confidence}; truly {label}"
-            found.append(Picture(self._save(image, f"{name}-{len(found) + 1}", quality=78), caption))
-        return found
+            confidence = "" if share is None else f" ({percent(share)})"
+            caption = f"{label}{confidence}" if label == predicted else f"{predicted}{confidence}; correct: {label}"
+            pictures.append(Picture(self._save(image, f"{name}-{len(pictures) + 1}", quality=78), caption))
+        return pictures
 
     def _photo(self, uri: str | None) -> "Image.Image | None":
         if uri is None:
@@ -110,13 +110,13 @@ class Pictures:
 
 
 def _white_line(image: "Image.Image", height: int) -> int:
-    """The lowest white line above `height`, in pixels from the top: where a sheet can be cut; else `height`."""
+    """Return the lowest white line above `height`, in pixels from the top, as a place to cut; else `height`."""
     white = np.flatnonzero(np.asarray(image.convert("L"))[:height].min(axis=1) >= _WHITE)
     return int(white[-1]) + 1 if len(white) else height
 
 
-def _typical(record: SkillRecord) -> list[tuple[str, str, float | None]]:
-    """Photos answered right: the surest of each label, then the second surest of each, and so on."""
+def _most_confident(record: SkillRecord) -> list[tuple[str, str, float | None]]:
+    """Return photos with right answers: the most confident of each label, then the second of each, and so on."""
     path = record.evaluation_file("predictions.parquet")
     if path is None:
         return []
@@ -125,4 +125,4 @@ def _typical(record: SkillRecord) -> list[tuple[str, str, float | None]]:
     right = right.sort_values(["confidence", "photo_id"], ascending=[False, True])
     right = right.assign(turn=right.groupby("label").cumcount()).sort_values(["turn", "label", "photo_id"])
     rows = right[["photo_id", "label", "confidence"]].itertuples(index=False)
-    return [(str(photo), str(label), float(sure)) for photo, label, sure in rows]
+    return [(str(photo), str(label), float(confidence)) for photo, label, confidence in rows]

@@ -1,4 +1,4 @@
-"""A skill's page, second half: how good it is, how sure we are, and pictures of right and wrong answers."""
+"""Sections of a skill's document on its quality: measures with intervals, mistakes, calibration and examples."""
 
 from collections.abc import Sequence
 
@@ -19,15 +19,15 @@ from components.document.phrases import NOT_MEASURED, count, decimal, interval, 
 from components.document.pictures import Pictures
 from components.document.run_records import Estimate, SkillRecord, estimate, number, part, whole, words
 
-_MATRIX_LABELS = 12  # beyond that, cells are too small to read on paper
+_MATRIX_LABELS = 12  # with more, the cells are too small to read on paper
 _PAIRS = 10
-_WELL_CALIBRATED = 0.05  # expected calibration error that nobody notices in use
+_WELL_CALIBRATED = 0.05  # expected calibration error that is negligible in use
 
 
 def quality(record: SkillRecord, pictures: Pictures) -> Section:
-    """How good the skill is on the test photos."""
+    """Return the section on the quality on the test photos."""
     if estimate(record.evaluated, "balanced_accuracy").value is None:
-        return Section("quality", "How good it is", (Paragraph("Its quality was not measured in this run."),))
+        return Section("quality", "Quality", (Paragraph("Its quality was not measured in this run."),))
     blocks: list[Block] = [_overall(record)]
     judged = gates(record)
     if judged:
@@ -46,8 +46,8 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
             )
             for gate in judged
         )
-        columns = (Column("Gate", share=2.4), *(Column(t, "right") for t in ("Asked for", "Reached", "Outcome")))
-        blocks.append(Table(columns, rows, "Gates: what the fleet asks of this skill"))
+        columns = (Column("Gate", share=2.4), *(Column(t, "right") for t in ("Limit", "Reached", "Outcome")))
+        blocks.append(Table(columns, rows, "Gates of the fleet for this skill"))
     warnings = record.evaluated.get("warnings")
     if isinstance(warnings, list) and warnings:
         blocks.append(Paragraph(" ".join(sentence(str(warning)) for warning in warnings), lead="Warnings."))
@@ -57,19 +57,19 @@ def quality(record: SkillRecord, pictures: Pictures) -> Section:
         blocks += [
             _per_label(record),
             Paragraph(
-                "Found: of the photos that truly have this label, the share that the skill gives it to (recall). "
-                "Trusted: of the photos that the skill gives this label to, the share that truly have it (precision). "
+                "Recall: of the photos that show this label, the share that the skill finds. Precision: of the photos "
+                "to which the skill gives this label, the share that show it. "
                 f"Each bar shows the figure as a mark and its {percent(record.confidence)} interval as a band, on a "
                 "line from 0 to 100\u00a0%."
             ),
         ]
     blocks += _confusion(record, pictures)
     blocks += _calibration(record, pictures)
-    return Section("quality", "How good it is, and how sure we are", tuple(blocks))
+    return Section("quality", "Quality and certainty", tuple(blocks))
 
 
 def _against(record: SkillRecord) -> list[Block]:
-    """This version against the other one that register compared it with, on the same photos."""
+    """Compare this version with the other one that register compared it with, on the same photos."""
     champion, challenger = number(record.registered, "champion_metric"), number(record.registered, "challenger_metric")
     if champion is None or challenger is None:
         return []
@@ -77,7 +77,7 @@ def _against(record: SkillRecord) -> list[Block]:
     this, other = percents(champion, challenger) if won else percents(challenger, champion)
     text = f"On the same test photos, this version reaches {this} balanced accuracy, the other one {other}."
     why = sentence(words(record.registered, "reason"))
-    return [Paragraph(f"{text} {why}".strip(), lead="Against the other version.")]
+    return [Paragraph(f"{text} {why}".strip(), lead="Comparison with the other version.")]
 
 
 def _overall(record: SkillRecord) -> Table:
@@ -130,9 +130,9 @@ def _per_label(record: SkillRecord) -> Table:
     columns = (
         Column("Label", share=1.9),
         Column("Photos", "right", 0.7),
-        Column("Found", "right", 0.7),
+        Column("Recall", "right", 0.7),
         Column("", "bar", 1.3),
-        Column("Trusted", "right", 0.7),
+        Column("Precision", "right", 0.7),
         Column("", "bar", 1.3),
     )
     return Table(columns, tuple(rows), "Label by label")
@@ -149,7 +149,7 @@ def _matrix(record: SkillRecord) -> list[list[int]]:
 def _confusion(record: SkillRecord, pictures: Pictures) -> list[Block]:
     matrix, labels = _matrix(record), record.answer_labels
     if not matrix:
-        return [Paragraph("Which labels it confuses was not measured.")]
+        return [Paragraph("Confusions between labels were not measured.")]
     blocks: list[Block] = []
     if len(labels) <= _MATRIX_LABELS:
         rows = tuple(
@@ -168,7 +168,7 @@ def _confusion(record: SkillRecord, pictures: Pictures) -> list[Block]:
             Column("True label", share=2.6),
             *(Column(str(index + 1), "center", 0.6) for index in range(len(labels))),
         )
-        caption = "What the skill answered (columns, by number) for photos of each true label (rows), in photos"
+        caption = "Number of photos by true label (rows) and answer of the skill (columns, by number)"
         blocks.append(Table(columns, rows, caption, dense=True))
     else:
         chart = record.evaluation_file("confusion.png")
@@ -181,11 +181,10 @@ def _confusion(record: SkillRecord, pictures: Pictures) -> list[Block]:
     blocks += _confused(matrix, labels)
     sensible, silly = whole(record.evaluated, "sensible_mistakes"), whole(record.evaluated, "silly_mistakes")
     if sensible is not None and silly is not None:
-        text = f"Of {count(sensible + silly, 'mistake')}, {count(sensible)} confuse labels that the fleet file calls"
-        text += " similar."
-        text += f" The other {count(silly)} are mistakes that a client would not understand."
+        text = f"Of {count(sensible + silly, 'mistake')}, {count(sensible)} confuse labels that the fleet file lists"
+        text += f" as similar. The other {count(silly)} are mistakes that are hard to accept."
         if not record.similar:
-            text = f"{count(sensible + silly, 'mistake')} in all. The fleet file names no labels as similar."
+            text = f"{count(sensible + silly, 'mistake')} in all. The fleet file lists no labels as similar."
         blocks.append(Paragraph(text, lead="Sensible and silly mistakes."))
     return blocks
 
@@ -218,22 +217,20 @@ def _confused(matrix: list[list[int]], labels: Sequence[str]) -> list[Block]:
 def _calibration(record: SkillRecord, pictures: Pictures) -> list[Block]:
     before, after = number(record.evaluated, "ece_before"), number(record.evaluated, "ece_after")
     text = (
-        "With each answer comes a probability. It is honest when, of all answers given with 80 %, 80 % are right. "
-        f"The average gap between the two (expected calibration error) was {_gap(before)} at first, and is "
+        "Each answer has a probability. It is calibrated if 80 % of all answers with a probability of 80 % are right. "
+        f"The average difference between the two (expected calibration error) was {_gap(before)} before and is "
         f"{_gap(after)} after correction by one number, the temperature "
         f"({decimal(number(record.evaluated, 'temperature'), 2)})."
     )
     if after is not None:
         text += (
-            " The probabilities can be taken at their word."
+            " The probabilities are reliable."
             if after <= _WELL_CALIBRATED
-            else " Take the probabilities as an order of certainty, not at their word."
+            else " The probabilities rank the answers, but their values are not reliable."
         )
     chart = record.evaluation_file("calibration.png")
     picture = (
-        pictures.chart(chart, "calibration", "Probability as stated, and share of right answers", 0.6)
-        if chart
-        else None
+        pictures.chart(chart, "calibration", "Stated probability and share of right answers", 0.6) if chart else None
     )
     return [Paragraph(text, lead="Probabilities."), *([picture] if picture else [])]
 
@@ -243,11 +240,11 @@ def _gap(error: float | None) -> str:
 
 
 def examples(record: SkillRecord, pictures: Pictures, most: int) -> Section:
-    """Pictures of right and of wrong answers."""
+    """Return the section with photos of right and of wrong answers."""
     right, wrong = pictures.examples(record, most)
     blocks: list[Block] = []
     if wrong:
-        blocks.append(Gallery(tuple(wrong), "Wrong.", "The mistakes it was surest of, the surest first."))
+        blocks.append(Gallery(tuple(wrong), "Wrong.", "The mistakes with the highest probability."))
     if right:
-        blocks.append(Gallery(tuple(right), "Right.", "Photos of each label in turn, those it was surest of."))
+        blocks.append(Gallery(tuple(right), "Right.", "Photos of each label in turn, by highest probability."))
     return Section("examples", "Examples", tuple(blocks))

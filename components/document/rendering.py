@@ -1,7 +1,7 @@
-"""From a document's content to HTML, LaTeX, Typst and Markdown.
+"""Rendering of a document as HTML, LaTeX, Typst and Markdown.
 
-The templates only lay out. Whatever they print is escaped for their language on its way out, without being asked
-to; what is markup by intent comes from the filters here.
+The templates contain only layout. Everything that they print is escaped automatically for their language; intended
+markup comes from the filters in this module.
 """
 
 import base64
@@ -24,32 +24,27 @@ _MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg
 
 
 def html(document: Document, folder: Path) -> str:
-    """A page that stands alone: style and pictures are inside it.
+    """Render a self-contained HTML page, with its style and pictures inside.
 
     Args:
-        document: Its content.
-        folder: Where the pictures are.
+        document: Content of the page.
+        folder: Folder of the pictures.
     """
     return _render("page.html.j2", document, data_uri=partial(_data_uri, folder))
 
 
 def latex(document: Document) -> str:
-    """LaTeX source for pdflatex; pictures are read from the folder it is in."""
+    """Render LaTeX source for pdflatex, with pictures relative to its folder."""
     return _render("page.tex.j2", document)
 
 
-def latex_sets_all(document: Document) -> bool:
-    """Whether pdflatex has type for every character of the document."""
-    return "{[}U+" not in latex(document)
-
-
 def typst(document: Document) -> str:
-    """Typst source; pictures are read from the root of the project."""
+    """Render Typst source, with pictures relative to the root of the project."""
     return _render("page.typ.j2", document)
 
 
 def markdown(title: str, text: str, table: Table) -> str:
-    """A title, a sentence and a table in Markdown."""
+    """Render a title, a sentence and a table as Markdown."""
     return str(_environment("md").get_template("summary.md.j2").render(title=title, text=text, table=table))
 
 
@@ -61,7 +56,7 @@ def _render(template: str, document: Document, **more: Any) -> str:
 @cache
 def _environment(language: str) -> Environment:
     escapes: dict[str, Callable[[str], str]] = {
-        "html": escaping.plain,  # Jinja's own escaping follows
+        "html": escaping.plain,  # followed by Jinja's own escaping
         "tex": escaping.latex,
         "typ": escaping.typst,
         "md": escaping.markdown,
@@ -82,7 +77,7 @@ def _environment(language: str) -> Environment:
         tint=_tint,
         number=_number,
         name=_name,
-        sure=lambda value: escaping.trusted(f"{share(value):.4f}"),
+        clipped=lambda value: escaping.trusted(f"{share(value):.4f}"),
         span=_span,
         fractions=_fractions,
         spaced=lambda text: text.replace(" ", "\u00a0"),
@@ -100,11 +95,11 @@ _DELIMITERS = {
 }
 
 
-def _finalize(escape: Callable[[str], str], again: bool, value: Any) -> Any:
+def _finalize(escape: Callable[[str], str], autoescaped: bool, value: Any) -> Any:
     if isinstance(value, Markup):
         return value
     escaped = escape(str(value))
-    return escaped if again else escaping.trusted(escaped)
+    return escaped if autoescaped else escaping.trusted(escaped)
 
 
 def _number(value: float, digits: int = 4) -> Markup:
@@ -112,7 +107,7 @@ def _number(value: float, digits: int = 4) -> Markup:
 
 
 def _name(value: str) -> Markup:
-    """A name of ours (a file, an anchor, a tone) as it stands: it holds nothing that any language reads as markup."""
+    """Return a file name, anchor or tone unescaped, after checking that it contains no markup of any language."""
     if value and not _SAFE_NAME.fullmatch(value):
         raise ValueError(f"name must match {_SAFE_NAME.pattern}; got {value!r}")
     return escaping.trusted(value)
@@ -123,8 +118,8 @@ def _tint(cell: Shade) -> Markup:
 
 
 def _span(bar: Bar) -> list[Markup] | None:
-    found = span(bar)
-    return None if found is None else [_number(part) for part in found]
+    ends = span(bar)
+    return None if ends is None else [_number(end) for end in ends]
 
 
 def _fractions(columns: Sequence[Column]) -> list[Markup]:

@@ -1,4 +1,4 @@
-"""What the run recorded, read once: the reports of all steps, brought together by skill."""
+"""Records of a run: the reports of all steps, grouped by skill."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from coachworks.store import Store
 from components.document.photo_facts import PhotoFacts, PhotoTables
 
 _EMPTY: Mapping[str, Any] = {}
-_CONFIDENCE = 0.95  # where evaluate does not say
+_CONFIDENCE = 0.95  # if the report of evaluate does not contain it
 _LANES = ("train", "evaluate", "register")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measured share and its interval; None where it was not measured."""
+    """A measured share and its interval; None: not measured."""
 
     value: float | None = None
     low: float | None = None
@@ -33,21 +33,24 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class SkillRecord:
-    """Everything that the run recorded about one skill; a mapping is empty where a step said nothing.
+    """All records of a run about one skill; a mapping is empty if the step did not record the skill.
 
     Attributes:
-        name: The skill.
-        question: What it answers.
-        labels: Its answers, in the fleet file's order.
+        name: Name of the skill.
+        question: Its question.
+        labels: Its labels, in the order of the fleet file.
         tier: "standard" or "critical".
-        unsure: The answer that annotators may give and that is no label, or None.
-        similar: Groups of labels whose confusion is sensible.
-        findings: What validate found about it and about all skills.
-        validated: Its part of validate's report; so on for the other steps.
-        packaged: Its part of package's report; empty when it is not served.
-        facts: Counts, sources, dates of its photos.
-        results: The results it stems from, by step.
-        fleet: The records it shares with the other skills.
+        unsure: The answer of annotators that is not a label, or None.
+        similar: Groups of labels whose confusion is a sensible mistake.
+        findings: Findings of validate about the skill and about all skills.
+        validated: Its part of the report of validate.
+        trained: Its part of the report of train.
+        evaluated: Its part of the report of evaluate.
+        registered: Its part of the report of register.
+        packaged: Its part of the report of package; empty if no version of it is packaged.
+        facts: Counts, sources and dates of its photos.
+        results: The results that it is based on, by step.
+        fleet: The records that it shares with the other skills.
     """
 
     name: str
@@ -68,17 +71,17 @@ class SkillRecord:
 
     @property
     def answer_labels(self) -> tuple[str, ...]:
-        """The labels in the order of the evaluation's tables."""
+        """The labels, in the order of the evaluation's tables."""
         return tuple(str(label) for label in self.evaluated.get("labels") or ()) or self.labels
 
     @property
     def confidence(self) -> float:
-        """How sure the intervals are, as a share."""
+        """Confidence level of the intervals, in [0, 1]."""
         inputs = self.results["evaluate"].inputs if "evaluate" in self.results else _EMPTY
         return number(inputs, "confidence") or number(part(inputs, "config"), "confidence") or _CONFIDENCE
 
     def evaluation_file(self, name: str) -> Path | None:
-        """A file that evaluate made for this skill, or None."""
+        """Return the path of a file in the result of evaluate for this skill, or None."""
         result = self.results.get("evaluate")
         path = result.path / self.name / name if result else None
         return path if path is not None and path.is_file() else None
@@ -86,14 +89,14 @@ class SkillRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetRecord:
-    """What the run recorded about the fleet as a whole.
+    """Records of a run about the whole fleet.
 
     Attributes:
         fleet: The fleet file.
-        results: The results that all skills share, by step, and the package.
+        results: The results that all skills share, by step, and that of package.
         tables: The tables of photos and labels.
-        facts: Counts, sources, dates of all photos.
-        rejected: Files that ingest set aside, by reason.
+        facts: Counts, sources and dates of all photos.
+        rejected: Number of files that ingest rejected, by reason.
     """
 
     fleet: Fleet
@@ -103,13 +106,13 @@ class FleetRecord:
     rejected: Mapping[str, int]
 
     def report(self, step: str) -> Mapping[str, Any]:
-        """The report of a shared step; empty where it is missing."""
+        """Return the report of a shared step; empty if it is missing."""
         result = self.results.get(step)
         return result.report if result else _EMPTY
 
 
 def part(mapping: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """The mapping under `names`, one inside the other; empty where there is none."""
+    """Return the mapping under nested `names`; empty if there is none."""
     value: Any = mapping
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -117,31 +120,31 @@ def part(mapping: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def parts(mapping: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
-    """The list of mappings under `name`; empty where there is none."""
+    """Return the list of mappings under `name`; empty if there is none."""
     value = mapping.get(name)
     return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, Sequence) else ()
 
 
 def number(mapping: Mapping[str, Any], name: str) -> float | None:
-    """The number under `name`, or None."""
+    """Return the number under `name`, or None."""
     value = mapping.get(name)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def whole(mapping: Mapping[str, Any], name: str) -> int | None:
-    """The whole number under `name`, or None."""
+    """Return the number under `name`, rounded, or None."""
     value = number(mapping, name)
     return None if value is None else round(value)
 
 
 def words(mapping: Mapping[str, Any], name: str) -> str:
-    """The text under `name`, or ""."""
+    """Return the text under `name`, or ""."""
     value = mapping.get(name)
     return "" if value is None else str(value)
 
 
 def estimate(mapping: Mapping[str, Any], name: str) -> Estimate:
-    """The measure with its interval under `name`; a bare number has no interval."""
+    """Return the measure with its interval under `name`; a plain number has no interval."""
     inner = part(mapping, name)
     if inner:
         return Estimate(number(inner, "value"), number(inner, "low"), number(inner, "high"))
@@ -149,7 +152,7 @@ def estimate(mapping: Mapping[str, Any], name: str) -> Estimate:
 
 
 def read_records(store: Store, fleet: Fleet, package: Result) -> tuple[FleetRecord, list[SkillRecord]]:
-    """The records of the fleet and of each of its skills, in the fleet file's order."""
+    """Read the records of the fleet and of each of its skills, in the order of the fleet file."""
     lanes = [load(store, "register", key) for key in _keys(package.inputs.get("register"))]
     first = lanes[0] if lanes else package
     shared = {step: result for step, result in _ancestors(store, first) if step not in _LANES}
@@ -205,7 +208,11 @@ def _ancestors(store: Store, result: Result) -> Iterator[tuple[str, Result]]:
         upstream = CHAIN.get(current.step)
         try:
             current = ancestor(store, current, upstream) if upstream else None
-        except (NotFoundError, KeyError, IndexError):  # a result that was pruned: the document says "not measured"
+        except (
+            NotFoundError,
+            KeyError,
+            IndexError,
+        ):  # deleted by `prune`: the document shows "not measured"
             current = None
 
 

@@ -1,6 +1,6 @@
 """The document of one skill."""
 
-from components.document.closing_sections import ask, created, glossary, versions
+from components.document.closing_sections import created, glossary, usage, versions
 from components.document.conclusions import Status, status
 from components.document.content import Document
 from components.document.limits import limits
@@ -12,18 +12,18 @@ from components.document.skill_sections import checked, data, in_short, purpose,
 
 
 def skill_document(record: SkillRecord, pictures: Pictures, home: str, example_count: int) -> Document:
-    """The document of one skill.
+    """Return the document of one skill.
 
     Args:
-        record: What the run recorded about it.
-        pictures: Where its pictures go.
+        record: Record of the skill.
+        pictures: Writer of its pictures.
         home: Stem of the fleet's document.
-        example_count: Photos answered right, and wrong, to show at most.
+        example_count: Largest number of photos with right answers, and of photos with wrong answers.
     """
     sections = [in_short(record), purpose(record), data(record), checked(record)]
     if status(record) is not Status.DROPPED:
         sections += [trained(record), quality(record, pictures), examples(record, pictures, example_count)]
-        sections += [limits(record), ask(record.fleet, record)]
+        sections += [limits(record), usage(record.fleet, record)]
     sections += [versions(record), glossary()]
     when = created(record.results)
     fleet = record.fleet.fleet.name

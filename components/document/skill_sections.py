@@ -1,10 +1,11 @@
-"""A skill's page, first half: what it is for, its data, what was checked, how it was trained."""
+"""First sections of a skill's document: summary, purpose, data, checks and training."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from coachworks.tables import SPLITS
-from components.document.conclusions import Status, failed_findings, key_figures, next_step, reason, status, verdict
+from coachworks.wording import joined
+from components.document.conclusions import Status, conclusion, failed_findings, key_figures, next_step, reason, status
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
 from components.document.photo_facts import PhotoFacts
 from components.document.phrases import (
@@ -12,7 +13,6 @@ from components.document.phrases import (
     count,
     day,
     duration,
-    listed,
     percent,
     quoted,
     sentence,
@@ -21,7 +21,7 @@ from components.document.phrases import (
 from components.document.run_records import SkillRecord, number, part, whole, words
 
 _SEVERITIES = {"failure": ("stops the skill", "bad"), "warning": ("warning", "warn"), "info": ("note", "muted")}
-_UNEVEN = 1.5  # times as many photos: what a reader would notice
+_UNEVEN = 1.5  # ratio of the largest to the smallest number of photos from which the document mentions it
 _KINDS = {
     "linear": "Linear head: one weighted sum per label",
     "mlp": "Small neural network",
@@ -32,13 +32,13 @@ _KINDS = {
 
 
 def in_short(record: SkillRecord) -> Section:
-    """The answer first."""
-    blocks: list[Block] = [verdict(record)]
+    """Return the summary section: conclusion, key figures and next step."""
+    blocks: list[Block] = [conclusion(record)]
     figures = key_figures(record)
     if figures:
         blocks.append(figures)
-    if status(record) is Status.FAILED and reason(record) and reason(record) not in verdict(record).text:
-        blocks.append(Paragraph(reason(record), lead="Why, as the evaluation puts it."))
+    if status(record) is Status.FAILED and reason(record) and reason(record) not in conclusion(record).text:
+        blocks.append(Paragraph(reason(record), lead="Reason."))
     following = next_step(record)
     if following:
         blocks.append(Paragraph(following, lead="What to do next."))
@@ -46,54 +46,52 @@ def in_short(record: SkillRecord) -> Section:
 
 
 def purpose(record: SkillRecord) -> Section:
-    """What the skill answers."""
+    """Return the section on the purpose of the skill."""
     question = (
-        record.question or f"Which of its labels fits the photo? (The fleet file gives no question for {record.name}.)"
+        record.question or f"Which of its labels fits the photo? (The fleet file has no question for {record.name}.)"
     )
     blocks: list[Block] = [
         Paragraph(f"{question} The skill answers with exactly one of {count(len(record.labels), 'label')}."),
-        Items(record.labels) if len(record.labels) <= 12 else Paragraph(listed(record.labels)),
+        Items(record.labels) if len(record.labels) <= 12 else Paragraph(joined(record.labels)),
     ]
     if record.unsure:
-        blocks.append(
-            Paragraph(f"People who label photos may answer {quoted(record.unsure)}. The skill itself never does.")
-        )
+        blocks.append(Paragraph(f"Annotators may answer {quoted(record.unsure)}; the skill never does."))
     if record.similar:
         groups = [" / ".join(quoted(label) for label in group) for group in record.similar]
         blocks.append(
-            Paragraph(f"Confusing {listed(groups)} is a sensible mistake: the client accepts it more readily.")
+            Paragraph(f"Confusing {joined(groups)} is a sensible mistake: it is easier to accept than others.")
         )
     tier = (
-        "Critical. Every warning about it stops it, and no gate may be weaker than the fleet's own."
+        "Critical. Every warning stops it, and none of its gates may be weaker than those of the fleet."
         if record.tier == "critical"
-        else "Standard. Warnings are reported, and do not stop it."
+        else "Standard. Warnings are reported but do not stop it."
     )
     blocks.append(Paragraph(tier, lead="Tier."))
     return Section("purpose", "What it is for", tuple(blocks))
 
 
 def data(record: SkillRecord) -> Section:
-    """The photos behind the skill."""
+    """Return the section on the photos of the skill."""
     facts = record.facts
     if not facts.photos:
-        return Section("data", "The photos", (Paragraph("No labelled photo of this skill is on record."),))
+        return Section("data", "The photos", (Paragraph("There is no record of labelled photos for this skill."),))
     blocks: list[Block] = [
         Paragraph(
-            f"{count(facts.photos, 'photo')} carry a label. They show {count(facts.sets, 'separate thing')} "
-            "(such as one car, or one listing). Photos of the same thing always stay together: either all are used "
-            "for training, or all for testing."
+            f"{count(facts.photos, 'photo')} have a label. They show {count(facts.sets, 'separate thing')} "
+            "(such as one car, or one listing). Photos of the same thing are never divided between training and "
+            "testing."
         ),
         _counts(facts, record.labels),
         Paragraph(
-            "Training photos teach the skill. Validation photos choose between candidates"
-            f"{', and then teach the one chosen, too' if record.trained.get('refitted') else ''}. Test photos are kept "
-            "apart, and are only used to measure."
+            "Training photos train the skill. Validation photos are used to choose between candidates"
+            f"{', then to train the chosen one as well' if record.trained.get('refitted') else ''}. Test photos are "
+            "used only to measure."
         ),
     ]
     if facts.unlabelled:
         blocks.append(
             Paragraph(
-                f"{count(facts.unlabelled, 'further photo')} had unsure or contradicting answers, and were not used."
+                f"{count(facts.unlabelled, 'further photo')} had unsure or contradicting answers and were not used."
             )
         )
     blocks += [source_table(facts), Paragraph(dates(facts), lead="Dates.")]
@@ -111,11 +109,11 @@ def _counts(facts: PhotoFacts, labels: tuple[str, ...]) -> Table:
     rows.append(Row((Text("All labels"), *(Text(count(n)) for n in totals), Text(count(facts.photos))), strong=True))
     sets = [facts.split_sets.get(s, 0) for s in SPLITS]
     rows.append(Row((Text("Separate things", "muted"), *(Text(count(n), "muted") for n in (*sets, facts.sets)))))
-    return Table(columns, tuple(rows), "Photos per label, and what they are used for")
+    return Table(columns, tuple(rows), "Photos per label and split")
 
 
 def source_table(facts: PhotoFacts) -> Table:
-    """Where photos come from."""
+    """Return the table of sources, permissions and dates."""
     dated = facts.first is not None
     columns = [Column("Source", share=1.5), Column("Permission", share=2), Column("Photos", "right", 0.8)]
     if dated:
@@ -131,37 +129,37 @@ def source_table(facts: PhotoFacts) -> Table:
 
 
 def dates(facts: PhotoFacts) -> str:
-    """From when to when photos were taken."""
+    """Return a sentence on the dates of the photos."""
     if facts.first is None:
-        return "None of the photos says when it was taken."
+        return "None of the photos has a date."
     text = f"The photos were taken between {day(facts.first)} and {day(facts.last)}."
     if facts.undated:
-        text += f" {count(facts.undated, 'photo')} of {count(facts.photos)} do not say when."
+        text += f" {count(facts.undated, 'photo')} of {count(facts.photos)} have no date."
     return text
 
 
 def checked(record: SkillRecord) -> Section:
-    """What validation looked at and found."""
+    """Return the section on the data checks and their findings."""
     passed = record.validated.get("passed")
     if passed is None:
-        return Section("checked", "What was checked", (Paragraph("The data checks of this run are not on record."),))
+        return Section("checked", "What was checked", (Paragraph("This run has no record of the data checks."),))
     failures = failed_findings(record)
     if passed:
         text = "The data passed. "
     else:
-        text = f"The data did not pass: {count(len(failures), 'finding')} must be settled before training. "
+        text = f"The data did not pass: {count(len(failures), 'finding')} must be resolved before training. "
     text += (
-        "Checked were the records of the photos, the spelling of the labels, the number of photos per label, "
-        "sharpness, brightness and size, photos that appear twice, contradicting labels, and test photos that resemble "
-        "training photos."
+        "The checks cover the records of the photos, the spelling of the labels, the number of photos per label, "
+        "sharpness, brightness and size, duplicates, contradicting labels, and test photos that resemble training "
+        "photos."
     )
     blocks: list[Block] = [Paragraph(text)]
-    blocks.append(findings_table(record.findings) if record.findings else Paragraph("Nothing was found."))
+    blocks.append(findings_table(record.findings) if record.findings else Paragraph("There are no findings."))
     return Section("checked", "What was checked", tuple(blocks))
 
 
 def findings_table(findings: tuple[Mapping[str, Any], ...]) -> Table:
-    """What validation found, the gravest first."""
+    """Return the table of the findings, the worst first."""
     order = list(_SEVERITIES)
     ranked = sorted(
         findings, key=lambda f: order.index(words(f, "severity")) if words(f, "severity") in order else len(order)
@@ -173,35 +171,36 @@ def findings_table(findings: tuple[Mapping[str, Any], ...]) -> Table:
         way_out = sentence(words(finding, "way_out"))
         rows.append(Row((Text(name, tone), Text(message), Text(way_out or "–", "muted"))))
     more = f" (the first 30 of {len(findings)})" if len(findings) > 30 else ""
-    columns = (Column("Weight", share=0.8), Column("Finding", share=2.4), Column("Way out", share=2))
+    columns = (Column("Severity", share=0.8), Column("Finding", share=2.4), Column("Way out", share=2))
     return Table(columns, tuple(rows), f"Findings{more}")
 
 
 def trained(record: SkillRecord) -> Section:
-    """How the skill was trained, and what it was chosen from."""
+    """Return the section on training, the candidates and the choice."""
     if words(record.trained, "status") != "trained":
         why = sentence(words(record.trained, "reason")) or "See above for the reason."
         return Section("trained", "How it was trained", (Paragraph(f"It was not trained in this run. {why}"),))
     embedded, augmented = record.fleet.report("embed"), record.fleet.report("augment")
     views = whole(augmented, "views")
+    network = words(embedded, "backbone") or NOT_MEASURED
     text = (
-        f"A ready-made network ({words(embedded, 'backbone') or NOT_MEASURED}, trained on millions of everyday photos) "
-        f"describes every photo with {count(whole(embedded, 'dimensions'), 'number')}. The skill learns only the last "
+        f"A network that was trained on millions of everyday photos ({network}) describes "
+        f"every photo with {count(whole(embedded, 'dimensions'), 'number')}. The skill learns only the last "
         "step: from these numbers to a label. All skills share the network."
     )
     blocks: list[Block] = [Paragraph(text)]
     if views:
         transforms = augmented.get("transforms")
-        names = f" ({listed(map(str, transforms), most=8)})" if isinstance(transforms, list) and transforms else ""
+        names = f" ({joined(map(str, transforms), most=8)})" if isinstance(transforms, list) and transforms else ""
         blocks.append(
             Paragraph(
-                f"Each training photo was also shown in {count(views, 'altered version')}{names}, so that the skill "
+                f"Each training photo was also used in {count(views, 'altered version')}{names}, so that the skill "
                 "does not depend on light, angle or framing. Test photos were never altered."
             )
         )
     candidates = part(record.trained, "candidates")
     if candidates:
-        blocks += [_candidates(record, candidates), Paragraph(_choice(record), lead="The choice.")]
+        blocks += [_candidates(record, candidates), Paragraph(_choice(record), lead="Choice.")]
     weights = _weights(record)
     if weights:
         blocks.append(Paragraph(weights, lead="Uneven labels."))
@@ -247,7 +246,7 @@ def _candidates(record: SkillRecord, candidates: Mapping[str, Any]) -> Table:
 
 
 def _choice(record: SkillRecord) -> str:
-    rule = "Of all candidates within one standard error of the best, the simplest is taken."
+    rule = "Of all candidates within one standard error of the best, the simplest is chosen."
     why = sentence(words(record.trained, "why"))
     return f"{rule} {why}".strip()
 
@@ -261,15 +260,15 @@ def _weights(record: SkillRecord) -> str:
     rare, common = min(present, key=lambda k: present[k]), max(present, key=lambda k: present[k])
     ratio = present[common] / present[rare]
     if ratio < _UNEVEN:
-        return "All labels have about as many photos to learn from."
-    text = f"{quoted(common)} has {ratio:.1f} times as many photos to learn from as {quoted(rare)}."
+        return "All labels have about the same number of training photos."
+    text = f"{quoted(common)} has {ratio:.1f} times as many training photos as {quoted(rare)}."
     weights = part(record.trained, "class_weights")
     weight, other = number(weights, rare), number(weights, common)
     if weight is not None and other is not None and other > 0 and weight > other:
         return (
             f"{text} In training, one photo of {quoted(rare)} counts as much as {weight / other:.1f} of "
-            f"{quoted(common)}, so that no label is learnt at the cost of another."
+            f"{quoted(common)}, so that frequent labels are not favoured."
         )
     if weights or words(record.results["train"].report if "train" in record.results else {}, "class_weights") == "none":
-        return f"{text} Every photo counts alike in training, so frequent labels are favoured."
+        return f"{text} In training, every photo counts the same, so frequent labels are favoured."
     return text

@@ -23,16 +23,15 @@ if TYPE_CHECKING:
 FLEET = "fleet"
 HOME = "index"
 _SUMMARY = "summary.md"
-_LATEX_TIMEOUT_S = 60  # a document takes a second; beyond this its source is at fault
 
 
 def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None, context: Context = ALONE) -> Result:
-    """Write one page per skill and one for the fleet, as HTML, PDF and LaTeX, from the run's own records.
+    """Write a document per skill and one for the fleet, as HTML, PDF and LaTeX source, from the results of the run.
 
     Args:
-        fleet: The fleet, located.
+        fleet: The fleet, with absolute paths.
         package: Key of the result of package.
-        config: Settings; None takes the defaults.
+        config: Settings; None: the defaults.
         context: Progress and run.
 
     Returns:
@@ -40,22 +39,18 @@ def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None
         pictures under `pictures/`, and `summary.md`.
 
     Raises:
-        NotFoundError: there is no such result of package, or pdflatex is asked for and is not there.
+        NotFoundError: the store holds no such result of package.
     """
-    from components.document.typst_pdf import choose_engine
-
     config = config or DocumentConfig()
     store = open_store(fleet.spec.store)
-    engine = choose_engine(config.pdf_engine)
     upstream = load(store, "package", package)
     inputs = {
         "package": package,
         "fleet": fleet.name,
         "skills": {name: _described(fleet, name) for name in fleet.spec.skills},
         "examples": config.examples,
-        "pdf_engine": engine,
     }
-    build = partial(_write, store, fleet, upstream, config, engine, context)
+    build = partial(_write, store, fleet, upstream, config, context)
     return produce(store, "document", inputs, build, context=context, code=code_digest(__name__))
 
 
@@ -71,10 +66,10 @@ def _described(fleet: Fleet, name: str) -> dict[str, Any]:
 
 
 def _write(
-    store: Store, fleet: Fleet, package: Result, config: DocumentConfig, engine: str, context: Context, folder: Path
+    store: Store, fleet: Fleet, package: Result, config: DocumentConfig, context: Context, folder: Path
 ) -> DocumentReport:
     from components.document.conclusions import status
-    from components.document.fleet_page import fleet_document, fleet_verdict, skill_table
+    from components.document.fleet_page import fleet_conclusion, fleet_document, skill_table
     from components.document.pictures import Pictures
     from components.document.rendering import markdown
     from components.document.run_records import read_records
@@ -83,12 +78,12 @@ def _write(
 
     record, skills = read_records(store, fleet, package)
     fonts = typst_fonts()
-    publish = partial(_publish, folder, config, engine, fonts, context)
+    publish = partial(_publish, folder, fonts)
 
     def of_fleet() -> DocumentFiles:
         page = fleet_document(record, skills, Pictures(folder, HOME, store), HOME)
-        answer = fleet_verdict(record, skills)
-        text = f"{answer.title}. {answer.text}"
+        conclusion = fleet_conclusion(record, skills)
+        text = f"{conclusion.title}. {conclusion.text}"
         (folder / _SUMMARY).write_text(markdown(page.title, text, skill_table(skills)), "utf-8")
         return publish(page)
 
@@ -110,30 +105,17 @@ def _write(
             task.advance()
     return DocumentReport(
         documents=documents,
-        pdf_engine=engine,
         statuses={skill.name: status(skill).value for skill in skills},
         summary=_SUMMARY,
     )
 
 
-def _publish(
-    folder: Path, config: DocumentConfig, engine: str, fonts: "typst.Fonts", context: Context, page: "Document"
-) -> DocumentFiles:
-    from components.document import rendering, typst_pdf
+def _publish(folder: Path, fonts: "typst.Fonts", page: "Document") -> DocumentFiles:
+    from components.document import rendering
+    from components.document.typst_pdf import write_pdf
 
-    stem = page.stem
-    (folder / f"{stem}.html").write_text(rendering.html(page, folder), "utf-8")
-    (folder / f"{stem}.tex").write_text(rendering.latex(page), "utf-8")
-    used = engine
-    if engine == typst_pdf.PDFLATEX and not rendering.latex_sets_all(page):
-        used = typst_pdf.TYPST
-        context.progress.note(f"{stem}.pdf holds characters that pdflatex has no type for: made with typst")
-    if used == typst_pdf.PDFLATEX:
-        try:
-            typst_pdf.run_pdflatex(folder, stem, timeout_s=_LATEX_TIMEOUT_S, timestamp_s=page.timestamp_s)
-        except typst_pdf.PdfError as err:
-            used = typst_pdf.TYPST
-            context.progress.note(f"{str(err).splitlines()[0]} Made with typst instead; see {stem}.log")
-    if used == typst_pdf.TYPST:
-        typst_pdf.run_typst(rendering.typst(page), folder, stem, fonts=fonts, timestamp_s=page.timestamp_s)
-    return DocumentFiles(html=f"{stem}.html", pdf=f"{stem}.pdf", tex=f"{stem}.tex", pdf_engine=used)
+    files = DocumentFiles(html=f"{page.stem}.html", pdf=f"{page.stem}.pdf", tex=f"{page.stem}.tex")
+    (folder / files.html).write_text(rendering.html(page, folder), "utf-8")
+    (folder / files.tex).write_text(rendering.latex(page), "utf-8")
+    write_pdf(rendering.typst(page), folder, page.stem, fonts=fonts, timestamp_s=page.timestamp_s)
+    return files

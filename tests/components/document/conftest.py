@@ -1,4 +1,4 @@
-"""A chain of results, from ingest to package, as the steps before would have left it: drawn photos, seeded numbers."""
+"""A fabricated chain of results, from ingest to package: drawn photos and seeded numbers."""
 
 import hashlib
 import io
@@ -23,6 +23,7 @@ from components.document.content import (
     Bar,
     Code,
     Column,
+    Conclusion,
     Document,
     Fact,
     Facts,
@@ -32,7 +33,6 @@ from components.document.content import (
     Section,
     Table,
     Text,
-    Verdict,
 )
 
 SHOWROOM = {
@@ -124,12 +124,12 @@ def fabricate(
         for skill, spec in skills.items()
     }
     labels = pd.concat([_labels(catalogue, skill, values) for skill, values in truth.items()], ignore_index=True)
-    given = reports or {}
+    own_reports = reports or {}
 
     def step(step: str, upstream: dict, report: dict, fill=lambda folder: None) -> Result:
         def build(folder: Path) -> dict:
             fill(folder)
-            return given.get(step, report)
+            return own_reports.get(step, report)
 
         result = produce(store, step, upstream, build, context=ALONE, code="0")
         chain.results[step] = result
@@ -237,7 +237,7 @@ def _shares(labels: int) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """A car on a road, in a colour of its own."""
+    """Draw a car on a road, in its own colour."""
     sky, body = (tuple(int(c) for c in rng.integers(low, 255, 3)) for low in (160, 30))
     image = Image.new("RGB", size, sky)
     pen = ImageDraw.Draw(image)
@@ -461,7 +461,7 @@ def _calibration_chart(path: Path) -> None:
 
 @pytest.fixture
 def build(tmp_path: Path):
-    """`fabricate` in a folder of this test's own."""
+    """Function that calls `fabricate` in a folder of the test."""
 
     def make(**settings: object) -> Chain:
         return fabricate(tmp_path, **settings)
@@ -471,7 +471,7 @@ def build(tmp_path: Path):
 
 @pytest.fixture(scope="session")
 def showroom(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """A run with a good, a failed, a dropped and a waiting skill."""
+    """A run with a good, a failed, a dropped and an unpackaged skill."""
     return fabricate(
         tmp_path_factory.mktemp("showroom"),
         failed=("image-quality",),
@@ -500,7 +500,7 @@ NASTY = [
 def _page_of(text: str) -> Document:
     cell = Text(text)
     blocks = (
-        Verdict(text, text, "good"),
+        Conclusion(text, text, "good"),
         Paragraph(text, lead=text),
         Items((text, text)),
         Facts((Fact(text, text), Fact(text, text, code=True))),
@@ -521,17 +521,17 @@ def _page_of(text: str) -> Document:
 
 @pytest.fixture(scope="session", params=NASTY)
 def nasty(request: pytest.FixtureRequest) -> str:
-    """A text that would like to be markup."""
+    """A text that contains markup of some language."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def all_nasty() -> list[str]:
-    """All of them: for what is too slow to be done for each."""
+    """All nasty texts, for tests that are too slow to run per text."""
     return NASTY
 
 
 @pytest.fixture(scope="session")
 def page_of():
-    """A document that says a given text in every place."""
+    """Function that returns a document with a text in every place."""
     return _page_of

@@ -1,7 +1,8 @@
-"""What the documents say, and that they always say something."""
+"""Content of the documents, from complete and from incomplete records."""
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,15 @@ from coachworks.errors import InvalidConfigError, NotFoundError
 from components.document import DocumentConfig
 from components.document.step import document
 
-TYPST = DocumentConfig(pdf_engine="typst")
-
 
 @pytest.fixture(scope="module")
 def written(showroom):
-    return document(showroom.fleet, showroom.package, config=TYPST)
+    return document(showroom.fleet, showroom.package)
 
 
 @pytest.fixture(scope="module")
-def said(written):
-    """The visible text of a page."""
+def page_text(written):
+    """Function that returns the visible text of a page."""
 
     def read(name: str) -> str:
         html = (written.path / f"{name}.html").read_text("utf-8")
@@ -40,7 +39,7 @@ def test_every_skill_and_the_fleet_have_html_pdf_and_latex(written, showroom):
         assert (written.path / files["tex"]).read_text("utf-8").startswith(r"\documentclass")
 
 
-def test_a_page_stands_alone(written):
+def test_an_html_page_loads_nothing_from_elsewhere(written):
     for page in written.path.glob("*.html"):
         html = page.read_text("utf-8")
         assert not re.search(r'(?:src|href)="(?!data:|#|[a-z0-9-]+\.html")', html)
@@ -49,59 +48,59 @@ def test_a_page_stands_alone(written):
         assert page.stat().st_size < 2_000_000
 
 
-def test_pictures_that_latex_needs_lie_beside_it(written):
+def test_the_pictures_of_the_latex_sources_exist(written):
     for source in written.path.glob("*.tex"):
         for picture in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", source.read_text("utf-8")):
             assert (written.path / picture).is_file()
 
 
-def test_a_good_skill_is_answered_first_with_how_sure_that_is(said):
-    text = said("image-content")
+def test_the_document_of_a_good_skill_begins_with_conclusion_and_interval(page_text):
+    text = page_text("image-content")
     assert "In short Good enough for use On 10 test photos of 5 separate things" in text
-    assert "95 % sure that the true figure lies between" in text
+    assert "With a confidence of 95 %, the true figure lies between" in text
 
 
-def test_a_failed_skill_says_which_gate_it_misses_and_what_to_do(said):
-    text = said("image-quality")
+def test_the_document_of_a_failed_skill_names_the_missed_gate_and_the_next_step(page_text):
+    text = page_text("image-quality")
     assert "Not good enough yet" in text
     assert "It misses 1 gate of 2: balanced accuracy, at least 85" in text
     assert "What to do next." in text
 
 
-def test_a_dropped_skill_has_a_page_with_reason_and_way_out(said):
-    text = said("body-type")
+def test_a_dropped_skill_has_a_page_with_reason_and_way_out(page_text):
+    text = page_text("body-type")
     assert "Left out of this run" in text
     assert "988 are missing" in text
     assert "Add 988 photos of 'van'" in text
-    assert "How good it is" not in text
+    assert "Quality and certainty" not in text
 
 
-def test_a_challenger_that_lost_says_what_stays_in_service(said):
-    text = said("colour")
-    assert "Good enough, not in service" in text
-    assert "Version 3, from an earlier run, stays in service." in text
+def test_the_document_of_a_challenger_names_the_version_that_stays_packaged(page_text):
+    text = page_text("colour")
+    assert "Good enough, not packaged" in text
+    assert "Version 3, from an earlier run, stays packaged." in text
     assert "this version reaches 86 % balanced accuracy, the other one 88 %" in text
 
 
-def test_a_champion_is_shown_beside_the_version_it_beat(said):
-    assert "this version reaches 88 % balanced accuracy, the other one 86 %" in said("image-content")
+def test_a_champion_is_compared_with_the_version_that_it_beat(page_text):
+    assert "this version reaches 88 % balanced accuracy, the other one 86 %" in page_text("image-content")
 
 
-def test_a_failed_skill_says_that_nothing_serves_it(said):
-    assert "No version is in service." in said("image-quality")
+def test_the_document_of_a_failed_skill_says_that_no_version_is_packaged(page_text):
+    assert "No version is packaged." in page_text("image-quality")
 
 
-def test_data_come_with_counts_sources_permissions_and_dates(said):
-    text = said("image-content")
-    assert "47 photos carry a label" in text
+def test_data_come_with_counts_sources_permissions_and_dates(page_text):
+    text = page_text("image-content")
+    assert "47 photos have a label" in text
     assert "client site CC-BY 4.0" in text
     assert "own garage not recorded" in text
     assert "The photos were taken between 2 March 2026 and 30 March 2026" in text
     assert "1 further photo had unsure or contradicting answers" in text
 
 
-def test_training_names_backbone_candidates_winner_and_reason(said):
-    text = said("image-content")
+def test_training_names_backbone_candidates_winner_and_reason(page_text):
+    text = page_text("image-content")
     assert "efficientnet-lite0" in text
     assert "Linear head: one weighted sum per label — chosen" in text
     assert "Linear is within one standard error (0.021) of svm" in text
@@ -111,36 +110,36 @@ def test_training_names_backbone_candidates_winner_and_reason(said):
 def test_examples_right_and_wrong_are_pictures(written):
     html = (written.path / "image-quality.html").read_text("utf-8")
     assert html.count("data:image/jpeg;base64,") >= 4
-    assert "truly" in html
+    assert "correct: " in html
 
 
-def test_limits_are_read_from_the_data(said):
-    text = said("image-content")
+def test_limits_are_read_from_the_data(page_text):
+    text = page_text("image-content")
     assert "fewer photos than the rule of thumb of 1,000" in text
-    assert "The test rests on 5 separate things" in text
+    assert "The test is based on 5 separate things" in text
     assert "even to a photo that shows none of them" in text
 
 
 def test_one_source_only_is_a_limit(build):
     chain = build(sources=("own garage",), skills={"colour": {"labels": ["red", "blue"]}})
-    result = document(chain.fleet, chain.package, config=TYPST)
+    result = document(chain.fleet, chain.package)
     assert "All photos come from one source, ‘own garage’" in (result.path / "colour.html").read_text("utf-8")
 
 
-def test_versions_and_the_way_to_ask_are_given(said):
-    text = said("image-content")
-    assert "Version in service 3" in text
+def test_the_document_has_versions_and_an_example_request(page_text):
+    text = page_text("image-content")
+    assert "Packaged version 3" in text
     assert "cccccccccccccccc" in text
     assert "http://localhost:3000/v1/predict?skills=image-content" in text
 
 
-def test_the_fleet_page_lists_all_skills_with_bars_and_links(written, said):
+def test_the_fleet_page_lists_all_skills_with_bars_and_links(written, page_text):
     html = (written.path / "index.html").read_text("utf-8")
     for name in ("image-content", "image-quality", "body-type", "colour"):
         assert f'<a href="{name}.html">{name}</a>' in html
     assert html.count('<svg class="bar"') == 3
-    assert "1 of 4 skills is good enough and in service" in said("index")
-    assert "3 files could not be used: the same photo twice (1) and damaged file (2)." in said("index")
+    assert "1 of 4 skills is good enough and packaged" in page_text("index")
+    assert "3 files could not be used: the same photo twice (1) and damaged file (2)." in page_text("index")
 
 
 def test_the_summary_is_a_markdown_table_of_all_skills(written):
@@ -151,12 +150,10 @@ def test_the_summary_is_a_markdown_table_of_all_skills(written):
     assert "not good enough" in summary
 
 
-def test_equal_records_give_equal_documents_and_are_not_written_twice(written, showroom):
-    again = document(showroom.fleet, showroom.package, config=TYPST)
+def test_equal_records_give_equal_documents_which_are_not_written_twice(written, showroom):
+    again = document(showroom.fleet, showroom.package)
     assert again.reused
-    afresh = document(
-        showroom.fleet, showroom.package, config=TYPST, context=Context(run="r", refresh=frozenset({"document"}))
-    )
+    afresh = document(showroom.fleet, showroom.package, context=Context(run="r", refresh=frozenset({"document"})))
     assert afresh.key != written.key
     files = [p.relative_to(written.path) for p in written.path.rglob("*") if p.is_file() and p.name != "report.json"]
     assert files
@@ -190,60 +187,56 @@ SPARSE = {
 
 
 @pytest.mark.parametrize("reports", [SPARSE, dict.fromkeys(SPARSE, NOTHING), {step: {} for step in SPARSE}])
-def test_missing_fields_are_said_to_be_missing(build, reports):
+def test_missing_fields_are_reported_as_not_measured(build, reports):
     chain = build(skills={"colour": {"labels": ["red", "blue"]}}, reports=reports, pictures=False)
-    result = document(chain.fleet, chain.package, config=TYPST)
+    result = document(chain.fleet, chain.package)
     html = (result.path / "colour.html").read_text("utf-8")
     assert "not measured" in html.lower()
     assert "None" not in re.sub(r"base64,[^\"]*", "", html)
     assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", html, flags=re.DOTALL).lower()
 
 
-def test_labels_that_would_be_markup_are_shown_in_all_documents(build):
+def test_labels_with_markup_are_shown_as_text(build):
     labels = ["50 % of a_b #1 & {x}", "<script>alert(1)</script>", r"\input{/etc/passwd}", "Größe 轮胎 <<x>>"]
     chain = build(skills={"nasty": {"labels": labels, "question": "#x $y$ \\z"}}, sources=("<b>%s</b> ~_^",))
-    for engine in ["typst", *(["pdflatex"] if shutil.which("pdflatex") else [])]:
-        result = document(chain.fleet, chain.package, config=DocumentConfig(pdf_engine=engine))
-        html = (result.path / "nasty.html").read_text("utf-8")
-        assert "<script" not in html
-        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-        # one label is in Chinese: pdflatex has no type for it, typst does
-        assert result.report["documents"]["nasty"]["pdf_engine"] == "typst"
+    result = document(chain.fleet, chain.package)
+    html = (result.path / "nasty.html").read_text("utf-8")
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
-def test_pdflatex_makes_the_pdf_where_it_is_there(showroom):
-    result = document(showroom.fleet, showroom.package)
-    assert result.report["pdf_engine"] == "pdflatex"
-    for files in result.report["documents"].values():
-        assert files["pdf_engine"] == "pdflatex"
-        assert (result.path / files["pdf"]).read_bytes().startswith(b"%PDF")
-        assert "Overfull \\hbox (1" not in (result.path / files["pdf"]).with_suffix(".log").read_text(errors="replace")
+def test_pdflatex_compiles_the_latex_sources(written, tmp_path):
+    folder = shutil.copytree(written.path, tmp_path / "sources")
+    for files in written.report["documents"].values():
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", files["tex"]]
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+        assert b"Overfull \\hbox (1" not in done.stdout
 
 
 def test_forty_labels_fit(build):
     labels = [f"label-{index:02d}" for index in range(40)]
     chain = build(skills={"fine": {"labels": labels}}, per_split=(60, 20, 50))
-    result = document(chain.fleet, chain.package, config=TYPST)
+    result = document(chain.fleet, chain.package)
     assert "The most frequent mistakes" in (result.path / "fine.html").read_text("utf-8")
 
 
-def test_a_photo_that_is_gone_is_left_out(build):
+def test_a_missing_photo_is_omitted(build):
     chain = build(skills={"colour": {"labels": ["red", "blue"]}})
     shutil.rmtree(Path(chain.store.uri) / "photos")
-    result = document(chain.fleet, chain.package, config=TYPST)
+    result = document(chain.fleet, chain.package)
     assert "data:image/jpeg" not in (result.path / "colour.html").read_text("utf-8")
 
 
 def test_an_unknown_package_is_refused(showroom):
     with pytest.raises(NotFoundError, match="no result of the step 'package' under 'nothing'"):
-        document(showroom.fleet, "nothing", config=TYPST)
+        document(showroom.fleet, "nothing")
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"pdf_engine": "word"}, "pdf_engine must be one of auto, pdflatex, typst; got 'word'"),
         ({"examples": 25}, "examples must be an integer from 0 to 24; got 25"),
     ],
 )
@@ -260,20 +253,20 @@ def summary(showroom, tmp_path_factory):
     metrics, summary, matrices = dsl.Metrics(), dsl.Markdown(), dsl.HTML()
     summary.path, matrices.path = str(folder / "summary.md"), str(folder / "matrices.html")
     artifacts = (metrics, summary, matrices)
-    key = component.python_func(showroom.fleet.to_json(), showroom.package, *artifacts, pdf_engine="typst")
+    key = component.python_func(showroom.fleet.to_json(), showroom.package, *artifacts)
     return key, metrics, summary, Path(summary.path).read_text("utf-8")
 
 
-def test_the_component_hands_the_table_to_the_dashboard(showroom, summary):
+def test_the_component_writes_the_table_for_the_dashboard(showroom, summary):
     key, metrics, artifact, text = summary
-    result = document(showroom.fleet, showroom.package, config=TYPST)
+    result = document(showroom.fleet, showroom.package)
     assert key == result.key
     assert (result.path / "summary.md").read_text("utf-8").strip() in text.replace("&nbsp;", "")
     assert artifact.metadata["display_name"] == "Summary of showroom"
     assert metrics.metadata["documents"] == len(result.report["documents"])
 
 
-def test_the_dashboard_gets_the_matrices_of_all_lanes_on_one_page(showroom, summary):
+def test_the_dashboard_shows_the_matrices_of_all_lanes_on_one_page(showroom, summary):
     _, _, artifact, _ = summary
     html = (Path(artifact.path).parent / "matrices.html").read_text("utf-8")
     judged = set(showroom.fleet.spec.skills) - {"body-type"}
@@ -282,7 +275,7 @@ def test_the_dashboard_gets_the_matrices_of_all_lanes_on_one_page(showroom, summ
     assert html.count("/page.html</code>") == len(showroom.fleet.lanes())
 
 
-def test_the_dashboard_says_where_everything_lies(showroom, summary):
+def test_the_dashboard_has_the_addresses_of_all_results(showroom, summary):
     key, _, _, text = summary
     store = showroom.store.uri
     assert f"`{store}/results/document/{key}/index.html`" in text
@@ -295,7 +288,7 @@ def test_the_dashboard_links_to_a_tracking_server(showroom, tmp_path, monkeypatc
     from components.document.dashboard import show
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org/")
-    result = document(showroom.fleet, showroom.package, config=TYPST)
+    result = document(showroom.fleet, showroom.package)
     summary, matrices = dsl.Markdown(), dsl.HTML()
     summary.path, matrices.path = str(tmp_path / "summary.md"), str(tmp_path / "matrices.html")
     show(showroom.fleet.to_json(), result, dsl.Metrics(), summary, matrices)

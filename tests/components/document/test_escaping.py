@@ -1,6 +1,8 @@
-"""Untrusted text stays text in every language."""
+"""Escaping: untrusted text stays text in every language."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.document import escaping, rendering
-from components.document.typst_pdf import run_typst, typst_fonts
+from components.document.typst_pdf import typst_fonts, write_pdf
 
 
 class Reader(HTMLParser):
-    """Elements and text of a page."""
+    """Parser that collects the elements and texts of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +38,7 @@ def read(html: str) -> Reader:
     return reader
 
 
-def test_nasty_text_in_html_is_shown_and_makes_no_element(nasty, page_of, tmp_path):
+def test_nasty_text_in_html_is_shown_and_creates_no_element(nasty, page_of, tmp_path):
     plain, shown = (read(rendering.html(page_of(t), tmp_path)) for t in ("a", nasty))
     assert shown.tags == plain.tags
     assert shown.attributes == plain.attributes
@@ -51,7 +53,7 @@ def test_no_text_becomes_an_element(page_of, text):
     assert other.attributes == plain.attributes
 
 
-LATEX_OURS = re.compile(
+KNOWN_COMMANDS = re.compile(
     r"\\(?:text[a-z]+|ensuremath|allowbreak|dots|rightarrow|leq|geq|pm|times|cdot|pounds|guillemot(?:left|right)"
     r"|ss|ae|AE|oe|OE|o|O|l|L|dj|DJ|dh|DH|th|TH|i|j|S|r|c|v|u|H|k)(?![A-Za-z])"
     r"|\\[{}$&#%_,`'^~\"=.-]"
@@ -60,13 +62,13 @@ LATEX_OURS = re.compile(
 
 @settings(max_examples=400)
 @given(st.one_of(st.text(), st.text("\\{}$&#%_~^`'\"-,?!<>[]*|/ inputwrite18\u00e9")))
-def test_latex_holds_no_command_but_those_that_set_a_character(text):
+def test_latex_contains_only_commands_that_typeset_a_character(text):
     source = escaping.latex(text)
-    rest = LATEX_OURS.sub("", source)
+    rest = KNOWN_COMMANDS.sub("", source)
     assert "\\" not in rest
     assert not set(rest) & set("$&#%_^")
     depth = 0
-    for char in LATEX_OURS.sub("", source):
+    for char in KNOWN_COMMANDS.sub("", source):
         depth += {"{": 1, "}": -1}.get(char, 0)
         assert depth >= 0
     assert depth == 0
@@ -94,17 +96,12 @@ def test_markdown_text_stays_in_its_cell(text):
 @pytest.mark.parametrize(
     ("text", "shown"), [("a_b", r"a\_\allowbreak{}b"), ("é", r"\'{e}"), ("漢", "{[}U+6F22{]}"), ("--", "-{}-")]
 )
-def test_latex_sets_the_character_or_names_it(text, shown):
+def test_latex_typesets_the_character_or_its_code_point(text, shown):
     assert escaping.latex(text) == shown
 
 
-def test_a_document_says_whether_pdflatex_has_type_for_it(page_of):
-    assert rendering.latex_sets_all(page_of("Größe"))
-    assert not rendering.latex_sets_all(page_of("漢"))
-
-
-def test_typst_sets_nasty_text(nasty, page_of, tmp_path):
-    run_typst(rendering.typst(page_of(nasty)), tmp_path, "nasty", fonts=typst_fonts(), timestamp_s=0)
+def test_typst_compiles_nasty_text(nasty, page_of, tmp_path):
+    write_pdf(rendering.typst(page_of(nasty)), tmp_path, "nasty", fonts=typst_fonts(), timestamp_s=0)
     assert (tmp_path / "nasty.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -112,3 +109,11 @@ def test_a_name_that_is_not_safe_never_reaches_a_page(page_of, tmp_path):
     unsafe = replace(page_of("a"), home="../x%")
     with pytest.raises(ValueError, match="name must match"):
         rendering.html(unsafe, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
+def test_pdflatex_compiles_nasty_text(all_nasty, page_of, tmp_path):
+    (tmp_path / "nasty.tex").write_text(rendering.latex(page_of(" ".join(all_nasty))), "utf-8")
+    command = ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "nasty.tex"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]

@@ -1,4 +1,4 @@
-"""Numbers in words: the examples of the docstrings hold, and rounding never says more than is known."""
+"""Phrases: the docstrings' examples hold, and rounding never claims more precision than there is."""
 
 import doctest
 from types import ModuleType
@@ -16,20 +16,20 @@ def test_the_examples_in_the_docstrings_hold(module: ModuleType):
 
 
 @given(st.floats(0, 1, exclude_max=True))
-def test_only_all_is_a_hundred_percent(share):
+def test_only_a_share_of_one_reads_100_percent(share):
     assert not phrases.percent(share).startswith("100")
 
 
 @given(st.floats(0, 1, exclude_min=True))
-def test_only_none_is_zero_percent(share):
+def test_only_a_share_of_zero_reads_0_percent(share):
     assert phrases.percent(share) != "0\u00a0%"
 
 
-def test_a_value_just_below_its_limit_does_not_read_as_equal_to_it():
+def test_a_value_just_below_its_limit_reads_differently_from_it():
     assert phrases.percents(0.8496, 0.85) == ["84.96\u00a0%", "85.00\u00a0%"]
 
 
-def test_what_is_not_known_is_said_so():
+def test_missing_values_are_not_measured_or_unknown():
     assert phrases.interval(0.5, None) == "not measured"
     assert phrases.duration(None) == "not measured"
     assert phrases.day(None) == "unknown"
