@@ -1,4 +1,4 @@
-"""augment: settle how training photos are varied, and show what that looks like."""
+"""Augment: fix the augmentation policy for training photos and draw its contact sheet."""
 
 from coachworks.steps import Step
 from components.augment.config import AugmentConfig

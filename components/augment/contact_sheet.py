@@ -1,4 +1,4 @@
-"""The contact sheet: some photos, each in a row with its views, as one JPEG and as a page that stands alone."""
+"""Contact sheet: some photos, each in a row with its views, as a JPEG and as a self-contained HTML page."""
 
 import base64
 import io
@@ -47,7 +47,7 @@ _PAGE = """<!doctype html>
 {% endfor %}
 </tbody>
 </table></div>
-{% else %}<p>No skill has photos to train on, so there is nothing to show.</p>{% endif %}
+{% else %}<p>No skill has training photos, so there is nothing to show.</p>{% endif %}
 </body>
 </html>
 """
@@ -58,7 +58,7 @@ class Row:
     """One photo and its views.
 
     Attributes:
-        caption: What to write under the photo, its labels say.
+        caption: Text under the photo, such as its labels.
         images: The photo, then its views, RGB.
     """
 
@@ -67,7 +67,7 @@ class Row:
 
 
 def draw_sheet(rows: Sequence[Row]) -> bytes:
-    """The rows as one JPEG; each photo in its own proportions."""
+    """Draw the rows as one JPEG; every photo keeps its proportions."""
     headings = _headings(rows)
     width = len(headings) * (_CELL_PX + _GAP_PX) + _GAP_PX
     height = _HEADER_PX + max(1, len(rows)) * (_CELL_PX + _CAPTION_PX) + _GAP_PX
@@ -77,7 +77,7 @@ def draw_sheet(rows: Sequence[Row]) -> bytes:
     for column, heading in enumerate(headings):
         pen.text((_GAP_PX + column * (_CELL_PX + _GAP_PX), _GAP_PX), heading, fill=_INK, font=bold)
     if not rows:
-        pen.text((_GAP_PX, _HEADER_PX + _GAP_PX), "No skill has photos to train on.", fill=_FAINT, font=bold)
+        pen.text((_GAP_PX, _HEADER_PX + _GAP_PX), "No skill has training photos.", fill=_FAINT, font=bold)
     for line, row in enumerate(rows):
         top = _HEADER_PX + line * (_CELL_PX + _CAPTION_PX)
         for column, image in enumerate(row.images):
@@ -89,12 +89,12 @@ def draw_sheet(rows: Sequence[Row]) -> bytes:
 
 
 def draw_page(rows: Sequence[Row], *, title: str, summary: str, transforms: Sequence[str]) -> str:
-    """The rows as one HTML page with nothing outside it.
+    """Render the rows as a self-contained HTML page.
 
     Args:
         rows: Photos and views.
         title: Heading of the page.
-        summary: A sentence or two under it.
+        summary: One or two sentences below it.
         transforms: The policy, one line per transform.
     """
     shown = [

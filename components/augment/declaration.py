@@ -1,6 +1,5 @@
-"""From the transforms that a fleet file declares to Albumentations objects, which only warn where this refuses."""
+"""Albumentations objects from the transforms in a fleet file, with errors where Albumentations only warns."""
 
-import difflib
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -9,42 +8,43 @@ from typing import Any
 import numpy as np
 
 from coachworks.errors import InvalidConfigError
+from coachworks.wording import did_you_mean
 from components.augment.toolkit import albumentations
 
-# For photos of things: what a hand-held camera varies by itself. Nothing here blurs, adds noise or loses resolution,
-# so that a label about the photo's quality stays true.
+# Variations of a hand-held camera. None of them blurs, adds noise or loses resolution, so that labels about the
+# photo's quality stay true.
 DEFAULT: tuple[dict[str, dict[str, Any]], ...] = (
     {"RandomCropFromBorders": {"crop_left": 0.12, "crop_right": 0.12, "crop_top": 0.12, "crop_bottom": 0.12, "p": 1.0}},
     {"HorizontalFlip": {"p": 0.5}},
-    {"Rotate": {"limit": [-8, 8], "border_mode": 4, "p": 0.5}},  # 4: reflect, so that no black corners give it away
+    {"Rotate": {"limit": [-8, 8], "border_mode": 4, "p": 0.5}},  # 4: reflect, so that no black corners appear
     {"ColorJitter": {"brightness": [0.85, 1.15], "contrast": [0.85, 1.15], "saturation": [0.8, 1.2],
                      "hue": [-0.02, 0.02], "p": 0.8}},
 )  # fmt: skip
-_GROUPS = ("OneOf", "SomeOf", "RandomOrder", "Sequential")  # they hold transforms of their own
+_GROUPS = ("OneOf", "SomeOf", "RandomOrder", "Sequential")  # transforms that contain transforms
 
 
 def build(declared: Sequence[Mapping[str, Any]]) -> Any:
-    """An `albumentations.Compose` of the declared transforms.
+    """Build an `albumentations.Compose` of the declared transforms.
 
     Args:
         declared: One mapping per transform, from its name to its arguments: `[{"HorizontalFlip": {"p": 0.5}}]`.
 
     Raises:
         InvalidConfigError: a transform or an argument does not exist, a value is refused, or the transform does not
-            give a photo back.
+            return a photo.
     """
     composed = albumentations().Compose([_transform(item) for item in declared])
-    _must_give_photos(composed)
+    _check_output(composed)
     return composed
 
 
 def names(declared: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of the declared transforms, groups with what they hold: `OneOf(HueSaturationValue, ToGray)`."""
-    found = []
+    """Return the names of the declared transforms, groups with their content: `OneOf(HueSaturationValue, ToGray)`."""
+    listed = []
     for item in declared:
         name, arguments = next(iter(item.items()))
-        found.append(f"{name}({', '.join(names(arguments['transforms']))})" if name in _GROUPS else name)
-    return found
+        listed.append(f"{name}({', '.join(names(arguments['transforms']))})" if name in _GROUPS else name)
+    return listed
 
 
 def _transform(item: Any) -> Any:
@@ -64,14 +64,14 @@ def _transform(item: Any) -> Any:
     arguments = dict(arguments)
     _check_arguments(name, kind, arguments)
     if name in _GROUPS:
-        held = arguments.get("transforms")
-        if not isinstance(held, list) or not held:
+        inner = arguments.get("transforms")
+        if not isinstance(inner, list) or not inner:
             raise InvalidConfigError(
-                f"the transform {name!r} must hold a list of transforms; got {held!r}. "
+                f"the transform {name!r} must hold a list of transforms; got {inner!r}. "
                 f"Write `- {name}: {{transforms: [{{HorizontalFlip: {{p: 0.5}}}}]}}`."
             )
-        arguments["transforms"] = [_transform(inner) for inner in held]
-    # What YAML and JSON write as a list is a tuple to Albumentations.
+        arguments["transforms"] = [_transform(transform) for transform in inner]
+    # Albumentations expects tuples, YAML and JSON have lists.
     arguments = {key: tuple(value) if isinstance(value, list) and key != "transforms" else value
                  for key, value in arguments.items()}  # fmt: skip
     with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def _class(name: str) -> Any:
     }
     if name not in known:
         raise InvalidConfigError(
-            f"transform must be one of Albumentations {module.__version__}; got {name!r}{_did_you_mean(name, known)}"
+            f"transform must be one of Albumentations {module.__version__}; got {name!r}.{did_you_mean(name, known)}"
         )
     return getattr(module, name)
 
@@ -103,39 +103,33 @@ def _check_arguments(name: str, kind: Any, arguments: Mapping[str, Any]) -> None
     for argument in arguments:
         if argument not in known:
             raise InvalidConfigError(
-                f"the transform {name!r} has no argument {argument!r}{_did_you_mean(str(argument), known)}; "
-                f"it has: {', '.join(sorted(known))}"
+                f"the transform {name!r} has no argument {argument!r}; it has: {', '.join(sorted(known))}."
+                f"{did_you_mean(argument, known)}"
             )
 
 
-def _did_you_mean(word: str, known: set[str]) -> str:
-    folded = {name.lower(): name for name in sorted(known)}
-    close = difflib.get_close_matches(str(word).lower(), folded, n=1)
-    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
-
-
 def _reason(err: Exception) -> str:
-    """What pydantic says about the values, on one line and without its links."""
+    """Return the message of pydantic on one line and without links."""
     lines = [line.strip() for line in str(err).splitlines()]
     return "; ".join(line for line in lines[1:] if line and "For further information" not in line) or str(err)
 
 
-def _must_give_photos(composed: Any) -> None:
+def _check_output(composed: Any) -> None:
     sample = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     for transform in composed.transforms:
         name, probability = type(transform).__name__, transform.p
-        transform.p = 1.0  # or it would be tried by chance
+        transform.p = 1.0  # else the test would be left to chance
         try:
             image = albumentations().Compose([transform], seed=0)(image=sample)["image"]
-        except Exception as err:  # each transform raises its own kinds
+        except Exception as err:  # transforms raise many kinds of errors
             raise InvalidConfigError(
                 f"the transform {name!r} fails on a photo of 128 × 96 pixels: {err}. Photos may be small: choose a "
-                "transform that takes any size, or let it pad."
+                "transform that accepts any size, or enable its padding."
             ) from err
         finally:
             transform.p = probability
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InvalidConfigError(
-                f"the transform {name!r} must give an RGB photo of 8 bits per channel. Leave out what the backbone's "
-                "own preprocessing does (normalising, tensors, single channels)."
+                f"the transform {name!r} must return an RGB photo of 8 bits per channel. Remove what the backbone's "
+                "preprocessing does (normalisation, tensors, single channels)."
             )

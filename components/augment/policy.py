@@ -1,4 +1,4 @@
-"""The augmentation policy: which transforms, how many views, and views that depend on nothing but photo and number."""
+"""The augmentation policy: transforms, number of views, and views that depend only on photo and number."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from coachworks.digests import digest_json
 from components.augment import declaration
 
 if TYPE_CHECKING:
-    from coachworks.fleet.model import Augment  # pydantic would double the start of a worker
+    from coachworks.fleet.model import Augment  # importing pydantic would double the start time of a worker
 
 POLICY = "policy.json"
 Pixels = NDArray[np.uint8]
@@ -23,14 +23,14 @@ Augmented = Callable[[Pixels, str, int], Pixels]
 
 @dataclass(frozen=True)
 class Policy:
-    """How training photos are varied.
+    """Augmentation policy for training photos.
 
     Attributes:
         views: Augmented views per training photo, beside the clean one.
         seed: Seed of the views.
-        declared: The transforms as the fleet file writes them.
-        transforms: The same as Albumentations serialises them, all defaults and its version spelt out.
-        view_digest: Digest of what decides a view's pixels: more views leave those there are as they were.
+        declared: The transforms in the form of the fleet file.
+        transforms: The transforms as serialised by Albumentations, with all defaults and its version.
+        view_digest: Digest of everything that decides a view's pixels; the number of views is not part of it.
         digest: Digest of the whole policy.
     """
 
@@ -42,7 +42,7 @@ class Policy:
     digest: str
 
     def to_json(self) -> dict[str, Any]:
-        """The policy as JSON values, the content of `policy.json`."""
+        """Return the policy as JSON values, the content of `policy.json`."""
         return {
             "views": self.views,
             "seed": self.seed,
@@ -54,35 +54,35 @@ class Policy:
 
 
 def policy_of(augment: "Augment") -> Policy:
-    """The policy that a fleet file asks for, checked.
+    """Return the policy of a fleet file, after checking its transforms.
 
     Raises:
         InvalidConfigError: a transform or an argument does not exist or is refused.
     """
     declared = declared_transforms(augment)
     transforms = json.loads(json.dumps(declaration.build(declared).to_dict()))
-    what = {"seed": augment.seed, "declared": declared, "transforms": transforms}
-    view_digest = digest_json(what)
-    digest = digest_json({**what, "views": augment.views, "view_digest": view_digest})
+    content = {"seed": augment.seed, "declared": declared, "transforms": transforms}
+    view_digest = digest_json(content)
+    digest = digest_json({**content, "views": augment.views, "view_digest": view_digest})
     return Policy(augment.views, augment.seed, declared, transforms, view_digest, digest)
 
 
 def declared_transforms(augment: "Augment") -> list[dict[str, Any]]:
-    """The transforms that a fleet file declares, else the default ones."""
+    """Return the transforms of a fleet file, else the default ones."""
     return list(declaration.DEFAULT if augment.transforms is None else augment.transforms)
 
 
 def read_policy(folder: Path) -> Policy:
-    """The policy in the result of augment whose files are in `folder`."""
+    """Read the policy from the folder of a result of augment."""
     return Policy(**json.loads((folder / POLICY).read_text("utf-8")))
 
 
 def augmenter(policy: Policy) -> Augmented:
-    """The function `augmented(image, photo_id, view)` of a policy.
+    """Return the function `augmented(image, photo_id, view)` of a policy.
 
-    It takes uint8 RGB of shape (H, W, 3), the photo's id and the view's number from 1 on, and gives the view: uint8
-    RGB, of a shape that the transforms decide. The view is a pure function of its arguments and the policy, so that
-    any number of workers in any order makes the same ones. The function is not thread-safe: one per worker.
+    It takes uint8 RGB of shape (H, W, 3), the photo's id and the view's number from 1 on, and returns the view: uint8
+    RGB, of a shape that the transforms decide. The view is a pure function of its arguments and the policy, so any
+    number of workers in any order computes the same views. The function is not thread-safe: create one per worker.
     """
     composed = declaration.build(policy.declared)
 
@@ -95,5 +95,5 @@ def augmenter(policy: Policy) -> Augmented:
 
 
 def view_seed(view_digest: str, photo_id: str, view: int) -> int:
-    """Seed of one view of one photo, in [0, 2³²)."""
+    """Return the seed of one view of one photo, in [0, 2³²)."""
     return int.from_bytes(hashlib.sha256(f"{view_digest}/{photo_id}/{view}".encode()).digest()[:4], "big")

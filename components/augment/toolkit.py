@@ -1,4 +1,4 @@
-"""Albumentations, imported without what it drags along."""
+"""Import of Albumentations without its heavy optional dependencies."""
 
 import importlib
 import sys
@@ -10,10 +10,10 @@ from coachworks.settings import apply_quiet_settings
 
 
 def albumentations() -> Any:
-    """The module `albumentations`, without its version check over the network, torch and the hub's client.
+    """Import `albumentations` without its version check over the network, torch and the client of the hub.
 
-    Albumentations imports them, if it can, for a tensor transform and for sharing policies, which nobody here uses;
-    that is most of three seconds and 150 MB in every worker.
+    Albumentations imports them if they are installed, for a tensor transform and for sharing policies, which are not
+    used here; that takes almost three seconds and 150 MB in every worker.
     """
     apply_quiet_settings()
     if "albumentations" in sys.modules:
@@ -24,7 +24,7 @@ def albumentations() -> Any:
 
 @contextmanager
 def _absent(module: str) -> Iterator[None]:
-    """Let `import module` fail meanwhile, as if it were not installed, unless it has been imported already."""
+    """Make `import module` fail inside the block, as if it were not installed, unless it has been imported already."""
     if module in sys.modules:
         yield
         return

@@ -1,4 +1,4 @@
-"""Split: train, validation and test by set, the same for ever."""
+"""Split: divide the sets of photos into train, validation and test, permanently."""
 
 from coachworks.steps import Step
 from components.split.config import SplitConfig

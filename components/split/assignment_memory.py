@@ -1,7 +1,7 @@
-"""The memory of splits: which set and which photo is in which split, append-only, in the store.
+"""Memory of splits: the split of every set and photo of a fleet, append-only, in the store.
 
-`splits/<fleet>/00000001/assignments.json`, `…/00000002/…`: each part is a tree that is published whole, and the first
-of two writers of one number wins, so that two runs at once agree. What is written first holds for ever.
+`splits/<fleet>/00000001/assignments.json`, `…/00000002/…`: each part is a tree that is published atomically. The first
+of two writers of one number wins, so that concurrent runs agree. The first assignment of a set or photo is final.
 """
 
 import json
@@ -18,18 +18,18 @@ _FILE = "assignments.json"
 
 @dataclass
 class Assignments:
-    """What is remembered.
+    """Splits of sets and photos.
 
     Attributes:
         sets: Split per set.
-        photos: Split per photo: for photos that another set now claims.
+        photos: Split per photo, for photos that move to another set later.
     """
 
     sets: dict[str, str] = field(default_factory=dict)
     photos: dict[str, str] = field(default_factory=dict)
 
     def beyond(self, known: "Assignments") -> "Assignments":
-        """What of these `known` does not speak of."""
+        """Return the assignments that `known` does not contain."""
         return Assignments(
             {name: split for name, split in self.sets.items() if name not in known.sets},
             {name: split for name, split in self.photos.items() if name not in known.photos},
@@ -40,7 +40,7 @@ class Assignments:
 
 
 class Memory:
-    """The memory of one fleet."""
+    """Memory of the splits of one fleet."""
 
     def __init__(self, store: Store, fleet: str) -> None:
         self._store, self._prefix = store, f"splits/{fleet}"
@@ -48,14 +48,14 @@ class Memory:
         self.known = Assignments()
 
     def read(self) -> Assignments:
-        """All that is remembered now."""
+        """Read the parts that are new since the last call; return all assignments."""
         while self._store.exists(self._key(self._parts + 1)):
             self._parts += 1
             self._learn(json.loads(self._store.read(f"{self._key(self._parts)}/{_FILE}")))
         return self.known
 
     def append(self, new: Assignments) -> bool:
-        """Remember what is new; False, and nothing is remembered, if another run was faster: read and decide again."""
+        """Write the new assignments; return False, with nothing written, if another run was faster: decide again."""
         new = new.beyond(self.known)
         if not new:
             return True

@@ -5,4 +5,4 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig:
-    """Split has no settings of its own: the shares are the fleet file's."""
+    """Split has no settings; the shares are in the fleet file."""

@@ -1,4 +1,4 @@
-"""Which split each set gets: what a table demands, what is remembered, and the rest stratified."""
+"""Decision on the split of each set: demands of the tables, then the memory, then stratification."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,7 @@ from components.split.assignment_memory import Assignments
 from components.split.report import Conflict
 from components.split.stratified_sets import Unit, assign
 
-# Where several splits speak for one set: a photo that was ever held out must not be trained on.
+# If several splits apply to one set: a photo that was ever held out must not be trained on.
 _PRECEDENCE = ("test", "validation", "train")
 _SHOWN = 50
 _ALL = (0, 1, 2)
@@ -18,10 +18,10 @@ _TRAINABLE = (0, 1)
 
 @dataclass
 class SetFacts:
-    """What is known of one set.
+    """Facts about one set.
 
     Attributes:
-        photos: Its photos.
+        photos: Ids of its photos.
         labels: Photos per (skill, label).
         demands: Splits that tables demand for its photos.
     """
@@ -37,9 +37,9 @@ class Decision:
 
     Attributes:
         splits: Split per set.
-        remembered: Sets whose split the memory gave.
-        demanded: Sets whose split a table gave.
-        conflicts: What could not be had both ways.
+        remembered: Number of sets with a split from the memory.
+        demanded: Number of sets with a split from a table.
+        conflicts: Contradictions between tables and memory, and how they were resolved.
     """
 
     splits: dict[str, str] = field(default_factory=dict)
@@ -51,18 +51,18 @@ class Decision:
 def decide(
     sets: Mapping[str, SetFacts], groups: Sequence[Sequence[str]], memory: Assignments, shares: Mapping[str, float]
 ) -> Decision:
-    """The split of every set.
+    """Decide the split of every set.
 
-    A set's split is the first that there is of: what a table demands for it (or, if it is new, for a set that shares a
-    photo with it); what is remembered of the set; of its photos; of the sets that share a photo with it. What is left
-    is stratified, given the others. Where several splits speak at once, test goes before validation before train.
-    Where tables demand train and none demands validation, validation is taken from the sets of train.
+    The first of these that exists applies: the demand of a table for the set (or, if the set is new, for a set that
+    shares a photo with it); the remembered split of the set; of its photos; of the sets that share a photo with it. The
+    remaining sets are stratified, given the others. If several splits apply, test precedes validation and train. If
+    tables demand train but never validation, validation is taken from the sets of train.
 
     Args:
-        sets: Facts per set; groups may name further sets, which have no photo of their own.
-        groups: Sets that share photos; each set is in exactly one.
-        memory: What is remembered.
-        shares: Wanted share per split.
+        sets: Facts per set; groups may name further sets, which have no photos of their own.
+        groups: Sets that share photos; each set is in exactly one group.
+        memory: Remembered splits.
+        shares: Target share per split.
     """
     decision = Decision()
     carve = not any("validation" in facts.demands for facts in sets.values())
@@ -73,7 +73,7 @@ def decide(
         demands = {demand for name in members for demand in sets[name].demands}
         open_sets = []
         for name in members:
-            split, allowed = _settle(name, sets[name], demands, memory, carve=carve, decision=decision)
+            split, allowed = _decided(name, sets[name], demands, memory, carve=carve, decision=decision)
             if split is None:
                 open_sets.append(name)
             else:
@@ -82,12 +82,12 @@ def decide(
         if not open_sets:
             _check(group, members, decision)
             continue
-        spoken = {decision.splits[name] for name in members if name in decision.splits}
-        spoken |= {memory.sets[name] for name in group if name not in sets and name in memory.sets}
+        linked = {decision.splits[name] for name in members if name in decision.splits}
+        linked |= {memory.sets[name] for name in group if name not in sets and name in memory.sets}
         allowed = _TRAINABLE if demands == {"train"} else _ALL
         unit = _unit(open_sets, sets, allowed)
-        if spoken:
-            split = _first(spoken)
+        if linked:
+            split = _first(linked)
             decision.splits.update(dict.fromkeys(open_sets, split))
             placed[SPLITS.index(split)].append(unit)
         else:
@@ -110,10 +110,10 @@ def _unit(names: Sequence[str], sets: Mapping[str, SetFacts], allowed: tuple[int
     return Unit(min(names), sum(len(sets[name].photos) for name in names), labels, allowed)
 
 
-def _settle(
+def _decided(
     name: str, facts: SetFacts, demands: set[str], memory: Assignments, *, carve: bool, decision: Decision
 ) -> tuple[str | None, tuple[int, ...]]:
-    """The split of one set, None if it is open, and the splits it might have been in as far as the shares go."""
+    """Return the split of one set, None if it is open, and the splits that its photos count for in the shares."""
     of_photos = {memory.photos[photo] for photo in facts.photos if photo in memory.photos}
     remembered = memory.sets.get(name) or (_first(of_photos) if of_photos else None)
     if demands and (facts.demands or remembered is None):
@@ -147,12 +147,12 @@ def _demanded(
 
 
 def _check(group: Sequence[str], members: Sequence[str], decision: Decision) -> None:
-    """Report sets that share photos and yet have different splits, as two earlier runs gave them."""
+    """Report sets that share photos but have different splits from earlier runs."""
     splits = {decision.splits[name] for name in members if name in decision.splits}
     if len(splits) > 1:
         shown = [name for name in members if name in decision.splits][:_SHOWN]
         message = (
             f"{len(group)} sets share a photo, but are in {' and '.join(sorted(splits))} since earlier runs: "
-            "what one split holds, another may have seen"
+            "a model may have been trained with photos that are held out"
         )
         decision.conflicts.append(Conflict(shown, [decision.splits[name] for name in shown], message))

@@ -1,10 +1,10 @@
-"""Sets that share a photo: they picture the same thing, whatever the tables call them."""
+"""Groups of sets that share a photo, and so show the same thing under different ids."""
 
 from collections.abc import Iterable, Mapping
 
 
 def link(sets: Iterable[str], shared: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """The sets in groups that are connected by shared photos; each group sorted, the groups by their first set.
+    """Return the sets in groups connected by shared photos; each group sorted, the groups by their first set.
 
     >>> link(["a", "b", "c", "d"], [("a", "c")])
     [['a', 'c'], ['b'], ['d']]
@@ -27,13 +27,13 @@ def link(sets: Iterable[str], shared: Iterable[tuple[str, str]]) -> list[list[st
 
 
 def shared_photos(rejected: Iterable[Mapping[str, str]], set_of_file: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Pairs of sets that share a photo: of each duplicate that ingest set aside, its own set and its twin's.
+    """Yield pairs of sets that share a photo: for each duplicate that ingest rejected, its set and that of the other.
 
     Args:
         rejected: Entries of ingest's `rejected.json`.
         set_of_file: Set per filename of the catalogue.
     """
     for entry in rejected:
-        twin = entry.get("same_as")
-        if twin is not None and twin in set_of_file and entry.get("set_id"):
-            yield set_of_file[twin], entry["set_id"]
+        original = entry.get("same_as")
+        if original is not None and original in set_of_file and entry.get("set_id"):
+            yield set_of_file[original], entry["set_id"]

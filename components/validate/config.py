@@ -7,11 +7,11 @@ from coachworks.errors import InvalidConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateConfig:
-    """When two photos look alike; what is tolerated of the data is said by `checks` in the fleet file.
+    """Settings of near duplicates; the limits of all other rules are in `checks` of the fleet file.
 
     Attributes:
-        near_duplicate_distance: Most bits in which the perceptual hashes of two photos that look alike differ, 0 to 16.
-        near_duplicate_similarity: Least correlation of two such photos without their light and shade, in (0, 1].
+        near_duplicate_distance: Largest number of differing bits in the perceptual hashes of near duplicates, 0 to 16.
+        near_duplicate_similarity: Smallest correlation of near duplicates, after high-pass filtering, in (0, 1].
     """
 
     near_duplicate_distance: int = 8

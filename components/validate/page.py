@@ -1,4 +1,4 @@
-"""The result page: verdicts, numbers and pictures in one HTML file that stands alone."""
+"""Result page: verdicts, numbers and pictures in one self-contained HTML file."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +18,9 @@ from validation import Evidence, Finding, Severity
 
 _PHOTOS_SHOWN = 12  # per finding
 _PAIRS_SHOWN = 8
-_LABELS_SHOWN = 16  # of more, those with the fewest photos, the others folded
-_OPEN_SKILLS = 8  # a fleet of more shows only the skills that need a look unfolded
-_MEASURED = {  # what a caption says of a photo, by check
+_LABELS_SHOWN = 16  # of more labels, those with the fewest photos; the others are folded
+_OPEN_SKILLS = 8  # in a larger fleet, only stopped skills are unfolded
+_MEASURED = {  # column and format of a value in the caption, by check
     "sharpness": ("relative_sharpness", "sharpness {:.4f}"),
     "brightness": ("brightness", "brightness {:.2f}"),
     "contrast": ("contrast", "contrast {:.3f}"),
@@ -43,14 +43,14 @@ def render(
     record: Mapping[str, Any],
     thumbnails: Thumbnails,
 ) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
     Args:
         fleet: The fleet.
-        report: What was found.
-        evidence: The judged tables; None where they could not be read.
-        record: What Great Expectations said.
-        thumbnails: Draws the photos.
+        report: The findings.
+        evidence: The validated tables; None if they could not be read.
+        record: The results of Great Expectations.
+        thumbnails: Thumbnails of the photos.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -76,7 +76,7 @@ def render(
 
 
 def _code(text: str) -> Markup:
-    """Text with its `names` set as code, everything else escaped."""
+    """Format `names` in backticks as code, and escape everything else."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped just before
 
 
@@ -95,7 +95,7 @@ def _facts(report: ValidateReport, evidence: Evidence | None) -> list[tuple[str,
             facts.append((f"{word} in all" if noun == "label" else word, value))
     counts = {severity: sum(finding.severity is severity for finding in report.findings) for severity in Severity}
     facts.append(("failures · warnings", f"{counts[Severity.FAILURE]} · {counts[Severity.WARNING]}"))
-    facts.append(("expectations judged", f"{report.expectations:,}"))
+    facts.append(("expectations evaluated", f"{report.expectations:,}"))
     return facts
 
 
@@ -151,7 +151,7 @@ def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 class _Album:
-    """Shows findings with their pictures."""
+    """Formatter of findings with their pictures."""
 
     def __init__(self, evidence: Evidence | None, thumbnails: Thumbnails) -> None:
         self._thumbnails = thumbnails
@@ -166,7 +166,7 @@ class _Album:
             }
 
     def show(self, finding: Finding) -> dict[str, Any]:
-        """A finding as the template needs it."""
+        """Return a finding in the form of the template."""
         pairs, photos = self._pairs(finding), self._photos(finding)
         shown = 2 * len(pairs) if finding.pairs else len(photos)
         return {
@@ -225,5 +225,5 @@ class _Album:
         return _Picture(uri=uri, name=str(row["filename"]), notes=tuple(notes))
 
 
-_ONE_LINE_EACH = "contradicting-duplicates"  # its lines go with its photos
+_ONE_LINE_EACH = "contradicting-duplicates"  # each line belongs to a photo
 _WITHOUT_PICTURES = {"permission", "perceptual-hash", "complete", "unique-photo-id", "photo-id"}

@@ -1,4 +1,4 @@
-"""Thumbnails: small pictures inside the page."""
+"""Thumbnails: small pictures embedded in the page."""
 
 import base64
 import io
@@ -10,26 +10,26 @@ if TYPE_CHECKING:
 
 _SIDE_PX = 160
 _QUALITY = 72
-_MOST = 300  # about 6 kB each: the page stays below some 2 MB
+_MAX_THUMBNAILS = 300  # about 6 kB each, so that a page stays below about 2 MB
 
 
 class Thumbnails:
-    """Draws photos small, each once, and stops before the page gets too large."""
+    """Thumbnails of photos, each drawn once; limited in number, because they are embedded in the page."""
 
-    def __init__(self, read: "Callable[[str], Image.Image | None]", most: int = _MOST) -> None:
-        self._read, self._most = read, most
+    def __init__(self, read: "Callable[[str], Image.Image | None]", limit: int = _MAX_THUMBNAILS) -> None:
+        self._read, self._limit = read, limit
         self._drawn: dict[str, str | None] = {}
-        self._handed_out = 0
+        self._used = 0
 
     def uri(self, photo_id: str) -> str | None:
-        """A `data:` address of the photo's thumbnail; None where it cannot be read or the page is full."""
-        if self._handed_out >= self._most:
+        """Return a `data:` address of the photo's thumbnail; None if it is unreadable or the limit is reached."""
+        if self._used >= self._limit:
             return None
         if photo_id not in self._drawn:
             image = self._read(photo_id)
             self._drawn[photo_id] = None if image is None else _encode(image)
         if self._drawn[photo_id] is not None:
-            self._handed_out += 1
+            self._used += 1
         return self._drawn[photo_id]
 
 

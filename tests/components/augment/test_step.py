@@ -39,7 +39,7 @@ def test_the_contact_sheet_shows_training_photos_of_every_label_with_their_views
         assert sheet.height > 6 * 176
 
 
-def test_the_page_stands_alone(store: FolderStore, upstream: ModuleType) -> None:
+def test_the_page_loads_nothing_from_elsewhere(store: FolderStore, upstream: ModuleType) -> None:
     result = augment(upstream.fleet(store), upstream.validated(store, upstream.photos(store, range(5))))
     page = (result.path / "contact-sheet.html").read_text("utf-8")
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)", page)
@@ -60,7 +60,7 @@ def test_a_fleet_whose_skills_were_all_dropped_still_has_a_policy(store: FolderS
     assert "nothing to show" in (result.path / "contact-sheet.html").read_text("utf-8")
 
 
-def test_done_once_it_is_reused_and_another_seed_does_it_again(store: FolderStore, upstream: ModuleType) -> None:
+def test_the_result_is_reused_until_the_seed_changes(store: FolderStore, upstream: ModuleType) -> None:
     key = upstream.validated(store, upstream.photos(store, range(5)))
     first = augment(upstream.fleet(store), key)
     assert augment(upstream.fleet(store), key).reused
@@ -71,7 +71,7 @@ def test_done_once_it_is_reused_and_another_seed_does_it_again(store: FolderStor
 def test_a_mistyped_transform_stops_the_step(store: FolderStore, upstream: ModuleType) -> None:
     key = upstream.validated(store, upstream.photos(store, range(5)))
     fleet = upstream.fleet(store, augment={"transforms": [{"Horizontalflip": {}}]})
-    with pytest.raises(InvalidConfigError, match="did you mean 'HorizontalFlip'"):
+    with pytest.raises(InvalidConfigError, match="Did you mean `HorizontalFlip`"):
         augment(fleet, key)
 
 

@@ -1,4 +1,4 @@
-"""Results of ingest as split reads them, written without photos."""
+"""Fabricated results of ingest, without photos."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,10 @@ def fleet(tmp_path: Path) -> Fleet:
 
 @pytest.fixture
 def ingested(store: FolderStore) -> Callable[..., str]:
-    """Publish a result of ingest: photos as mappings (photo_id, set_id, split, and labels by skill); gives its key."""
+    """Function that publishes a result of ingest and returns its key.
+
+    Photos are mappings: photo_id, set_id, split, and labels by skill.
+    """
 
     def publish(photos: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]] = ()) -> str:
         rows = [{"filename": f"{photo['photo_id']}.jpg", "split": None, **photo} for photo in photos]
@@ -66,7 +69,7 @@ def ingested(store: FolderStore) -> Callable[..., str]:
 
 @pytest.fixture
 def divided(fleet: Fleet, store: FolderStore, ingested: Callable[..., str]) -> Callable[..., SimpleNamespace]:
-    """Split photos and give the split per photo and per set, the labels and the report."""
+    """Function that splits photos and returns the split per photo and per set, the labels and the report."""
 
     def run(
         photos: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]] = (), *, by: Fleet = fleet

@@ -1,4 +1,4 @@
-"""Properties of the split that hold for any sets."""
+"""Properties of the split for arbitrary sets."""
 
 import hashlib
 from collections import Counter
@@ -31,8 +31,8 @@ links = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=6)
 
 def sets_of(world, *, demands=True):
     return {
-        name: SetFacts([f"{name}/{i}" for i in range(photos)], dict(labels), set(wanted) if demands else set())
-        for name, (photos, labels, wanted) in world.items()
+        name: SetFacts([f"{name}/{i}" for i in range(photos)], dict(labels), set(splits) if demands else set())
+        for name, (photos, labels, splits) in world.items()
     }
 
 
@@ -62,7 +62,7 @@ def test_every_set_has_exactly_one_split_and_linked_sets_share_it(world, pairs):
 
 @given(worlds, worlds, links)
 @settings(deadline=None)
-def test_sets_that_are_added_never_move_the_old_ones(old, new, pairs):
+def test_new_sets_never_move_old_ones(old, new, pairs):
     first = decide(sets_of(old, demands=False), groups_of(old, pairs), Assignments(), SHARES)
     memory = remembered(sets_of(old, demands=False), first)
     both = {**new, **old}
@@ -84,7 +84,7 @@ def test_the_order_of_sets_does_not_matter(world, pairs, random):
 
 @given(worlds, links)
 @settings(deadline=None)
-def test_again_with_memory_gives_the_same(world, pairs):
+def test_splitting_again_with_memory_gives_the_same(world, pairs):
     sets, groups = sets_of(world), groups_of(world, pairs)
     first = decide(sets, groups, Assignments(), SHARES)
     assert decide(sets, groups, remembered(sets, first), SHARES).splits == first.splits
@@ -92,7 +92,7 @@ def test_again_with_memory_gives_the_same(world, pairs):
 
 @given(st.integers(20, 300), st.integers(1, 4))
 @settings(max_examples=30, deadline=None)
-def test_shares_are_kept_to_within_the_largest_set(count, largest):
+def test_shares_are_met_to_within_the_largest_set(count, largest):
     rng = np.random.default_rng(count)
     units = [Unit(str(i), int(rng.integers(1, largest + 1))) for i in range(count)]
     split = assign(units, list(SHARES.values()), {})
@@ -121,7 +121,7 @@ def test_a_rare_label_whose_old_sets_are_all_in_train_gets_its_next_ones_elsewhe
 
 
 def skewed_units(seed, skills, *, sets=400):
-    """Sets of several photos, labels with long tails, one label per set and skill mostly."""
+    """Draw sets of several photos with long-tailed labels, mostly one label per set and skill."""
     rng = np.random.default_rng(seed)
     units = []
     for i in range(sets):
@@ -137,7 +137,7 @@ def skewed_units(seed, skills, *, sets=400):
 
 
 def imbalance(units, split):
-    """Mean absolute difference of each label's shares from the wanted ones."""
+    """Return the mean absolute difference of each label's shares from the targets."""
     shares, labels = np.array(list(SHARES.values())), sorted({label for unit in units for label in unit.labels})
     counts = np.zeros((len(labels), 3))
     for unit, index in zip(units, split, strict=True):
@@ -147,7 +147,7 @@ def imbalance(units, split):
 
 
 def hashed(units):
-    """Plain hashing: the share of the hash's range that it falls into."""
+    """Assign by plain hashing: the part of the hash's range that contains the hash."""
     edges = np.cumsum(list(SHARES.values()))
     position = [int(hashlib.sha256(unit.name.encode()).hexdigest()[:8], 16) / 2**32 for unit in units]
     return [int(np.searchsorted(edges, value, side="right")) for value in position]
@@ -172,5 +172,5 @@ def test_ten_thousand_sets_of_thirty_five_skills_keep_the_shares():
     assert Counter(split)[0] == pytest.approx(7000, abs=5)
 
 
-def test_links_chain():
+def test_links_are_transitive():
     assert link("abcde", [("a", "b"), ("d", "b"), ("e", "x")]) == [["a", "b", "d"], ["c"], ["e", "x"]]

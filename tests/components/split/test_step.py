@@ -1,4 +1,4 @@
-"""Split on the tables of ingest."""
+"""Split of the tables of ingest."""
 
 import dataclasses
 import threading
@@ -49,7 +49,7 @@ def test_sets_stay_together(divided):
     assert result.table.groupby("set_id").split.nunique().max() == 1
 
 
-def test_photos_that_are_added_never_move_what_was_there(divided):
+def test_new_photos_never_move_old_ones(divided):
     before = divided(animals(40, per_set=2))
     after = divided([*animals(40, per_set=2), *animals(60, start=40, per_set=2)])
     assert before.photos.items() <= after.photos.items()
@@ -57,7 +57,7 @@ def test_photos_that_are_added_never_move_what_was_there(divided):
     assert after.report["photos"] == {"train": 60, "validation": 20, "test": 20}
 
 
-def test_photos_that_go_and_come_back_are_where_they_were(divided):
+def test_photos_that_are_removed_and_added_again_keep_their_split(divided):
     first = divided(animals(40))
     divided(animals(10))
     divided(animals(30, start=40))
@@ -66,7 +66,7 @@ def test_photos_that_go_and_come_back_are_where_they_were(divided):
     assert again.photos == first.photos
 
 
-def test_labels_that_change_move_nothing(divided):
+def test_changed_labels_move_no_photo(divided):
     first = divided(animals(40))
     swapped = [{**p, "animal": "dog" if p["animal"] == "cat" else "cat"} for p in animals(40)]
     assert divided(swapped).photos == first.photos
@@ -78,14 +78,14 @@ def test_the_order_of_rows_does_not_matter(divided, fleet):
     assert divided(animals(30)[::-1], by=elsewhere).photos == here.photos
 
 
-def test_other_shares_do_not_move_what_is_remembered(divided, fleet):
+def test_other_shares_do_not_move_remembered_sets(divided, fleet):
     first = divided(animals(40))
     shares = fleet.spec.split.model_copy(update={"train": 0.2, "validation": 0.4, "test": 0.4})
     other = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"split": shares})})
     assert divided(animals(40), by=other).photos == first.photos
 
 
-def test_sets_that_share_a_photo_count_as_one(divided):
+def test_sets_that_share_a_photo_get_one_split(divided):
     photos = animals(30)
     chain = [duplicate(i, f"set-{i + 1}") for i in range(14)]
     result = divided(photos, chain)
@@ -93,14 +93,14 @@ def test_sets_that_share_a_photo_count_as_one(divided):
     assert result.report["conflicts"] == []
 
 
-def test_a_new_set_follows_the_old_one_it_shares_a_photo_with(divided):
+def test_a_new_set_gets_the_split_of_the_old_one_with_the_same_photo(divided):
     old = divided(animals(20))
     for i in range(20):
         new = divided([*animals(20), photo(100 + i, animal="cat")], [duplicate(i, f"set-{100 + i}")])
         assert new.sets[f"set-{100 + i}"] == old.sets[f"set-{i}"]
 
 
-def test_old_sets_that_turn_out_to_share_a_photo_stay_and_are_reported(divided):
+def test_old_sets_found_to_share_a_photo_keep_their_splits_and_are_reported(divided):
     old = divided(animals(20))
     a, b = (next(i for i in range(20) if old.sets[f"set-{i}"] == name) for name in ("train", "test"))
     new = divided(animals(20), [duplicate(a, f"set-{b}")])
@@ -110,7 +110,7 @@ def test_old_sets_that_turn_out_to_share_a_photo_stay_and_are_reported(divided):
     assert "2 sets share a photo, but are in test and train since earlier runs" in conflict["message"]
 
 
-def test_old_photos_that_are_put_into_one_set_go_to_test_if_one_was_there(divided):
+def test_old_photos_merged_into_one_set_go_to_test_if_one_was_in_test(divided):
     old = divided(animals(20))
     joined = [{**p, "set_id": "car"} for p in animals(20)]
     new = divided(joined)
@@ -119,7 +119,7 @@ def test_old_photos_that_are_put_into_one_set_go_to_test_if_one_was_there(divide
     assert "models trained before may have seen photos that are held out now" in new.report["conflicts"][0]["message"]
 
 
-def test_old_photos_that_are_regrouped_without_contradiction_stay(divided):
+def test_old_photos_regrouped_without_contradiction_keep_their_split(divided):
     old = divided(animals(20))
     regrouped = [{**p, "set_id": f"all of {old.photos[p['photo_id']]}"} for p in animals(20)]
     new = divided(regrouped)
@@ -127,20 +127,20 @@ def test_old_photos_that_are_regrouped_without_contradiction_stay(divided):
     assert new.report["conflicts"] == []
 
 
-def test_the_split_that_a_table_demands_is_honoured(divided):
+def test_the_split_in_a_table_is_used(divided):
     demanded = [photo(i, animal="cat", split=("train", "validation", "test")[i % 3]) for i in range(30)]
     result = divided(demanded)
     assert result.photos == {p["photo_id"]: p["split"] for p in demanded}
     assert result.report["demanded"] == 30
 
 
-def test_what_a_table_demands_does_not_shift_the_shares_of_the_rest(divided):
+def test_splits_in_a_table_do_not_change_the_shares_of_the_rest(divided):
     demanded = [photo(i, animal="cat", split="test") for i in range(50)]
     result = divided([*demanded, *animals(50, start=100)])
     assert result.report["photos"] == {"train": 30, "validation": 10, "test": 60}
 
 
-def test_where_a_table_names_only_train_and_test_validation_is_taken_from_train(divided):
+def test_validation_is_taken_from_train_if_a_table_names_only_train_and_test(divided):
     demanded = [photo(i, animal="cat" if i % 4 else "dog", split="test" if i < 40 else "train") for i in range(120)]
     result = divided(demanded)
     assert all(result.photos[p["photo_id"]] == "test" for p in demanded[:40])
@@ -154,7 +154,7 @@ def test_where_a_table_names_only_train_and_test_validation_is_taken_from_train(
     assert later.photos.items() <= official.photos.items()
 
 
-def test_one_set_for_which_a_table_demands_two_splits_goes_to_test_and_is_reported(divided):
+def test_a_set_with_two_splits_in_a_table_goes_to_test_and_is_reported(divided):
     photos = [photo(1, "car", split="train"), photo(2, "car", split="test"), *animals(10, start=10)]
     result = divided(photos)
     assert result.sets["car"] == "test"
@@ -163,13 +163,13 @@ def test_one_set_for_which_a_table_demands_two_splits_goes_to_test_and_is_report
     assert "tables demand test and train for photos of one set; the set is in test" in conflict["message"]
 
 
-def test_a_duplicate_for_which_a_table_demands_another_split_is_a_contradiction_too(divided):
+def test_a_duplicate_with_another_split_in_a_table_is_a_contradiction(divided):
     result = divided([photo(1, split="train"), *animals(10, start=10)], [duplicate(1, None, "test")])
     assert result.sets["set-1"] == "test"
     assert len(result.report["conflicts"]) == 1
 
 
-def test_a_table_has_the_last_word_over_memory_and_that_is_reported(divided):
+def test_a_table_overrides_the_memory_and_that_is_reported(divided):
     old = divided(animals(20))
     moved = next(p for p in animals(20) if old.photos[p["photo_id"]] == "train")
     demanded = [{**p, "split": "test"} if p["photo_id"] == moved["photo_id"] else p for p in animals(20)]
@@ -179,12 +179,12 @@ def test_a_table_has_the_last_word_over_memory_and_that_is_reported(divided):
     assert divided(animals(20)).photos == old.photos
 
 
-def test_a_few_photos_are_split_as_far_as_they_go(divided):
+def test_fewer_photos_than_splits_are_split(divided):
     assert divided([photo(1, animal="cat")]).photos == {photo(1)["photo_id"]: "train"}
     assert set(divided(animals(3, start=10, per_set=1)).photos.values()) <= {"train", "validation", "test"}
 
 
-def test_the_same_again_is_reused_and_another_fleet_has_its_own_memory(divided, fleet, store):
+def test_the_result_is_reused_and_another_fleet_has_its_own_memory(divided, fleet, store):
     first = divided(animals(20))
     assert divided(animals(20)).reused
     other = fleet.model_copy(update={"metadata": fleet.metadata.model_copy(update={"name": "other"})})
@@ -192,7 +192,7 @@ def test_the_same_again_is_reused_and_another_fleet_has_its_own_memory(divided, 
     assert {key.split("/")[1] for key in store.list("splits")} == {"test", "other"}
 
 
-def test_a_run_that_ends_between_memory_and_result_changes_nothing(divided, ingested, fleet, store):
+def test_a_run_that_ends_between_memory_and_result_changes_no_split(divided, ingested, fleet, store):
     expected = divided(animals(30)).photos
     other = fleet.model_copy(update={"metadata": fleet.metadata.model_copy(update={"name": "killed"})})
     memory = Memory(store, "killed")
@@ -203,7 +203,7 @@ def test_a_run_that_ends_between_memory_and_result_changes_nothing(divided, inge
     assert memory.read().photos == expected
 
 
-def test_two_runs_at_once_agree(divided, ingested, fleet, store):
+def test_concurrent_runs_agree(divided, ingested, fleet, store):
     keys = [ingested(animals(10, start=start)) for start in (0, 5, 10, 15)]
     threads = [threading.Thread(target=split, args=(fleet, key)) for key in keys]
     for thread in threads:

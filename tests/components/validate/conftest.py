@@ -1,4 +1,4 @@
-"""Small stores in which ingest and split seem to have run."""
+"""Small stores with fabricated results of ingest and split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ INGESTED_AT = datetime(2026, 1, 2)
 
 
 def drawn(seed: int, *, shift: int = 0, size: int = 160) -> Image.Image:
-    """A photo of coloured blocks; the same seed gives the same scene, `shift` moves the camera."""
+    """Draw a photo of coloured blocks; the same seed gives the same scene, `shift` moves the camera."""
     blocks = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
     scene = Image.fromarray(blocks).resize((size + 8, size + 8), Image.Resampling.BICUBIC)
     return scene.crop((shift, shift, shift + size, shift + size))
@@ -32,7 +32,7 @@ def drawn(seed: int, *, shift: int = 0, size: int = 160) -> Image.Image:
 
 @dataclass
 class Pile:
-    """Photos, votes and labels that become the results of ingest and split."""
+    """Builder of photos, votes and labels, published as results of ingest and split."""
 
     store: FolderStore
     folder: Path
@@ -91,7 +91,7 @@ class Pile:
         )
 
     def published(self) -> str:
-        """Key of the result of split."""
+        """Publish the results; return the key of that of split."""
         import pandas as pd
 
         def frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
@@ -121,13 +121,13 @@ def pile(store: FolderStore, tmp_path: Path) -> Pile:
 
 @pytest.fixture(scope="session")
 def draw() -> Callable[..., Image.Image]:
-    """Draws a scene by its seed."""
+    """Function that draws a scene by its seed."""
     return drawn
 
 
 @pytest.fixture
 def good_pile(pile: Pile) -> Pile:
-    """Enough for a skill `colour` with the labels red and blue."""
+    """Enough photos for a skill `colour` with the labels red and blue."""
     for seed in range(12):
         split = ("train", "train", "validation", "test")[seed // 2 % 4]
         pile.add(drawn(seed), f"{seed:02}.png", split, {"colour": ("red", "blue")[seed % 2]})
@@ -136,7 +136,7 @@ def good_pile(pile: Pile) -> Pile:
 
 @pytest.fixture
 def fleet_of(store: FolderStore) -> Callable[..., Fleet]:
-    """A fleet on the store, from its skills as the fleet file spells them."""
+    """Function that builds a fleet on the store from skills in the form of the fleet file."""
 
     def build(checks: Checks | None = None, **skills: dict[str, Any]) -> Fleet:
         return Fleet.model_validate(
@@ -158,7 +158,7 @@ def fleet_of(store: FolderStore) -> Callable[..., Fleet]:
 
 @pytest.fixture
 def judged(fleet_of: Callable[..., Fleet]) -> Callable[..., Any]:
-    """Validate a pile for skills; gives the result."""
+    """Function that validates a pile for skills and returns the result."""
 
     def run(pile: Pile, checks: Checks | None = None, **skills: dict[str, Any]) -> Any:
         return validate(fleet_of(checks, **skills), pile.published())

@@ -1,4 +1,4 @@
-"""What is found in real photos."""
+"""Validation of real photos."""
 
 import csv
 
@@ -29,23 +29,24 @@ def test_the_three_contradicting_pairs_are_found_and_shown_with_both_files(trash
     result = validate(trashnet, split(trashnet, ingest(trashnet).key).key)
     verdict = result.report["skills"]["material"]
     assert verdict["passed"]
-    found = {finding["check"]: finding for finding in verdict["warnings"]}
-    assert found["contradicting-duplicates"]["count"] == 3
+    by_check = {finding["check"]: finding for finding in verdict["warnings"]}
+    assert by_check["contradicting-duplicates"]["count"] == 3
     page = (result.path / "page.html").read_text("utf-8")
     for first, second in (
         ("glass/glass115.jpg", "metal/metal91.jpg"),
         ("glass/glass176.jpg", "plastic/plastic152.jpg"),
         ("glass/glass389.jpg", "plastic/plastic332.jpg"),
     ):
-        (line,) = [line for line in found["contradicting-duplicates"]["details"] if first in line]
+        (line,) = [line for line in by_check["contradicting-duplicates"]["details"] if first in line]
         assert second in line
         assert first in page
         assert second in page
-    assert found["photos-per-label"]["message"].startswith("6 labels below the rule of thumb of 1,000: trash has 137")
+    message = by_check["photos-per-label"]["message"]
+    assert message.startswith("6 labels below the rule of thumb of 1,000: trash has 137")
     assert len(admitted(store, result, trashnet)) == 2521
 
 
-def test_photos_before_plain_walls_raise_few_false_alarms(trashnet):
+def test_photos_on_plain_backgrounds_give_few_false_alarms(trashnet):
     result = validate(trashnet, split(trashnet, ingest(trashnet).key).key)
     assert 25 <= result.report["near_duplicates"] <= 45
     assert {finding["severity"] for finding in result.report["findings"] if finding["skill"] is None} == {"info"}

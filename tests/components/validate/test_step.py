@@ -19,7 +19,7 @@ HOSTILE = "<script>alert('x')</script>"
 
 @pytest.fixture
 def refuse_work(monkeypatch):
-    """From now on Great Expectations must not be asked."""
+    """Function after which any use of Great Expectations fails the test."""
 
     def start():
         def fail(*_, **__):
@@ -104,7 +104,7 @@ def test_photos_of_one_set_may_look_alike(good_pile, judged, draw):
     assert judged(good_pile, colour=COLOUR).report["findings"] == []
 
 
-def test_the_page_stands_alone_and_shows_hostile_names_as_text(good_pile, judged, draw):
+def test_the_page_loads_nothing_and_shows_hostile_names_as_text(good_pile, judged, draw):
     checks = Checks(max_poor_share=0, max_unknown_share=0.5)
     good_pile.add(draw(30), f"{HOSTILE}.png", "train", {"colour": HOSTILE}, sharpness=0.1)
     skill = {**COLOUR, "question": HOSTILE, "labels": ["red", "blue", f"{HOSTILE}2"]}
@@ -116,7 +116,7 @@ def test_the_page_stands_alone_and_shows_hostile_names_as_text(good_pile, judged
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
 
 
-def test_the_page_stays_small_however_much_there_is_to_see(pile, judged, draw):
+def test_the_page_stays_small_with_many_findings(pile, judged, draw):
     for seed in range(60):
         split = ("train", "validation", "test")[seed % 3]
         answers = {f"skill-{n}": ("red", "blue")[seed // 3 % 2] for n in range(5)}
@@ -125,7 +125,7 @@ def test_the_page_stays_small_however_much_there_is_to_see(pile, judged, draw):
     assert (result.path / "page.html").stat().st_size < 4_000_000
 
 
-def test_a_photo_that_the_store_has_lost_is_left_out_of_the_pictures(good_pile, judged, store):
+def test_a_photo_that_is_missing_in_the_store_is_not_shown(good_pile, judged, store):
     good_pile.photos[0]["sharpness"] = 0.1
     store.fetch(good_pile.photos[0]["uri"]).unlink()
     result = judged(good_pile, colour=COLOUR)
@@ -133,7 +133,7 @@ def test_a_photo_that_the_store_has_lost_is_left_out_of_the_pictures(good_pile, 
     assert "<img" not in (result.path / "page.html").read_text("utf-8")
 
 
-def test_the_same_data_are_not_judged_twice(good_pile, judged, refuse_work):
+def test_the_same_data_are_not_validated_twice(good_pile, judged, refuse_work):
     first = judged(good_pile, colour=COLOUR)
     refuse_work()
     again = judged(
@@ -145,7 +145,7 @@ def test_the_same_data_are_not_judged_twice(good_pile, judged, refuse_work):
         judged(good_pile, colour={**COLOUR, "gates": {"minPhotosPerLabel": 2}})
 
 
-def test_asked_to_it_judges_again(good_pile, fleet_of):
+def test_refresh_validates_again(good_pile, fleet_of):
     split, fleet = good_pile.published(), fleet_of(colour=COLOUR)
     first = validate(fleet, split)
     again = validate(fleet, split, context=Context(run="r1", refresh=frozenset({"validate"})))
@@ -154,7 +154,7 @@ def test_asked_to_it_judges_again(good_pile, fleet_of):
     assert again.report == first.report
 
 
-def test_tables_of_another_shape_stop_every_skill_and_say_so(good_pile, fleet_of, store):
+def test_tables_with_another_schema_stop_every_skill(good_pile, fleet_of, store):
     key = good_pile.published()
     path = store.fetch(f"results/split/{key}") / "splits.parquet"
     pd.read_parquet(path).drop(columns="set_id").to_parquet(path)
@@ -164,7 +164,7 @@ def test_tables_of_another_shape_stop_every_skill_and_say_so(good_pile, fleet_of
     assert "splits.set_id must be string" in (result.path / "page.html").read_text("utf-8")
 
 
-def test_the_kfp_face_gives_the_key_the_numbers_and_the_page(good_pile, fleet_of, store, tmp_path):
+def test_the_component_returns_the_key_and_writes_metrics_and_page(good_pile, fleet_of, store, tmp_path):
     from components.validate.component import validate as component
 
     metrics, page = dsl.Metrics(), dsl.HTML()
