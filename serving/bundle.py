@@ -1,6 +1,5 @@
 """Loading a bundle: every file is compared with its digest in the manifest before it is used."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from coachworks.errors import DataError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head, load_head
 from coachworks.models.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
+from coachworks.wording import did_you_mean
 from serving.errors import UnknownSkillError
 
 _PACKAGE = "package the fleet again: `coachworks run`"
@@ -57,8 +57,7 @@ class Bundle:
             return known
         for name in names:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name[:80], known)
                 raise UnknownSkillError(f"skills must be among {', '.join(known)}; got {name[:80]!r}.{hint}")
         return tuple(dict.fromkeys(names))
 

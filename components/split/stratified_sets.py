@@ -132,7 +132,7 @@ class _Assignment:
             self._put(i, self._best(i))
 
     def _best(self, i: int) -> int:
-        """Return the allowed split that a unit brings closest to its target; of equals, the one most in need of photos."""
+        """Return the allowed split that a unit brings closest to its target; of equals, that with most open photos."""
         costs = {split: self._cost(i, split) for split in self._units[i].allowed}
         minimum = min(costs.values())
         equals = [split for split, cost in costs.items() if cost <= minimum + _TIE]

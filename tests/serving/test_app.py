@@ -179,7 +179,7 @@ def test_a_form_of_very_many_parts_is_refused(client: TestClient):
 
 def test_an_unknown_skill_is_refused_with_the_closest_name(client: TestClient, red: bytes):
     response = client.post("/v1/predict?skills=light,color", content=red, headers=JPEG)
-    assert "got 'color'. Did you mean 'colour'?" in refused(response, Code.UNKNOWN_SKILL)
+    assert "got 'color'. Did you mean `colour`?" in refused(response, Code.UNKNOWN_SKILL)
 
 
 def test_a_parameter_of_the_wrong_type_is_refused(client: TestClient, red: bytes):

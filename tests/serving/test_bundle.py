@@ -79,7 +79,7 @@ def test_a_head_of_another_backbone_is_refused(copy: Path):
 
 
 def test_an_unknown_skill_is_refused_with_the_closest_name(bundle: Bundle):
-    with pytest.raises(UnknownSkillError, match=r"among colour, light; got 'color'\. Did you mean 'colour'\?"):
+    with pytest.raises(UnknownSkillError, match=r"among colour, light; got 'color'\. Did you mean `colour`\?"):
         bundle.pick(["light", "color"])
 
 

@@ -105,7 +105,7 @@ def test_skills_can_be_picked(fleet_file: Path, photos: Path):
 def test_an_unknown_skill_is_refused(fleet_file: Path, photos: Path):
     result = run("-f", fleet_file, "--skill", "color", photos / "a.jpg")
     assert isinstance(result.exception, InvalidConfigError)
-    assert "got 'color'. Did you mean 'colour'?" in str(result.exception)
+    assert "got 'color'. Did you mean `colour`?" in str(result.exception)
 
 
 def test_more_photos_than_one_pass_are_all_answered(fleet_file: Path, photos: Path, fabricated: ModuleType):
