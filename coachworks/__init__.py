@@ -1,3 +1,3 @@
-"""What every part shares: the fleet file, the store, results, photos, progress, errors, and the command."""
+"""Shared parts of coachworks (fleet file, store, results, model formats, tracking, errors), and the `coachworks` command."""
 
 __version__ = "0.1.0"
