@@ -1,23 +1,23 @@
-"""How many processors this process may really use."""
+"""Number of CPU cores that this process may use, with the limit of its container."""
 
 import math
 import os
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-# What numerical libraries read when they are imported: left alone, they count the node's processors, not the pod's.
+# Numerical libraries read these when they are imported; without them they use all cores of the node, not of the pod.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def usable_cores(*, cgroup: Path = _CGROUP) -> int:
-    """Processor cores at this process's disposal: its affinity and, in a container, its CPU limit; at least 1."""
+    """Return the number of usable CPU cores, at least 1: the affinity, and in a container the CPU limit."""
     cores = _affinity()
     limit = _cpu_limit(cgroup)
     return cores if limit is None else max(1, min(cores, math.ceil(limit)))
 
 
 def thread_limits(*, cgroup: Path = _CGROUP) -> dict[str, str]:
-    """Environment variables that hold numerical libraries to the CPU limit; none where nothing limits this process."""
+    """Return environment variables that apply the CPU limit to numerical libraries; empty without a limit."""
     cores = usable_cores(cgroup=cgroup)
     return dict.fromkeys(_THREADS, str(cores)) if cores < _affinity() else {}
 
@@ -27,7 +27,7 @@ def _affinity() -> int:
 
 
 def _cpu_limit(cgroup: Path) -> float | None:
-    """The container's CPU limit in cores: from `cpu.max` (cgroup v2) or the CFS quota (v1); None: there is none."""
+    """Return the container's CPU limit in cores, from `cpu.max` (cgroup v2) or the CFS quota (v1); None without one."""
     try:
         quota, period = (cgroup / "cpu.max").read_text("ascii").split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Photos: from untrusted bytes to pixels, the same way for ingest, training and serving."""
+"""Decoding of untrusted photo files, the same for ingest, training and serving."""
 
 import io
 import re
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})  # of most such files
-MAX_PIXELS = 80_000_000  # 240 MB as RGB: beyond any camera we know, below what hurts a pod of 2 GiB
+MAX_PIXELS = 80_000_000  # 240 MB as RGB: more than any camera, and it fits into a pod of 2 GiB
 MAX_BYTES = 40 * 1024 * 1024
 
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
-_JPEGS = {"JPEG", "MPO"}  # MPO: what many phones write into .jpg, a JPEG with further pictures behind it
+# File names that suggest a photo. Only `read_photo` decides; ingest reads files whatever their names are.
+PHOTO_SUFFIXES = frozenset({".jpeg", ".tiff", *(f".{extension}" for extension in _EXTENSIONS.values())})
+_JPEGS = {"JPEG", "MPO"}  # MPO: a JPEG followed by further images, which many phones save as .jpg
 _SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
 _DAMAGED = "the image cannot be read: it is truncated or damaged"
@@ -27,7 +29,7 @@ _CONVERT = "Convert it to JPEG or PNG."
 
 
 class Reason(StrEnum):
-    """Why a file is not a usable photo."""
+    """Reason for rejecting a file."""
 
     EMPTY = "empty"
     NOT_A_PHOTO = "not-a-photo"
@@ -39,14 +41,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo and what its file says about it.
+    """A decoded photo with the metadata of its file.
 
     Attributes:
-        image: Pillow image of mode RGB, upright; perhaps smaller than the file's, see `read_photo`.
+        image: Pillow image of mode RGB, upright; may be smaller than in the file, see `read_photo`.
         width_px: Width of the whole photo, upright.
         height_px: Height of the whole photo, upright.
         format: One of `FORMATS`.
-        taken_at: EXIF `DateTimeOriginal`: local time of the camera; None where the file does not say.
+        taken_at: EXIF `DateTimeOriginal`: local time of the camera; None if the file has none.
     """
 
     image: "Image.Image"
@@ -62,26 +64,26 @@ class Photo:
 
 
 def decode_photo(data: bytes, *, at_least_px: int | None = None) -> "Image.Image":
-    """The photo in `data` as upright RGB.
+    """Decode a photo as upright RGB.
 
     Args:
         data: Content of an image file.
-        at_least_px: Decode no more than is needed for the shorter side to be at least this long. JPEG can be
-            decoded at 1/2, 1/4 or 1/8 of its size for a fraction of the cost; None gives all pixels.
+        at_least_px: Minimum length of the shorter side. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its size, for
+            a fraction of the cost; None decodes all pixels.
 
     Returns:
-        Pillow image of mode RGB, turned as its EXIF orientation says; transparency is laid on white.
+        Pillow image of mode RGB, rotated by its EXIF orientation, with transparent pixels on white.
 
     Raises:
-        PhotoError: with a `reason`; the message speaks of "the file", never of its content.
+        PhotoError: the file is not a usable photo. The message says "the file" and quotes none of its content.
     """
     return read_photo(data, at_least_px=at_least_px).image
 
 
 def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
-    """The photo in `data` with its size, format and date; arguments and errors as `decode_photo`.
+    """Decode a photo and read its size, format and date; arguments and errors as `decode_photo`.
 
-    All of the file is read even when few pixels are asked for, so that a truncated file is always found.
+    The whole file is read even if few pixels are needed, so that a truncated file is always detected.
     """
     from PIL import Image
 
@@ -118,12 +120,12 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
     return Photo(image=rgb, width_px=width, height_px=height, format=file_format, taken_at=taken_at)
 
 
-def refuse_large_file(size: int, head: bytes) -> PhotoError:
-    """Why a file over `MAX_BYTES` is refused, told from its first bytes: a video is no photo that is too large.
+def large_file_error(size: int, head: bytes) -> PhotoError:
+    """Return the error for a file over `MAX_BYTES`: too large for a photo, or not a photo, such as a video.
 
     Args:
-        size: Bytes of the file.
-        head: Its first bytes, 16 at least.
+        size: Size of the file in bytes.
+        head: First bytes of the file, at least 16.
     """
     if has_photo_head(head):
         return PhotoError(Reason.TOO_LARGE, f"the file must have at most {MAX_BYTES} bytes; it has {size}")
@@ -136,8 +138,8 @@ def _open(data: bytes) -> "Image.Image":
     if not data:
         raise PhotoError(Reason.EMPTY, "the file is empty")
     if len(data) > MAX_BYTES:
-        raise refuse_large_file(len(data), data[:64])
-    _hush_pillow()
+        raise large_file_error(len(data), data[:64])
+    _silence_pillow()
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
@@ -149,21 +151,22 @@ def _open(data: bytes) -> "Image.Image":
 
 
 def _is_zero_filled(data: bytes) -> bool:
-    """Whether the end of a JPEG was never written: what a broken copy leaves decodes as grey, without complaint.
+    """Return whether a JPEG ends in zeros instead of its last scan, as an interrupted copy leaves it.
 
-    Zeros alone are no sign, some cameras pad their files; but behind the start of the last scan (FFDA) there must be an
-    end of image (FFD9), and neither can occur within the scan.
+    Pillow decodes such a file without an error, with grey areas. Zeros alone do not show it, because some cameras pad
+    their files; but an end-of-image marker (FFD9) must follow the last start-of-scan marker (FFDA), and neither can
+    occur within a scan.
     """
     return data.endswith(b"\0" * 16) and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
-def _hush_pillow() -> None:
-    """Keep Pillow's remarks on odd metadata and large sizes to itself: what matters is raised as PhotoError.
+def _silence_pillow() -> None:
+    """Ignore Pillow's warnings about metadata and sizes: real problems are raised as PhotoError.
 
-    `warnings.catch_warnings` is no alternative: it is not safe where several threads decode.
+    `warnings.catch_warnings` cannot be used: it is not thread-safe, and several threads decode.
     """
-    hush = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-    if hush not in warnings.filters:
+    silenced = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+    if silenced not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -173,7 +176,7 @@ def has_photo_head(head: bytes) -> bool:
 
 
 def _unidentified(head: bytes) -> PhotoError:
-    """Why Pillow does not know the file: damaged, of another format, or no image at all."""
+    """Return the error for a file that Pillow cannot identify: damaged, of an unsupported format, or not an image."""
     if has_photo_head(head):
         return PhotoError(Reason.TRUNCATED, _DAMAGED)
     other = None
@@ -196,18 +199,18 @@ def _unidentified(head: bytes) -> PhotoError:
 
 
 def _exif(image: "Image.Image") -> tuple[int, datetime | None]:
-    """EXIF orientation (1: upright) and `DateTimeOriginal`; damaged EXIF says nothing."""
+    """Return EXIF orientation (1: upright) and `DateTimeOriginal`; damaged EXIF counts as none."""
     try:
         exif = image.getexif()
         orientation = exif.get(_EXIF_ORIENTATION, 1)
         written = exif.get_ifd(_EXIF_IFD).get(_EXIF_DATE_TIME_ORIGINAL)
-    except Exception:  # metadata from outside; the pixels are fine
+    except Exception:  # untrusted metadata; the pixels are fine
         return 1, None
     return orientation if isinstance(orientation, int) else 1, exif_date(written)
 
 
 def exif_date(written: object) -> datetime | None:
-    """The date that EXIF writes as `2024:05:01 12:30:00`; None for anything else, such as a clock never set.
+    """Parse an EXIF date such as `2024:05:01 12:30:00`; return None for anything else, such as a clock never set.
 
     >>> exif_date("2024:05:01 12:30:00")
     datetime.datetime(2024, 5, 1, 12, 30)
@@ -226,7 +229,7 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
 
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in {"I;16", "I;16B", "I;16L", "I"}:  # 16-bit grey: Pillow would clip instead of scale
+    if image.mode in {"I;16", "I;16B", "I;16L", "I"}:  # 16-bit grey: Pillow clips instead of scaling
         image = image.point(lambda value: value / 257).convert("L")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         clear = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -237,10 +240,10 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
 
 
 def photo_key(photo_id: str, extension: str) -> str:
-    """Key of a photo in the store: `photos/3f/3f2a….jpg`.
+    """Return the key of a photo in the store: `photos/3f/3f2a….jpg`.
 
     Args:
         photo_id: SHA-256 of the file, 64 hexadecimal digits.
-        extension: Lower-case file extension that fits the format, without the dot.
+        extension: Lower-case file extension of the format, without the dot.
     """
     return f"photos/{photo_id[:2]}/{photo_id}.{extension}"

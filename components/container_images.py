@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from coachworks import __version__
-from coachworks.bundled_files import shipped
+from coachworks.bundled_files import bundled_file
 from coachworks.code_digest import PACKAGES, ROOT, reachable_files
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
@@ -57,9 +57,9 @@ def content_digest(target: str) -> str:
 
 def content(target: str) -> dict[str, Path]:
     """Return the files of this project that an image holds under /opt/coachworks, by their name there."""
-    files = {name: shipped(name) for name in _FILES}
+    files = {name: bundled_file(name) for name in _FILES}
     if target in _WITH_CHARTS:
-        files |= _tree(shipped("charts"), "charts")
+        files |= _tree(bundled_file("charts"), "charts")
     return files | (reachable_files(*_PROGRAMS[target]) if target in _PROGRAMS else _all_code())
 
 
@@ -75,8 +75,8 @@ def write_context(folder: Path) -> None:
         InvalidConfigError: there is something else in `folder`.
     """
     require_empty(folder)
-    files = {name: shipped(name) for name in (".dockerignore", *_FILES)}
-    _copy(files | _all_code() | _tree(shipped("charts"), "charts"), folder)
+    files = {name: bundled_file(name) for name in (".dockerignore", *_FILES)}
+    _copy(files | _all_code() | _tree(bundled_file("charts"), "charts"), folder)
     (folder / "charts").mkdir(exist_ok=True)
 
 

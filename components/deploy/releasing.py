@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from coachworks.bundled_files import shipped
+from coachworks.bundled_files import bundled_file
 from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.manifest import Manifest
@@ -93,7 +93,7 @@ def open_site(fleet: Fleet, namespace: str | None = None) -> Site:
             f"the name of a Helm release must have at most 40 characters; got {release!r}. Set `spec.deploy.release`."
         )
     cluster = open_cluster(release, namespace or deploy.namespace)
-    chart: Path = shipped("charts/fleet")
+    chart: Path = bundled_file("charts/fleet")
     return Site(
         fleet=fleet,
         helm=Helm(cluster.namespace, release, chart, keep=deploy.keep_revisions),

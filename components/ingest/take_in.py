@@ -10,7 +10,7 @@ from typing import TypeVar
 from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_BYTES, photo_key, read_photo, refuse_large_file
+from coachworks.photos import MAX_BYTES, photo_key, read_photo, large_file_error
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.ingest.listing import SourceFile
@@ -70,7 +70,7 @@ def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
 def _examine(file: SourceFile, store: Store, index: PhotoIndex, decoding: threading.BoundedSemaphore) -> Outcome:
     try:
         if file.size > MAX_BYTES:
-            refusal = refuse_large_file(file.size, file.read(64))
+            refusal = large_file_error(file.size, file.read(64))
             return Refusal(refusal.reason, str(refusal))
         data = file.read(MAX_BYTES + 1)  # one more, so that a growing file is refused as too large
     except OSError as err:

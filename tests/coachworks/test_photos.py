@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_BYTES, MAX_PIXELS, Reason, decode_photo, photo_key, read_photo, refuse_large_file
+from coachworks.photos import MAX_BYTES, MAX_PIXELS, Reason, decode_photo, large_file_error, photo_key, read_photo
 
 
 def picture(width=300, height=200, seed=0):
@@ -165,7 +165,7 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(side):
 
 def test_files_that_are_too_large_are_refused_unless_they_are_no_photos_at_all():
     assert refused(encoded(picture()) + b"\0" * MAX_BYTES).reason == Reason.TOO_LARGE
-    assert refuse_large_file(10**9, b"\x00\x00\x00\x18ftypisom" + b"\0" * 50).reason == Reason.NOT_A_PHOTO
+    assert large_file_error(10**9, b"\x00\x00\x00\x18ftypisom" + b"\0" * 50).reason == Reason.NOT_A_PHOTO
 
 
 def test_transparency_is_laid_on_white():
