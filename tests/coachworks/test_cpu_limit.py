@@ -1,4 +1,4 @@
-"""How many cores a process may use: its affinity and, in a container, its CPU limit, by either version of cgroups."""
+"""Usable CPU cores: the affinity and, in a container, the CPU limit, with both versions of cgroups."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ EVERY = len(os.sched_getaffinity(0))
 
 
 def limited(cgroup: Path, version: int, quota: int | None) -> Path:
-    """A cgroup file system as a container of `quota` thousandths of a core sees it."""
+    """Create the cgroup files of a container with a CPU limit of `quota` millicores."""
     if version == 2:
         (cgroup / "cpu.max").write_text(f"{'max' if quota is None else quota * 100} 100000\n")
     else:
@@ -24,7 +24,7 @@ def limited(cgroup: Path, version: int, quota: int | None) -> Path:
 
 @pytest.mark.parametrize("version", [2, 1, 1.5], ids=["v2", "v1", "v1 with accounting"])
 @pytest.mark.parametrize(("quota", "expected"), [(None, EVERY), (1500, 2), (500, 1), (1000, 1), (10**6, EVERY)])
-def test_a_container_s_cpu_limit_is_obeyed(tmp_path: Path, version: int, quota: int | None, expected: int) -> None:
+def test_a_container_s_cpu_limit_is_used(tmp_path: Path, version: int, quota: int | None, expected: int) -> None:
     assert usable_cores(cgroup=limited(tmp_path, version, quota)) == min(EVERY, expected)
 
 
@@ -35,8 +35,8 @@ def test_without_a_container_all_cores_of_the_affinity_are_used(tmp_path: Path) 
 
 
 @pytest.mark.skipif(EVERY == 1, reason="one core cannot be limited further")
-def test_numerical_libraries_are_told_of_a_limit_and_else_left_alone(tmp_path: Path) -> None:
+def test_variables_for_numerical_libraries_are_set_only_with_a_limit(tmp_path: Path) -> None:
     assert thread_limits(cgroup=tmp_path) == {}
-    told = thread_limits(cgroup=limited(tmp_path, 2, 1000))
-    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} <= set(told)
-    assert set(told.values()) == {"1"}
+    limits = thread_limits(cgroup=limited(tmp_path, 2, 1000))
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} <= set(limits)
+    assert set(limits.values()) == {"1"}

@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from coachworks import photos
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_BYTES, MAX_PIXELS, Reason, decode_photo, large_file_error, photo_key, read_photo
+from coachworks.photos import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    PHOTO_SUFFIXES,
+    Reason,
+    decode_photo,
+    large_file_error,
+    photo_key,
+    read_photo,
+)
 
 
 def picture(width=300, height=200, seed=0):
@@ -30,32 +40,32 @@ def refused(data, **options):
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
-def test_each_supported_format_gives_rgb_and_says_what_it_is(file_format):
+def test_each_supported_format_is_decoded_as_rgb(file_format):
     photo = read_photo(encoded(picture(), file_format))
     assert (photo.image.mode, photo.image.size) == ("RGB", (300, 200))
     assert (photo.format, photo.width_px, photo.height_px) == (file_format, 300, 200)
 
 
-def test_a_jpeg_with_further_pictures_behind_it_is_a_jpeg():
+def test_a_jpeg_followed_by_further_images_is_a_jpeg():
     data = encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=1)])
     assert Image.open(io.BytesIO(data)).format == "MPO"
     photo = read_photo(data, at_least_px=64)
     assert (photo.format, photo.extension, photo.width_px) == ("JPEG", "jpg", 300)
 
 
-def test_fewer_pixels_are_decoded_on_request_but_never_fewer_than_asked_for():
+def test_at_least_the_requested_pixels_are_decoded():
     photo = read_photo(encoded(picture(1600, 1200)), at_least_px=256)
     assert photo.image.size == (400, 300)
     assert (photo.width_px, photo.height_px) == (1600, 1200)
 
 
-def test_photos_smaller_than_asked_for_are_not_enlarged():
+def test_small_photos_are_not_enlarged():
     assert decode_photo(encoded(picture(40, 30)), at_least_px=256).size == (40, 30)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
-def test_photos_are_turned_as_exif_says(orientation, file_format):
+def test_photos_are_rotated_by_their_exif_orientation(orientation, file_format):
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(picture(), file_format, exif=exif)
@@ -65,7 +75,7 @@ def test_photos_are_turned_as_exif_says(orientation, file_format):
     assert (photo.width_px, photo.height_px) == expected.size
 
 
-def test_the_date_is_when_the_photo_was_taken_not_when_it_was_edited():
+def test_the_date_is_that_of_taking_the_photo_not_of_editing_it():
     exif = Image.Exif()
     exif[0x0132] = "2025:01:01 00:00:00"
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:30:00"
@@ -73,7 +83,7 @@ def test_the_date_is_when_the_photo_was_taken_not_when_it_was_edited():
 
 
 @pytest.mark.parametrize("written", [None, "", "0000:00:00 00:00:00", "yesterday", "2024:13:01 00:00:00"])
-def test_a_date_that_exif_does_not_tell_is_none(written):
+def test_a_missing_or_invalid_exif_date_is_none(written):
     exif = Image.Exif()
     exif[0x0132] = "2025:01:01 00:00:00"
     if written is not None:
@@ -81,7 +91,7 @@ def test_a_date_that_exif_does_not_tell_is_none(written):
     assert read_photo(encoded(picture(), exif=exif)).taken_at is None
 
 
-def test_damaged_exif_does_not_cost_the_photo():
+def test_a_photo_with_damaged_exif_is_accepted():
     data = encoded(picture(), exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7f" + b"\xff" * 40)
     assert read_photo(data).image.size == (300, 200)
 
@@ -101,7 +111,7 @@ def test_damaged_exif_does_not_cost_the_photo():
     ],
     ids=str,
 )
-def test_truncated_files_are_found_even_when_few_pixels_are_decoded(file_format, options, share, at_least_px):
+def test_truncated_files_are_detected_even_when_few_pixels_are_decoded(file_format, options, share, at_least_px):
     data = encoded(picture(), file_format, **options)
     error = refused(data[: int(len(data) * share)], at_least_px=at_least_px)
     assert error.reason == Reason.TRUNCATED
@@ -109,7 +119,7 @@ def test_truncated_files_are_found_even_when_few_pixels_are_decoded(file_format,
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": True}])
-def test_a_jpeg_whose_end_was_never_written_is_found_though_it_decodes(options):
+def test_a_jpeg_that_ends_in_zeros_is_detected(options):
     if "exif" in options:  # its thumbnail has an end of image of its own
         options = {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + encoded(picture(16, 16))}
     data = encoded(picture(), **options)
@@ -117,7 +127,7 @@ def test_a_jpeg_whose_end_was_never_written_is_found_though_it_decodes(options):
     assert refused(data[:half] + b"\0" * half).reason == Reason.TRUNCATED
 
 
-def test_zeros_behind_the_end_of_a_jpeg_do_no_harm():
+def test_zeros_after_the_end_of_a_jpeg_are_accepted():
     assert decode_photo(encoded(picture()) + b"\0" * 4096).size == (300, 200)
 
 
@@ -126,7 +136,7 @@ def test_an_empty_file_is_refused():
 
 
 @pytest.mark.parametrize("data", [b"hello", b"%PDF-1.7 and more", b"<svg></svg>", b"\x00" * 500, b"PK\x03\x04"])
-def test_what_is_no_image_is_refused(data):
+def test_a_file_that_is_not_an_image_is_refused(data):
     assert refused(data).reason == Reason.NOT_A_PHOTO
 
 
@@ -140,7 +150,7 @@ def test_what_is_no_image_is_refused(data):
         (b"8BPS\x00\x01", "PSD"),
     ],
 )
-def test_formats_that_are_not_supported_are_named(head, name):
+def test_unsupported_formats_are_named(head, name):
     error = refused(head + b"\x00" * 100)
     assert error.reason == Reason.UNSUPPORTED_FORMAT
     assert f"got {name}. Convert it to JPEG" in str(error)
@@ -163,12 +173,12 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(side):
     assert str(MAX_PIXELS) in str(error)
 
 
-def test_files_that_are_too_large_are_refused_unless_they_are_no_photos_at_all():
+def test_a_file_that_is_too_large_is_reported_as_too_large_or_not_a_photo():
     assert refused(encoded(picture()) + b"\0" * MAX_BYTES).reason == Reason.TOO_LARGE
     assert large_file_error(10**9, b"\x00\x00\x00\x18ftypisom" + b"\0" * 50).reason == Reason.NOT_A_PHOTO
 
 
-def test_transparency_is_laid_on_white():
+def test_transparent_pixels_become_white():
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     assert decode_photo(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
     palette = Image.new("P", (8, 8), 3)
@@ -208,5 +218,10 @@ def test_many_threads_may_decode_at_once():
     assert reasons == [Reason.TOO_MANY_PIXELS] * 80
 
 
-def test_photos_lie_in_folders_of_two_digits():
+def test_photo_keys_have_folders_of_two_digits():
     assert photo_key("3f" + "0" * 62, "jpg") == f"photos/3f/3f{'0' * 62}.jpg"
+
+
+def test_every_format_has_its_extension_among_the_suffixes_of_photos() -> None:
+    assert {f".{extension}" for extension in photos._EXTENSIONS.values()} < PHOTO_SUFFIXES
+    assert set(photos._EXTENSIONS) == set(photos.FORMATS)

@@ -1,4 +1,4 @@
-"""Patience with S3 servers, and what is said where it is of no use."""
+"""Retries of S3 requests, and errors after which a retry is useless."""
 
 import pytest
 
@@ -12,7 +12,7 @@ SHORT = RetryPolicy(initial_wait_s=0.001, max_wait_s=0.002)
 
 
 @pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     throttle = retry.Throttle()
     throttle.min_pause_s = throttle.max_pause_s = 0.001
     monkeypatch.setattr(retry, "_throttle", throttle)
@@ -37,7 +37,7 @@ def refusal(code: str, status: int):
         ("429", 429),
     ],
 )
-def test_what_may_pass_is_tried_at_least_eight_times(bucket: str, code: str, status: int) -> None:
+def test_transient_failures_are_retried_at_least_eight_times(bucket: str, code: str, status: int) -> None:
     attempts = []
 
     def fail() -> None:
@@ -49,7 +49,7 @@ def test_what_may_pass_is_tried_at_least_eight_times(bucket: str, code: str, sta
     assert len(attempts) >= 8
 
 
-def test_what_passes_in_the_end_is_given_back(bucket: str) -> None:
+def test_the_result_of_the_first_successful_attempt_is_returned(bucket: str) -> None:
     failures = [refusal("SlowDown", 503), ConnectionResetError(), refusal("InternalError", 500)]
 
     def ask() -> str:
@@ -60,7 +60,7 @@ def test_what_passes_in_the_end_is_given_back(bucket: str) -> None:
     assert with_retries(ask, policy=SHORT) == "answer"
 
 
-def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
+def test_other_exceptions_are_raised_without_a_retry(bucket: str) -> None:
     attempts = []
 
     def fail() -> None:
@@ -73,7 +73,7 @@ def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "said"),
+    ("code", "status", "message"),
     [
         ("AccessDenied", 403, "denies access about s3://bucket/key .*PutObject.*permissions"),
         ("403", 403, "denies access"),
@@ -85,19 +85,21 @@ def test_an_error_of_the_call_s_own_is_raised_at_once(bucket: str) -> None:
         ("NotImplemented", 501, "a server with conditional writes"),
     ],
 )
-def test_what_will_not_pass_is_told_at_once(bucket: str, code: str, status: int, said: str) -> None:
+def test_permanent_failures_are_raised_without_a_retry(bucket: str, code: str, status: int, message: str) -> None:
     attempts = []
 
     def fail() -> None:
         attempts.append(1)
         raise refusal(code, status)
 
-    with pytest.raises(InvalidConfigError, match=said):
+    with pytest.raises(InvalidConfigError, match=message):
         with_retries(fail, address="s3://bucket/key")
     assert len(attempts) == 1
 
 
-def test_no_credentials_are_told_with_the_way_out(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_with_the_variables_to_set(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(InvalidConfigError, match=r"no credentials for the S3 server .*Set AWS_ACCESS_KEY_ID"):
@@ -105,16 +107,14 @@ def test_no_credentials_are_told_with_the_way_out(bucket: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
-def test_a_server_that_is_not_there_is_named(bucket: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_named(bucket: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setattr(retry, "DEFAULT_POLICY", SHORT)
     with pytest.raises(TransientError, match=f"the S3 server {endpoint} does not answer"):
         open_store(f"s3://{bucket}/x").read("a")
 
 
-def test_an_endpoint_that_is_no_address_and_a_missing_profile_are_told(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_endpoint_and_an_unknown_profile_are_reported(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nowhere")
     with pytest.raises(InvalidConfigError, match=r"the settings for S3 cannot be used: .*Correct the AWS_"):
         s3.open_s3()
@@ -133,7 +133,7 @@ def test_the_client_is_shared_until_the_environment_changes(
     assert s3.open_s3() is not one
 
 
-def test_servers_of_one_s_own_are_asked_by_path_and_amazon_s_by_name(
+def test_self_hosted_servers_get_path_style_requests_and_aws_virtual_hosts(
     bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio-service.kubeflow:9000")

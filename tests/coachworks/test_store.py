@@ -1,4 +1,4 @@
-"""What holds for every store, be it a folder or a bucket."""
+"""Behaviour of every store, in a folder and in a bucket."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ def publish(store: Store, key: str, **files: str) -> None:
         store.publish(folder, key)
 
 
-def test_what_was_written_is_read_back(any_store: Store) -> None:
+def test_written_data_is_read_back(any_store: Store) -> None:
     any_store.write("a/b.bin", b"one")
     any_store.write("a/b.bin", b"two")
     assert any_store.read("a/b.bin") == b"two"
@@ -30,7 +30,7 @@ def test_what_was_written_is_read_back(any_store: Store) -> None:
     assert any_store.fetch("a/b.bin").read_bytes() == b"two"
 
 
-def test_an_empty_object_is_one(any_store: Store) -> None:
+def test_an_object_can_be_empty(any_store: Store) -> None:
     any_store.write("empty", b"")
     assert any_store.exists("empty")
     assert any_store.read("empty") == any_store.fetch("empty").read_bytes() == b""
@@ -44,7 +44,7 @@ def test_a_part_of_an_object_is_read_without_the_rest(any_store: Store) -> None:
     assert any_store.read("a", 5, 0) == b""
 
 
-def test_what_is_fetched_is_the_newest(any_store: Store) -> None:
+def test_fetch_returns_the_newest_content(any_store: Store) -> None:
     any_store.write("a.txt", b"one")
     assert any_store.fetch("a.txt").read_bytes() == b"one"
     any_store.write("a.txt", b"two")
@@ -52,7 +52,7 @@ def test_what_is_fetched_is_the_newest(any_store: Store) -> None:
     assert any_store.fetch("a.txt").name == "a.txt"
 
 
-def test_a_missing_object_says_which_and_where(any_store: Store) -> None:
+def test_a_missing_object_is_reported_with_key_and_store(any_store: Store) -> None:
     with pytest.raises(NotFoundError, match=r"'no/such' is not in the store"):
         any_store.read("no/such")
     with pytest.raises(NotFoundError, match="no/such"):
@@ -69,7 +69,7 @@ def test_keys_cannot_leave_the_store(any_store: Store, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["results/x.tree", "latest/x.link", "results/@x/y"])
-def test_names_that_a_bucket_needs_for_itself_are_refused_everywhere(any_store: Store, key: str) -> None:
+def test_keys_that_a_bucket_reserves_are_refused_by_every_store(any_store: Store, key: str) -> None:
     with pytest.raises(InvalidConfigError, match=r"key must not end in .*; got"):
         any_store.write(key, b"")
     with pytest.raises(InvalidConfigError, match=r"key must not end in .*; got"):
@@ -83,14 +83,14 @@ def test_a_file_is_copied_into_the_store(any_store: Store, tmp_path: Path) -> No
     assert any_store.read("kept/file") == b"content"
 
 
-def test_an_object_is_created_once_and_by_one(any_store: Store) -> None:
+def test_an_object_is_created_once(any_store: Store) -> None:
     assert any_store.create("runs/1/run.json", b"ours")
     assert any_store.create("runs/1/run.json", b"ours")  # as after a lost reply
     assert not any_store.create("runs/1/run.json", b"theirs")
     assert any_store.read("runs/1/run.json") == b"ours"
 
 
-def test_of_many_that_create_an_object_at_once_one_succeeds(any_store: Store) -> None:
+def test_one_of_many_concurrent_creators_succeeds(any_store: Store) -> None:
     barrier = threading.Barrier(8)
 
     def create(number: int) -> bool:
@@ -103,7 +103,7 @@ def test_of_many_that_create_an_object_at_once_one_succeeds(any_store: Store) ->
     assert any_store.read("a/claim") == b"%d" % won.index(True)
 
 
-def test_an_object_s_size_and_time_are_known_without_reading_it(any_store: Store) -> None:
+def test_size_and_time_of_an_object_are_available_without_reading_it(any_store: Store) -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)  # servers tell whole seconds
     any_store.write("heads/a.json", b"{}")
     info = any_store.info("heads/a.json")
@@ -115,7 +115,7 @@ def test_an_object_s_size_and_time_are_known_without_reading_it(any_store: Store
             any_store.info(key)
 
 
-def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> None:
+def test_a_removed_object_does_not_exist_and_its_neighbours_do(any_store: Store) -> None:
     any_store.write("heads/a.json", b"{}")
     any_store.write("heads/b.json", b"{}")
     any_store.fetch("heads/a.json")
@@ -133,7 +133,7 @@ def test_a_removed_object_is_gone_and_its_neighbours_stay(any_store: Store) -> N
 
 
 @pytest.mark.parametrize("key", ["results", "results/x/1", "results/x/1/skill", "latest/x", "heads"])
-def test_folders_trees_and_names_are_not_removed(any_store: Store, key: str) -> None:
+def test_folders_trees_and_links_cannot_be_removed(any_store: Store, key: str) -> None:
     publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
     any_store.set_link("latest/x", "results/x/1")
     any_store.write("heads/a.json", b"{}")
@@ -144,12 +144,12 @@ def test_folders_trees_and_names_are_not_removed(any_store: Store, key: str) -> 
 
 
 @pytest.mark.parametrize("key", ["../x", "results/x/1.tree", "latest/x.link", "results/x/1/@y/report.json"])
-def test_nothing_is_removed_that_could_not_have_been_written(any_store: Store, key: str) -> None:
+def test_a_key_that_cannot_be_written_cannot_be_removed(any_store: Store, key: str) -> None:
     with pytest.raises(InvalidConfigError, match="key must"):
         any_store.remove(key)
 
 
-def test_a_published_tree_is_seen_as_its_files(any_store: Store) -> None:
+def test_a_published_tree_is_listed_as_its_files(any_store: Store) -> None:
     publish(any_store, "results/x/1", **{"report.json": "{}", "skill__head.bin": "weights"})
     assert any_store.exists("results/x/1")
     assert any_store.exists("results/x/1/skill/head.bin")
@@ -174,7 +174,7 @@ def test_a_tree_is_fetched_whole_or_in_part(any_store: Store) -> None:
         any_store.fetch("results/x/1/other")
 
 
-def test_empty_folders_and_programs_stay_what_they_are(any_store: Store) -> None:
+def test_a_tree_keeps_empty_folders_and_executable_bits(any_store: Store) -> None:
     with any_store.scratch() as folder:
         (folder / "empty").mkdir()
         (folder / "run.sh").write_text("#!/bin/sh")
@@ -191,7 +191,7 @@ def test_the_first_of_two_writers_of_a_tree_wins(any_store: Store) -> None:
     assert any_store.read("results/x/1/report.json") == b"first"
 
 
-def test_of_many_that_publish_a_tree_at_once_one_is_seen_whole(any_store: Store) -> None:
+def test_one_of_many_concurrently_published_trees_is_visible_and_complete(any_store: Store) -> None:
     barrier = threading.Barrier(4)
 
     def write(number: int) -> None:
@@ -239,7 +239,7 @@ def test_a_link_refers_to_the_newest_and_is_not_an_object(any_store: Store) -> N
     assert list(any_store.list("latest")) == []
 
 
-def test_a_scratch_folder_is_gone_afterwards(any_store: Store) -> None:
+def test_a_scratch_folder_is_deleted_on_exit(any_store: Store) -> None:
     with any_store.scratch() as folder:
         (folder / "x").touch()
     assert not folder.exists()

@@ -1,4 +1,4 @@
-"""What holds for the store in a bucket alone: published whole whatever the server and the network do."""
+"""The store in a bucket: atomic publishing in spite of failures of server and network, and the local cache."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from s3_server import S3Server
 
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little waiting between attempts, as many of them as ever."""
+    """Shorten the waits between attempts, not their number."""
     monkeypatch.setattr(retry, "DEFAULT_POLICY", RetryPolicy(initial_wait_s=0.01, max_wait_s=0.1))
     throttle = retry.Throttle()
     throttle.min_pause_s = throttle.max_pause_s = 0.01
@@ -29,10 +29,10 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def through(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
-    """Lead to the server through a proxy: `with through(error_rate=0.2) as proxy:`."""
+    """Put a proxy before the server: `with through(error_rate=0.2) as proxy:`."""
 
     @contextmanager
-    def led(**settings) -> Iterator[FaultyProxy]:
+    def proxied(**settings) -> Iterator[FaultyProxy]:
         with FaultyProxy(s3_server.url, **settings) as proxy:
             s3_server.lead_to(monkeypatch, proxy.url)
             try:
@@ -40,12 +40,12 @@ def through(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
             finally:
                 s3_server.lead_to(monkeypatch)
 
-    return led
+    return proxied
 
 
 @pytest.fixture
 def elsewhere(in_bucket: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The same store as another machine sees it."""
+    """Return a function that opens the same store with another machine's cache."""
 
     def open_there() -> S3Store:
         monkeypatch.setenv("COACHWORKS_CACHE", str(tmp_path / "another-cache"))
@@ -68,14 +68,14 @@ def object_keys(server: S3Server, store: S3Store) -> list[str]:
     return [key.removeprefix(f"{prefix}/") for key in server.keys(bucket)]
 
 
-def test_no_object_stands_where_another_one_s_folder_is(in_bucket: S3Store, s3_server: S3Server) -> None:
+def test_no_key_is_the_folder_of_another_key(in_bucket: S3Store, s3_server: S3Server) -> None:
     publish(in_bucket, "results/x/1", report="{}")
     in_bucket.set_link("latest/x", "results/x/1")
     keys = object_keys(s3_server, in_bucket)
     assert not [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
 
 
-def test_the_files_of_a_tree_are_not_removed(in_bucket: S3Store, elsewhere) -> None:
+def test_the_files_of_a_tree_cannot_be_removed(in_bucket: S3Store, elsewhere) -> None:
     publish(in_bucket, "results/x/1", report="{}")
     for store in (in_bucket, elsewhere()):
         with pytest.raises(InvalidConfigError, match="key must name an object; got 'results/x/1/report'"):
@@ -83,14 +83,14 @@ def test_the_files_of_a_tree_are_not_removed(in_bucket: S3Store, elsewhere) -> N
     assert in_bucket.read("results/x/1/report") == b"{}"
 
 
-def test_what_is_removed_is_removed_from_this_machine_s_cache_too(in_bucket: S3Store, tmp_path: Path) -> None:
+def test_a_removed_object_is_removed_from_the_cache(in_bucket: S3Store, tmp_path: Path) -> None:
     in_bucket.write("heads/a.json", b"{}")
     kept = in_bucket.fetch("heads/a.json")
     in_bucket.remove("heads/a.json")
     assert not kept.exists()
 
 
-def test_what_a_killed_writer_uploaded_is_not_seen_and_not_in_the_way(
+def test_files_of_a_killed_writer_are_invisible_and_do_not_block_others(
     in_bucket: S3Store, s3_server: S3Server, through, prompt: None
 ) -> None:
     def no_manifests(method: str, path: str) -> str | None:
@@ -109,8 +109,8 @@ def test_what_a_killed_writer_uploaded_is_not_seen_and_not_in_the_way(
     assert open_store(in_bucket.uri).read("results/x/1/report") == b"whole"
 
 
-def test_the_loser_of_a_race_leaves_nothing_behind(in_bucket: S3Store, s3_server: S3Server, through) -> None:
-    """The other writer is done between our look and our manifest."""
+def test_the_loser_of_a_race_deletes_its_files(in_bucket: S3Store, s3_server: S3Server, through) -> None:
+    """The other writer publishes between our check and our manifest."""
     other = open_store(in_bucket.uri)
     raced = threading.Event()
 
@@ -128,7 +128,9 @@ def test_the_loser_of_a_race_leaves_nothing_behind(in_bucket: S3Store, s3_server
 
 
 @pytest.mark.parametrize("lost", [1, 3])
-def test_a_lost_reply_to_a_conditional_write_is_success(in_bucket: S3Store, through, prompt: None, lost: int) -> None:
+def test_a_conditional_write_succeeds_although_replies_are_lost(
+    in_bucket: S3Store, through, prompt: None, lost: int
+) -> None:
     left = {"PUT": lost * 2}
 
     def lose(method: str, path: str) -> str | None:
@@ -145,7 +147,7 @@ def test_a_lost_reply_to_a_conditional_write_is_success(in_bucket: S3Store, thro
     assert not in_bucket.create("a/claim", b"theirs")
 
 
-def test_with_a_fifth_of_all_requests_failing_everything_is_complete_and_right(
+def test_all_data_are_complete_although_a_fifth_of_the_requests_fail(
     in_bucket: S3Store, through, prompt: None, elsewhere
 ) -> None:
     names = [f"{number:02}" for number in range(40)]
@@ -165,7 +167,7 @@ def test_with_a_fifth_of_all_requests_failing_everything_is_complete_and_right(
         assert len(proxy.counts) == 6
 
 
-def test_a_body_that_breaks_off_is_asked_for_again(in_bucket: S3Store, through, prompt: None) -> None:
+def test_an_incomplete_response_body_is_requested_again(in_bucket: S3Store, through, prompt: None) -> None:
     in_bucket.write("big", bytes(range(256)) * 4000)
     cut = iter([CUT, CUT])
     with through(choose=lambda method, _: next(cut, None) if method == "GET" else None) as proxy:
@@ -173,7 +175,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(in_bucket: S3Store, through, 
         assert proxy.counts[CUT] == 2
 
 
-def test_large_files_travel_in_parts_and_arrive_whole(
+def test_large_files_are_transferred_in_parts_and_complete(
     in_bucket: S3Store,
     s3_server: S3Server,
     through,
@@ -204,7 +206,7 @@ def test_large_files_travel_in_parts_and_arrive_whole(
     assert object_keys(s3_server, in_bucket) == ["backbones/large.onnx"]
 
 
-def test_what_is_fetched_twice_travels_once(in_bucket: S3Store, through, elsewhere) -> None:
+def test_a_second_fetch_uses_the_cache(in_bucket: S3Store, through, elsewhere) -> None:
     publish(in_bucket, "results/x/1", a="a", b="b")
     in_bucket.write("backbone.onnx", b"onnx")
     gets: list[str] = []
@@ -218,7 +220,7 @@ def test_what_is_fetched_twice_travels_once(in_bucket: S3Store, through, elsewhe
     assert sum(path.endswith("/backbone.onnx") for path in gets) == 1
 
 
-def test_what_was_published_here_need_not_be_fetched(in_bucket: S3Store, through) -> None:
+def test_a_tree_published_on_this_machine_is_not_downloaded(in_bucket: S3Store, through) -> None:
     gets: list[str] = []
     with through(choose=lambda method, path: gets.append(path) if method == "GET" else None):
         publish(in_bucket, "results/x/1", a="a")
@@ -240,13 +242,13 @@ def test_several_processes_share_the_cache(in_bucket: S3Store, elsewhere) -> Non
     assert not list((machine_folder(there) / "tmp").glob("*"))
 
 
-def test_a_copy_that_was_cut_short_is_made_again(in_bucket: S3Store) -> None:
+def test_a_truncated_copy_is_downloaded_again(in_bucket: S3Store) -> None:
     publish(in_bucket, "results/x/1", a="whole")
     in_bucket.fetch("results/x/1/a").write_text("ha")
     assert in_bucket.fetch("results/x/1/a").read_text() == "whole"
 
 
-def test_an_address_leads_other_tools_to_the_file(in_bucket: S3Store, s3_server: S3Server) -> None:
+def test_addresses_are_those_of_the_bucket_s_objects(in_bucket: S3Store, s3_server: S3Server) -> None:
     publish(in_bucket, "results/x/1", report="{}")
     in_bucket.write("photos/1.jpg", b"photo")
     bucket = in_bucket.uri.split("/")[2]
@@ -256,7 +258,9 @@ def test_an_address_leads_other_tools_to_the_file(in_bucket: S3Store, s3_server:
     assert in_bucket.address("photos/1.jpg") in there
 
 
-def test_a_tree_that_lost_a_file_says_so_with_the_way_out(in_bucket: S3Store, s3_server: S3Server, elsewhere) -> None:
+def test_a_tree_with_a_missing_file_is_reported_with_the_way_out(
+    in_bucket: S3Store, s3_server: S3Server, elsewhere
+) -> None:
     publish(in_bucket, "results/x/1", a="a", b="b")
     client = s3.open_s3()
     bucket = in_bucket.uri.split("/")[2]
@@ -266,13 +270,13 @@ def test_a_tree_that_lost_a_file_says_so_with_the_way_out(in_bucket: S3Store, s3
         elsewhere().fetch("results/x/1")
 
 
-def test_a_manifest_that_is_none_is_named(in_bucket: S3Store) -> None:
+def test_an_invalid_manifest_is_named(in_bucket: S3Store) -> None:
     s3.open_s3().put_object(Bucket=in_bucket.uri.split("/")[2], Key="some/prefix/results/x/1.tree", Body=b"{")
     with pytest.raises(DataError, match=r"results/x/1\.tree must be the manifest of a tree"):
         in_bucket.exists("results/x/1")
 
 
-def test_damage_on_the_way_is_noticed(in_bucket: S3Store, prompt: None) -> None:
+def test_damaged_content_is_detected(in_bucket: S3Store, prompt: None) -> None:
     bucket = in_bucket.uri.split("/")[2]
     s3.open_s3().put_object(Bucket=bucket, Key="some/prefix/x", Body=b"other", Metadata={"sha256": "0" * 64})
     with pytest.raises(TransientError, match="x arrived damaged"):
@@ -281,7 +285,7 @@ def test_damage_on_the_way_is_noticed(in_bucket: S3Store, prompt: None) -> None:
         in_bucket.fetch("x")
 
 
-def test_two_stores_in_one_bucket_do_not_meet(bucket: str) -> None:
+def test_two_stores_in_one_bucket_are_separate(bucket: str) -> None:
     one, two = open_store(f"s3://{bucket}/one"), open_store(f"s3://{bucket}/one-more")
     one.write("a/x", b"1")
     two.write("a/y", b"2")
@@ -293,7 +297,7 @@ def test_two_stores_in_one_bucket_do_not_meet(bucket: str) -> None:
     assert list(root.list("b")) == ["b/z"]
 
 
-def test_a_store_works_on_in_forked_and_started_processes(in_bucket: S3Store) -> None:
+def test_a_store_can_be_used_after_a_fork(in_bucket: S3Store) -> None:
     in_bucket.write("a", b"parent")
     pid = os.fork()
     if pid == 0:
@@ -305,7 +309,9 @@ def test_a_store_works_on_in_forked_and_started_processes(in_bucket: S3Store) ->
     assert in_bucket.read("b") == b"parent and child"
 
 
-def test_no_such_bucket_and_no_boto3_are_told_with_the_way_out(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bucket_and_a_missing_boto3_are_reported_with_the_way_out(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(NotFoundError, match=r"has no bucket 'no-such-bucket'. Create it"):
         open_store("s3://no-such-bucket/x").write("a", b"")
     monkeypatch.setitem(sys.modules, "boto3", None)
@@ -322,7 +328,7 @@ def test_no_such_bucket_and_no_boto3_are_told_with_the_way_out(bucket: str, monk
         ({"HOME": "{tmp}/three"}, "{tmp}/three/.cache/coachworks/stores"),
     ],
 )
-def test_the_cache_lies_where_the_environment_says(
+def test_the_environment_sets_the_folder_of_the_cache(
     environ: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("COACHWORKS_CACHE", "XDG_CACHE_HOME"):

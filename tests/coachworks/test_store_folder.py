@@ -1,4 +1,4 @@
-"""What holds for the store in a folder alone."""
+"""The store in a folder: links, temporary files, and paths."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.store import FolderStore, machine_folder, process_alive
 
 
-def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kept(store: FolderStore) -> None:
+def test_only_scratch_folders_of_dead_processes_are_swept(store: FolderStore) -> None:
     code = (
         "import os, sys, pathlib; from coachworks.store import FolderStore\n"
         "with FolderStore(pathlib.Path(sys.argv[1])).scratch() as folder: (folder / 'x').touch(); os._exit(9)"
@@ -22,14 +22,14 @@ def test_scratch_folders_of_dead_processes_are_swept_and_those_of_the_living_kep
         assert list((store.root / "tmp").iterdir()) == [mine]
 
 
-def test_a_name_is_a_link_that_people_can_follow(store: FolderStore) -> None:
+def test_a_link_is_a_symbolic_link(store: FolderStore) -> None:
     for key in ("results/x/1", "results/x/2"):
         store.write(f"{key}/report.json", key.encode())
         store.set_link("latest/x", key)
         assert (store.root / "latest" / "x" / "report.json").read_text() == key
 
 
-def test_nothing_is_removed_by_way_of_a_name(store: FolderStore) -> None:
+def test_nothing_can_be_removed_through_a_link(store: FolderStore) -> None:
     store.write("results/x/1/report.json", b"{}")
     store.set_link("latest/x", "results/x/1")
     with pytest.raises(InvalidConfigError, match="key must name an object"):
@@ -39,18 +39,18 @@ def test_nothing_is_removed_by_way_of_a_name(store: FolderStore) -> None:
     assert store.exists("results/x/1/report.json")
 
 
-def test_nothing_is_left_beside_what_was_created(store: FolderStore) -> None:
+def test_creating_an_object_leaves_no_temporary_files(store: FolderStore) -> None:
     store.create("a/b", b"1")
     store.create("a/b", b"2")
     assert not list((store.root / "tmp").iterdir())
 
 
-def test_its_machine_s_folder_and_the_addresses_of_its_objects_are_its_own(store: FolderStore) -> None:
+def test_machine_folder_and_addresses_are_inside_the_store(store: FolderStore) -> None:
     assert machine_folder(store) == store.root
     assert store.address("results/x") == str(store.root / "results" / "x")
 
 
-def test_a_process_that_has_ended_is_not_alive_even_before_it_is_reaped() -> None:
+def test_a_zombie_process_is_not_alive() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert process_alive(process.pid)
     process.kill()

@@ -1,4 +1,4 @@
-"""Where runs are recorded, and what a person reads when that does not work."""
+"""The address of the tracking store, its client, and the messages when it fails."""
 
 import json
 import sqlite3
@@ -47,7 +47,7 @@ def fleet_with(store, tracking=None):
 
 @pytest.fixture
 def answering(monkeypatch):
-    """A server that answers every request with one status; gives its address."""
+    """Return a function that starts a server with one response for all requests and returns its address."""
     servers = []
     for name in ("USERNAME", "PASSWORD", "TOKEN", "SERVER_CERT_PATH"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
@@ -116,7 +116,7 @@ def ask(address, progress=SILENT):
         client.get_experiment_by_name("showroom/view")
 
 
-def test_the_environment_decides_then_the_fleet_file_then_the_store(store):
+def test_the_environment_overrides_the_fleet_file_and_the_default_is_the_store(store):
     environ = {"MLFLOW_TRACKING_URI": "http://mlflow.platform.svc:5000/"}
     both = tracking_of(fleet_with(store, "https://mlflow.example/"), environ)
     assert both.uri == "http://mlflow.platform.svc:5000"
@@ -130,7 +130,7 @@ def test_the_environment_decides_then_the_fleet_file_then_the_store(store):
     assert embedded.artifact_location("showroom/view").endswith("/mlflow/artifacts/showroom/view")
 
 
-def test_a_bucket_has_no_room_for_an_embedded_store():
+def test_a_bucket_cannot_hold_an_embedded_store():
     fleet = fleet_with(SimpleNamespace(uri="s3://cars/fleet"))
     with pytest.raises(InvalidConfigError, match=r"'s3://cars/fleet' is no folder.*set spec\.tracking to the address"):
         tracking_of(fleet, {})
@@ -144,27 +144,27 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(store):
     assert "tell-nobody" not in str(caught.value)
 
 
-def test_an_sqlite_file_may_be_named(store, tmp_path):
+def test_the_environment_may_name_an_sqlite_file(store, tmp_path):
     named = tracking_of(fleet_with(store), {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/shared.db"})
     assert named.database == tmp_path / "shared.db"
 
 
 @pytest.mark.parametrize("uri", ["file:./mlruns", "mlruns", "databricks", "http://", "sqlite://"])
-def test_an_address_that_cannot_be_recorded_to_is_refused(store, uri):
+def test_an_unsupported_address_is_refused(store, uri):
     with pytest.raises(
         InvalidConfigError, match=r"MLFLOW_TRACKING_URI must be the http\(s\) address of an MLflow server"
     ):
         tracking_of(fleet_with(store), {"MLFLOW_TRACKING_URI": uri})
 
 
-def test_telemetry_and_job_runners_are_off_and_a_user_s_own_patience_wins():
+def test_telemetry_and_job_runners_are_off_and_a_user_s_time_out_is_kept():
     environment = server_environment({"MLFLOW_HTTP_REQUEST_TIMEOUT": "300"})
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "300"
 
 
-def test_a_store_with_blanks_in_its_path_works(tmp_path):
+def test_the_path_of_an_embedded_store_may_contain_spaces(tmp_path):
     folder = tmp_path / "my photos & cars" / "mlflow"
     client = open_client(Tracking(uri=f"sqlite:///{folder}/mlflow.db", database=folder / "mlflow.db"))
     assert client.get_experiment_by_name("showroom/view") is None
@@ -172,37 +172,37 @@ def test_a_store_with_blanks_in_its_path_works(tmp_path):
     assert not (folder / "mlruns").exists()
 
 
-def test_a_server_that_is_not_there_is_waited_for_as_long_as_patience_lasts_and_people_are_told(monkeypatch):
+def test_requests_to_an_unreachable_server_are_retried_until_the_limit_with_a_note(monkeypatch):
     monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "1")
-    told = []
-    progress = SimpleNamespace(note=told.append)
+    notes = []
+    progress = SimpleNamespace(note=notes.append)
     with pytest.raises(
         TransientError, match=r"http://127\.0\.0\.1:9 does not answer \(Connection refused\)\. Check the"
     ):
         ask("http://127.0.0.1:9", progress)
-    assert told == ["waiting up to 1 s: the tracking server http://127.0.0.1:9 does not answer (Connection refused)"]
+    assert notes == ["waiting up to 1 s: the tracking server http://127.0.0.1:9 does not answer (Connection refused)"]
 
 
 @pytest.mark.parametrize("patience", ["soon", "-1", "nan", "1e9"])
-def test_patience_is_a_number_of_seconds(monkeypatch, patience):
+def test_the_limit_of_retries_must_be_a_number_of_seconds(monkeypatch, patience):
     monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", patience)
     with pytest.raises(InvalidConfigError, match=r"COACHWORKS_TRACKING_PATIENCE_S must be a number of seconds in \[0"):
         open_client(Tracking(uri="http://127.0.0.1:9"))
 
 
-def test_a_server_that_asks_who_we_are_names_the_variables(answering):
+def test_missing_credentials_are_reported_with_the_variables_to_set(answering):
     address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
     with pytest.raises(InvalidConfigError, match=r"requires valid credentials \(401\)\. Set MLFLOW_TRACKING_USERNAME"):
         ask(address)
 
 
-def test_a_server_that_refuses_names_the_permission(answering):
+def test_a_missing_permission_is_reported(answering):
     address = answering(403, {"error_code": "PERMISSION_DENIED", "message": "not yours"})
     with pytest.raises(InvalidConfigError, match=r"refuses access \(403\).*Ask its administrator"):
         ask(address)
 
 
-def test_a_server_that_is_overloaded_may_be_asked_again(answering):
+def test_an_overloaded_server_is_a_transient_error(answering):
     address = answering(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
     with pytest.raises(TransientError, match=r"(?i)run again: what is done is kept"):
         ask(address)
@@ -218,16 +218,16 @@ def test_a_server_that_is_overloaded_may_be_asked_again(answering):
         ),
     ],
 )
-def test_credentials_come_from_the_environment_and_go_into_no_message(answering, monkeypatch, environ, sent):
+def test_credentials_are_sent_and_appear_in_no_message(answering, monkeypatch, environ, sent):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     address = answering(401, {"error_code": "UNAUTHENTICATED", "message": "who?"})
     with pytest.raises(InvalidConfigError, match="requires valid credentials") as caught:
         ask(address)
     assert answering.credentials == sent
-    told = "".join(traceback.format_exception(caught.value))
-    assert "tell-nobody" not in told
-    assert sent.split()[1] not in told
+    output = "".join(traceback.format_exception(caught.value))
+    assert "tell-nobody" not in output
+    assert sent.split()[1] not in output
 
 
 def test_a_certificate_of_an_unknown_authority_names_the_variable(encrypted):
@@ -236,23 +236,23 @@ def test_a_certificate_of_an_unknown_authority_names_the_variable(encrypted):
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE"])
-def test_a_private_authority_may_be_trusted(encrypted, certificate, monkeypatch, name):
+def test_a_private_certificate_authority_can_be_trusted(encrypted, certificate, monkeypatch, name):
     monkeypatch.setenv(name, str(certificate / "ca.crt"))
     ask(encrypted)
 
 
-def test_a_missing_file_of_authorities_is_named(encrypted, monkeypatch):
+def test_a_missing_file_of_certificate_authorities_is_named(encrypted, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "/no/such/ca.crt")
     with pytest.raises(InvalidConfigError, match=r"/no/such/ca\.crt"):
         ask(encrypted)
 
 
-def test_https_where_the_server_speaks_http_is_told(answering):
+def test_https_to_an_http_server_is_reported(answering):
     with pytest.raises(InvalidConfigError, match=r"speaks no TLS: name it as http://"):
         ask(answering(200, {}).replace("http:", "https:"))
 
 
-def test_what_does_not_exist_is_not_found(tmp_path):
+def test_a_missing_alias_is_a_not_found_error(tmp_path):
     tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", database=tmp_path / "mlflow.db")
     client = MlflowClient(tracking.uri)
     client.create_registered_model("showroom.view")
@@ -262,7 +262,7 @@ def test_what_does_not_exist_is_not_found(tmp_path):
         client.create_registered_model("showroom.view")
 
 
-def test_tables_of_another_version_are_refused_with_the_command_that_helps(tmp_path):
+def test_tables_of_another_version_are_refused_with_the_upgrade_command(tmp_path):
     tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", database=tmp_path / "mlflow.db")
     open_client(tracking)
     with closing(sqlite3.connect(tracking.database)) as connection:
@@ -274,7 +274,7 @@ def test_tables_of_another_version_are_refused_with_the_command_that_helps(tmp_p
         open_client(Tracking(uri=f"sqlite:///{other}", database=other))
 
 
-def test_the_pages_of_the_ui_are_addressed_with_their_ids():
+def test_addresses_of_pages_contain_the_ids():
     assert experiment_page("7").startswith("/#/experiments/7/runs?")
     assert comparison_page("7", ["a", "b"]).startswith("/#/compare-runs?runs=%5B%22a%22%2C%20%22b%22%5D")
     assert model_page("showroom.view").startswith("/#/models/showroom.view?")
