@@ -1,4 +1,4 @@
-"""The chart of MLflow: which objects, and what they hold, for which values."""
+"""Objects of the platform chart and their content, by values."""
 
 import re
 from collections.abc import Callable
@@ -81,60 +81,62 @@ def objects(request: pytest.FixtureRequest, render: Render) -> Objects:
     return render("platform", CHART / "ci" / f"{request.param}-values.yaml")
 
 
-def test_every_value_set_has_its_objects_named_here() -> None:
+def test_every_value_set_has_its_expected_objects() -> None:
     assert set(SETS) == set(EXPECTED)
 
 
 @pytest.mark.parametrize(("name", "objects"), [(name, name) for name in SETS], indirect=["objects"])
-def test_the_objects_are_these(name: str, objects: Objects) -> None:
+def test_a_value_set_renders_its_expected_objects(name: str, objects: Objects) -> None:
     assert set(objects) == EXPECTED[name]
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_kubernetes_knows_every_field(objects: Objects) -> None:
+def test_every_field_is_in_the_schema_of_kubernetes(objects: Objects) -> None:
     rendered.assert_known_to_kubernetes(objects)
 
 
-def test_the_strict_schemas_know_what_is_wrong(render: Render) -> None:
-    made = render("platform")["Deployment", "acme-mlflow"]
+def test_the_strict_schemas_detect_wrong_fields(render: Render) -> None:
+    deployment = render("platform")["Deployment", "acme-mlflow"]
     with pytest.raises(jsonschema.ValidationError, match="replica"):
-        kubernetes_validate.validate({**made, "spec": {**made["spec"], "replica": 1}}, rendered.KUBERNETES, strict=True)
+        kubernetes_validate.validate(
+            {**deployment, "spec": {**deployment["spec"], "replica": 1}}, rendered.KUBERNETES, strict=True
+        )
     with pytest.raises(kubernetes_validate.SchemaNotFoundError):
-        kubernetes_validate.validate({**made, "kind": "Deploiment"}, rendered.KUBERNETES, strict=True)
+        kubernetes_validate.validate({**deployment, "kind": "Deploiment"}, rendered.KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_helm_finds_nothing_to_say(lint: Callable[[str, Path], str], name: str) -> None:
+def test_helm_lint_reports_nothing(lint: Callable[[str, Path], str], name: str) -> None:
     assert lint("platform", CHART / f"ci/{name}-values.yaml") == ""
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_pods_are_as_the_restricted_standard_wants_them(objects: Objects) -> None:
+def test_pods_meet_the_restricted_standard(objects: Objects) -> None:
     rendered.assert_restricted(objects)
-    assert all("cpu" in made["resources"]["limits"] for _, made in containers(objects))
+    assert all("cpu" in each["resources"]["limits"] for _, each in containers(objects))
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_no_password_stands_outside_a_secret(objects: Objects) -> None:
-    for name, made in containers(objects):
-        for variable, value in environment(made).items():
+def test_passwords_are_only_in_secrets(objects: Objects) -> None:
+    for name, each in containers(objects):
+        for variable, value in environment(each).items():
             assert value is None or not variable.endswith(("PASSWORD", "SECRET_KEY", "ACCESS_KEY_ID")), (name, variable)
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_uninstalling_keeps_generated_secrets(objects: Objects) -> None:
-    for (kind, name), made in objects.items():
+    for (kind, name), document in objects.items():
         if kind == "Secret" and "/" not in name:
-            assert made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", name
+            assert document["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", name
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
-def test_no_rights_beyond_the_named_namespaces(objects: Objects) -> None:
+def test_no_permissions_beyond_the_configured_namespaces(objects: Objects) -> None:
     rendered.assert_no_rights_beyond_namespaces(objects)
 
 
 def rights(objects: Objects, role: str) -> set[tuple[str, str, str]]:
-    """What a role lets its holders do: group, resource, verb."""
+    """Return the permissions of a Role: group, resource, verb."""
     return {
         (group, resource, verb)
         for rule in objects["Role", role]["rules"]
@@ -144,7 +146,7 @@ def rights(objects: Objects, role: str) -> set[tuple[str, str, str]]:
     }
 
 
-def test_the_deployer_may_hold_a_lease_and_ask_pods(render: Render) -> None:
+def test_the_deployer_may_change_leases_and_forward_ports(render: Render) -> None:
     held = rights(render("platform", CHART / "ci/secrets-values.yaml"), "models/acme-deployer")
     changes = ("get", "list", "watch", "create", "update", "patch", "delete")
     assert {("coordination.k8s.io", "leases", verb) for verb in changes} <= held
@@ -152,7 +154,7 @@ def test_the_deployer_may_hold_a_lease_and_ask_pods(render: Render) -> None:
     assert {("", "pods/exec", "create"), ("", "pods", "delete")} & held == set()
 
 
-def test_users_see_what_is_deployed_and_change_nothing(render: Render) -> None:
+def test_users_have_read_access_only(render: Render) -> None:
     objects = render("platform", CHART / "ci/secrets-values.yaml")
     held = rights(objects, "models/acme-user")
     assert {verb for _, _, verb in held} == {"get", "list", "watch"}
@@ -168,20 +170,20 @@ def test_users_see_what_is_deployed_and_change_nothing(render: Render) -> None:
     ]
 
 
-def test_no_hook_waits_for_what_the_chart_starts(render: Render) -> None:
+def test_the_only_hook_is_the_test(render: Render) -> None:
     hooks = {
-        key: made["metadata"]["annotations"]["helm.sh/hook"]
-        for key, made in render("platform").items()
-        if "helm.sh/hook" in made["metadata"].get("annotations", {})
+        key: document["metadata"]["annotations"]["helm.sh/hook"]
+        for key, document in render("platform").items()
+        if "helm.sh/hook" in document["metadata"].get("annotations", {})
     }
     assert hooks == {("Pod", "acme-check"): "test"}
 
 
-def test_two_servers_of_different_versions_never_meet_one_database(render: Render) -> None:
+def test_an_upgrade_stops_old_servers_before_new_ones_start(render: Render) -> None:
     assert render("platform")["Deployment", "acme-mlflow"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_requests_are_let_in_by_the_names_of_the_service_and_the_ingress(render: Render) -> None:
+def test_the_server_accepts_the_host_names_of_service_and_ingress(render: Render) -> None:
     objects = render("platform", CHART / "ci/ingress-values.yaml", "mlflow.allowedHosts={mlflow.internal:8443}")
     hosts = environment(container(objects, "acme-mlflow/mlflow"))["MLFLOW_SERVER_ALLOWED_HOSTS"]
     assert hosts is not None
@@ -191,17 +193,17 @@ def test_requests_are_let_in_by_the_names_of_the_service_and_the_ingress(render:
     assert "*" not in hosts.split(",")
 
 
-def test_the_assistant_leads_nowhere_from_outside(render: Render) -> None:
+def test_the_ingress_blocks_the_assistant(render: Render) -> None:
     objects = render("platform", CHART / "ci/ingress-values.yaml")
     (rule,) = objects["Ingress", "acme-mlflow"]["spec"]["rules"]
     paths = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
     assert paths == {"/ajax-api/3.0/mlflow/assistant": "acme-nobody", "/": "acme-mlflow"}
     selector = objects["Service", "acme-nobody"]["spec"]["selector"]
-    labels = [made["spec"]["template"]["metadata"]["labels"] for key, made in objects.items() if key[0] == "Deployment"]
+    labels = [item["spec"]["template"]["metadata"]["labels"] for key, item in objects.items() if key[0] == "Deployment"]
     assert not any(selector.items() <= label.items() for label in labels)
 
 
-def test_an_external_s3_is_reached_at_the_port_of_its_address(render: Render) -> None:
+def test_the_network_policy_allows_the_port_of_the_s3_endpoint(render: Render) -> None:
     def egress(name: str) -> Any:
         return render("platform", CHART / f"ci/{name}-values.yaml")["NetworkPolicy", "acme-mlflow"]["spec"]["egress"]
 
@@ -212,7 +214,7 @@ def test_an_external_s3_is_reached_at_the_port_of_its_address(render: Render) ->
     assert egress("external")[-1]["ports"] == [{"port": 443, "protocol": "TCP"}]
 
 
-def test_names_may_be_asked_of_anybody(render: Render) -> None:
+def test_dns_is_allowed_to_any_address(render: Render) -> None:
     first = render("platform")["NetworkPolicy", "acme-mlflow"]["spec"]["egress"][0]
     assert first == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
@@ -224,32 +226,32 @@ def test_only_mlflow_and_backups_reach_the_database(render: Render) -> None:
     assert "namespaceSelector" not in peer
 
 
-def test_pipelines_are_told_by_a_secret_without_the_administrators_password(render: Render) -> None:
-    told = render("platform", "pipelines.namespace=kubeflow")["Secret", "kubeflow/acme-mlflow"]
-    assert set(told["data"]) == {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
+def test_the_secret_for_pipelines_has_no_administrators_password(render: Render) -> None:
+    secret = render("platform", "pipelines.namespace=kubeflow")["Secret", "kubeflow/acme-mlflow"]
+    assert set(secret["data"]) == {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
     auth = render("platform", "pipelines.namespace=kubeflow")["Secret", "acme-auth"]
-    assert told["data"]["MLFLOW_TRACKING_PASSWORD"] == auth["data"]["pipelines-password"]
-    assert told["data"]["MLFLOW_TRACKING_PASSWORD"] != auth["data"]["admin-password"]
+    assert secret["data"]["MLFLOW_TRACKING_PASSWORD"] == auth["data"]["pipelines-password"]
+    assert secret["data"]["MLFLOW_TRACKING_PASSWORD"] != auth["data"]["admin-password"]
 
 
-def test_the_secret_of_pipelines_may_be_somebody_elses(render: Render) -> None:
+def test_the_secret_for_pipelines_can_be_created_by_others(render: Render) -> None:
     values = ("pipelines.namespace=kubeflow", "pipelines.makeSecret=false")
     assert ("Secret", "kubeflow/acme-mlflow") not in render("platform", *values)
 
 
-def test_a_private_authority_reaches_everything_that_speaks_tls(render: Render) -> None:
+def test_a_private_authority_is_mounted_into_every_tls_client(render: Render) -> None:
     objects = render("platform", CHART / "ci/authority-values.yaml")
     for name in ("acme-mlflow/prepare", "acme-mlflow/mlflow", "acme-backup/backup"):
-        made = container(objects, name)
+        mounted = container(objects, name)
         path = "/etc/coachworks/authority/ca.crt"
-        assert environment(made)["AWS_CA_BUNDLE"] == environment(made)["PGSSLROOTCERT"] == path
-        assert "/etc/coachworks/authority" in {mount["mountPath"] for mount in made["volumeMounts"]}
+        assert environment(mounted)["AWS_CA_BUNDLE"] == environment(mounted)["PGSSLROOTCERT"] == path
+        assert "/etc/coachworks/authority" in {mount["mountPath"] for mount in mounted["volumeMounts"]}
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
-        (["mlflow.replica=2"], r"(?i)additional propert\w+ '?replica'?"),  # Helm 3 and 4 say it differently
+        (["mlflow.replica=2"], r"(?i)additional propert\w+ '?replica'?"),  # the message differs between Helm 3 and 4
         (["mlflow.workers=0"], r"(?is)mlflow.workers.*(minimum|greater than or equal)"),
         (["s3.endpoint=https://s3.example"], r"s3\.endpoint must be empty with s3Server\.enabled"),
         (["postgresql.enabled=false"], "externalPostgresql.host and externalPostgresql.existingSecret must be set"),
@@ -270,21 +272,21 @@ def test_a_private_authority_reaches_everything_that_speaks_tls(render: Render) 
         (["backup.schedule=daily"], r"(?is)backup.schedule.*does not match pattern"),
     ],
 )
-def test_values_that_cannot_work_are_refused(refusal: Callable[..., str], values: list[str], said: str) -> None:
-    assert re.search(said, refusal("platform", *values))
+def test_invalid_values_are_refused(refusal: Callable[..., str], values: list[str], message: str) -> None:
+    assert re.search(message, refusal("platform", *values))
 
 
 def test_every_value_is_described() -> None:
     assert chart_docs.undocumented(CHART) == []
 
 
-def test_the_golden_readme_says_what_the_values_say(golden: Callable[[Path, str], None]) -> None:
+def test_the_golden_readme_matches_the_values(golden: Callable[[Path, str], None]) -> None:
     golden(CHART / "README.md", chart_docs.readme(CHART))
 
 
-def test_the_schema_says_what_the_values_say(golden: Callable[[Path, str], None]) -> None:
+def test_the_schema_matches_the_values(golden: Callable[[Path, str], None]) -> None:
     golden(CHART / "values.schema.json", chart_docs.described_schema(CHART))
 
 
-def test_the_schema_is_closed_and_knows_every_value() -> None:
+def test_the_schema_is_closed_and_has_every_value() -> None:
     rendered.assert_schema_closed(CHART)

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Start PostgreSQL on the volume at $PGDATA, made on the first start. The role $PGUSER owns the database $PGDATABASE; its
-# password is always the one of the Secret, so that a new Secret does not lock anybody out.
+# Start PostgreSQL with its data in $PGDATA, which is created on the first start. The role $PGUSER owns the database
+# $PGDATABASE; its password is set from the Secret on every start, so that a changed Secret takes effect.
 set -eu
 for folder in /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
 umask 077
 
 version=$(postgres --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-  rm -rf "$PGDATA.new" # of a first start that was cut off
+  rm -rf "$PGDATA.new" # left by an interrupted first start
   initdb --pgdata "$PGDATA.new" --username postgres --auth-local trust --auth-host scram-sha-256 \
     --encoding UTF8 --locale C.UTF-8 --data-checksums
   echo "host all all all scram-sha-256" >> "$PGDATA.new/pg_hba.conf"
@@ -19,14 +19,15 @@ elif [ "$(cat "$PGDATA/PG_VERSION")" != "$version" ]; then
   exit 1
 fi
 
-# Statements come from a file: beside this shell, no process may live whose number a lock file of a killed server has.
+# Statements come from a file rather than a pipe: PostgreSQL refuses to start if the process ID in the lock file of a
+# killed server is that of a running process, and a second process of this script could have it.
 statements=/tmp/statements
 single() {
   postgres --single -D "$PGDATA" -c log_statement=none template1 < "$statements" > /dev/null
   rm "$statements"
 }
 password=$(printf %s "$PGPASSWORD" | sed "s/'/''/g")
-# Single-user mode takes one statement a line.
+# Single-user mode reads one statement per line.
 cat > "$statements" << STATEMENTS
 DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$PGUSER'') THEN CREATE ROLE "$PGUSER" LOGIN; END IF; END';
 ALTER ROLE "$PGUSER" PASSWORD '$password';
@@ -38,7 +39,7 @@ if [ ! -e "$PGDATA/.made" ]; then
   touch "$PGDATA/.made"
 fi
 
-# Kubernetes asks with TERM, on which PostgreSQL would wait for its clients; INT ends them and leaves clean data.
+# Kubernetes sends SIGTERM, on which PostgreSQL waits for its clients; SIGINT disconnects them and shuts down cleanly.
 postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp "$@" &
 server=$!
 trap 'kill -INT "$server"' TERM INT

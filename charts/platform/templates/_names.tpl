@@ -48,12 +48,12 @@ http://{{ include "platform.fullname" . }}-s3.{{ .Release.Namespace }}.svc:7070
 {{- end -}}
 {{- end }}
 
-{{/* Address of MLflow from any pod of the cluster. */}}
+{{/* Address of MLflow for pods of the cluster. */}}
 {{- define "platform.trackingUri" -}}
 http://{{ include "platform.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:{{ .Values.mlflow.service.port }}
 {{- end }}
 
-{{/* The value of a generated Secret's entry: what is there, else something new. */}}
+{{/* Value of an entry of a generated Secret: the existing one, else a random one. */}}
 {{- define "platform.kept" -}}
 {{- $there := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
 {{- $value := dig "data" .key "" (default dict $there) -}}

@@ -31,7 +31,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Where PostgreSQL is, as libpq reads it. */}}
+{{/* Environment variables of libpq. */}}
 {{- define "platform.postgresqlEnv" -}}
 - name: PGHOST
   value: {{ if .Values.postgresql.enabled }}{{ include "platform.fullname" . }}-postgresql{{ else }}{{ .Values.externalPostgresql.host | quote }}{{ end }}
@@ -46,7 +46,7 @@ imagePullSecrets:
     secretKeyRef:
       name: {{ include "platform.postgresqlSecret" . }}
       key: password
-- name: PGCONNECT_TIMEOUT # a lost packet must not cost the two minutes after which the kernel gives up
+- name: PGCONNECT_TIMEOUT # without it, a lost packet costs the kernel's time-out of two minutes
   value: "10"
 - name: PGSSLMODE
   value: {{ ternary "disable" .Values.externalPostgresql.sslMode .Values.postgresql.enabled | quote }}
@@ -56,7 +56,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Where S3 is, as boto3 reads it. */}}
+{{/* Environment variables of boto3. */}}
 {{- define "platform.s3Env" -}}
 - name: AWS_REGION
   value: {{ .Values.s3.region | quote }}

@@ -8,7 +8,7 @@
       key: admin-password
 {{- end }}
 
-{{/* The names that requests may be sent to; all others are refused. */}}
+{{/* Host names that the server accepts in requests. */}}
 {{- define "platform.allowedHosts" -}}
 {{- $service := printf "%s-mlflow" (include "platform.fullname" .) -}}
 {{- $hosts := list "localhost" "localhost:*" "127.0.0.1" "127.0.0.1:*" -}}

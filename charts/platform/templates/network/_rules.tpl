@@ -1,5 +1,5 @@
 {{- define "platform.dnsEgress" -}}
-- ports: # names are asked of whoever answers: not every cluster's DNS is a pod
+- ports: # DNS to any address: in some clusters it is not a pod
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
 {{- end }}
@@ -44,7 +44,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Ports of an external S3, with commas between. */}}
+{{/* Ports of an external S3 server, separated by commas. */}}
 {{- define "platform.s3Ports" -}}
 {{- if .Values.networkPolicy.s3.ports -}}
 {{- join "," .Values.networkPolicy.s3.ports -}}
@@ -55,7 +55,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Who may speak to what the platform offers. */}}
+{{/* Clients of the platform's servers. */}}
 {{- define "platform.clients" -}}
 {{- $namespaces := .Values.networkPolicy.namespaces -}}
 {{- with .Values.pipelines.namespace }}{{ $namespaces = prepend $namespaces . }}{{ end -}}
