@@ -1,7 +1,7 @@
 """Exceptions that a user can meet, and the tree of all exceptions that coachworks raises on purpose.
 
 Messages name the setting or thing, the rule, the value and the way out. The classes below are shared; the others are
-defined in the module beside their name::
+defined in the module beside their name (`make golden` updates the tree)::
 
     CoachworksError
         DataError
@@ -31,7 +31,8 @@ defined in the module beside their name::
             UnknownSkillError       serving.errors
         RemoteError                 serving.client
         RolloutError                components.deploy.cluster.readiness
-        ServerError                 serving.bento_server
+        ServerError                 coachworks.child_server
+            ServerNotReadyError     coachworks.child_server
         UnfitError                  components.deploy.canary.checks
 
 `TransientError` is the only class whose work may be repeated unchanged.

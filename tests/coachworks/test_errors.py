@@ -1,17 +1,22 @@
-"""The tree of exceptions in the docstring of `coachworks.errors` against the classes in the code."""
+"""The tree of exceptions in the docstring of `coachworks.errors`, compared with the classes in the code."""
 
 import ast
 import pickle
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from coachworks import errors
 
-ROOT = Path(errors.__file__).parents[1]
+FILE = Path(errors.__file__)
+ROOT = FILE.parents[1]
+HERE = "coachworks.errors"
+TREE = re.compile(r"(?<=::\n\n)(    .*\n)+")
 Classes = dict[str, tuple[str, str]]  # name -> (base class, module)
 
 
-def defined() -> Classes:
-    """Return the classes in the code that derive from CoachworksError."""
+def defined_errors() -> Classes:
+    """Return the classes in the code that derive from CoachworksError, and that class itself."""
     classes: Classes = {}
     for folder in ("coachworks", "components", "pipelines", "serving", "validation"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -22,28 +27,25 @@ def defined() -> Classes:
     derived = {"CoachworksError"}
     while more := {name for name, (base, _) in classes.items() if base in derived} - derived:
         derived |= more
-    return {name: classes[name] for name in derived if name != "CoachworksError"}
+    return {name: classes[name] for name in derived}
 
 
-def drawn() -> Classes:
-    """Return the classes that the docstring draws."""
-    path: list[str] = []
-    classes: Classes = {}
-    for line in (errors.__doc__ or "").splitlines():
-        name, _, module = line.strip().partition(" ")
-        depth = (len(line) - len(line.lstrip())) // 4 - 1
-        if depth < 0 or not name.endswith("Error"):
-            continue
-        path[depth:] = [name]
-        if depth:
-            classes[name] = (path[depth - 1], module.strip() or "coachworks.errors")
-    return classes
+def draw(classes: Classes, name: str = "CoachworksError", depth: int = 1) -> Iterator[str]:
+    """Draw a class and those that derive from it; the classes of `coachworks.errors` come first."""
+    module = classes[name][1]
+    yield f"{'    ' * depth + name:36}{'' if module == HERE else module}".rstrip()
+    children = [child for child, (base, _) in classes.items() if base == name]
+    for child in sorted(children, key=lambda child: (classes[child][1] != HERE, child)):
+        yield from draw(classes, child, depth + 1)
 
 
-def test_the_docstring_draws_the_tree_of_all_errors():
-    assert drawn() == defined(), "bring the tree in the docstring of coachworks/errors.py up to date"
+def test_the_golden_docstring_draws_the_tree_of_all_errors(golden: Callable[[Path, str], None]) -> None:
+    tree = "\n".join(draw(defined_errors())) + "\n"
+    drawn, count = TREE.subn(lambda _: tree, FILE.read_text("utf-8"), count=1)
+    assert count == 1
+    golden(FILE, drawn)
 
 
-def test_a_photo_error_survives_pickling_with_its_reason():
+def test_a_photo_error_survives_pickling_with_its_reason() -> None:
     error = pickle.loads(pickle.dumps(errors.PhotoError("empty", "the file is empty")))  # noqa: S301 — our own bytes
     assert (error.reason, str(error)) == ("empty", "the file is empty")

@@ -3,7 +3,7 @@
 import pytest
 
 from coachworks import s3
-from coachworks.errors import InvalidConfigError, TransientError
+from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.s3 import RetryPolicy, retry, with_retries
 from coachworks.store import open_store
 from s3_server import S3Server
@@ -18,10 +18,10 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "_throttle", throttle)
 
 
-def refusal(code: str, status: int):
+def refusal(code: str, status: int, operation: str = "PutObject"):
     from botocore.exceptions import ClientError
 
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,47 @@ def test_permanent_failures_are_raised_without_a_retry(bucket: str, code: str, s
     with pytest.raises(InvalidConfigError, match=message):
         with_retries(fail, address="s3://bucket/key")
     assert len(attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "operation", "expected"),
+    [
+        ("NoSuchKey", "GetObject", s3.ObjectMissingError),
+        ("404", "HeadObject", s3.ObjectMissingError),
+        ("404", "ListObjectsV2", CoachworksError),  # not an S3 server
+        ("NoSuchBucket", "GetObject", NotFoundError),
+        ("412", "GetObject", s3.ObjectChangedError),
+        ("PreconditionFailed", "PutObject", s3.ObjectChangedError),
+        ("InvalidObjectState", "GetObject", s3.ObjectUnreadableError),
+        ("AccessDenied", "PutObject", s3.AccessDeniedError),
+        ("Whatever", "PutObject", CoachworksError),
+    ],
+)
+def test_codes_become_exception_classes(bucket: str, code: str, operation: str, expected: type[Exception]) -> None:
+    def fail() -> None:
+        raise refusal(code, 400, operation)
+
+    with pytest.raises(CoachworksError) as caught:
+        with_retries(fail, address="s3://bucket/key", policy=SHORT)
+    assert type(caught.value) is expected
+
+
+def test_content_of_other_writers_is_not_compared_with_their_metadata(bucket: str) -> None:
+    s3.open_s3().put_object(Bucket=bucket, Key="photos/a", Body=b"data", Metadata={"SHA256": "base64, for example"})
+    assert s3.Objects(bucket, "photos", verify=False).read("a") == b"data"
+    info = s3.Objects(bucket, "photos").head("a")
+    assert info is not None
+    assert (info.size, info.sha256) == (4, "base64, for example")
+
+
+def test_an_object_is_read_in_the_listed_version_or_not_at_all(bucket: str) -> None:
+    objects = s3.Objects(bucket, "photos")
+    objects.put("a", b"first")
+    ((key, info),) = objects.list()
+    assert (key, objects.read(key, 0, 3, etag=info.etag)) == ("a", b"fir")
+    objects.put("a", b"second")
+    with pytest.raises(s3.ObjectChangedError, match="photos/a was changed by another writer"):
+        objects.read(key, etag=info.etag)
 
 
 def test_missing_credentials_are_reported_with_the_variables_to_set(

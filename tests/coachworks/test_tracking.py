@@ -56,15 +56,19 @@ def answering(monkeypatch):
     def start(status, body, certificate=None):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                start.requests += 1
                 start.credentials = self.headers.get("Authorization")
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
+            do_POST = do_GET  # noqa: N815 — the name that BaseHTTPRequestHandler calls
+
             def log_message(self, *args):
                 pass
 
+        start.requests = 0
         server = HTTPServer(("127.0.0.1", 0), Handler)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -181,6 +185,21 @@ def test_requests_to_an_unreachable_server_are_retried_until_the_limit_with_a_no
     ):
         ask("http://127.0.0.1:9", progress)
     assert notes == ["waiting up to 1 s: the tracking server http://127.0.0.1:9 does not answer (Connection refused)"]
+
+
+def test_requests_that_create_something_on_every_call_are_not_repeated(answering, monkeypatch):
+    tracking = Tracking(uri=answering(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"}))
+    monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "1")
+    client = open_client(tracking)
+    for create in (lambda: client.create_run("0"), lambda: client.create_model_version("showroom.view", "runs:/1/m")):
+        requests = answering.requests
+        with pytest.raises(TransientError):
+            create()
+        assert answering.requests == requests + 1
+    requests = answering.requests
+    with pytest.raises(TransientError):
+        client.get_run("1" * 32)
+    assert answering.requests > requests + 1
 
 
 @pytest.mark.parametrize("patience", ["soon", "-1", "nan", "1e9"])
