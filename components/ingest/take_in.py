@@ -10,7 +10,7 @@ from typing import TypeVar
 from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_BYTES, photo_key, read_photo, large_file_error
+from coachworks.photos import MAX_BYTES, large_file_error, photo_key, read_photo
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.ingest.listing import SourceFile
