@@ -173,9 +173,9 @@ def _deploy(report: Report) -> Facts:
     yield "smoke test: answers compared", report["smoke"]
     for stage in report["stages"]:
         yield f"seconds: {stage['name']}", stage["seconds"]
-    for row in report["bake"]:
-        yield f"bake: requests, {row['track']}", row["requests"]
-        yield f"bake: errors, {row['track']}", row["errors"]
+    for row in report["soak"]:
+        yield f"soak: requests, {row['track']}", row["requests"]
+        yield f"soak: errors, {row['track']}", row["errors"]
 
 
 _FACTS: Mapping[str, Callable[[Report], Facts]] = {

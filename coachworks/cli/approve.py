@@ -1,4 +1,4 @@
-"""`coachworks approve`: a person says that a model version may be deployed."""
+"""`coachworks approve`: record that a person approves a model version."""
 
 import getpass
 import shutil
@@ -11,21 +11,21 @@ import click
 from coachworks.cli.options import fleet_option, known_skills
 
 if TYPE_CHECKING:
-    from components.deploy.models.approval import Approved
+    from components.deploy.models.approval import ApprovedVersion
 
 
 @click.command(short_help="Approve a model version, as critical skills need.")
 @fleet_option
 @click.argument("skill")
 @click.argument("version")
-@click.option("--by", metavar="NAME", help="Who approves; default: Git's user.name, else the name of the login.")
-@click.option("--note", default="", metavar="TEXT", help="What is to be said with it.")
-@click.option("--revoke", is_flag=True, help="Take the approval back.")
+@click.option("--by", metavar="NAME", help="Name of the person; default: Git's user.name, else the login name.")
+@click.option("--note", default="", metavar="TEXT", help="Remark, recorded with the approval.")
+@click.option("--revoke", is_flag=True, help="Revoke the approval.")
 def approve(file: Path, skill: str, version: str, by: str | None, note: str, revoke: bool) -> None:
-    """Record in MLflow that a person has looked at a model version and lets it be deployed.
+    """Record in MLflow that a person has looked at a model version and approves its deployment.
 
-    A skill of tier critical is never deployed without. The approval is for the very head that the version holds now:
-    who, when and its digest are tags of the version. It is as good as the names that people give.
+    A skill of tier critical is never deployed without an approval. It holds for the head that the version has now:
+    name, time and digest are tags of the version. Names are not verified.
 
     \b
     Examples:
@@ -42,28 +42,28 @@ def approve(file: Path, skill: str, version: str, by: str | None, note: str, rev
     if not revoke:
         _show(skill, approval.approve(fleet, skill, version, by=name, note=note))
         return
-    taken = approval.revoke(fleet, skill, version, by=name, note=note)
-    if taken is None:
-        click.echo(f"Version {version} of {skill} was not approved: there is nothing to take back.")
+    revoked = approval.revoke(fleet, skill, version, by=name, note=note)
+    if revoked is None:
+        click.echo(f"Version {version} of {skill} was not approved: there is nothing to revoke.")
     else:
-        click.echo(f"The approval of version {version} of {skill} by {taken.by}, {taken.at}, is taken back.")
-        click.echo("What is deployed stays deployed: `coachworks rollback` goes back to an earlier release.")
+        click.echo(f"The approval of version {version} of {skill} by {revoked.by}, {revoked.at}, is revoked.")
+        click.echo("Deployed versions stay deployed: `coachworks rollback` deploys an earlier release.")
 
 
-def _show(skill: str, done: "Approved") -> None:
-    """What was approved, so that the person sees it."""
+def _show(skill: str, done: "ApprovedVersion") -> None:
+    """Show the approved version with its facts."""
     width = max(len(name) for name in done.facts)
     click.echo(f"Version {done.version} of {skill} is approved by {done.approval.by}, {done.approval.at}.")
     for name, value in done.facts.items():
         click.echo(f"  {name:<{width}}  {value}")
     if done.page:
         click.echo(done.page)
-    if not done.needed:
+    if not done.required:
         click.echo(f"{skill} is not critical: it is deployed without an approval too.")
 
 
 def _own_name() -> str:
-    """Git's `user.name`, else the name of the login; empty where neither is known."""
+    """Return Git's `user.name`, else the login name; empty where neither is known."""
     git = shutil.which("git")
     if git is not None:
         asked = subprocess.run(  # noqa: S603 — no shell, no input from outside

@@ -1,4 +1,4 @@
-"""`coachworks prune`: remove from the store the models that nothing names."""
+"""`coachworks prune`: remove unused models from the store."""
 
 import json
 from contextlib import nullcontext
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
     from coachworks.fleet.model import Fleet
     from coachworks.store import Store
-    from components.deploy.models.retention import Entry, OpenRelease, Survey
+    from components.deploy.models.retention import ModelUse, OpenHelm, Retention
 
 
-@click.command(short_help="Remove from the store the models that nothing names.")
+@click.command(short_help="Remove unused models from the store.")
 @fleet_option
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-@click.option("--older-than", type=Duration(), default="7d", show_default=True, help="Younger models stay.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option("--older-than", type=Duration(), default="7d", show_default=True, help="Younger models are kept.")
 @click.option(
     "--namespace",
     "namespaces",
     multiple=True,
     metavar="NS",
-    help="Where the fleet's release is too, beside its own namespace; may be repeated.",
+    help="Another namespace with a release of the fleet; may be repeated.",
 )
-@click.option("--no-cluster", is_flag=True, help="The fleet is on no cluster: there is no release to ask.")
+@click.option("--no-cluster", is_flag=True, help="The fleet is on no cluster: no release is read.")
 @json_option
 def prune(
     file: Path, dry_run: bool, older_than: timedelta, namespaces: tuple[str, ...], no_cluster: bool, as_json: bool
 ) -> None:
-    """Remove registered heads, and backbones, from the store that nothing names and that are not young.
+    """Remove registered heads and backbones that nothing refers to from the store, unless they are young.
 
-    What a revision in the history of the fleet's releases names, or an alias in MLflow, or the latest package, always
-    stays; so does everything while a run is at work, or where the cluster or MLflow cannot be read.
+    Models that a revision of the fleet's releases, an alias in MLflow or the latest package refers to are always kept.
+    Nothing is removed while a run is in progress, or where the cluster or MLflow cannot be read.
 
     \b
     Examples:
@@ -53,27 +53,26 @@ def prune(
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.fleet.reader import read_fleet
     from coachworks.store import open_store
-    from components.deploy.models.retention import survey
+    from components.deploy.models.retention import find_unused
 
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
-    told = Console(stderr=True)
-    with nullcontext() if dry_run else _alone(store):
-        opener, known = (None, ()) if no_cluster else _cluster(fleet, namespaces)
-        with TerminalProgress(told) as progress:
-            found = survey(store, fleet, opener, known, older_than=older_than, progress=progress)
-        unused = found.unused
-        for model in () if dry_run else unused:
+    console = Console(stderr=True)
+    with nullcontext() if dry_run else _no_run(store):
+        open_helm, known = (None, ()) if no_cluster else _cluster(fleet, namespaces)
+        with TerminalProgress(console) as progress:
+            retention = find_unused(store, fleet, open_helm, known, older_than=older_than, progress=progress)
+        for model in () if dry_run else retention.unused:
             model.remove(store)
     if as_json:
-        click.echo(json.dumps(_document(found, removed=not dry_run), indent=1))
+        click.echo(json.dumps(_document(retention, removed=not dry_run), indent=1))
     else:
-        _show(found, Console())
-    _tell(found, fleet, told, dry_run=dry_run)
+        _show(retention, Console())
+    _show_summary(retention, fleet, console, dry_run=dry_run)
 
 
-def _alone(store: "Store") -> Any:
-    """No run starts on this machine meanwhile."""
+def _no_run(store: "Store") -> Any:
+    """Keep runs from starting on this machine meanwhile."""
     from filelock import Timeout
 
     from coachworks.errors import CoachworksError
@@ -83,12 +82,12 @@ def _alone(store: "Store") -> Any:
         return run_lock(store).acquire()
     except Timeout as err:
         raise CoachworksError(
-            f"a run is under way on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
+            f"a run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
         ) from err
 
 
-def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenRelease, Sequence[str]]":
-    """How releases are opened, and where to look for the fleet's."""
+def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenHelm, Sequence[str]]":
+    """Return a function that opens a release, and the namespaces of the fleet's releases."""
     from coachworks.errors import CoachworksError
     from components.deploy.cluster.namespace import open_cluster
     from components.deploy.helm.client import Helm
@@ -97,13 +96,13 @@ def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenRelease,
         own = open_cluster(fleet.spec.deploy.release or fleet.name, fleet.spec.deploy.namespace).namespace
     except CoachworksError as err:
         raise CoachworksError(
-            f"the cluster cannot be asked for the fleet's releases, so nothing is removed: {str(err).rstrip('.')}. "
+            f"the fleet's releases cannot be read from the cluster, so nothing is removed: {str(err).rstrip('.')}. "
             "Where the fleet is on no cluster, say so with `--no-cluster`."
         ) from err
     return Helm, list(dict.fromkeys([own, *namespaces]))
 
 
-def _show(found: "Survey", console: "Console") -> None:
+def _show(retention: "Retention", console: "Console") -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -115,39 +114,40 @@ def _show(found: "Survey", console: "Console") -> None:
     table.add_column("Size", justify="right", no_wrap=True)
     table.add_column("Written", justify="right", no_wrap=True)
     table.add_column("")
-    for entry in sorted(found.entries, key=lambda entry: bool(entry.stays)):
-        model = entry.model
-        why = Text(f"stays: {entry.stays}") if entry.stays else Text("unused: nothing names it", style="yellow")
+    for use in sorted(retention.models, key=lambda use: bool(use.kept_because)):
+        model, reason = use.model, use.kept_because
+        text = Text(f"kept: {reason}") if reason else Text("unused: nothing refers to it", style="yellow")
         age = f"{(datetime.now(UTC) - model.written_at).days} d ago"
-        table.add_row(model.kind, _of(entry), model.digest[:12], size_text(model.size), age, why)
-    if found.entries:
+        table.add_row(model.kind, _subject(use), model.digest[:12], size_text(model.size), age, text)
+    if retention.models:
         console.print(table)
 
 
-def _of(entry: "Entry") -> str:
-    return ", ".join(entry.versions) or entry.model.name or "?"
+def _subject(use: "ModelUse") -> str:
+    return ", ".join(use.versions) or use.model.name or "?"
 
 
-def _tell(found: "Survey", fleet: "Fleet", console: "Console", *, dry_run: bool) -> None:
-    most = fleet.spec.deploy.keep_revisions
-    for called, count in found.revisions.items():
+def _show_summary(retention: "Retention", fleet: "Fleet", console: "Console", *, dry_run: bool) -> None:
+    limit = fleet.spec.deploy.keep_revisions
+    for release, count in retention.revisions.items():
         kept = (
-            f"{count} {'revision' if count == 1 else 'revisions'}; Helm keeps up to {most} (spec.deploy.keepRevisions)"
+            f"{count} {'revision' if count == 1 else 'revisions'}; Helm keeps up to {limit} (spec.deploy.keepRevisions)"
         )
-        console.print(f"Release {called} has {kept}.", highlight=False, soft_wrap=True)
-    for run in found.silent_runs:
-        console.print(f"Run {run} has said nothing for a day: it was taken for dead.", highlight=False, soft_wrap=True)
-    total = sum(entry.model.size for entry in found.entries)
-    unused = found.unused
+        console.print(f"Release {release} has {kept}.", highlight=False, soft_wrap=True)
+    for run in retention.silent_runs:
+        message = f"Run {run} made no progress for a day: it is considered dead."
+        console.print(message, highlight=False, soft_wrap=True)
+    total = sum(use.model.size for use in retention.models)
+    unused = retention.unused
     freed = size_text(sum(model.size for model in unused))
-    what = f"{len(unused)} of {len(found.entries)} models, {freed} of {size_text(total)}"
+    what = f"{len(unused)} of {len(retention.models)} models, {freed} of {size_text(total)}"
     console.print(
         f"Would remove {what}; --dry-run removes nothing." if dry_run else f"Removed {what}.", highlight=False
     )
 
 
 def size_text(size: int) -> str:
-    """Bytes as people read them.
+    """Return a number of bytes with a unit.
 
     >>> size_text(17_300_000)
     '17.3 MB'
@@ -158,18 +158,18 @@ def size_text(size: int) -> str:
     return f"{size} B"
 
 
-def _document(found: "Survey", *, removed: bool) -> dict[str, Any]:
+def _document(retention: "Retention", *, removed: bool) -> dict[str, Any]:
     models = [
         {
-            "kind": entry.model.kind,
-            "digest": entry.model.digest,
-            "of": _of(entry),
-            "versions": list(entry.versions),
-            "bytes": entry.model.size,
-            "written_at": entry.model.written_at.isoformat(timespec="seconds"),
-            "stays": entry.stays or None,
-            "removed": removed and not entry.stays,
+            "kind": use.model.kind,
+            "digest": use.model.digest,
+            "of": _subject(use),
+            "versions": list(use.versions),
+            "bytes": use.model.size,
+            "written_at": use.model.written_at.isoformat(timespec="seconds"),
+            "kept_because": use.kept_because or None,
+            "removed": removed and not use.kept_because,
         }
-        for entry in found.entries
+        for use in retention.models
     ]
-    return {"models": models, "revisions": dict(found.revisions), "silent_runs": list(found.silent_runs)}
+    return {"models": models, "revisions": dict(retention.revisions), "silent_runs": list(retention.silent_runs)}

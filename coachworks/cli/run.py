@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
-    from components.deploy.status import Standing
+    from components.deploy.status import ReleaseStatus
     from pipelines.summary import Summary
 
 
@@ -110,12 +110,12 @@ def run_fleet(
     return summarise(store, record)
 
 
-def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "Standing | None" = None) -> None:
+def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "ReleaseStatus | None" = None) -> None:
     """Show the table of skills, and that of the release if there is one; exit with 1 if a skill did not pass."""
     from rich.console import Console
 
     from coachworks.cli.console import say
-    from coachworks.cli.release_table import show_standing
+    from coachworks.cli.release_table import show_release_status
     from coachworks.cli.table import show, show_errors
     from coachworks.results import jsonable
 
@@ -126,7 +126,7 @@ def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "S
     else:
         show(summary, Console())
         if release is not None:
-            show_standing(release, Console())
+            show_release_status(release, Console())
     if summary.unchanged:
         say(console, f"Nothing has changed: all results were reused ({summary.seconds:.1f} s).")
     if not summary.passed:

@@ -1,4 +1,4 @@
-"""`coachworks status`: how the latest run went, or goes."""
+"""`coachworks status`: result or progress of the latest run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
-    from components.deploy.status import Standing
+    from components.deploy.status import ReleaseStatus
 
 
-@click.command(short_help="Show how the latest run went, skill by skill.")
+@click.command(short_help="Show the result of the latest run, skill by skill.")
 @fleet_option
 @json_option
-@click.option("--run", "run_id", metavar="ID", help="Another run than the latest.")
+@click.option("--run", "run_id", metavar="ID", help="Another run; default: the latest.")
 @click.option("--wait", is_flag=True, help="Follow a run on the cluster to its end.")
 def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     """Show the table of the latest run again: photos, winner, accuracy, gate, what to do next.
 
-    Where the fleet is deployed (`spec.deploy.namespace`), the table of the release follows: what answers now.
+    Where the fleet is deployed (`spec.deploy.namespace`), the table of the release follows: deployed versions, and pods
+    that are ready.
 
     \b
     Examples:
@@ -55,23 +56,23 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     console.print(f"Run {record.id}: {record.state}", highlight=False)
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":
-            console.print(f"  at work: {state['step']}", highlight=False)
+            console.print(f"  in progress: {state['step']}", highlight=False)
     finish(summarise(store, record), console, as_json=as_json, release=_release(fleet, console))
 
 
-def _release(fleet: "Fleet", console: "Console") -> "Standing | None":
-    """What of the fleet is deployed; None where its file names no namespace, or nothing can be seen there."""
+def _release(fleet: "Fleet", console: "Console") -> "ReleaseStatus | None":
+    """Read the status of the release; None where the file names no namespace, or nothing can be read there."""
     if fleet.spec.deploy.namespace is None:
         return None
     from coachworks.errors import CoachworksError
-    from components.deploy.releasing import open_site
-    from components.deploy.status import standing
+    from components.deploy.request import open_release
+    from components.deploy.status import read_status
 
     try:
-        found = standing(open_site(fleet))
+        release = read_status(open_release(fleet))
     except CoachworksError as err:
-        console.print(f"The release cannot be seen: {err}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"The release cannot be read: {err}", markup=False, highlight=False, soft_wrap=True)
         return None
-    if found is None:
+    if release is None:
         console.print(f"Nothing is deployed in the namespace {fleet.spec.deploy.namespace}.", highlight=False)
-    return found
+    return release

@@ -1,4 +1,4 @@
-"""The model of `spec.deploy`: where the fleet is served on Kubernetes, and how a new version proves itself."""
+"""Model of `spec.deploy`: where the fleet is served on Kubernetes, and the canary of a new version."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from coachworks.fleet import rules
 from coachworks.fleet.cluster import CertificateAuthority, EnvironmentSource, ObjectName, check_image
 from coachworks.fleet.field_types import Fraction, Name, Number, Part, Text, Whole
 
-# What of the chart's values this file says elsewhere, or `coachworks deploy` by itself.
+# Values of the chart that follow from the rest of the fleet file, or that `coachworks deploy` computes.
 OWN_VALUES = (
-    *("backbone", "canary", "fleet", "image", "imagePullSecrets", "models", "release", "skills", "traffic"),
-    *("autoscaling", "priorityClassName"),
+    *("backbone", "canary", "fleet", "image", "imagePullSecrets", "models", "release", "releaseDigest", "skills"),
+    *("traffic", "autoscaling", "priorityClassName"),
 )
 
 
 class Autoscaling(Part):
-    """How many pods, by how busy they are."""
+    """Number of pods, by CPU utilization."""
 
     min_replicas: Whole = Field(2, ge=1, description="Fewest pods of a group.")
     max_replicas: Whole = Field(10, ge=1, description="Most pods of a group.")
-    cpu_utilization: Whole = Field(70, ge=1, le=1000, description="CPU in use that is aimed at, in % of the request.")
+    cpu_utilization: Whole = Field(70, ge=1, le=1000, description="Target CPU utilization, in % of the request.")
 
     @model_validator(mode="after")
     def _fewest_before_most(self) -> "Autoscaling":
@@ -32,21 +32,32 @@ class Autoscaling(Part):
 
 
 class Canary(Part):
-    """How a new version proves itself beside the one that answers."""
+    """Checks of a new version beside the deployed one."""
 
     share: Number = Field(
-        0.25, gt=0, le=0.5, description="Share of a group's pods, and so of its traffic, that is new; one pod at least."
+        0.25,
+        gt=0,
+        le=0.5,
+        description="Share of a group's pods, and so of its traffic, that is the canary's; at least one pod.",
     )
-    bake_seconds: Whole = Field(300, ge=0, description="How long it must hold under traffic, in seconds.")
-    max_error_rate: Fraction = Field(0.01, description="Share of failed requests (5xx) that is tolerated.")
+    soak_seconds: Whole = Field(300, ge=0, description="Time that the canary serves traffic before promotion, in s.")
+    max_error_rate: Fraction = Field(0.01, description="Largest share of failed requests (5xx).")
     max_latency_ratio: Number = Field(
-        1.5, ge=1, description="How much slower it may be: its 95th percentile, divided by that of the old version."
+        1.5, ge=1, description="Largest ratio of its 95th percentile of latency to that of the old version."
     )
-    smoke_photos: Whole = Field(8, ge=1, le=100, description="Photos of the test split that each skill must know.")
+    smoke_photos: Whole = Field(8, ge=1, le=100, description="Photos of the test split in the smoke test, per skill.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_renamed(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "bakeSeconds" in data:
+            message = "`bakeSeconds` is called `soakSeconds` now. Rename it."
+            rules.raise_all("canary", [rules.detail(message, ("bakeSeconds",), data["bakeSeconds"])])
+        return data
 
 
 class Deploy(Part):
-    """Where and how the fleet is served on Kubernetes; nothing here is secret."""
+    """Settings of the release on Kubernetes; nothing here is secret."""
 
     namespace: Name | None = Field(None, description="Namespace; unset: that of the kubeconfig's context.")
     release: Name | None = Field(None, max_length=40, description="Name of the Helm release; unset: the fleet's name.")
@@ -54,20 +65,22 @@ class Deploy(Part):
     image_pull_secrets: list[ObjectName] = Field([], description="Secrets with registry credentials.")
     environment: list[EnvironmentSource] | None = Field(
         None,
-        description="Secrets and ConfigMaps of that namespace that tell pods of the store and credentials; unset: "
+        description="Secrets and ConfigMaps of that namespace with the settings and credentials of the store; unset: "
         "those of the same names as under `cluster`.",
     )
-    certificate_authority: CertificateAuthority | None = Field(None, description="A private authority to trust.")
-    autoscaling: Autoscaling | None = Field(None, description="Let the number of pods follow the load.")
+    certificate_authority: CertificateAuthority | None = Field(
+        None, description="Private certificate authority to trust."
+    )
+    autoscaling: Autoscaling | None = Field(None, description="Scale the number of pods by load.")
     priority_class: ObjectName | None = Field(None, description="An existing PriorityClass.")
-    canary: Canary = Field(Canary(), description="How a new version proves itself beside the one that answers.")
-    keep_revisions: Whole = Field(40, ge=10, description="Revisions of the Helm release that are kept.")
-    automatic: bool = Field(False, description="Deploy at the end of every run, as the pipeline's last step.")
+    canary: Canary = Field(Canary(), description="Checks of a new version beside the deployed one.")
+    keep_revisions: Whole = Field(40, ge=10, description="Number of revisions that the Helm release keeps.")
+    automatic: bool = Field(False, description="Deploy at the end of every run, as the last step of the pipeline.")
     values: dict[str, Any] = Field(
-        {}, description="Further values of charts/fleet, as nodeSelector, networkPolicy, monitoring."
+        {}, description="More values of charts/fleet, such as nodeSelector, networkPolicy, monitoring."
     )
     skills: dict[str, dict[str, Any]] = Field(
-        {}, description="Further values of charts/fleet by skill, as health or imagePullSecrets of its own pods."
+        {}, description="More values of charts/fleet by skill, such as health or imagePullSecrets of its own pods."
     )
 
     @field_validator("image")
@@ -77,7 +90,7 @@ class Deploy(Part):
 
     @field_validator("values")
     @classmethod
-    def _values_are_not_said_elsewhere(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _refuse_own_values(cls, values: dict[str, Any]) -> dict[str, Any]:
         rules.raise_all(
             "values",
             [

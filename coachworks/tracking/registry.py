@@ -8,7 +8,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.tracking.client import TrackingClient
 from coachworks.tracking.pages import CHAMPION
 
-_PAGE = 200
+_PAGE = 1000  # the most that MLflow allows for registered models
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def read_model(client: TrackingClient, name: str) -> Model | None:
 
 
 def read_models(client: TrackingClient, fleet: Fleet) -> list[Model]:
-    """Return all registered models of a fleet, including those of skills that are no longer in its file."""
+    """Return all registered models of a fleet, including those of skills that are no longer in its file.
+
+    One paged search for models and one for versions, however many skills there are.
+    """
     return [model for model in _read(client, f"name LIKE '{fleet.name}.%'") if model.name.startswith(f"{fleet.name}.")]
 
 

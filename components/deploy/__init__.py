@@ -1,4 +1,4 @@
-"""deploy: the champions as one Helm release, behind a canary that must prove itself first."""
+"""deploy: the champions as one Helm release, behind a canary that must pass its checks first."""
 
 from coachworks.steps import Step
 from components.deploy.config import DeployConfig
@@ -6,7 +6,7 @@ from components.deploy.config import DeployConfig
 STEP = Step(
     name="deploy",
     title="Deploy release",
-    summary="Deploy the champions to Kubernetes: canary, bake, promotion, or back by itself.",
+    summary="Deploy the champions to Kubernetes: canary, soak, promotion; automatic rollback on failure.",
     config=DeployConfig,
 )
 

@@ -7,10 +7,10 @@ from coachworks.errors import InvalidConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployConfig:
-    """What deploy can be told; where and how a fleet is served is said in its file, under `spec.deploy`.
+    """Settings of the deploy step; where and how the fleet is served is configured in `spec.deploy`.
 
     Attributes:
-        timeout_s: Longest that pods may take to be ready, in seconds.
+        timeout_s: Longest wait for pods to be ready, in seconds.
     """
 
     timeout_s: int = 600

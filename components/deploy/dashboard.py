@@ -1,4 +1,4 @@
-"""What the pipelines' dashboard shows of deploy: what answers now, and how it came there."""
+"""Page of deploy in the dashboard of the pipelines: deployed versions, and stages of the rollout."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from components.dashboard import Artifact, entitle, show_numbers
 
 _TITLES = {
     "deployed": "Deployed",
-    "unchanged": "Nothing to deploy: the very same is in place",
+    "unchanged": "Nothing to deploy: the release is up to date",
     "awaiting-approval": "Awaiting approval",
 }
 
@@ -17,7 +17,7 @@ _TITLES = {
 def show(result: Result, metrics: Artifact, page: Artifact) -> None:
     """Hand the numbers and the page of a deployment to the dashboard."""
     show_numbers(result, metrics)
-    entitle(page, f"Release {result.report['name']}")
+    entitle(page, f"Release {result.report['release']}")
     Path(page.path).write_text("\n\n".join(_sections(result.report)) + "\n", "utf-8")
 
 
@@ -27,8 +27,8 @@ def _sections(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"* **{skill}**: {reason}"
     if report["skills"]:
         yield (
-            f"Helm release `{report['name']}` in the namespace `{report['namespace']}`, revision {report['revision']} "
-            f"({report['release']})."
+            f"Helm release `{report['release']}` in the namespace `{report['namespace']}`, "
+            f"revision {report['revision']} ({report['release_digest']})."
         )
         rows = ["| Skill | Version | Before | Pods | Service |", "| --- | --- | --- | --- | --- |"]
         rows += [
@@ -37,8 +37,8 @@ def _sections(report: Mapping[str, Any]) -> Iterator[str]:
             for name, skill in report["skills"].items()
         ]
         yield "\n".join(rows)
-    if report["seen"]:
-        yield f"During the bake {report['seen']}."
+    if report["soak_summary"]:
+        yield f"During the soak {report['soak_summary']}."
     if report["stages"]:
         rows = ["| Stage | Revision | Seconds |", "| --- | --- | --- |"]
         rows += [

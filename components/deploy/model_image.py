@@ -1,20 +1,18 @@
-"""An image that holds the models: the folder that it is built from."""
+"""Build context of a model image: an image that holds the models."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.digests import digest_json
 from coachworks.errors import DataError
-from coachworks.models.bundling import choose, write_bundle
-from coachworks.models.champions import Champion
+from coachworks.models.bundling import write_bundle
 from coachworks.models.manifest import Manifest
 from coachworks.progress import SILENT, Progress
-from coachworks.store import open_store
 from components import container_images
-from components.deploy.releasing import Site, Wish, aim
-from components.deploy.target.resolve import Resolved
+from components.deploy.request import DeployRequest, ReleaseContext, resolve_target
+from components.deploy.target.resolve import ResolvedVersions
 
-PLACE = "/opt/coachworks/bundle"  # in the image; charts/fleet looks there
+BUNDLE_FOLDER = "/opt/coachworks/bundle"  # in the image; `models.folder` of charts/fleet
 
 
 @dataclass(frozen=True)
@@ -22,43 +20,41 @@ class ImageContext:
     """A build context.
 
     Attributes:
-        image: What to call the image: the same models on the same base, the same name.
+        image: Name for the image; equal models on an equal base have an equal name.
         manifest: The models in it.
-        resolved: What is left out, or awaits approval.
+        resolved: Skills that are left out or await approval.
     """
 
     image: str
     manifest: Manifest
-    resolved: Resolved
+    resolved: ResolvedVersions
 
 
-def write_context(site: Site, wish: Wish, folder: Path, progress: Progress = SILENT) -> ImageContext:
-    """Write the build context of an image with the very models that `release_fleet` would release now.
+def write_context(
+    context: ReleaseContext, request: DeployRequest, folder: Path, progress: Progress = SILENT
+) -> ImageContext:
+    """Write the build context of an image with the models that `release_fleet` would deploy now.
 
     Args:
-        site: Where the fleet is released: critical skills keep the version that answers there until one is approved.
-        wish: Versions in place of the champions; an image to build on, in place of the fleet file's.
+        context: The release: critical skills keep the version that is deployed there until a new one is approved.
+        request: Versions in place of the champions; an image to build on, in place of the fleet file's.
         folder: A new or empty folder; gets a `Dockerfile` and `bundle/`.
-        progress: Is told how it goes.
+        progress: Receives progress updates.
 
     Raises:
-        DataError: no skill can be released, or a model in the store is not the one that was registered.
-        InvalidConfigError: there is something else in `folder`.
+        DataError: no skill can be deployed, or a model in the store differs from the registered one.
+        InvalidConfigError: `folder` is not empty.
     """
     container_images.require_empty(folder)
-    fleet, base = site.fleet, wish.image or site.fleet.spec.deploy.image or container_images.tag("serving")
-    resolved = aim(site, Wish(image=base, pinned=wish.pinned), progress, site.released()).resolved
-    if resolved.manifest is None:
+    fleet, base = context.fleet, request.image or context.fleet.spec.deploy.image or container_images.tag("serving")
+    base_request = DeployRequest(image=base, pinned=request.pinned)
+    resolved = resolve_target(context, base_request, context.deployed_values(), progress).resolved
+    if resolved.content is None:
         reasons = "\n".join(f"  {skill}: {reason}" for skill, reason in resolved.awaiting.items())
         raise DataError(f"there is no model to put into an image:\n{reasons}")
-    store = open_store(fleet.spec.store)
-    named = resolved.manifest.skills.items()
-    choice = choose(
-        store, {skill: Champion(version=head.version, head_digest=head.head_sha256) for skill, head in named}
-    )
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = write_bundle(store, fleet, choice, folder / "bundle")
-    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY bundle {PLACE}\n", "utf-8")
-    content = digest_json({"base": base, "models": manifest.model_dump(mode="json")})
-    home = base.partition("@")[0].rpartition("/")[0]
-    return ImageContext(f"{home}/{fleet.name}:{content[:12]}".lstrip("/"), manifest, resolved)
+    manifest = write_bundle(context.store, fleet, resolved.content, folder / "bundle")
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY bundle {BUNDLE_FOLDER}\n", "utf-8")
+    digest = digest_json({"base": base, "models": manifest.model_dump(mode="json")})
+    registry = base.partition("@")[0].rpartition("/")[0]
+    return ImageContext(f"{registry}/{fleet.name}:{digest[:12]}".lstrip("/"), manifest, resolved)

@@ -1,4 +1,4 @@
-"""What a deployment would change: versions, and objects line by line. Nothing secret is shown."""
+"""Plan of a deployment: changed versions, and changed objects line by line; Secrets are hidden."""
 
 import difflib
 import io
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
-from components.deploy.helm.manifests import by_name
-from components.deploy.releasing import Aim, Site, Wish, aim
-from components.deploy.rollout_plan import route
-from components.deploy.target.values import layouts, versions
+from components.deploy.helm.manifests import RenderedObjects, parse_objects
+from components.deploy.request import DeployRequest, ReleaseContext, Target, resolve_target
+from components.deploy.rollout_plan import RolloutPlan, plan_rollout
+from components.deploy.target.values import FleetValues
 
 HIDDEN = "(hidden)"
+_Objects = Mapping[tuple[str, str], Any]  # by kind and name
 
 
 @dataclass(frozen=True)
 class PlannedSkill:
-    """A skill before and after; None where it does not answer: version, and layout of its pods."""
+    """Version and layout of a skill before and after; None where it is not deployed."""
 
     before: str | None
     after: str | None
@@ -26,16 +27,16 @@ class PlannedSkill:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a deployment would do.
+class DeploymentPlan:
+    """Plan of a deployment.
 
     Attributes:
         release: Name of the Helm release.
-        namespace: Where it is.
-        skills: Every skill that answers before or after.
+        namespace: Its namespace.
+        skills: Every skill that is deployed before or after.
         awaiting: Critical skills whose new version awaits approval, each with what to do.
-        left_out: Skills that would not be released, each with the reason.
-        stages: What would be done, in words.
+        left_out: Skills that would not be deployed, each with the reason.
+        stages: Stages of the rollout, in words.
         objects: Kind and name of every object that would be added, changed or removed: `+`, `~`, `-`.
         diff: The difference, as `diff -u` writes it.
     """
@@ -51,78 +52,83 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to do."""
+        """True if there is anything to do."""
         return bool(self.objects)
 
 
-def plan(site: Site, wish: Wish, progress: Progress = SILENT) -> Plan:
-    """What `release_fleet` would do now; nothing is touched."""
-    released = site.released()
-    return _plan(site, aim(site, wish, progress, released), released)
+def plan_deployment(context: ReleaseContext, request: DeployRequest, progress: Progress = SILENT) -> DeploymentPlan:
+    """Plan what `release_fleet` would do now, without changing anything."""
+    current = context.deployed_values()
+    target = resolve_target(context, request, current, progress)
+    if target.values is None:
+        deployed = parse_objects(context.helm.manifest()) if current is not None else RenderedObjects()
+        return _describe(context, target, current, current, deployed, deployed, ())
+    rollout = plan_rollout(context.helm, current, target.values)
+    stages = tuple(_stages(rollout, soak=context.fleet.spec.deploy.canary.soak_seconds > 0))
+    return _describe(context, target, current, target.values, rollout.deployed_objects, rollout.target_objects, stages)
 
 
-def _plan(site: Site, goal: Aim, released: Mapping[str, Any] | None) -> Plan:
-    values = goal.values or released or {}
-    before = by_name(site.helm.manifest()) if released is not None else {}
-    after = by_name(site.helm.template(goal.values)) if goal.values is not None else before
-    old, new = versions(released or {}), versions(values)
-    old_layouts, new_layouts = layouts(released or {}), layouts(values)
-    objects = dict(_marks(before, after))
-    return Plan(
-        release=site.release,
-        namespace=site.cluster.namespace,
+def _describe(
+    context: ReleaseContext,
+    target: Target,
+    old: FleetValues | None,
+    new: FleetValues | None,
+    deployed: RenderedObjects,
+    planned: RenderedObjects,
+    stages: tuple[str, ...],
+) -> DeploymentPlan:
+    old, new = old or FleetValues(), new or FleetValues()
+    return DeploymentPlan(
+        release=context.release,
+        namespace=context.cluster.namespace,
         skills={
-            skill: PlannedSkill(old.get(skill), new.get(skill), old_layouts.get(skill), new_layouts.get(skill))
-            for skill in {**old, **new}
+            skill: PlannedSkill(
+                old.versions.get(skill), new.versions.get(skill), old.layouts.get(skill), new.layouts.get(skill)
+            )
+            for skill in {**old.skills, **new.skills}
         },
-        awaiting=goal.resolved.awaiting,
-        left_out=goal.resolved.left_out,
-        stages=tuple(_stages(site, released, goal)),
-        objects=objects,
-        diff="".join(_diff(before, after)),
+        awaiting=target.resolved.awaiting,
+        left_out=target.resolved.left_out,
+        stages=stages,
+        objects=dict(_marks(deployed.by_name, planned.by_name)),
+        diff="".join(_diff(deployed.by_name, planned.by_name)),
     )
 
 
-def _marks(before: Mapping[tuple[str, str], Any], after: Mapping[tuple[str, str], Any]) -> Iterator[tuple[str, str]]:
+def _stages(rollout: RolloutPlan, *, soak: bool) -> Iterator[str]:
+    if rollout.current is None:
+        yield "install without traffic, smoke test, open"
+        return
+    if rollout.moves is not None:
+        yield "add pods in the new layout, wait, switch Services, remove the pods that they left"
+    if rollout.renewed:
+        yield f"canary, smoke test, {'join the Services, soak, ' if soak else ''}promote"
+    elif rollout.changes:
+        yield "replace"
+
+
+def _marks(before: _Objects, after: _Objects) -> Iterator[tuple[str, str]]:
     for key in sorted({*before, *after}):
         if before.get(key) != after.get(key):
             yield f"{key[0]} {key[1]}", "+" if key not in before else "-" if key not in after else "~"
 
 
-def _stages(site: Site, released: Mapping[str, Any] | None, goal: Aim) -> Iterator[str]:
-    if goal.values is None:
-        return
-    if released is None:
-        yield "install without traffic, smoke test, open"
-        return
-    way = route(site.helm, released, goal.values)
-    if way.moves is not None:
-        yield "add pods in the new layout, wait, switch Services and remove what they left"
-    if way.renewed:
-        bake = "join the Services, bake, " if site.fleet.spec.deploy.canary.bake_seconds else ""
-        yield f"canary, smoke test, {bake}promote"
-    elif way.changes:
-        yield "replace"
-
-
-def _diff(before: Mapping[tuple[str, str], Any], after: Mapping[tuple[str, str], Any]) -> Iterator[str]:
+def _diff(before: _Objects, after: _Objects) -> Iterator[str]:
     for key in sorted({*before, *after}):
         old, new = (_text(objects.get(key)) for objects in (before, after))
         name = f"{key[0]} {key[1]}"
-        yield from difflib.unified_diff(old, new, f"{name} (released)", f"{name} (planned)", n=2)
+        yield from difflib.unified_diff(old, new, f"{name} (deployed)", f"{name} (planned)", n=2)
 
 
-def _text(made: Mapping[str, Any] | None) -> list[str]:
+def _text(document: Mapping[str, Any] | None) -> list[str]:
     from ruamel.yaml import YAML
 
-    if made is None:
+    if document is None:
         return []
-    if made["kind"] == "Secret":
-        made = {
-            **made,
-            **{part: dict.fromkeys(made[part], HIDDEN) for part in ("data", "stringData") if made.get(part)},
-        }
-    told, yaml = io.StringIO(), YAML()
-    yaml.width = 10_000
-    yaml.dump(made, told)
-    return told.getvalue().splitlines(keepends=True)
+    if document["kind"] == "Secret":
+        parts = [part for part in ("data", "stringData") if document.get(part)]
+        document = {**document, **{part: dict.fromkeys(document[part], HIDDEN) for part in parts}}
+    buffer, yaml = io.StringIO(), YAML()
+    yaml.width = 10_000  # never fold a line: a diff compares lines
+    yaml.dump(document, buffer)
+    return buffer.getvalue().splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""What deploy reports."""
+"""Report of deploy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from components.deploy.rollout import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedSkill:
-    """A skill that is released.
+    """Skill of a deployed release.
 
     Attributes:
         version: Version of its registered model.
-        before: The version that answered before; None where none did.
+        before: The version that was deployed before; None where there was none.
         digest: SHA-256 of its head.
         layout: `shared` or `dedicated` pods.
         service: Name of its Service.
@@ -31,33 +31,33 @@ class DeployedSkill:
 
 @dataclass(frozen=True, kw_only=True)
 class DeployReport:
-    """How a deployment went.
+    """Result of a deployment.
 
     Attributes:
         status: `deployed`; `unchanged`, where there was nothing to do; `awaiting-approval`, where a critical skill's
-            new version is left out of what was deployed until `coachworks approve`.
-        namespace: Where the release is.
-        name: Name of the Helm release.
-        revision: Its revision; 0 where nothing is released.
-        release: Digest of what is released, 12 hexadecimal digits; empty likewise.
-        skills: The skills that are released.
+            new version is not deployed until `coachworks approve`.
+        namespace: Namespace of the release.
+        release: Name of the Helm release.
+        revision: Its revision; 0 where nothing is deployed.
+        release_digest: Digest of all that is deployed, 12 hexadecimal digits; empty likewise.
+        skills: The deployed skills.
         awaiting: Critical skills whose new version awaits approval, each with what to do.
-        left_out: Skills that are not released, each with the reason.
-        stages: What was done, in order.
-        smoke: Answers that the smoke test compared.
-        bake: What canary and stable pods answered during the bake.
-        seen: What the bake showed, in words.
+        left_out: Skills that are not deployed, each with the reason.
+        stages: Stages of the rollout, in order.
+        smoke: Number of answers that the smoke test compared.
+        soak: Requests, errors and latency of canary and stable pods during the soak.
+        soak_summary: Result of the soak in words.
     """
 
     status: Literal["deployed", "unchanged", "awaiting-approval"]
     namespace: str
-    name: str
-    revision: int
     release: str
+    revision: int
+    release_digest: str
     skills: Mapping[str, DeployedSkill]
     awaiting: Mapping[str, str]
     left_out: Mapping[str, str]
     stages: Sequence[Stage] = ()
     smoke: int = 0
-    bake: Sequence[TrackRow] = ()
-    seen: str = ""
+    soak: Sequence[TrackRow] = ()
+    soak_summary: str = ""

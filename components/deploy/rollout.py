@@ -1,8 +1,20 @@
-"""From one version to the next, revision by revision of the Helm release; back by itself where something is wrong.
+"""Rollout from one complete revision of the Helm release to the next, with automatic rollback on failure.
 
-An upgrade has four revisions: the canary beside the stable pods; the canary in the Services; the stable pods renewed;
-the canary removed. A skill that moves between shared pods and its own costs two more before: its new pods are added,
-then its Service is switched. A first installation has two: pods without Services' traffic, then with it.
+The order of the revisions is the safeguard. Killed between any two of them, the stable pods serve a version that
+passed its checks, and the next deployer undoes what is left (`Rollout.undo_interrupted`):
+
+1. `add`, where skills move between shared pods and their own: the new pods, while Services select the old ones;
+2. `switch`, likewise: Services select the new pods, and the old ones are removed;
+3. `canary`: canary pods of the target beside the stable pods, without traffic, for the smoke test;
+4. `join`: Services select the canary pods too, for the soak; left out where the soak takes no time;
+5. `promote`: the stable pods are replaced by those of the target, while the canary pods serve;
+6. `finish`: Services select the stable pods only, and the canary pods are removed.
+
+Where no pod changes, or where the target was deployed before, one revision (`replace`) takes the place of 3 to 6. A
+first installation has two revisions: `install`, pods that no Service selects, for the smoke test; then `open`.
+
+Every revision is waited for until its pods are ready. The state of a rollout is read from the release, never kept
+elsewhere.
 """
 
 import math
@@ -10,30 +22,30 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
-from components.deploy.canary.checks import Proof
-from components.deploy.canary.metrics import CANARY, STABLE, Verdict
+from components.deploy.canary.checks import CanaryChecks
+from components.deploy.canary.metrics import CANARY, STABLE, SoakResult
 from components.deploy.cluster.lease import LeaseLock, LostError
 from components.deploy.cluster.namespace import Cluster
 from components.deploy.cluster.readiness import wait_until_gone, wait_until_ready
 from components.deploy.helm.client import Helm
-from components.deploy.helm.manifests import read_deployments
-from components.deploy.rollout_plan import route
-from components.deploy.target.values import Values, settled, versions, with_canary
+from components.deploy.helm.manifests import parse_objects
+from components.deploy.revisions import newest_complete
+from components.deploy.rollout_plan import RolloutPlan
+from components.deploy.target.values import FleetValues, read_values, with_canary
 
-ALL, NONE = "all", "none"  # whose pods the Services find, beside STABLE
+_LISTED_CHANGES = 6  # in the description of a revision, which is one line of `helm history`
 
 
 class DeployError(CoachworksError):
-    """A version was not deployed; what answered before answers again."""
+    """A version was not deployed; the release was rolled back."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a deployment: its name, the revision it made (0: none), and how long it took, in seconds."""
+    """Stage of a rollout: its name, the revision it created (0: none), and its duration in seconds."""
 
     name: str
     revision: int
@@ -41,35 +53,35 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a deployment went.
+class RolloutResult:
+    """Result of a rollout.
 
     Attributes:
         changed: Whether there was anything to do.
-        revision: The revision that is in place.
-        stages: What was done, in order.
-        verdict: What the bake showed; None where there was none.
-        smoke: Answers that the smoke test compared.
+        revision: Number of the deployed revision.
+        stages: The stages, in order.
+        soak: Result of the soak; None without one.
+        smoke: Number of answers that the smoke test compared.
     """
 
     changed: bool
     revision: int
     stages: tuple[Stage, ...] = ()
-    verdict: Verdict | None = None
+    soak: SoakResult | None = None
     smoke: int = 0
 
 
 @dataclass
 class Rollout:
-    """A deployment under way, by whoever holds the release's lease.
+    """Rollout by the holder of the release's lease.
 
     Args:
         helm: The release.
-        cluster: Where it is.
+        cluster: Its namespace.
         lease: The lease.
-        share: Share of a group's pods that is canary.
-        timeout_s: Longest that pods may take to be ready, in seconds.
-        progress: Is told how it goes.
+        share: Share of a group's pods that are canary pods.
+        timeout_s: Longest wait for pods to be ready, in seconds.
+        progress: Receives progress updates.
     """
 
     helm: Helm
@@ -80,181 +92,177 @@ class Rollout:
     progress: Progress
     _stages: list[Stage] = field(default_factory=list)
 
-    def settle(self) -> Values | None:
-        """What is released, after putting in order what a deployer that was killed has left.
+    def undo_interrupted(self) -> FleetValues | None:
+        """Undo the rollout of a deployer that was killed, if there is one.
 
         Returns:
-            The chart's values; None where nothing is released.
+            Values of the newest complete revision, which is deployed now; None where nothing is deployed.
         """
-        told = self.helm.recover()
-        if told:
-            self.progress.note(told)
-        revisions = [each for each in reversed(self.helm.history()) if each.status in {"deployed", "superseded"}]
-        if not revisions:
+        message = self.helm.recover()
+        if message:
+            self.progress.note(message)
+        latest = next((revision for revision in reversed(self.helm.history()) if revision.succeeded), None)
+        if latest is None:
             return None
-        values = self.helm.values(revisions[0].revision)
-        if settled(values):
-            return values
-        for revision in revisions[1:]:
-            earlier = self.helm.values(revision.revision)
-            if settled(earlier):
-                self.progress.note(
-                    f"an earlier deployment was not finished (revision {revisions[0].revision}: "
-                    f"{revisions[0].description}): back to revision {revision.revision}"
-                )
-                self._back_to(revision.revision)
-                return earlier
-        self.progress.note("the first installation was not finished: it is removed")
-        self._remove()
-        return None
+        complete = newest_complete(self.helm)
+        if complete is None:
+            self.progress.note("the first installation was not finished: it is removed")
+            self._remove()
+            return None
+        if complete.number != latest.number:
+            self.progress.note(
+                f"an earlier deployment was not finished (revision {latest.number}: {latest.description}): back to "
+                f"revision {complete.number}"
+            )
+            self._roll_back_to(complete.number)
+        return complete.values
 
-    def to(self, current: Values | None, target: Values, proof: Proof | None) -> Outcome:
-        """Release `target` in place of `current`.
+    def run(self, plan: RolloutPlan, checks: CanaryChecks | None) -> RolloutResult:
+        """Run a planned rollout.
 
         Args:
-            current: What is released, settled; None: nothing.
-            target: What shall be.
-            proof: What new pods must stand; None: they answered before, so that it is enough that they get ready.
+            plan: The rollout from the newest complete revision.
+            checks: Checks that new pods must pass; None: these pods have served before, so readiness is enough.
 
         Raises:
-            DeployError: they did not stand it; what answered before answers again.
-            LostError: somebody else took over the release meanwhile.
+            DeployError: a check failed, or pods did not get ready; the release was rolled back.
+            LostError: another deployer took over the release.
         """
-        if current is None:
-            return self._install(target, proof)
-        revision, way = self._latest(), route(self.helm, current, target)
-        if way.ends_at_once:
-            return Outcome(False, revision)
-        if way.moves is not None:
-            added, switched = way.moves
-            with self._or_back_to(revision):
+        if plan.current is None:
+            return self._install(plan.target, checks)
+        revision, current = self._latest(), plan.current
+        if plan.up_to_date:
+            return RolloutResult(False, revision)
+        if plan.moves is not None:
+            added, switched = plan.moves
+            with self._rollback_on_failure(revision):
                 self._upgrade("add", added, "pods in their new layout are added")
                 revision = self._upgrade("switch", switched, "Services are switched to the new layout")
             current = switched
-        if not way.changes:
-            return self._done(revision)
-        if proof is None or not way.renewed:
-            with self._or_back_to(revision):
-                revision = self._upgrade("replace", target, _change(current, target))
-            return self._done(revision)
-        return self._with_canary(current, target, proof, self._canary_pods(way.renewed))
+        if not plan.changes:
+            return self._result(revision)
+        if checks is None or not plan.renewed:
+            with self._rollback_on_failure(revision):
+                revision = self._upgrade("replace", plan.target, _describe_change(current, plan.target))
+            return self._result(revision)
+        return self._run_canary(current, plan.target, checks, self._canary_pods(plan.renewed))
 
-    def _with_canary(self, current: Values, target: Values, proof: Proof, replicas: Mapping[str, int]) -> Outcome:
+    def _run_canary(
+        self, current: FleetValues, target: FleetValues, checks: CanaryChecks, replicas: Mapping[str, int]
+    ) -> RolloutResult:
         revision, groups = self._latest(), sorted(replicas)
-        change = _change(current, target)
-        verdict = None
-        with self._or_back_to(revision):
-            self._upgrade("canary", with_canary(current, target, replicas, STABLE), f"canary of {change}")
+        change = _describe_change(current, target)
+        soak = None
+        with self._rollback_on_failure(revision):
+            self._upgrade("canary", with_canary(current, target, replicas, "stable"), f"canary of {change}")
             with self._timed("smoke test"):
-                asked = proof.smoke(groups, CANARY)
-            if proof.bake_s:
-                joined = with_canary(current, target, replicas, ALL)
+                asked = checks.smoke(groups, CANARY)
+            if checks.soak_s:
+                joined = with_canary(current, target, replicas, "all")
                 self._upgrade("join", joined, f"canary of {change} passed its smoke test and joins the Services")
-                with self._timed("bake"):
-                    verdict = proof.bake(groups)
-            promoted = with_canary(target, None, replicas, ALL)
+                with self._timed("soak"):
+                    soak = checks.soak(groups)
+            promoted = with_canary(target, None, replicas, "all")
             self._upgrade("promote", promoted, f"{change} is promoted")
             revision = self._upgrade("finish", target, change)
-        return self._done(revision, verdict, asked)
+        return self._result(revision, soak, asked)
 
-    def _install(self, target: Values, proof: Proof | None) -> Outcome:
+    def _install(self, target: FleetValues, checks: CanaryChecks | None) -> RolloutResult:
         asked = 0
         try:
-            self._upgrade("install", {**target, "traffic": NONE}, "first installation, before its smoke test")
-            if proof is not None:
+            self._upgrade("install", target.with_traffic("none"), "first installation, before its smoke test")
+            if checks is not None:
                 with self._timed("smoke test"):
-                    asked = proof.smoke(sorted(proof.skills), STABLE)
-            revision = self._upgrade("open", {**target, "traffic": STABLE}, _change({}, target))
+                    asked = checks.smoke(sorted(checks.skills), STABLE)
+            revision = self._upgrade("open", target.with_traffic("stable"), _describe_change(None, target))
         except LostError:
             raise
-        except BaseException as err:
+        except BaseException as err:  # Ctrl-C included
             self._remove()
             if not isinstance(err, CoachworksError):
                 raise
-            raise DeployError(f"{err}\nThere was nothing before, so that the release is removed again.") from err
-        return self._done(revision, None, asked)
+            raise DeployError(f"{err}\nNothing was deployed before, so the release is removed again.") from err
+        return self._result(revision, None, asked)
 
-    def _done(self, revision: int, verdict: Verdict | None = None, asked: int = 0) -> Outcome:
-        return Outcome(True, revision, tuple(self._stages), verdict, asked)
+    def _result(self, revision: int, soak: SoakResult | None = None, asked: int = 0) -> RolloutResult:
+        return RolloutResult(True, revision, tuple(self._stages), soak, asked)
 
     def _canary_pods(self, renewed: Mapping[str, int]) -> dict[str, int]:
-        """Pods of each group's canary: its share of all the group's pods, one at least."""
-        there = {each.group: each.desired for each in self.cluster.deployments() if each.track == STABLE}
-        shares = {group: there.get(group, wanted) * self.share / (1 - self.share) for group, wanted in renewed.items()}
+        """Return the number of each group's canary pods: its share of all the group's pods, at least one."""
+        # An autoscaler may have changed the number of stable pods since the revision was applied.
+        stable = {each.group: each.desired for each in self.cluster.deployments() if each.track == STABLE}
+        shares = {group: stable.get(group, pods) * self.share / (1 - self.share) for group, pods in renewed.items()}
         return {group: max(1, math.floor(share + 0.5)) for group, share in shares.items()}
 
-    def _upgrade(self, stage: str, values: Values, description: str) -> int:
+    def _upgrade(self, stage: str, values: FleetValues, description: str) -> int:
         self.lease.check()
-        with self._timed(stage) as took:
-            took.revision = self.helm.upgrade(values, description)
-            self.progress.note(f"revision {took.revision}: {description}")
-            self._wait(self.helm.manifest())
-        return took.revision
+        with self._timed(stage) as timer:
+            timer.revision = self.helm.upgrade(values.to_json(), description)
+            self.progress.note(f"revision {timer.revision}: {description}")
+            self._wait(parse_objects(self.helm.manifest()).deployment_names)
+        return timer.revision
 
-    def _wait(self, manifest: str, *, fail_fast: bool = True) -> None:
+    def _wait(self, deployments: list[str], *, fail_fast: bool = True) -> None:
         wait_until_ready(
-            self.cluster,
-            read_deployments(manifest).names,
-            timeout_s=self.timeout_s,
-            progress=self.progress,
-            fail_fast=fail_fast,
+            self.cluster, deployments, timeout_s=self.timeout_s, progress=self.progress, fail_fast=fail_fast
         )
 
     @contextmanager
-    def _timed(self, name: str) -> "Iterator[_Took]":
-        took, start = _Took(), time.monotonic()
-        yield took
-        self._stages.append(Stage(name, took.revision, round(time.monotonic() - start, 1)))
+    def _timed(self, name: str) -> "Iterator[_StageTimer]":
+        timer, start = _StageTimer(), time.monotonic()
+        yield timer
+        self._stages.append(Stage(name, timer.revision, round(time.monotonic() - start, 1)))
 
     @contextmanager
-    def _or_back_to(self, revision: int) -> Iterator[None]:
-        """On any failure, Ctrl-C included, back to `revision`."""
+    def _rollback_on_failure(self, revision: int) -> Iterator[None]:
+        """Roll back to `revision` on any failure, Ctrl-C included."""
         try:
             yield
-        except LostError:  # whoever has the release now will put it in order
+        except LostError:  # the deployer that holds the lease now puts the release in order
             raise
         except BaseException as err:
             self.progress.note(f"back to revision {revision}")
-            self._back_to(revision)
+            self._roll_back_to(revision)
             if not isinstance(err, CoachworksError):
                 raise
-            kept = ", ".join(f"{skill} v{version}" for skill, version in versions(self.helm.values(revision)).items())
-            raise DeployError(f"{err}\nWhat answered before answers again: {kept} (revision {revision}).") from err
+            versions = read_values(self.helm.values(revision)).versions
+            listed = ", ".join(f"{skill} v{version}" for skill, version in versions.items())
+            raise DeployError(f"{err}\nThe earlier versions serve again: {listed} (revision {revision}).") from err
 
-    def _back_to(self, revision: int) -> None:
-        now = read_deployments(self.helm.manifest())
+    def _roll_back_to(self, revision: int) -> None:
+        deployed = parse_objects(self.helm.manifest()).deployment_names
         self.helm.recover()
         self.helm.rollback(revision)
-        manifest = self.helm.manifest()
-        self._wait(manifest, fail_fast=False)
-        removed = [name for name in now.names if name not in read_deployments(manifest).names]
+        restored = parse_objects(self.helm.manifest()).deployment_names
+        self._wait(restored, fail_fast=False)
+        removed = [name for name in deployed if name not in restored]
         wait_until_gone(self.cluster, removed, timeout_s=self.timeout_s)
 
     def _remove(self) -> None:
-        names = read_deployments(self.helm.manifest()).names if self.helm.history() else []
+        names = parse_objects(self.helm.manifest()).deployment_names if self.helm.history() else []
         self.helm.uninstall()
         wait_until_gone(self.cluster, names, timeout_s=self.timeout_s)
 
     def _latest(self) -> int:
         latest = self.helm.status()
-        return latest.revision if latest else 0
+        return latest.number if latest else 0
 
 
 @dataclass
-class _Took:
+class _StageTimer:
     revision: int = 0
 
 
-def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """What differs, for people who read `helm history`: `3f2a91c0de47: view 3 → 4, wheel new`."""
-    before, after = versions(old), versions(new)
-    told = [
+def _describe_change(old: FleetValues | None, new: FleetValues) -> str:
+    """Describe a change for `helm history`: `3f2a91c0de47: view 3 → 4, wheel 1`."""
+    before, after = old.versions if old is not None else {}, new.versions
+    changes = [
         f"{skill} {before[skill]} → {version}" if skill in before else f"{skill} {version}"
         for skill, version in after.items()
         if before.get(skill) != version
     ]
-    told += [f"without {skill}" for skill in before if skill not in after]
-    named = str(new.get("release", ""))
-    most = 6
-    shown = [*told[:most], *([f"and {len(told) - most} more"] if len(told) > most else [])]
-    return f"{named}: {', '.join(shown) or 'the same models'}"
+    changes += [f"without {skill}" for skill in before if skill not in after]
+    listed = changes[:_LISTED_CHANGES]
+    if len(changes) > _LISTED_CHANGES:
+        listed.append(f"and {len(changes) - _LISTED_CHANGES} more")
+    return f"{new.release_digest}: {', '.join(listed) or 'the same models'}"

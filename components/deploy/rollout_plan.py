@@ -1,51 +1,55 @@
-"""Which way a release goes from what answers to what shall: decided once, told by a plan and taken by a rollout."""
+"""Stages of a rollout from the deployed values to others: decided once, shown by a plan and run by a rollout."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from components.deploy.canary.metrics import STABLE
 from components.deploy.helm.client import Helm
-from components.deploy.helm.manifests import by_name, read_deployments
-from components.deploy.target.values import Values, with_layouts
+from components.deploy.helm.manifests import RenderedObjects, parse_objects
+from components.deploy.target.values import FleetValues, with_layouts
 
 
-@dataclass(frozen=True)
-class Route:
-    """The way.
+@dataclass(frozen=True, kw_only=True)
+class RolloutPlan:
+    """Stages of a rollout.
 
     Attributes:
-        moves: Values of the two revisions that move skills between shared pods and their own; None: none moves.
-        renewed: The groups whose pods are made anew after that, behind a canary; each with how many stable pods it has.
+        current: The deployed values, complete; None where nothing is deployed.
+        target: The values to deploy.
+        moves: Values of the two revisions that move skills between shared pods and their own; None: no skill moves.
+        renewed: Groups whose pods are replaced after that, behind a canary; each with its number of stable pods.
         changes: Whether anything is left to change after the moves.
+        deployed_objects: The objects of the latest revision.
+        target_objects: The objects that `target` is rendered to.
     """
 
-    moves: tuple[Values, Values] | None
+    current: FleetValues | None
+    target: FleetValues
+    moves: tuple[FleetValues, FleetValues] | None
     renewed: Mapping[str, int]
     changes: bool
+    deployed_objects: RenderedObjects
+    target_objects: RenderedObjects
 
     @property
-    def ends_at_once(self) -> bool:
-        """Whether there is nothing to do."""
+    def up_to_date(self) -> bool:
+        """True if `target` is deployed already, with the chart of this version of coachworks."""
         return self.moves is None and not self.changes
 
 
-def route(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> Route:
-    """The way from `current`, which is released and settled, to `target`."""
-    moves = with_layouts(current, target)
-    before, after = helm.template(moves[1]) if moves else helm.manifest(), helm.template(target)
+def plan_rollout(helm: Helm, current: FleetValues | None, target: FleetValues) -> RolloutPlan:
+    """Plan the rollout from `current`, which is deployed and complete, to `target`."""
+    deployed = parse_objects(helm.manifest()) if current is not None else RenderedObjects()
+    after = parse_objects(helm.template(target.to_json()))
+    moves = with_layouts(current, target) if current is not None else None
     start = moves[1] if moves else current
-    deployments = read_deployments(after)
-    return Route(
+    before = parse_objects(helm.template(moves[1].to_json())) if moves else deployed
+    return RolloutPlan(
+        current=current,
+        target=target,
         moves=moves,
-        renewed={
-            group: deployments.replicas(group, STABLE)
-            for group in deployments.changed(read_deployments(before), STABLE)
-        },
-        changes=start.get("release") != target.get("release") or by_name(before) != by_name(after),
+        renewed={group: after.replicas(group, STABLE) for group in after.changed_groups(before, STABLE)},
+        changes=start is None or start.release_digest != target.release_digest or before.by_name != after.by_name,
+        deployed_objects=deployed,
+        target_objects=after,
     )
-
-
-def in_place(helm: Helm, current: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Whether `target` is what is released, by the chart of this very version of coachworks."""
-    return route(helm, current, target).ends_at_once

@@ -1,17 +1,17 @@
-"""What of a release stands at the moment: for `coachworks status`."""
+"""Status of a release, for `coachworks status`: deployed versions, and pods that are ready."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.deploy.canary.metrics import CANARY, STABLE
 from components.deploy.cluster.namespace import DeploymentState
-from components.deploy.releasing import Site
-from components.deploy.target.values import PORT, SHARED
+from components.deploy.request import ReleaseContext
+from components.deploy.target.values import FleetValues, read_values
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandingSkill:
-    """A skill that is released.
+class SkillStatus:
+    """Status of a deployed skill.
 
     Attributes:
         name: The skill.
@@ -21,8 +21,8 @@ class StandingSkill:
         service: Name of its Service.
         port: Port of its Service.
         ready: Pods that are ready.
-        wanted: Pods that shall be.
-        canary: Canary pods beside them.
+        desired: Pods that its Deployment asks for.
+        canary: Canary pods that are ready.
     """
 
     name: str
@@ -32,66 +32,61 @@ class StandingSkill:
     service: str
     port: int
     ready: int
-    wanted: int
+    desired: int
     canary: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A release.
+class ReleaseStatus:
+    """Status of a release.
 
     Attributes:
-        release: Its name.
-        namespace: Where it is.
+        release: Name of the Helm release.
+        namespace: Its namespace.
         revision: Number of its latest revision.
-        description: What Helm's history says of that.
-        skills: The skills that are released.
-        troubles: Why pods are not ready, by their names.
+        description: Status and description of that revision in Helm's history.
+        skills: The deployed skills.
+        problems: Why pods are not ready, by their names.
     """
 
     release: str
     namespace: str
     revision: int
     description: str
-    skills: tuple[StandingSkill, ...]
-    troubles: Mapping[str, str]
+    skills: tuple[SkillStatus, ...]
+    problems: Mapping[str, str]
 
 
-def standing(site: Site) -> Standing | None:
-    """What stands; None where nothing is released."""
-    latest = site.helm.status()
+def read_status(context: ReleaseContext) -> ReleaseStatus | None:
+    """Read the status of a release; None where nothing is deployed."""
+    latest = context.helm.status()
     if latest is None:
         return None
-    values = site.helm.values()
-    deployments = {(each.group, each.track): each for each in site.cluster.deployments()}
-    pods = site.cluster.pods()
-    skills = []
-    for name, entry in values.get("skills", {}).items():
-        layout = str(entry.get("layout", SHARED))
-        group = SHARED if layout == SHARED else name
-        stable, canary = deployments.get((group, STABLE)), deployments.get((group, CANARY))
-        skills.append(
-            StandingSkill(
-                name=name,
-                version=str(entry["model"]["version"]),
-                digest=str(entry["model"]["head_sha256"]),
-                layout=layout,
-                service=str(entry.get("serviceName") or name),
-                port=int(entry.get("port", PORT)),
-                ready=_ready(stable),
-                wanted=stable.desired if stable else 0,
-                canary=_ready(canary),
-            )
-        )
-    return Standing(
-        release=site.release,
-        namespace=site.cluster.namespace,
-        revision=latest.revision,
+    values = read_values(context.helm.values())
+    deployments = {(each.group, each.track): each for each in context.cluster.deployments()}
+    return ReleaseStatus(
+        release=context.release,
+        namespace=context.cluster.namespace,
+        revision=latest.number,
         description=f"{latest.status}, {latest.description}",
-        skills=tuple(skills),
-        troubles={pod.name: pod.problem for pod in pods if pod.problem and not pod.terminating},
+        skills=tuple(_skill_status(name, values, deployments) for name in values.skills),
+        problems={pod.name: pod.problem for pod in context.cluster.pods() if pod.problem and not pod.terminating},
     )
 
 
-def _ready(deployment: DeploymentState | None) -> int:
-    return deployment.ready if deployment else 0
+def _skill_status(
+    name: str, values: FleetValues, deployments: Mapping[tuple[str, str], DeploymentState]
+) -> SkillStatus:
+    skill, group = values.skills[name], values.group_of(name)
+    stable, canary = deployments.get((group, STABLE)), deployments.get((group, CANARY))
+    return SkillStatus(
+        name=name,
+        version=skill.model.version,
+        digest=skill.model.head_sha256,
+        layout=skill.layout,
+        service=values.service_of(name),
+        port=skill.port,
+        ready=stable.ready if stable else 0,
+        desired=stable.desired if stable else 0,
+        canary=canary.ready if canary else 0,
+    )

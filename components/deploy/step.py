@@ -12,10 +12,11 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, load, produce
 from coachworks.store import Store, open_store
 from components.deploy.config import DeployConfig
-from components.deploy.releasing import Wish, aim, open_site, release_fleet
+from components.deploy.releasing import release_fleet
 from components.deploy.report import DeployReport
+from components.deploy.request import DeployRequest, open_release, resolve_target
 from components.deploy.rollout import DeployError
-from components.deploy.rollout_plan import in_place
+from components.deploy.rollout_plan import plan_rollout
 
 
 def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context = ALONE) -> Result:
@@ -40,35 +41,39 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
     load(store, "document", document)
     if context.dry:
         raise NotDoneError("deploy", "the cluster is looked at each time")
-    site = open_site(fleet)
-    released = site.released()
-    goal = aim(site, Wish(), context.progress, released)
-    target = str((goal.values or {}).get("release", ""))
+    release, request = open_release(fleet, store=store), DeployRequest()
+    current = release.deployed_values()
+    target = resolve_target(release, request, current, context.progress)
+    digest = target.release_digest
     memory = _Rejected(store, context.run)
-    memory.refuse(target)
-    same = released is not None and goal.values is not None and in_place(site.helm, released, goal.values)
+    memory.refuse(digest)
+    same = (
+        current is not None
+        and target.values is not None
+        and plan_rollout(release.helm, current, target.values).up_to_date
+    )
     inputs: dict[str, Any] = {
         "document": document,
-        "namespace": site.cluster.namespace,
-        "release": site.release,
-        "target": target,
-        "awaiting": dict(goal.resolved.awaiting),
-        "left_out": dict(goal.resolved.left_out),
-        "found": f"revision {site.revision()}" if same else f"another, attempt {uuid.uuid4().hex}",
+        "namespace": release.cluster.namespace,
+        "release": release.release,
+        "target": digest,
+        "awaiting": dict(target.resolved.awaiting),
+        "left_out": dict(target.resolved.left_out),
+        "found": f"revision {release.revision()}" if same else f"another, attempt {uuid.uuid4().hex}",
     }
 
     def build(_: Path) -> DeployReport:
         try:
-            return release_fleet(site, Wish(), config=config, progress=context.progress)
+            return release_fleet(release, request, config=config, progress=context.progress)
         except DeployError as err:
-            memory.note(target, str(err))
+            memory.note(digest, str(err))
             raise
 
     return produce(store, "deploy", inputs, build, context=context, code=code_digest(__name__))
 
 
 class _Rejected:
-    """What was tried in this run and did not prove itself: a retried task must not try it again."""
+    """Targets that failed their checks in this run: a retried task must not try them again."""
 
     def __init__(self, store: Store, run: str | None) -> None:
         self._store, self._key = store, f"runs/{run}/rejected.json" if run else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from coachworks.code_digest import code_digest
 from coachworks.context import ALONE, Context
 from coachworks.fleet.model import Fleet
-from coachworks.models.bundling import choose, require_heads, write_bundle
+from coachworks.models.bundling import choose_content, read_heads, write_bundle
 from coachworks.models.champions import find_champions
 from coachworks.results import Result, load, produce
 from coachworks.store import open_store
@@ -38,22 +38,22 @@ def package(
     config = config or PackageConfig()
     store = open_store(fleet.spec.store)
     named, without = find_champions(store, fleet, [load(store, "register", key) for key in register])
-    champions, lost = require_heads(store, named)
+    heads, lost = read_heads(store, named)
     without |= lost
 
     def build(folder: Path) -> PackageReport:
-        if not champions:
+        if not heads:
             context.progress.note("no skill has a champion: nothing to package")
             return PackageReport(bento=None, skills={}, left_out=without, backbone=None, bytes=0)
-        choice = choose(store, champions)
+        content = choose_content(heads)
         bundle = folder / "bundle"
-        manifest = write_bundle(store, fleet, choice, bundle)
+        manifest = write_bundle(store, fleet, content, bundle)
         bento = None
         if config.build_bento:
             with context.progress.task("build the bento", total=None, unit="bento"):
                 bento = build_bento(store, manifest, bundle)
             (folder / "bento.json").write_text(json.dumps({"tag": bento.tag, "path": bento.path}), "utf-8")
-        left_out = {**without, **choice.left_out}
+        left_out = {**without, **content.left_out}
         for skill, reason in left_out.items():
             context.progress.note(f"{skill} is left out: {reason}")
         return PackageReport(
@@ -70,9 +70,9 @@ def package(
     inputs = {
         "register": list(register),
         "fleet": fleet.name,
-        "champions": {skill: champion.to_json() for skill, champion in champions.items()},
+        "champions": {skill: head.version.to_json() for skill, head in heads.items()},
         "without": without,
-        "questions": {skill: fleet.skill(skill).question for skill in champions},
+        "questions": {skill: fleet.skill(skill).question for skill in heads},
         "bento": requirements() if config.build_bento else None,  # the service's code is part of this step's
     }
     return produce(store, "package", inputs, build, context=context, code=code_digest(__name__))

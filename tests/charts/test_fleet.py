@@ -25,7 +25,7 @@ BUDGETS = {("PodDisruptionBudget", "acme-shared"), ("PodDisruptionBudget", "acme
 EXPECTED = {
     "default": ALWAYS | POLICIES,
     "minimal": ALWAYS | CHECK | BODY,
-    "baked": ALWAYS | POLICIES | CHECK | BODY | {("PodDisruptionBudget", "acme-shared")},
+    "model-image": ALWAYS | POLICIES | CHECK | BODY | {("PodDisruptionBudget", "acme-shared")},
     "mixed": ALWAYS
     | POLICIES
     | CHECK
@@ -87,14 +87,14 @@ def objects(request: pytest.FixtureRequest, render: Render) -> Objects:
 def selected(objects: Objects, selector: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The pods that a selector matches, by the name of what makes them."""
     return {
-        name: made
-        for name, made in rendered.pod_templates(objects)
-        if selector.items() <= made["metadata"]["labels"].items()
+        name: document
+        for name, document in rendered.pod_templates(objects)
+        if selector.items() <= document["metadata"]["labels"].items()
     }
 
 
 def port_names(template: dict[str, Any]) -> set[str]:
-    return {port["name"] for made in template["spec"]["containers"] for port in made.get("ports", ())}
+    return {port["name"] for document in template["spec"]["containers"] for port in document.get("ports", ())}
 
 
 def test_every_value_set_has_its_objects_named_here() -> None:
@@ -131,25 +131,25 @@ def test_pods_have_no_rights_and_nothing_holds_for_the_cluster(objects: Objects)
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_the_only_hook_is_the_one_of_helm_test(objects: Objects) -> None:
-    hooks = {key for key, made in objects.items() if "helm.sh/hook" in made["metadata"].get("annotations", {})}
+    hooks = {key for key, document in objects.items() if "helm.sh/hook" in document["metadata"].get("annotations", {})}
     assert hooks <= CHECK
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_deployments_select_their_own_pods_and_no_others(objects: Objects) -> None:
-    for name, made in of_kind(objects, "Deployment").items():
-        assert set(selected(objects, made["spec"]["selector"]["matchLabels"])) == {name}
-        (constraint, *_) = made["spec"]["template"]["spec"].get("topologySpreadConstraints", [{}])
+    for name, document in of_kind(objects, "Deployment").items():
+        assert set(selected(objects, document["spec"]["selector"]["matchLabels"])) == {name}
+        (constraint, *_) = document["spec"]["template"]["spec"].get("topologySpreadConstraints", [{}])
         if constraint:
-            assert constraint["labelSelector"]["matchLabels"] == made["spec"]["selector"]["matchLabels"]
+            assert constraint["labelSelector"]["matchLabels"] == document["spec"]["selector"]["matchLabels"]
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_services_are_private_and_lead_to_ports_that_pods_have(objects: Objects) -> None:
-    for name, made in of_kind(objects, "Service").items():
-        assert made["spec"]["type"] == "ClusterIP", name
-        pods = selected(objects, made["spec"]["selector"])
-        (port,) = made["spec"]["ports"]
+    for name, document in of_kind(objects, "Service").items():
+        assert document["spec"]["type"] == "ClusterIP", name
+        pods = selected(objects, document["spec"]["selector"])
+        (port,) = document["spec"]["ports"]
         assert pods, name
         assert all(port["targetPort"] in port_names(pod) for pod in pods.values()), name
 
@@ -158,23 +158,23 @@ def test_services_are_private_and_lead_to_ports_that_pods_have(objects: Objects)
 def test_policies_hold_all_pods_and_do_not_mistake_the_check_for_one(objects: Objects) -> None:
     if ("NetworkPolicy", "acme") not in objects:
         return
-    for name, made in of_kind(objects, "NetworkPolicy").items():
-        selects = set(selected(objects, made["spec"]["podSelector"]["matchLabels"]))
+    for name, document in of_kind(objects, "NetworkPolicy").items():
+        selects = set(selected(objects, document["spec"]["podSelector"]["matchLabels"]))
         check = {pod for kind, pod in objects if kind == "Pod"}
         assert selects == (check if name == "acme-check" else set(of_kind(objects, "Deployment")))
-        assert set(made["spec"]["policyTypes"]) == {"Ingress", "Egress"}
-        ports = [port["port"] for rule in made["spec"]["egress"] for port in rule.get("ports", ())]
+        assert set(document["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+        ports = [port["port"] for rule in document["spec"]["egress"] for port in rule.get("ports", ())]
         assert all(isinstance(port, int) for port in ports)
 
 
 @pytest.mark.parametrize("objects", SETS, indirect=True)
 def test_a_budget_holds_both_tracks_of_its_group(objects: Objects) -> None:
-    for name, made in of_kind(objects, "PodDisruptionBudget").items():
+    for name, document in of_kind(objects, "PodDisruptionBudget").items():
         canary = name.replace("acme-", "acme-canary-", 1)
-        assert set(selected(objects, made["spec"]["selector"]["matchLabels"])) == (
+        assert set(selected(objects, document["spec"]["selector"]["matchLabels"])) == (
             {name, canary} if ("Deployment", canary) in objects else {name}
         )
-        assert made["spec"]["maxUnavailable"] == 1
+        assert document["spec"]["maxUnavailable"] == 1
 
 
 def test_a_group_that_may_have_one_pod_has_no_budget(render: Render) -> None:
@@ -193,7 +193,7 @@ def test_labels_tell_what_is_deployed(render: Render) -> None:
         assert labels["coachworks.dev/model-version"] == "2"
         assert re.fullmatch("[0-9a-f]{64}", annotations["coachworks.dev/model-digest"])
         assert annotations["coachworks.dev/run"] == "4f6a0c9e"
-        assert annotations["coachworks.dev/release"] == "0a1b2c3d4e5f"
+        assert annotations["coachworks.dev/release-digest"] == "0a1b2c3d4e5f"
     shared = objects["Deployment", "acme-shared"]["metadata"]
     assert shared["annotations"]["coachworks.dev/models"] == '{"body-type":"3","side":"1"}'
     assert "coachworks.dev/skill" not in shared["labels"]
@@ -219,7 +219,8 @@ def test_a_services_port_is_called_the_same_in_shared_and_dedicated_pods(render:
         for deployment in ("acme-shared", f"acme-dedicated-{name}"):
             assert port in port_names(objects["Deployment", deployment]["spec"]["template"])
     groups = {
-        name: made["spec"]["selector"]["coachworks.dev/group"] for name, made in of_kind(objects, "Service").items()
+        name: document["spec"]["selector"]["coachworks.dev/group"]
+        for name, document in of_kind(objects, "Service").items()
     }
     assert groups == {"acme": "shared", "body-type": "shared", "image-quality": "image-quality"}
 
@@ -242,11 +243,11 @@ def test_names_and_labels_fit_whatever_they_are_made_of(render: Render) -> None:
     )
     objects = render("fleet", values, release="r" * 53)
     assert len(of_kind(objects, "Deployment")) == 4
-    for (kind, name), made in objects.items():
+    for (kind, name), document in objects.items():
         assert kind == "ConfigMap" or re.fullmatch(NAME, name), (kind, name)
         for labels in (
-            made["metadata"]["labels"],
-            made["spec"].get("template", made)["metadata"]["labels"] if "spec" in made else {},
+            document["metadata"]["labels"],
+            document["spec"].get("template", document)["metadata"]["labels"] if "spec" in document else {},
         ):
             assert all(re.fullmatch(LABEL, str(value)) for value in labels.values()), (kind, name)
     for _, template in rendered.pod_templates(objects):
@@ -270,10 +271,10 @@ def test_another_namespace_may_ask_and_the_store_may_be_asked(render: Render) ->
 
 
 def test_pods_with_models_in_their_image_reach_no_store(render: Render) -> None:
-    policy = render("fleet", CHART / "ci/baked-values.yaml")["NetworkPolicy", "acme"]["spec"]
+    policy = render("fleet", CHART / "ci/model-image-values.yaml")["NetworkPolicy", "acme"]["spec"]
     assert len(policy["egress"]) == 1  # names
     canary = {"groups": ["shared"], "values": {"models": {"store": "s3://team-models/showroom"}}}
-    tried = render("fleet", CHART / "ci/baked-values.yaml", {"canary": canary})
+    tried = render("fleet", CHART / "ci/model-image-values.yaml", {"canary": canary})
     assert len(tried["NetworkPolicy", "acme"]["spec"]["egress"]) == 2
 
 
@@ -282,8 +283,8 @@ def test_prometheus_asks_every_pod_once(render: Render) -> None:
     monitor = objects["ServiceMonitor", "acme"]
     (name,) = (
         name
-        for name, made in of_kind(objects, "Service").items()
-        if monitor["spec"]["selector"]["matchLabels"].items() <= made["metadata"]["labels"].items()
+        for name, document in of_kind(objects, "Service").items()
+        if monitor["spec"]["selector"]["matchLabels"].items() <= document["metadata"]["labels"].items()
     )
     service = objects["Service", name]["spec"]
     assert service["clusterIP"] == "None"
@@ -326,11 +327,11 @@ def test_the_schema_is_closed_and_knows_every_value() -> None:
 
 def test_a_canary_starts_from_the_defaults_of_values_yaml() -> None:
     text = (CHART / "templates" / "_values.tpl").read_text("utf-8")
-    found = re.search(r'define "fleet.defaults" -}}\n(.*?){{- end }}', text, re.DOTALL)
-    assert found
+    match = re.search(r'define "fleet.defaults" -}}\n(.*?){{- end }}', text, re.DOTALL)
+    assert match
     values = chart_docs.read_values(CHART)
-    for key, made in YAML(typ="safe", pure=True).load(found[1]).items():
-        assert made == values[key], key
+    for key, document in YAML(typ="safe", pure=True).load(match[1]).items():
+        assert document == values[key], key
 
 
 def test_two_skills_golden(render: Render, golden: Callable[[Path, str], None]) -> None:

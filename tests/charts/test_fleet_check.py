@@ -1,4 +1,4 @@
-"""What the pod of `helm test` does: it asks every Service of a fleet which skills it answers."""
+"""Pod of `helm test`: it requests the skills of every Service of a fleet."""
 
 import json
 import subprocess
@@ -19,15 +19,15 @@ class _Skills(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         card = {"question": None, "labels": ["no", "yes"], "threshold": None, "kind": "linear", "model_version": "3"}
-        said: Any = {"fleet": "showroom", "skills": {"body": card, "side": card}} if self.path == "/v1/skills" else []
-        body = json.dumps(said).encode()
+        answer: Any = {"fleet": "showroom", "skills": {"body": card, "side": card}} if self.path == "/v1/skills" else []
+        body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the tests' output is their own."""
+        """Write no log."""
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +46,15 @@ def check(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def script(render: Callable[..., Objects]) -> str:
     """The script as it stands in the pod."""
-    made = rendered.container(render("fleet", fleet()), "acme-check/check")
-    assert made["command"] == ["python", "-c"]
-    return str(made["args"][0])
+    check = rendered.container(render("fleet", fleet()), "acme-check/check")
+    assert check["command"] == ["python", "-c"]
+    return str(check["args"][0])
 
 
 def test_it_asks_every_service_for_its_skills(render: Callable[..., Objects]) -> None:
     skills = {"body": skill("body"), "side": dedicated("side", port=9722, serviceName="ai-side"), "tyre": skill("tyre")}
-    made = rendered.container(render("fleet", fleet(skills=skills)), "acme-check/check")
-    assert made["args"][1:] == [
+    check = rendered.container(render("fleet", fleet(skills=skills)), "acme-check/check")
+    assert check["args"][1:] == [
         "60",
         "http://body.mlops.svc:8080=body",
         "http://ai-side.mlops.svc:9722=side",
@@ -65,13 +65,13 @@ def test_it_asks_every_service_for_its_skills(render: Callable[..., Objects]) ->
 
 def test_all_is_well_where_every_service_answers_its_skills(script: str, address: str) -> None:
     done = check(script, "0", f"{address}=body", f"{address}=side,body")
-    assert (done.returncode, done.stdout) == (0, f"{address} answers body 3, side 3\n" * 2)
+    assert (done.returncode, done.stdout) == (0, f"{address} serves body 3, side 3\n" * 2)
 
 
 def test_a_skill_that_is_missing_fails_it(script: str, address: str) -> None:
     done = check(script, "0", f"{address}=body,tyre", f"{address}=body")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == f"{address} answers body 3, side 3, not tyre"
+    assert done.stdout.splitlines()[0] == f"{address} serves body 3, side 3, not tyre"
 
 
 def test_a_service_that_answers_nothing_or_nonsense_fails_it(script: str, address: str) -> None:
@@ -79,5 +79,5 @@ def test_a_service_that_answers_nothing_or_nonsense_fails_it(script: str, addres
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0].startswith("http://127.0.0.1:9 does not answer: URLError: ")
-    assert lines[1] == "http://127.0.0.1:9 answers nothing, not body"
+    assert lines[1] == "http://127.0.0.1:9 serves nothing, not body"
     assert lines[2].startswith(f"{address}/broken does not answer: TypeError: ")

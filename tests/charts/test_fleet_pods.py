@@ -1,4 +1,4 @@
-"""The pods of a fleet: what they are told, and what must not change when something else does."""
+"""Pods of a fleet: their configuration, and the parts that other changes must not touch."""
 
 import json
 import math
@@ -20,8 +20,8 @@ Render = Callable[..., Objects]
 
 
 def templates(objects: Objects) -> dict[str, dict[str, Any]]:
-    """What the Deployments make, by name."""
-    return {name: made["spec"]["template"] for name, made in of_kind(objects, "Deployment").items()}
+    """Pod templates of the Deployments, by name."""
+    return {name: document["spec"]["template"] for name, document in of_kind(objects, "Deployment").items()}
 
 
 def release_of(objects: Objects, deployment: str) -> tuple[str, dict[str, str]]:
@@ -57,15 +57,15 @@ def test_the_manifest_is_as_the_bundle_has_it_exactly(render: Render) -> None:
             "skills": {"body": body, "side": model("side", "2")},
         }
     )
-    made = manifest_of(objects, "acme-shared")
-    assert made == expected
-    assert made.digest() == expected.digest()
+    document = manifest_of(objects, "acme-shared")
+    assert document == expected
+    assert document.digest() == expected.digest()
 
 
 def test_pods_are_told_their_group_track_and_ports(render: Render) -> None:
     objects = render("fleet", CHART / "ci/mixed-values.yaml")
-    told = json.loads(release_of(objects, "acme-shared")[1]["pods.json"])
-    assert told == {"group": "shared", "track": "stable", "ports": {"body-type": 9000, "side": 9001}}
+    content = json.loads(release_of(objects, "acme-shared")[1]["pods.json"])
+    assert content == {"group": "shared", "track": "stable", "ports": {"body-type": 9000, "side": 9001}}
     ports = container(objects, "acme-shared/answers")["ports"]
     assert [port["containerPort"] for port in ports] == [3000, 9000, 9001]
     assert ports[0]["name"] == "all"
@@ -78,7 +78,7 @@ def test_config_maps_never_change_under_their_name(render: Render, name: str) ->
     objects = render("fleet", CHART / f"ci/{name}-values.yaml")
     used = {release_of(objects, deployment)[0] for deployment in of_kind(objects, "Deployment")}
     assert used == set(of_kind(objects, "ConfigMap"))
-    assert all(made["immutable"] is True for made in of_kind(objects, "ConfigMap").values())
+    assert all(document["immutable"] is True for document in of_kind(objects, "ConfigMap").values())
     for deployment in of_kind(objects, "Deployment"):
         manifest_of(objects, deployment)
 
@@ -86,12 +86,12 @@ def test_config_maps_never_change_under_their_name(render: Render, name: str) ->
 def test_another_model_is_another_config_map_and_rolls_its_group_alone(render: Render) -> None:
     before = render("fleet", fleet())
     after = render(
-        "fleet", fleet(skills={"body": skill("body", "2"), "side": dedicated("side")}, release="5f4e3d2c1b0a")
+        "fleet", fleet(skills={"body": skill("body", "2"), "side": dedicated("side")}, releaseDigest="5f4e3d2c1b0a")
     )
     assert templates(after)["acme-dedicated-side"] == templates(before)["acme-dedicated-side"]
     assert release_of(after, "acme-shared")[0] != release_of(before, "acme-shared")[0]
     other = render(
-        "fleet", fleet(skills={"body": skill("body"), "side": dedicated("side", "2")}, release="5f4e3d2c1b0a")
+        "fleet", fleet(skills={"body": skill("body"), "side": dedicated("side", "2")}, releaseDigest="5f4e3d2c1b0a")
     )
     assert templates(other)["acme-shared"] == templates(before)["acme-shared"]
     assert templates(other)["acme-dedicated-side"] != templates(before)["acme-dedicated-side"]
@@ -109,13 +109,13 @@ def test_phases_of_a_deployment_touch_no_stable_pod(render: Render) -> None:
         during = templates(render("fleet", fleet(traffic=traffic, canary=canary)))
         assert {name: during[name] for name in before} == before
         assert set(during) - set(before) == {"acme-canary-shared", "acme-canary-dedicated-side"}
-    run = {name: {**made, "run": "another"} for name, made in fleet()["skills"].items()}
+    run = {name: {**document, "run": "another"} for name, document in fleet()["skills"].items()}
     assert templates(render("fleet", fleet(skills=run, service={"port": 80}))) == before
 
 
 def test_a_promoted_canary_becomes_what_it_was(render: Render) -> None:
     new = {
-        "release": "5f4e3d2c1b0a",
+        "releaseDigest": "5f4e3d2c1b0a",
         "skills": {"body": skill("body", "2"), "side": dedicated("side", "2", memory="3Gi")},
         "image": {"repository": "registry.example/serving", "tag": "next"},
         "models": {"store": "s3://team-models/next"},
@@ -131,18 +131,20 @@ def test_a_promoted_canary_becomes_what_it_was(render: Render) -> None:
         canary = canary.replace(config, release_of(promoted, f"acme-{name}")[0]).replace('"canary"', '"stable"')
         assert json.loads(canary) == templates(promoted)[f"acme-{name}"]
         assert manifest_of(tried, f"acme-canary-{name}") == manifest_of(promoted, f"acme-{name}")
-    release = of_kind(tried, "Deployment")["acme-canary-shared"]["metadata"]["annotations"]["coachworks.dev/release"]
+    release = of_kind(tried, "Deployment")["acme-canary-shared"]["metadata"]["annotations"][
+        "coachworks.dev/release-digest"
+    ]
     assert release == "5f4e3d2c1b0a"
 
 
 @pytest.mark.parametrize("spare", [{}, {"replicas": 3, "cpu": "2"}])
 def test_moving_a_skill_touches_no_pod_that_answers_it(render: Render, spare: dict[str, Any]) -> None:
-    def made(**side: Any) -> dict[str, dict[str, Any]]:
+    def skills_with(**side: Any) -> dict[str, dict[str, Any]]:
         return templates(render("fleet", fleet(skills={"body": skill("body"), "side": skill("side", **side)})))
 
-    before, after = made(layout="shared"), made(layout="dedicated", **spare)
-    added = made(layout="shared", moving="dedicated", **spare)
-    switched = made(layout="dedicated", moving="shared", **spare)
+    before, after = skills_with(layout="shared"), skills_with(layout="dedicated", **spare)
+    added = skills_with(layout="shared", moving="dedicated", **spare)
+    switched = skills_with(layout="dedicated", moving="shared", **spare)
     assert set(before) == {"acme-shared"}
     assert before["acme-shared"] == added["acme-shared"] == switched["acme-shared"] != after["acme-shared"]
     dedicated_pods = [way["acme-dedicated-side"] for way in (added, switched, after)]
@@ -163,8 +165,8 @@ def test_another_version_of_the_chart_rolls_no_pod(render: Render, tmp_path: Pat
 def test_autoscaled_deployments_leave_their_pods_to_the_autoscaler(render: Render) -> None:
     objects = render("fleet", CHART / "ci/autoscaling-values.yaml", {"canary": {"groups": ["shared"]}})
     scaled = of_kind(objects, "HorizontalPodAutoscaler")
-    assert {made["spec"]["scaleTargetRef"]["name"] for made in scaled.values()} == set(scaled)
-    fixed = {name for name, made in of_kind(objects, "Deployment").items() if "replicas" in made["spec"]}
+    assert {document["spec"]["scaleTargetRef"]["name"] for document in scaled.values()} == set(scaled)
+    fixed = {name for name, document in of_kind(objects, "Deployment").items() if "replicas" in document["spec"]}
     assert fixed == {"acme-dedicated-image-quality", "acme-canary-shared"}
     shared, side = scaled["acme-shared"]["spec"], scaled["acme-dedicated-side"]["spec"]
     assert (shared["minReplicas"], shared["maxReplicas"], side["minReplicas"], side["maxReplicas"]) == (3, 10, 1, 4)
@@ -193,7 +195,7 @@ def test_a_skill_has_what_it_says_and_else_what_all_have(render: Render) -> None
     }
     assert shared["startupProbe"]["failureThreshold"] * shared["startupProbe"]["periodSeconds"] == 120
     assert of_kind(objects, "Deployment")["acme-dedicated-image-quality"]["spec"]["replicas"] == 3
-    secrets = {name: made["spec"]["imagePullSecrets"] for name, made in templates(objects).items()}
+    secrets = {name: document["spec"]["imagePullSecrets"] for name, document in templates(objects).items()}
     assert secrets == {
         "acme-shared": [{"name": "registry"}],
         "acme-dedicated-image-quality": [{"name": "team-registry"}],
@@ -207,16 +209,16 @@ def test_a_pod_computes_with_as_many_threads_as_it_is_sure_of_cores(
     render: Render, cpu: str | float, threads: str
 ) -> None:
     objects = render("fleet", fleet(shared={"cpu": cpu}))
-    made = container(objects, "acme-shared/answers")
-    assert environment(made)["COACHWORKS_SERVING_THREADS"] == threads
+    document = container(objects, "acme-shared/answers")
+    assert environment(document)["COACHWORKS_SERVING_THREADS"] == threads
     assert threads == str(math.ceil(float(str(cpu).removesuffix("m")) / (1000 if str(cpu).endswith("m") else 1)))
-    assert "cpu" not in made["resources"]["limits"]
+    assert "cpu" not in document["resources"]["limits"]
 
 
 def test_variables_of_ones_own_reach_the_pod_as_they_were_written(render: Render) -> None:
     values = {"A": "x: #{y}", "B": 1000000, "C": 0.5, "D": True, "E": "", "COACHWORKS_SERVING_THREADS": "3"}
-    made = environment(container(render("fleet", fleet(shared={"environment": values})), "acme-shared/answers"))
-    assert {name: made[name] for name in values} == {
+    document = environment(container(render("fleet", fleet(shared={"environment": values})), "acme-shared/answers"))
+    assert {name: document[name] for name in values} == {
         **values,
         "B": "1000000",
         "C": "0.5",
@@ -242,7 +244,7 @@ def test_only_the_container_that_fetches_sees_the_stores_credentials(render: Ren
 
 
 def test_models_in_the_image_are_fetched_from_nowhere(render: Render) -> None:
-    objects = render("fleet", CHART / "ci/baked-values.yaml")
+    objects = render("fleet", CHART / "ci/model-image-values.yaml")
     spec = templates(objects)["acme-shared"]["spec"]
     assert "initContainers" not in spec
     assert environment(spec["containers"][0])["COACHWORKS_BUNDLE"] == "/opt/showroom"
@@ -276,6 +278,6 @@ def test_pods_are_placed_as_the_values_say(render: Render) -> None:
 
 
 def test_new_pods_come_before_old_ones_go(render: Render) -> None:
-    for made in of_kind(render("fleet", fleet()), "Deployment").values():
-        assert made["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-        assert made["spec"]["progressDeadlineSeconds"] == 600
+    for document in of_kind(render("fleet", fleet()), "Deployment").values():
+        assert document["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        assert document["spec"]["progressDeadlineSeconds"] == 600

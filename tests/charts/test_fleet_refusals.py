@@ -1,4 +1,4 @@
-"""What the chart of a fleet refuses, each with its reason and the way out."""
+"""Values that the chart of a fleet refuses, each with the reason and a way out."""
 
 import re
 from collections.abc import Callable
@@ -26,20 +26,20 @@ SHARES = "body shares its pods with the other skills of layout shared"
 def test_a_skill_that_shares_its_pods_has_none_of_its_own(
     refusal: Callable[..., str], key: str, value: Any, instead: str
 ) -> None:
-    said = refusal("fleet", fleet(skills={"body": skill("body", **{key: value})}))
-    assert f"skills.body.{key} cannot be set: {SHARES}. Set {instead} for all of them, or layout: dedicated" in said
+    message = refusal("fleet", fleet(skills={"body": skill("body", **{key: value})}))
+    assert f"skills.body.{key} cannot be set: {SHARES}. Set {instead} for all of them, or layout: dedicated" in message
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (
             fleet(skills={"shared": dedicated("shared")}),
-            "skills.shared.layout cannot be dedicated: its pods would be called as those that skills share. Rename",
+            "skills.shared.layout cannot be dedicated: its pods would have the name of the shared pods. Rename",
         ),
         (
             fleet(models={}),
-            "models.store must be set with models.source: store: where the models are, s3://bucket/prefix",
+            "models.store must be set with models.source: store: the store with the models, s3://bucket/prefix",
         ),
         (fleet(backbone={}), "backbone must be set: the part `backbone` of the bundle's manifest.json"),
         (
@@ -72,13 +72,13 @@ def test_a_skill_that_shares_its_pods_has_none_of_its_own(
         ),
         (
             fleet(skills={"4x4": skill("4x4")}),
-            "the Service of the skill 4x4 cannot be called 4x4: names of Services begin with a letter",
+            "the Service of the skill 4x4 cannot have the name 4x4: names of Services begin with a letter",
         ),
         (
             fleet(canary={"groups": ["body"]}),
-            "canary.groups names body, which is no group: shared, or a skill of layout dedicated; the canary's are: ",
+            "canary.groups names body, which is not a group: shared, or a skill of layout dedicated; the canary has: ",
         ),
-        (fleet(skills={}, canary={"groups": ["shared"]}), "the canary's are: none"),
+        (fleet(skills={}, canary={"groups": ["shared"]}), "the canary has: none"),
         (
             fleet(canary={"groups": ["side"], "replicas": {"shared": 2}}),
             "canary.replicas names shared, which canary.groups does not",
@@ -90,39 +90,39 @@ def test_a_skill_that_shares_its_pods_has_none_of_its_own(
         (fleet(canary={"values": {"models": {"source": "store"}}}), "canary.values.models.store must be set"),
         (
             fleet(shared={"autoscaling": {"minReplicas": 20}}),
-            "autoscaling of shared cannot have 20 minReplicas and 10 maxReplicas: the fewest must not be more than",
+            "autoscaling of shared cannot have 20 minReplicas and 10 maxReplicas: minReplicas must not exceed",
         ),
         (
             fleet(monitoring={"serviceMonitor": {"labels": {"app.kubernetes.io/name": "x"}}}),
-            "monitoring.serviceMonitor.labels cannot set app.kubernetes.io/name: such labels are the chart's own",
+            "monitoring.serviceMonitor.labels cannot set app.kubernetes.io/name: the chart sets such labels",
         ),
         (
             fleet(monitoring={"alerts": {"labels": {"helm.sh/chart": "x"}}}),
-            "monitoring.alerts.labels cannot set helm.sh/chart: such labels are the chart's own",
+            "monitoring.alerts.labels cannot set helm.sh/chart: the chart sets such labels",
         ),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(
-    refusal: Callable[..., str], values: dict[str, Any], said: str
+    refusal: Callable[..., str], values: dict[str, Any], message: str
 ) -> None:
-    assert said in refusal("fleet", values)
+    assert message in refusal("fleet", values)
 
 
 def test_a_release_whose_name_no_service_can_have_is_refused(refusal: Callable[..., str]) -> None:
-    said = refusal("fleet", fleet(), release="show.room")
-    assert "the Service of all skills of layout shared cannot be called show.room" in said
-    assert "service.name" in said
+    message = refusal("fleet", fleet(), release="show.room")
+    assert "the Service of all skills of layout shared cannot have the name show.room" in message
+    assert "service.name" in message
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"skill": {}}, r"(?i)additional propert\w+ '?skill'?"),  # Helm 3 and 4 say it differently
         ({"skills": {"body": {"model": {}, "replica": 2}}}, r"(?i)additional propert\w+ '?replica'?"),
         ({"skills": {"body": {}}}, r"(?is)skills.body.*(model is required|missing property 'model')"),
         ({"skills": {"Body": skill("body")}}, r"(?is)Body"),
         (fleet(skills={"body": skill("body", "a b")}), r"(?is)skills.body.model.version.*does not match pattern"),
-        (fleet(release=1), r"(?is)release.*(string)"),
+        (fleet(releaseDigest=1), r"(?is)releaseDigest.*(string)"),
         (fleet(traffic="some"), r"(?is)traffic.*must be one of"),
         (fleet(canary={"values": {"traffic": "all"}}), r"(?i)additional propert\w+ '?traffic'?"),
         (fleet(models={"store": "/srv/store"}), r"(?is)models.store.*does not match pattern"),
@@ -135,6 +135,6 @@ def test_a_release_whose_name_no_service_can_have_is_refused(refusal: Callable[.
     ],
 )
 def test_the_schema_refuses_what_no_value_may_be(
-    refusal: Callable[..., str], values: dict[str, Any], said: str
+    refusal: Callable[..., str], values: dict[str, Any], message: str
 ) -> None:
-    assert re.search(said, refusal("fleet", values))
+    assert re.search(message, refusal("fleet", values))

@@ -1,4 +1,4 @@
-"""What an upgrade keeps for the pods that are there: rendered against an API server that knows what there is."""
+"""Objects that an upgrade keeps for running pods, rendered against an API server that has them."""
 
 import json
 import os
@@ -24,8 +24,8 @@ _KINDS = {
 
 
 def _discovery() -> dict[str, Any]:
-    """What an API server says of itself."""
-    said: dict[str, Any] = {
+    """Discovery documents of an API server."""
+    answers: dict[str, Any] = {
         "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
@@ -34,8 +34,8 @@ def _discovery() -> dict[str, Any]:
         version = path.split("/", 2)[2]
         if path.startswith("/apis/"):
             known = {"groupVersion": version, "version": "v1"}
-            said["/apis"]["groups"].append({"name": version.removesuffix("/v1"), "versions": [known]})
-        said[path] = {
+            answers["/apis"]["groups"].append({"name": version.removesuffix("/v1"), "versions": [known]})
+        answers[path] = {
             "kind": "APIResourceList",
             "groupVersion": version,
             "resources": [
@@ -43,14 +43,14 @@ def _discovery() -> dict[str, Any]:
                 for plural, kind in kinds.items()
             ],
         }
-    return said
+    return answers
 
 
 @pytest.fixture
 def upgrade(helm: str, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Objects]]:
     """Render the chart as an upgrade would, and leave what it made in the cluster."""
 
-    def made(values: dict[str, Any]) -> Objects:
+    def render(values: dict[str, Any]) -> Objects:
         path = tmp_path / "values.json"
         path.write_text(json.dumps(values), "utf-8")
         command = [helm, "template", "acme", str(rendered.CHARTS / "fleet"), "-n", "mlops", "--values", str(path)]
@@ -64,7 +64,7 @@ def upgrade(helm: str, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Ob
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        objects = {(made["kind"], made["metadata"]["name"]): made for made in rendered.read_objects(done.stdout)}
+        objects = {(each["kind"], each["metadata"]["name"]): each for each in rendered.read_objects(done.stdout)}
         owner = {"meta.helm.sh/release-name": "acme", "meta.helm.sh/release-namespace": "mlops"}
         cluster.clear()
         cluster.update(_discovery())
@@ -77,7 +77,7 @@ def upgrade(helm: str, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Ob
 
     with kubernetes_server() as cluster:
         cluster.update(_discovery())
-        yield made
+        yield render
 
 
 def test_pods_of_before_find_their_config_map_until_the_upgrade_after(

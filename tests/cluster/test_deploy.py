@@ -124,7 +124,7 @@ def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_mad
     written = json.loads(served.coachworks("deploy", "--bake", str(tmp_path / "image"), "--json").stdout)
     assert written["skills"] == dict.fromkeys(SERVICES, "1")
     derived(written["image"], tmp_path / "image")
-    served.tell(bake_s=SHORT_S)
+    served.tell(soak_s=SHORT_S)
     with load.counted("models in the image, by Helm 3.17") as there:
         done = served.deploy("--image", written["image"], helm=helm3)
     there.note = done.stages

@@ -141,7 +141,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     assert release.upgrade(values("two", replicas=2), "the second") == 2
     wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     (latest,) = [release.status()]
-    assert (latest.revision, latest.status, latest.description) == (2, "deployed", "the second")
+    assert (latest.number, latest.status, latest.description) == (2, "deployed", "the second")
     assert release.values() == values("two", replicas=2), "values of before do not linger"
     assert release.values(1) == values("one", extra={"a": 1})
     assert "echo one" in release.manifest(1)
@@ -151,7 +151,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     assert release.rollback(1) == 3
     wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     until("one pod", lambda: len([pod for pod in cluster.pods() if not pod.terminating]) == 1, within_s=20)
-    assert [(made.revision, made.status) for made in release.history()] == [
+    assert [(made.number, made.status) for made in release.history()] == [
         (1, "superseded"),
         (2, "superseded"),
         (3, "deployed"),
@@ -159,7 +159,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     with pytest.raises(NotFoundError):
         release.rollback(7)
     assert release.upgrade(values("one"), "the fourth") == 4
-    assert [made.revision for made in release.history()] == [2, 3, 4], "history is kept as long as was said"
+    assert [made.number for made in release.history()] == [2, 3, 4], "history is kept as long as was said"
     release.uninstall()
     wait_until_gone(cluster, [DEPLOYMENT], timeout_s=30)
     assert release.status() is None

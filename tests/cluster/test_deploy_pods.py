@@ -63,7 +63,7 @@ def test_a_process_that_is_killed_takes_only_what_was_in_flight(served: ServingF
 
 def test_pods_follow_the_load_and_the_budget_holds(served: ServingFleet, load: Load) -> None:
     scaling = {"enabled": True, "minReplicas": 2, "maxReplicas": 3, "cpuUtilization": 250, "scaleDownSeconds": 10}
-    served.tell(shared={"autoscaling": scaling}, bake_s=SHORT_S)
+    served.tell(shared={"autoscaling": scaling}, soak_s=SHORT_S)
     served.deploy()
     with load.counted("load up, load down") as counted:
         crowd = start_load(
@@ -90,7 +90,7 @@ def test_pods_follow_the_load_and_the_budget_holds(served: ServingFleet, load: L
     assert [answer.returncode for answer in said] == [0, 1]
     assert "disruption budget" in said[1].stderr
     assert not counted.failures
-    served.tell(bake_s=SHORT_S)
+    served.tell(soak_s=SHORT_S)
     served.deploy()
 
 
@@ -116,7 +116,7 @@ def test_two_deployers_do_not_meet_and_what_a_killed_one_left_is_put_in_order(se
             first.wait()
     assert "is being changed by" in second.said
     assert not counted.failures
-    served.tell(bake_s=SHORT_S)
+    served.tell(soak_s=SHORT_S)
     with load.counted("the next deployer") as counted:
         done = until("the lease is free", lambda: tried(served, "--version", "image-quality=2"), within_s=90, every_s=5)
     assert "was not finished" in " ".join(done.stderr.split())
@@ -135,7 +135,7 @@ def test_a_critical_skill_waits_for_its_approval(served: ServingFleet, load: Loa
     model, to = f"{served.name}.image-quality", ("--version", "image-quality=2")
     for skill in SERVICES:
         assert served.coachworks("approve", skill, "1", "--by", "ada").returncode == 0
-    served.tell(critical=["image-quality"], bake_s=SHORT_S)
+    served.tell(critical=["image-quality"], soak_s=SHORT_S)
     missing = served.deploy(*to, expect=3)
     assert missing.report["status"] == "awaiting-approval"
     assert missing.versions["image-quality"] == "1"

@@ -70,7 +70,7 @@ def test_how_pods_are_made_does_not_reach_the_steps_and_spoils_no_cache() -> Non
 def test_how_a_fleet_is_served_reaches_only_who_deploys_it_and_spoils_no_cache() -> None:
     plain = fleet_of()
     deployed = fleet_of(
-        deploy={"automatic": True, "namespace": "cars", "canary": {"bakeSeconds": 9}},
+        deploy={"automatic": True, "namespace": "cars", "canary": {"soakSeconds": 9}},
         defaults={"serving": {"replicas": 3}},
         skills={"wheel": {"labels": ["left", "right"], "serving": {"port": 9000}}},
         cluster={"environment": [{"secret": "store"}]},
@@ -79,7 +79,7 @@ def test_how_a_fleet_is_served_reaches_only_who_deploys_it_and_spoils_no_cache()
     assert before["recipe"] == after["recipe"]
     told = Fleet.from_json(after["fleet"])
     serving = told.serving("wheel")
-    assert (told.spec.deploy.canary.bake_seconds, serving.replicas, serving.port) == (9, 3, 9000)
+    assert (told.spec.deploy.canary.soak_seconds, serving.replicas, serving.port) == (9, 3, 9000)
     assert [source.secret for source in told.spec.deploy.environment or ()] == ["store"]
     other = fleet_of(defaults={"gates": {"minBalancedAccuracy": 0.9}})
     assert Submission(fleet=other, lanes=other.lanes()).parameters["recipe"] != before["recipe"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
-from components.deploy.target.values import chart_values
+from components.deploy.target.values import FleetValues, chart_values
 
 SHA = "ab" * 32
 
@@ -28,7 +28,7 @@ def fleet(*, store: str = "s3://models/showroom", skills: dict[str, Any] | None 
 
 
 def manifest(**versions: str) -> Manifest:
-    """The exact versions of a release."""
+    """Exact versions of a release."""
     return Manifest(
         fleet="showroom",
         created_at="2026-01-01T00:00:00+00:00",
@@ -46,7 +46,7 @@ def manifest(**versions: str) -> Manifest:
     )
 
 
-def values_of(given: Fleet | None = None, **versions: str) -> dict[str, Any]:
-    """The values of a release of these versions."""
-    told = manifest(**(versions or {"view": "1", "wheel": "1"}))
-    return chart_values(given or fleet(), told, image="ghcr.io/acme/serving:1.2")
+def values_of(of: Fleet | None = None, **versions: str) -> FleetValues:
+    """Values of a release of these versions."""
+    models = manifest(**(versions or {"view": "1", "wheel": "1"}))
+    return chart_values(of or fleet(), models, image="ghcr.io/acme/serving:1.2")

@@ -36,13 +36,13 @@ def dedicated(name: str, version: str = "1", **more: Any) -> dict[str, Any]:
 
 def fleet(*, skills: dict[str, dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
     """Values of a fleet: of two skills, one with pods of its own, where nothing else is said."""
-    made = {"body": skill("body"), "side": dedicated("side")} if skills is None else skills
+    entries = {"body": skill("body"), "side": dedicated("side")} if skills is None else skills
     return {
         "fleet": "showroom",
-        "release": "0a1b2c3d4e5f",
+        "releaseDigest": "0a1b2c3d4e5f",
         "image": {"repository": "registry.example/serving", "tag": "1a2b3c"},
         "models": {"store": "s3://team-models/showroom"},
         "backbone": BACKBONE,
-        "skills": made,
+        "skills": entries,
         **more,
     }

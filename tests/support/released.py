@@ -22,8 +22,8 @@ from coachworks.store import Store
 from components.deploy.cluster.namespace import Cluster, PodState
 from components.deploy.cluster.state import GROUP, TRACK
 from components.deploy.helm.client import Helm, Revision
-from components.deploy.helm.manifests import read_deployments
-from components.deploy.releasing import Site
+from components.deploy.helm.manifests import parse_objects
+from components.deploy.request import ReleaseContext
 from kubernetes_server import Objects
 
 CHART = Path(__file__).parents[2] / "charts" / "fleet"
@@ -44,7 +44,7 @@ class MemoryHelm(Helm):
         last = len(self.made)
         return [
             Revision(
-                revision=number,
+                number=number,
                 status="deployed" if number == last else "superseded",
                 updated="2026-01-01T00:00:00Z",
                 description=said,
@@ -100,7 +100,8 @@ class ReadyHelm(MemoryHelm):
         self._tell()
 
     def _tell(self) -> None:
-        made = read_deployments(self.manifest()).by_name.values() if self.made else ()
+        objects = parse_objects(self.manifest()).by_name if self.made else {}
+        made = [each for (kind, _), each in objects.items() if kind == "Deployment"]
         self._server[path_of("apps/v1", "deployments", self.namespace)] = {"items": [_ready(each) for each in made]}
         self._server[path_of("v1", "pods", self.namespace)] = {"items": [pod_of(each["metadata"]) for each in made]}
 
@@ -301,6 +302,11 @@ class Showroom:
         """A registered version whose head is in the store; its number."""
         return add_version(self.registry, self.store, skill, *aliases, **options)
 
-    def site(self, fleet: Fleet | None = None) -> Site:
-        """Where the fleet is released."""
-        return Site(fleet=fleet or self.registry.fleet, helm=self.helm, cluster=self.cluster, release="showroom")
+    def context(self, fleet: Fleet | None = None) -> ReleaseContext:
+        """The fleet and its release."""
+        return ReleaseContext(
+            fleet=fleet or self.registry.fleet,
+            store=self.store,
+            helm=self.helm,
+            cluster=self.cluster,
+        )

@@ -113,7 +113,7 @@ class ServingFleet:
         critical: Iterable[str] = (),
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
-        bake_s: int = BAKE_S,
+        soak_s: int = BAKE_S,
         **deploy: Any,
     ) -> None:
         """Write the fleet file: what is not named is as usual.
@@ -125,7 +125,7 @@ class ServingFleet:
             critical: Skills that need an approval.
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
-            bake_s: How long a canary must hold.
+            soak_s: How long a canary must hold.
             deploy: Further settings of `spec.deploy`.
         """
         serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}
@@ -145,7 +145,7 @@ class ServingFleet:
         release = {
             "namespace": self.name,
             "environment": [{"secret": self.name}],
-            "canary": {"share": SHARE, "bakeSeconds": bake_s, "maxLatencyRatio": 3.0, "smokePhotos": 3},
+            "canary": {"share": SHARE, "soakSeconds": soak_s, "maxLatencyRatio": 3.0, "smokePhotos": 3},
             "values": values,
             "image": image or self.image,
             **deploy,

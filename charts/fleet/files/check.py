@@ -1,15 +1,15 @@
-"""Ask Services which skills they answer; fail where one is missing: `check.py SECONDS ADDRESS=SKILL,SKILL …`."""
+"""Check that Services serve their skills: `check.py SECONDS ADDRESS=SKILL,SKILL …`."""
 
 import json
 import sys
 import time
 import urllib.request
 
-ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # Services are asked past any proxy
+ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # no proxy: Services are inside the cluster
 
 
 def versions(address: str, until: float) -> dict[str, str]:
-    """Versions of the skills that answer at an address, by name; asked for again until then."""
+    """Return versions of the skills that a Service serves, by name; repeat the request until `until`."""
     while True:
         try:
             with ask(f"{address}/v1/skills", timeout=10) as answer:
@@ -21,17 +21,17 @@ def versions(address: str, until: float) -> dict[str, str]:
             time.sleep(1)
 
 
-def main(patience: str, *services: str) -> bool:
-    """Say what every Service answers; whether any lacks a skill."""
-    until = time.monotonic() + float(patience)
+def main(seconds: str, *services: str) -> bool:
+    """Print the skills of every Service; return whether any lacks a skill."""
+    until = time.monotonic() + float(seconds)
     missing = False
     for service in services:
         address, _, names = service.rpartition("=")
-        found = versions(address, until)
-        lost = sorted(set(names.split(",")) - set(found))
+        served = versions(address, until)
+        lost = sorted(set(names.split(",")) - set(served))
         missing |= bool(lost)
-        said = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
-        sys.stdout.write(f"{address} answers {said or 'nothing'}{', not ' + ', '.join(lost) if lost else ''}\n")
+        listed = ", ".join(f"{name} {version}" for name, version in sorted(served.items()))
+        sys.stdout.write(f"{address} serves {listed or 'nothing'}{', not ' + ', '.join(lost) if lost else ''}\n")
         sys.stdout.flush()
     return missing
 

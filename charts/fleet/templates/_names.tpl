@@ -1,4 +1,4 @@
-{{/* A name of at most 63 characters; what is cut off stands in it as a digest. */}}
+{{/* A name of at most 63 characters; a longer one is cut and gets a digest. */}}
 {{- define "fleet.short" -}}
 {{- if le (len .) 63 -}}
 {{- . -}}
@@ -7,7 +7,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Name of the Deployment of a group, and of what goes with it: dict root, group, track. */}}
+{{/* Name of the Deployment of a group and of its other objects: dict root, group, track. */}}
 {{- define "fleet.groupName" -}}
 {{- $canary := ternary "-canary" "" (eq .track "canary") -}}
 {{- $dedicated := ternary "" "-dedicated" (eq .group "shared") -}}
@@ -19,7 +19,7 @@
 {{- default .Release.Name .Values.service.name -}}
 {{- end }}
 
-{{/* Name of the port on which pods answer a skill alone. */}}
+{{/* Name of the port on which pods serve one skill. */}}
 {{- define "fleet.portName" -}}
 s-{{ sha256sum . | trunc 12 }}
 {{- end }}
@@ -41,7 +41,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Labels of a group's pods: dict root, unit. Nothing in them changes with another group's models. */}}
+{{/* Labels of a group's pods: dict root, unit. They do not depend on the models of other groups. */}}
 {{- define "fleet.podLabels" -}}
 {{ include "fleet.unitSelector" . }}
 app.kubernetes.io/part-of: {{ .unit.fleet | quote }}
@@ -53,7 +53,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Labels that say which skill a dedicated group answers, and with which version; none for the shared group. */}}
+{{/* Labels with the skill and the model version of a dedicated group; none for the shared group. */}}
 {{- define "fleet.modelLabels" -}}
 {{- if ne .group "shared" -}}
 coachworks.dev/skill: {{ .group | quote }}
@@ -61,25 +61,25 @@ coachworks.dev/model-version: {{ (index .skills .group).version | quote }}
 {{- end }}
 {{- end }}
 
-{{/* What selects the pods of the release: not those of `helm test`, which have another name. */}}
+{{/* Selector of the pods of the release, without those of `helm test`, which have another name. */}}
 {{- define "fleet.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* What selects the pods of a group, of both tracks: dict root, group. */}}
+{{/* Selector of the pods of a group, of both tracks: dict root, group. */}}
 {{- define "fleet.groupSelector" -}}
 {{ include "fleet.selector" .root }}
 coachworks.dev/group: {{ .group | quote }}
 {{- end }}
 
-{{/* What selects the pods of a group's track: dict root, unit. */}}
+{{/* Selector of the pods of a group's track: dict root, unit. */}}
 {{- define "fleet.unitSelector" -}}
 {{ include "fleet.groupSelector" (dict "root" .root "group" .unit.group) }}
 coachworks.dev/track: {{ .unit.track }}
 {{- end }}
 
-{{/* The pods that a Service leads to: dict root, group. */}}
+{{/* Selector of a Service: dict root, group. */}}
 {{- define "fleet.trafficSelector" -}}
 {{ include "fleet.groupSelector" . }}
 {{- if ne .root.Values.traffic "all" }}
@@ -91,7 +91,7 @@ coachworks.dev/track: {{ .root.Values.traffic }}
 {{- .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ default .root.Chart.AppVersion .image.tag }}{{ end -}}
 {{- end }}
 
-{{/* What names an image's content, as a label may. */}}
+{{/* Tag or digest of an image, shortened to a valid label value. */}}
 {{- define "fleet.imageVersion" -}}
 {{- $digest := .image.digest | default "" | trimPrefix "sha256:" | trunc 12 -}}
 {{- coalesce .image.tag $digest .root.Chart.AppVersion | trunc 63 | trimAll "-_." -}}

@@ -27,13 +27,13 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 
-{{/* Memory is not to be had for a while and then no more, as CPU is: request and limit are one. */}}
+{{/* Memory cannot be throttled like CPU, so request equals limit. */}}
 {{- define "fleet.resources" -}}
 requests: {cpu: {{ .cpu | toString | quote }}, memory: {{ .memory | toString | quote }}}
 limits: {memory: {{ .memory | toString | quote }}}
 {{- end }}
 
-{{/* Variables that the templates set, which `environment` may not. */}}
+{{/* Variables that the templates set, and `environment` must not. */}}
 {{- define "fleet.ownVariables" -}}
 - COACHWORKS_RELEASE
 - COACHWORKS_BUNDLE
@@ -50,7 +50,7 @@ limits: {memory: {{ .memory | toString | quote }}}
 - name: COACHWORKS_BUNDLE
   value: {{ ternary "/models" .models.folder (eq .models.source "store") | quote }}
 {{- if not (hasKey .environment "COACHWORKS_SERVING_THREADS") }}
-- name: COACHWORKS_SERVING_THREADS # without it, as many as the node has cores: CPU is not limited
+- name: COACHWORKS_SERVING_THREADS # default: the cores of the node, since CPU is not limited
   value: {{ include "fleet.cores" .cpu | quote }}
 {{- end }}
 {{- range $name, $value := .environment }}
@@ -74,7 +74,7 @@ limits: {memory: {{ .memory | toString | quote }}}
 {{- end -}}
 {{- end }}
 
-{{/* The container that fetches the models, before the other starts. */}}
+{{/* Init container that fetches the models. */}}
 {{- define "fleet.fetch" -}}
 - name: models
   image: {{ .image | quote }}

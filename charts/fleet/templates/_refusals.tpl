@@ -1,4 +1,4 @@
-{{/* What the schema cannot say of the values of a track: dict root, track. */}}
+{{/* Rules for the values of a track that the schema cannot express: dict root, track. */}}
 {{- define "fleet.refuse" -}}
 {{- $where := ternary "canary.values." "" (eq .track "canary") -}}
 {{- $values := include "fleet.valuesOf" . | fromJson -}}
@@ -9,7 +9,7 @@
 {{- include "fleet.refuseEnvironment" (dict "of" $values.shared "where" (printf "%sshared" $where)) -}}
 {{- if $values.skills -}}
 {{- if and (eq $values.models.source "store") (not $values.models.store) -}}
-{{- fail (printf "%smodels.store must be set with models.source: store: where the models are, s3://bucket/prefix" $where) -}}
+{{- fail (printf "%smodels.store must be set with models.source: store: the store with the models, s3://bucket/prefix" $where) -}}
 {{- end -}}
 {{- if not $values.backbone -}}
 {{- fail (printf "%sbackbone must be set: the part `backbone` of the bundle's manifest.json" $where) -}}
@@ -20,7 +20,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Of one skill: dict name, skill, where. */}}
+{{/* Rules for one skill: dict name, skill, where. */}}
 {{- define "fleet.refuseSkill" -}}
 {{- $layouts := list (default "shared" .skill.layout) (default "" .skill.moving) -}}
 {{- if not (has "dedicated" $layouts) -}}
@@ -31,7 +31,7 @@
 {{- end -}}
 {{- end -}}
 {{- else if eq .name "shared" -}}
-{{- fail (printf "%s.layout cannot be dedicated: its pods would be called as those that skills share. Rename the skill" .where) -}}
+{{- fail (printf "%s.layout cannot be dedicated: its pods would have the name of the shared pods. Rename the skill" .where) -}}
 {{- end -}}
 {{- end }}
 
@@ -43,7 +43,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Services of one name, and names that are none. */}}
+{{/* Services with the same name, and invalid names. */}}
 {{- define "fleet.refuseServices" -}}
 {{- $known := dict -}}
 {{- $ports := dict -}}
@@ -57,7 +57,7 @@
 {{- end -}}
 {{- $_ := set $known .name .of -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .name) -}}
-{{- fail (printf "the Service of %s cannot be called %s: names of Services begin with a letter, hold no dot and have 63 characters at most. Set serviceName of the skill, or service.name" .of .name) -}}
+{{- fail (printf "the Service of %s cannot have the name %s: names of Services begin with a letter, contain no dot and have at most 63 characters. Set serviceName of the skill, or service.name" .of .name) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.skills -}}
@@ -73,7 +73,7 @@
 {{- $groups := include "fleet.groups" (include "fleet.valuesOf" (dict "root" . "track" "canary") | fromJson) | fromJson -}}
 {{- range .Values.canary.groups -}}
 {{- if not (hasKey $groups .) -}}
-{{- fail (printf "canary.groups names %s, which is no group: shared, or a skill of layout dedicated; the canary's are: %s" . (keys $groups | sortAlpha | join ", " | default "none")) -}}
+{{- fail (printf "canary.groups names %s, which is not a group: shared, or a skill of layout dedicated; the canary has: %s" . (keys $groups | sortAlpha | join ", " | default "none")) -}}
 {{- end -}}
 {{- end -}}
 {{- range $group, $_ := .Values.canary.replicas -}}
@@ -83,11 +83,11 @@
 {{- end -}}
 {{- end }}
 
-{{/* Labels by which others find an object must be none of the chart's own: dict labels, where. */}}
+{{/* Custom labels must not be labels of the chart: dict labels, where. */}}
 {{- define "fleet.refuseLabels" -}}
 {{- range $name, $_ := .labels -}}
 {{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh|coachworks\\.dev)/" $name -}}
-{{- fail (printf "%s cannot set %s: such labels are the chart's own" $.where $name) -}}
+{{- fail (printf "%s cannot set %s: the chart sets such labels" $.where $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

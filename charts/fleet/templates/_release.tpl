@@ -1,4 +1,4 @@
-{{/* What a unit's pods are told of what they answer with: the data of its ConfigMap. */}}
+{{/* Data of the ConfigMap of a unit's pods: the manifest of their models, and their ports. */}}
 {{- define "fleet.releaseData" -}}
 {{- $newest := "" -}}
 {{- range .skills -}}
@@ -13,11 +13,11 @@
   "backbone" .backbone
   "skills" .skills -}}
 {{- $pods := dict "group" .group "track" .track "ports" .ports -}}
-{{- $json := toPrettyJson $manifest | replace "\u0085" "\\u0085" -}}{{/* which YAML takes for the end of a line */}}
+{{- $json := toPrettyJson $manifest | replace "\u0085" "\\u0085" -}}{{/* YAML reads it as the end of a line */}}
 {{- dict "manifest.json" (printf "%s\n" $json) "pods.json" (printf "%s\n" (toJson $pods)) | toYaml -}}
 {{- end }}
 
-{{/* Name of that ConfigMap: another content, another name. */}}
+{{/* Name of that ConfigMap: it changes with the content. */}}
 {{- define "fleet.releaseName" -}}
 {{ .name }}-{{ include "fleet.releaseData" . | sha256sum | trunc 10 }}
 {{- end }}

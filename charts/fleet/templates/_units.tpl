@@ -1,6 +1,6 @@
 {{/*
-A unit is the pods of a group's track, with all that they are made from. Templates that make an object per unit read
-`fleet.units`.
+A unit: the pods of one track of one group, with everything that their objects are rendered from. Templates that
+render one object per unit read `fleet.units`.
 */}}
 
 {{/* The units of a track, or of both without one, as JSON: dict root, track. */}}
@@ -19,7 +19,7 @@ A unit is the pods of a group's track, with all that they are made from. Templat
 {{- dict "units" $units | toJson -}}
 {{- end }}
 
-{{/* The groups that values make: by name, the models of their skills by name; as JSON. */}}
+{{/* The groups of the values: models by skill, by name of the group; as JSON. */}}
 {{- define "fleet.groups" -}}
 {{- $groups := dict -}}
 {{- range $name, $skill := .skills -}}
@@ -37,6 +37,7 @@ A unit is the pods of a group's track, with all that they are made from. Templat
 {{- $dedicated := ne .group "shared" -}}
 {{- $stable := eq .track "stable" -}}
 {{- $own := $values.shared -}}
+{{- $pods := (include "fleet.defaults" . | fromYaml).shared -}}
 {{- if $dedicated -}}{{- $own = index $values.skills .group -}}{{- end -}}
 {{- $image := include "fleet.imageOf" (dict "base" $values.image "own" (ternary $own.image dict $dedicated)) | fromJson -}}
 {{- $autoscaling := include "fleet.overlaid" (dict "base" $values.autoscaling "over" (default dict $own.autoscaling)) | fromJson -}}
@@ -49,7 +50,7 @@ A unit is the pods of a group's track, with all that they are made from. Templat
   "group" .group
   "track" .track
   "fleet" (default .root.Release.Name $values.fleet)
-  "release" (default "" $values.release)
+  "releaseDigest" (default "" $values.releaseDigest)
   "run" (ternary (default "" $own.run) "" $dedicated)
   "skills" .skills
   "ports" $ports
@@ -60,9 +61,9 @@ A unit is the pods of a group's track, with all that they are made from. Templat
   "version" (include "fleet.imageVersion" (dict "root" .root "image" $image))
   "pullSecrets" (ternary (default $values.imagePullSecrets $own.imagePullSecrets) $values.imagePullSecrets $dedicated)
   "autoscaling" (set $autoscaling "enabled" (and $stable $autoscaling.enabled))
-  "replicas" (ternary (default 2 $own.replicas) (default 1 (get .root.Values.canary.replicas .group)) $stable)
-  "cpu" (default "1" $own.cpu)
-  "memory" (default "2Gi" $own.memory)
+  "replicas" (ternary (default $pods.replicas $own.replicas) (default 1 (get .root.Values.canary.replicas .group)) $stable)
+  "cpu" (default $pods.cpu $own.cpu)
+  "memory" (default $pods.memory $own.memory)
   "environment" (default dict $own.environment)
   "health" (include "fleet.overlaid" (dict "base" $values.health "over" (default dict $own.health)) | fromJson)
   "drainSeconds" $values.drainSeconds
@@ -74,7 +75,7 @@ A unit is the pods of a group's track, with all that they are made from. Templat
   | toJson -}}
 {{- end }}
 
-{{/* An image that may differ from another, as JSON: its tag and digest go together. dict base, own. */}}
+{{/* Image of a skill, as JSON; with its own tag or digest, neither is taken from the base: dict base, own. */}}
 {{- define "fleet.imageOf" -}}
 {{- $own := default dict .own -}}
 {{- $base := .base -}}
@@ -82,7 +83,7 @@ A unit is the pods of a group's track, with all that they are made from. Templat
 {{- include "fleet.overlaid" (dict "base" $base "over" (pick $own "repository" "tag" "digest" "pullPolicy")) -}}
 {{- end }}
 
-{{/* Fewest pods that a unit has. */}}
+{{/* Minimum number of pods of a unit. */}}
 {{- define "fleet.fewestPods" -}}
 {{- if .autoscaling.enabled }}{{ int .autoscaling.minReplicas }}{{ else }}{{ int .replicas }}{{ end -}}
 {{- end }}

@@ -1,6 +1,5 @@
 {{/*
-What the values of a track are where `canary.values` leaves something out: as values.yaml has it, which templates cannot
-read.
+Defaults for keys that `canary.values` or a skill leave out: equal to those of values.yaml, which templates cannot read.
 */}}
 {{- define "fleet.defaults" -}}
 image: {repository: coachworks/serving, tag: "", digest: "", pullPolicy: IfNotPresent}
@@ -16,7 +15,7 @@ topologySpread: {enabled: true}
 securityContext: {runAsUser: 10001, runAsGroup: 10001}
 {{- end }}
 
-{{/* The values that a track is made from, as JSON: dict root, track. */}}
+{{/* Values of a track, as JSON: dict root, track. */}}
 {{- define "fleet.valuesOf" -}}
 {{- $values := omit .root.Values "canary" -}}
 {{- if eq .track "canary" -}}
@@ -31,14 +30,14 @@ securityContext: {runAsUser: 10001, runAsGroup: 10001}
 {{- toJson $values -}}
 {{- end }}
 
-{{/* A dictionary with what another says in place of its own, as JSON: dict base, over. */}}
+{{/* Deep merge of two dictionaries, where the second takes precedence, as JSON: dict base, over. */}}
 {{- define "fleet.overlaid" -}}
-{{- $made := deepCopy .base -}}
+{{- $merged := deepCopy .base -}}
 {{- range $key, $value := .over -}}
-{{- if and (kindIs "map" $value) (kindIs "map" (get $made $key)) -}}
-{{- $value = include "fleet.overlaid" (dict "base" (get $made $key) "over" $value) | fromJson -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) -}}
+{{- $value = include "fleet.overlaid" (dict "base" (get $merged $key) "over" $value) | fromJson -}}
 {{- end -}}
-{{- $_ := set $made $key $value -}}
+{{- $_ := set $merged $key $value -}}
 {{- end -}}
-{{- toJson $made -}}
+{{- toJson $merged -}}
 {{- end }}

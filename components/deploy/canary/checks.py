@@ -1,4 +1,4 @@
-"""How a new version proves itself: the smoke test before it gets traffic, the bake while it has some."""
+"""Checks of a new version: a smoke test before it gets traffic, and a soak while it has some."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,40 +9,51 @@ from coachworks.errors import CoachworksError, NotFoundError, TransientError
 from coachworks.models.manifest import Manifest
 from coachworks.progress import Progress
 from coachworks.store import Store
-from components.deploy.canary.metrics import CANARY, STABLE, Meter, Rules, Verdict, judge, read_metrics
-from components.deploy.canary.smoke import SmokePhoto, smoke_test
+from components.deploy.canary.metrics import (
+    CANARY,
+    STABLE,
+    CanaryLimits,
+    RequestCounter,
+    SoakResult,
+    compare_tracks,
+    read_metrics,
+)
+from components.deploy.canary.smoke import smoke_test
+from components.deploy.canary.smoke_photos import SmokePhoto
 from components.deploy.cluster.namespace import Cluster, PodState
 from components.deploy.cluster.pod_http import PodClient
 
-_READINGS = 10  # of the pods' metrics in a bake, at least
+_READINGS = 10  # of the pods' metrics in a soak, at least
 _LONGEST_PAUSE_S = 10.0
+_SHORTEST_PAUSE_S = 0.5
+_FAILED_READINGS = 2  # in a row end a soak: a single bad one may be an accident
 
 
-class UnfitError(CoachworksError):
-    """A new version did not prove itself; the message says what was seen.
+class CanaryFailedError(CoachworksError):
+    """A new version failed a check; the message says how.
 
     Attributes:
-        verdict: What the bake showed, where it came to that.
+        result: Result of the soak, where it came to that.
     """
 
-    def __init__(self, message: str, verdict: Verdict | None = None) -> None:
+    def __init__(self, message: str, result: SoakResult | None = None) -> None:
         super().__init__(message)
-        self.verdict = verdict
+        self.result = result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
-    """What a version must stand.
+class CanaryChecks:
+    """Checks a new version must pass.
 
     Attributes:
-        cluster: Where its pods are.
-        store: Where the photos are.
-        manifest: What the new pods answer with.
-        skills: Skills by group.
-        photos: The smoke test's photos by skill, and the answers they must get.
-        rules: What is tolerated of a canary.
-        bake_s: How long it must hold, in seconds.
-        progress: Is told how it goes.
+        cluster: The pods.
+        store: The store with the photos.
+        manifest: Versions that the new pods must serve.
+        skills: Skills by group of pods.
+        photos: Photos of the smoke test by skill, with the answers that they must get.
+        limits: Limits of the canary's errors and latency.
+        soak_s: Duration of the soak, in seconds.
+        progress: Receives progress updates.
     """
 
     cluster: Cluster
@@ -50,67 +61,73 @@ class Proof:
     manifest: Manifest
     skills: Mapping[str, Sequence[str]]
     photos: Mapping[str, Sequence[SmokePhoto]]
-    rules: Rules
-    bake_s: float
+    limits: CanaryLimits
+    soak_s: float
     progress: Progress
 
     def smoke(self, groups: Sequence[str], track: str) -> int:
-        """Ask every pod of `groups` about the photos.
+        """Send the photos to every pod of `groups`.
 
         Returns:
-            How many answers were compared.
+            Number of answers that were compared.
 
         Raises:
-            UnfitError: an answer was wrong, or a pod gave none.
+            CanaryFailedError: an answer was wrong, or a pod did not answer.
         """
-        pods = [(group, pod) for group in groups for pod in self._ready(group, track)]
+        pods = [(group, pod) for group in groups for pod in self.ready_pods(group, track)]
         asked = 0
         with self.progress.task("smoke test", total=len(pods), unit="pods") as task:
             for group, pod in pods:
-                asked += self._ask(pod, group, {skill: self.photos[skill] for skill in self.skills[group]})
+                asked += self.check_answers(pod, group, {skill: self.photos[skill] for skill in self.skills[group]})
                 task.advance()
         return asked
 
-    def bake(self, groups: Sequence[str]) -> Verdict:
-        """Watch canary and stable pods of `groups` under traffic; where there is none, the photos are sent.
+    def soak(self, groups: Sequence[str]) -> SoakResult:
+        """Watch canary and stable pods of `groups` under traffic; photos are sent where there is none.
 
         Raises:
-            UnfitError: the canary failed more, was slower, answered wrongly, or did not stay up.
+            CanaryFailedError: the canary failed more requests, was slower, answered wrongly, or did not stay ready.
         """
-        watch = _Watch(self, groups)
-        watch.read()
-        pause = min(_LONGEST_PAUSE_S, max(self.bake_s / _READINGS, 0.5))
-        end, doubts, shown = time.monotonic() + self.bake_s, 0, 0
-        with self.progress.task("bake", total=round(self.bake_s), unit="s") as task:
+        observer = _SoakObserver(self, groups)
+        observer.read()
+        # At least `_READINGS` readings, so that a bad canary is noticed early, but not more often than helps.
+        pause = min(_LONGEST_PAUSE_S, max(self.soak_s / _READINGS, _SHORTEST_PAUSE_S))
+        end, failed, shown = time.monotonic() + self.soak_s, 0, 0
+        with self.progress.task("soak", total=round(self.soak_s), unit="s") as task:
             while (left := end - time.monotonic()) > 0:
                 time.sleep(min(pause, left))
-                watch.ask()
-                watch.read()
-                verdict = watch.verdict()
-                doubts = 0 if verdict.ok else doubts + 1
-                if doubts > 1:  # one reading may be an accident
+                observer.send_photos()
+                observer.read()
+                failed = 0 if observer.result().ok else failed + 1
+                if failed == _FAILED_READINGS:
                     break
-                passed = round(self.bake_s - max(0.0, end - time.monotonic()))
+                passed = round(self.soak_s - max(0.0, end - time.monotonic()))
                 task.advance(passed - shown)
                 shown = passed
-        verdict = watch.verdict()
-        if not verdict.ok:
-            raise UnfitError(verdict.reason, verdict)
-        return verdict
+        result = observer.result()
+        if not result.ok:
+            raise CanaryFailedError(result.reason, result)
+        return result
 
-    def _ready(self, group: str, track: str) -> list[PodState]:
+    def ready_pods(self, group: str, track: str) -> list[PodState]:
+        """Return the pods of a group's track that are ready and not terminating."""
         return [pod for pod in self.cluster.pods(group, track) if pod.ready and not pod.terminating]
 
-    def _ask(self, pod: PodState, group: str, photos: Mapping[str, Sequence[SmokePhoto]]) -> int:
-        own = {skill: self.manifest.skills[skill] for skill in self.skills[group]}
-        expected = self.manifest.model_copy(update={"skills": own})
+    def check_answers(self, pod: PodState, group: str, photos: Mapping[str, Sequence[SmokePhoto]]) -> int:
+        """Send photos to one pod and compare its answers; return their number.
+
+        Raises:
+            CanaryFailedError: an answer was wrong, or the pod did not answer.
+        """
+        heads = {skill: self.manifest.skills[skill] for skill in self.skills[group]}
+        expected = self.manifest.model_copy(update={"skills": heads})
         try:
             with PodClient(self.cluster, pod.name) as client:
                 report = smoke_test(client, photos, self.store, expected)
         except (TransientError, NotFoundError) as err:
-            raise UnfitError(f"the pod {pod.name} did not answer the smoke test: {err}") from err
+            raise CanaryFailedError(f"the pod {pod.name} did not answer the smoke test: {err}") from err
         if not report.passed:
-            raise UnfitError(
+            raise CanaryFailedError(
                 f"the pod {pod.name} failed the smoke test: {len(report.failures)} of {report.asked} answers, among "
                 f"them: {'; '.join(report.failures[:3])}"
             )
@@ -118,14 +135,16 @@ class Proof:
 
 
 @dataclass
-class _Watch:
-    """What is seen of the pods during a bake."""
+class _SoakObserver:
+    """Metrics and restarts of the pods during a soak."""
 
-    proof: Proof
+    checks: CanaryChecks
     groups: Sequence[str]
-    meters: dict[str, Meter] = field(default_factory=lambda: {STABLE: Meter(), CANARY: Meter()})
+    counters: dict[str, RequestCounter] = field(
+        default_factory=lambda: {STABLE: RequestCounter(), CANARY: RequestCounter()}
+    )
     restarts: dict[str, int] = field(default_factory=dict)
-    sent: int = 0  # by us, to stable pods
+    sent: int = 0  # requests of our own to stable pods
 
     def __post_init__(self) -> None:
         self._photos: dict[str, Iterator[Mapping[str, Sequence[SmokePhoto]]]] = {
@@ -133,69 +152,69 @@ class _Watch:
         }
 
     def _rounds(self, group: str) -> list[Mapping[str, Sequence[SmokePhoto]]]:
-        """The photos of a group, one of every skill at a time."""
-        photos = {skill: self.proof.photos[skill] for skill in self.proof.skills[group]}
-        most = max(map(len, photos.values()))
-        return [{skill: [own[turn % len(own)]] for skill, own in photos.items() if own} for turn in range(most)]
+        """Return the photos of a group in rounds of one photo per skill."""
+        photos = {skill: self.checks.photos[skill] for skill in self.checks.skills[group]}
+        rounds = max(map(len, photos.values()))
+        return [{skill: [own[turn % len(own)]] for skill, own in photos.items() if own} for turn in range(rounds)]
 
     def read(self) -> None:
         """Read every pod's metrics.
 
         Raises:
-            UnfitError: a canary pod went away or was started again.
+            CanaryFailedError: a canary pod went away or was restarted.
         """
         for group in self.groups:
             for track in (STABLE, CANARY):
-                pods = self.proof._ready(group, track)
+                pods = self.checks.ready_pods(group, track)
                 if track == CANARY:
-                    self._check(group, pods)
+                    self._check_ready(group, pods)
                 for pod in pods:
-                    self._read(pod, track)
+                    self._read_pod(pod, track)
 
-    def _check(self, group: str, ready: Sequence[PodState]) -> None:
+    def _check_ready(self, group: str, ready: Sequence[PodState]) -> None:
         for pod in ready:
             if pod.restarts > self.restarts.setdefault(pod.name, pod.restarts):
-                raise UnfitError(f"the canary pod {pod.name} was started again while it had traffic. {pod.problem}")
-        known = {pod.name: pod for pod in self.proof.cluster.pods(group, CANARY)}
+                raise CanaryFailedError(f"the canary pod {pod.name} was restarted while it had traffic. {pod.problem}")
         if not ready:
-            told = next((pod.problem for pod in known.values() if pod.problem), "its pods are not ready")
-            raise UnfitError(f"the canary of {group} does not stay up: {told}")
+            pods = self.checks.cluster.pods(group, CANARY)
+            reason = next((pod.problem for pod in pods if pod.problem), "its pods are not ready")
+            raise CanaryFailedError(f"the canary of {group} does not stay ready: {reason}")
 
-    def _read(self, pod: PodState, track: str) -> None:
+    def _read_pod(self, pod: PodState, track: str) -> None:
         try:
-            with PodClient(self.proof.cluster, pod.name) as client:
+            with PodClient(self.checks.cluster, pod.name) as client:
                 text = client.request("GET", "/metrics").body.decode("utf-8", "replace")
         except (TransientError, NotFoundError) as err:
             if track == CANARY:
-                raise UnfitError(f"the canary pod {pod.name} does not answer: {err}") from err
+                raise CanaryFailedError(f"the canary pod {pod.name} does not answer: {err}") from err
             return  # a stable pod may come and go meanwhile
-        self.meters[track].note(pod.name, read_metrics(text))
+        self.counters[track].add_reading(pod.name, read_metrics(text))
 
-    def ask(self) -> None:
-        """Send photos to the canary; where no client asks the stable pods, to them too, for comparison.
+    def send_photos(self) -> None:
+        """Send photos to the canary, and to the stable pods for comparison where these have no other traffic.
 
         Raises:
-            UnfitError: an answer of the canary was wrong.
+            CanaryFailedError: an answer of the canary was wrong.
         """
-        quiet = self.meters[STABLE].total.requests <= self.sent
+        no_traffic = self.counters[STABLE].total.requests <= self.sent
         for group in self.groups:
             photos = next(self._photos[group])
-            for pod in self.proof._ready(group, CANARY):
-                self.proof._ask(pod, group, photos)
-            for pod in self.proof._ready(group, STABLE) if quiet else ():
-                self._ask_stable(pod, photos)
+            for pod in self.checks.ready_pods(group, CANARY):
+                self.checks.check_answers(pod, group, photos)
+            for pod in self.checks.ready_pods(group, STABLE) if no_traffic else ():
+                self._send_to_stable(pod, photos)
 
-    def _ask_stable(self, pod: PodState, photos: Mapping[str, Sequence[SmokePhoto]]) -> None:
-        """The answers are of no interest: only how long they take."""
+    def _send_to_stable(self, pod: PodState, photos: Mapping[str, Sequence[SmokePhoto]]) -> None:
+        """Send photos to a stable pod; only the time that it takes matters, not the answers."""
         try:
-            with PodClient(self.proof.cluster, pod.name) as client:
+            with PodClient(self.checks.cluster, pod.name) as client:
                 for photo in (photo for own in photos.values() for photo in own):
-                    body = self.proof.store.read(photo.uri)
+                    body = self.checks.store.read(photo.uri)
                     client.request("POST", "/v1/predict", body, {"Content-Type": "application/octet-stream"})
                     self.sent += 1
         except (TransientError, NotFoundError):
             return
 
-    def verdict(self) -> Verdict:
-        """What the counts say by now."""
-        return judge(self.meters[CANARY].total, self.meters[STABLE].total, self.proof.rules)
+    def result(self) -> SoakResult:
+        """Compare the counts so far."""
+        return compare_tracks(self.counters[CANARY].total, self.counters[STABLE].total, self.checks.limits)

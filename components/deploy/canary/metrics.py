@@ -1,4 +1,4 @@
-"""Baking: the canary under traffic beside the stable version, judged by what the pods themselves counted."""
+"""Metrics of the soak: requests, errors and latency of canary and stable pods, and their comparison."""
 
 import math
 from collections.abc import Mapping
@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from coachworks.errors import DataError, InvalidConfigError
 
 STABLE, CANARY = "stable", "canary"
-PREDICT = "/v1/predict"  # what clients ask; all else is asked by people and machines that look after the service
+PREDICT = "/v1/predict"  # only this path is counted; probes and metrics are not
 _REQUESTS, _SECONDS = "coachworks_requests", "coachworks_request_seconds"
-_FEWEST_ERRORS = 2  # one may be an accident
-_FEWEST_REQUESTS = 20  # of fewer, the 95th percentile is the slowest one
-_FELT_S = 0.05  # whatever the ratio: nobody notices less
+_MIN_ERRORS = 2  # a single error may be an accident
+_MIN_REQUESTS = 20  # of fewer, the 95th percentile is the slowest request
+_MIN_DIFFERENCE_S = 0.05  # a smaller difference is not noticed, whatever the ratio
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a pod, or several, answered under `/v1/predict`.
+    """Requests to `/v1/predict` that one or several pods answered.
 
     Attributes:
         requests: Requests answered.
-        errors: Those answered with a server error (5xx).
-        buckets: Requests that took at most so many seconds, by that bound; the last bound is infinite.
+        errors: Requests answered with a server error (5xx).
+        buckets: Cumulative histogram: number of requests by upper bound in seconds; the last bound is infinite.
     """
 
     requests: int = 0
@@ -36,33 +36,34 @@ class Counts:
         )
 
     def __sub__(self, earlier: "Counts") -> "Counts":
-        """What came since an `earlier` reading of the same pod; everything, where its process began anew since."""
+        """Return the counts since an `earlier` reading of the same pod; all of them where it was restarted since."""
         bounds = sorted({*self.buckets, *earlier.buckets})
         since = Counts(
             self.requests - earlier.requests,
             self.errors - earlier.errors,
             {bound: self.within(bound) - earlier.within(bound) for bound in bounds},
         )
-        began_anew = min(since.requests, since.errors, *since.buckets.values(), 0) < 0
-        return self if began_anew else since
+        restarted = min(since.requests, since.errors, *since.buckets.values(), 0) < 0
+        return self if restarted else since
 
     def within(self, seconds: float) -> int:
-        """Requests that surely took at most `seconds`: those within the largest bound that is not above."""
-        return self.buckets[max(fits)] if (fits := [bound for bound in self.buckets if bound <= seconds]) else 0
+        """Return the number of requests within the largest bound that is at most `seconds`."""
+        bounds = [bound for bound in self.buckets if bound <= seconds]
+        return self.buckets[max(bounds)] if bounds else 0
 
     @property
     def error_share(self) -> float:
-        """Share of the requests that were answered with a server error; 0 where there were none."""
+        """Share of the requests that were answered with a server error; 0 without requests."""
         return self.errors / self.requests if self.requests else 0.0
 
     def quantile(self, q: float) -> float | None:
-        """Seconds that a share `q` of the requests took at most, interpolated as Prometheus' `histogram_quantile` does.
+        """Return the `q`-quantile of the request times, in seconds, like Prometheus' `histogram_quantile`.
 
         Args:
-            q: The share, in (0, 1].
+            q: The quantile, in (0, 1].
 
         Returns:
-            None where nothing was timed, or with no finite bound; the largest finite one where the quantile lies above.
+            None without requests or without a finite bound; the largest finite bound where the quantile lies above it.
         """
         bounds = sorted(self.buckets)
         if not bounds or math.isinf(bounds[0]) or not self.buckets[bounds[-1]]:
@@ -77,12 +78,12 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What is tolerated of a canary.
+class CanaryLimits:
+    """Limits of a canary's errors and latency.
 
     Attributes:
-        max_error_rate: Share of requests that it may answer with a server error, in [0, 1].
-        max_latency_ratio: Its 95th percentile, divided by that of the stable version; at least 1.
+        max_error_rate: Largest share of requests answered with a server error, in [0, 1].
+        max_latency_ratio: Largest ratio of its 95th percentile to that of the stable version; at least 1.
     """
 
     max_error_rate: float = 0.01
@@ -97,13 +98,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class TrackRow:
-    """A line of the table that ends a bake.
+    """Row of the table of a soak: one track.
 
     Attributes:
         track: `stable` or `canary`.
         requests: Requests answered.
         errors: Those answered with a server error.
-        p50_s: Median time, in seconds; None where nothing was timed.
+        p50_s: Median time, in seconds; None without requests.
         p95_s: 95th percentile, in seconds; None likewise.
     """
 
@@ -115,17 +116,17 @@ class TrackRow:
 
     @classmethod
     def of(cls, track: str, counts: Counts) -> "TrackRow":
-        """The line of a track."""
+        """Return the row of a track."""
         return cls(track, counts.requests, counts.errors, counts.quantile(0.5), counts.quantile(0.95))
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the bake showed.
+class SoakResult:
+    """Result of a soak.
 
     Attributes:
-        ok: Whether the canary may take over.
-        reason: What was seen, in words.
+        ok: Whether the canary may be promoted.
+        reason: The comparison in words.
         rows: Both tracks, the stable one first.
     """
 
@@ -134,30 +135,30 @@ class Verdict:
     rows: tuple[TrackRow, ...]
 
 
-class Meter:
-    """Counts what pods answer from their first reading on; what a pod counted stays when the pod is gone."""
+class RequestCounter:
+    """Requests of pods since the first reading of each; those of a pod that is gone are kept."""
 
     def __init__(self) -> None:
         self._latest: dict[str, Counts] = {}
         self._total = Counts()
 
-    def note(self, pod: str, counts: Counts) -> None:
-        """A reading of a pod. The first one is where its counting begins."""
+    def add_reading(self, pod: str, counts: Counts) -> None:
+        """Add a reading of a pod; its first one is the zero point."""
         if pod in self._latest:
             self._total += counts - self._latest[pod]
         self._latest[pod] = counts
 
     @property
     def total(self) -> Counts:
-        """What all pods answered since their first reading."""
+        """Requests of all pods since their first readings."""
         return self._total
 
 
 def read_metrics(text: str) -> Counts:
-    """What a pod counted since it began, from the text of its `/metrics`.
+    """Read the counts of a pod since its start from the text of its `/metrics`.
 
     Raises:
-        DataError: it is not that of a pod that answers for a fleet.
+        DataError: the text is not that of a serving pod.
     """
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -166,7 +167,7 @@ def read_metrics(text: str) -> Counts:
         requests, seconds = families[_REQUESTS], families[_SECONDS]
     except (ValueError, KeyError) as err:
         raise DataError(
-            f"/metrics of a pod must be Prometheus' text with {_REQUESTS}_total and {_SECONDS}; it cannot be read: "
+            f"/metrics of a pod must be Prometheus' text with {_REQUESTS}_total and {_SECONDS}; cannot read it: "
             f"{err}. Is the image one of `coachworks images`?"
         ) from err
     total = errors = 0
@@ -182,49 +183,49 @@ def read_metrics(text: str) -> Counts:
     return Counts(total, errors, dict(sorted(buckets.items())))
 
 
-def judge(canary: Counts, stable: Counts, rules: Rules) -> Verdict:
-    """Whether the canary may take over from the stable version, which was under the same traffic."""
-    fault = _too_many_errors(canary, stable, rules) or _too_slow(canary, stable, rules)
-    return Verdict(
+def compare_tracks(canary: Counts, stable: Counts, limits: CanaryLimits) -> SoakResult:
+    """Compare the canary with the stable version, which had the same traffic."""
+    fault = _too_many_errors(canary, stable, limits) or _too_slow(canary, stable, limits)
+    return SoakResult(
         ok=not fault,
-        reason=fault or _nothing_wrong(canary, stable),
+        reason=fault or _summary(canary, stable),
         rows=(TrackRow.of(STABLE, stable), TrackRow.of(CANARY, canary)),
     )
 
 
-def _too_many_errors(canary: Counts, stable: Counts, rules: Rules) -> str:
+def _too_many_errors(canary: Counts, stable: Counts, limits: CanaryLimits) -> str:
     share = canary.error_share
-    if canary.errors < _FEWEST_ERRORS or share <= rules.max_error_rate or share <= stable.error_share:
+    if canary.errors < _MIN_ERRORS or share <= limits.max_error_rate or share <= stable.error_share:
         return ""
     return (
         f"the canary failed {canary.errors} of {canary.requests} requests ({share:.1%}), the stable version "
-        f"{stable.errors} of {stable.requests} ({stable.error_share:.1%}); {rules.max_error_rate:.1%} is tolerated"
+        f"{stable.errors} of {stable.requests} ({stable.error_share:.1%}); the limit is {limits.max_error_rate:.1%}"
     )
 
 
-def _too_slow(canary: Counts, stable: Counts, rules: Rules) -> str:
+def _too_slow(canary: Counts, stable: Counts, limits: CanaryLimits) -> str:
     slow, usual = canary.quantile(0.95), stable.quantile(0.95)
     if not _comparable(canary, stable) or slow is None or usual is None:
         return ""
-    if slow <= rules.max_latency_ratio * usual or slow - usual <= _FELT_S:
+    if slow <= limits.max_latency_ratio * usual or slow - usual <= _MIN_DIFFERENCE_S:
         return ""
     return (
         f"the canary is slow: 95 % of its {canary.requests} requests took up to {slow:.2f} s, of the stable version's "
-        f"{stable.requests} up to {usual:.2f} s; {rules.max_latency_ratio:g} times that is tolerated"
+        f"{stable.requests} up to {usual:.2f} s; the limit is {limits.max_latency_ratio:g} times that"
     )
 
 
 def _comparable(canary: Counts, stable: Counts) -> bool:
-    return min(_timed(canary), _timed(stable)) >= _FEWEST_REQUESTS
+    return min(_timed(canary), _timed(stable)) >= _MIN_REQUESTS
 
 
 def _timed(counts: Counts) -> int:
     return counts.within(math.inf)
 
 
-def _nothing_wrong(canary: Counts, stable: Counts) -> str:
-    seen = f"the canary answered {canary.requests} requests, {canary.errors} of them with a server error"
+def _summary(canary: Counts, stable: Counts) -> str:
+    summary = f"the canary answered {canary.requests} requests, {canary.errors} of them with a server error"
     slow, usual = canary.quantile(0.95), stable.quantile(0.95)
     if not _comparable(canary, stable) or slow is None or usual is None:
-        return f"{seen}; too few of each version's to compare how long they took"
-    return f"{seen}; 95 % took up to {slow:.2f} s, of the stable version's up to {usual:.2f} s"
+        return f"{summary}; too few of each version to compare their times"
+    return f"{summary}; 95 % took up to {slow:.2f} s, of the stable version's up to {usual:.2f} s"

@@ -1,4 +1,4 @@
-"""The smoke test: photos of the test split must get the answers that evaluation recorded for this very version."""
+"""Smoke test: photos of the test split must get the answers that evaluation recorded for the same version."""
 
 import json
 import time
@@ -6,55 +6,29 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import CoachworksError, DataError
 from coachworks.models.manifest import Manifest
 from coachworks.store import Store
-from components.deploy.canary.smoke_photos import SmokePhoto, choose
-
-__all__ = ["PodClient", "Reply", "SmokePhoto", "SmokeReport", "choose", "smoke_test"]
+from components.deploy.canary.smoke_photos import SmokePhoto
+from components.deploy.cluster.pod_http import PodClient, Response
 
 _ATTEMPTS, _PAUSE_S = 3, 1.0
 _BUSY = HTTPStatus.SERVICE_UNAVAILABLE
-TOLERANCE = 0.02  # of a probability: processors round in their own ways
-
-
-class Reply(Protocol):
-    """What a pod answered."""
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-
-    @property
-    def body(self) -> bytes:
-        """The body."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-
-
-class PodClient(Protocol):
-    """Requests to one pod; see `components.deploy.cluster.pod_http`."""
-
-    def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        """One request; a CoachworksError where the pod does not answer."""
+TOLERANCE = 0.02  # of a probability: processors round differently
 
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """How the pod did.
+    """Result of a smoke test of one pod.
 
     Attributes:
-        asked: Answers that were compared.
-        failures: What was wrong, a sentence each.
-        slowest_s: The longest that one photo took, in seconds.
+        asked: Number of answers that were compared.
+        failures: A sentence for each wrong answer.
+        slowest_s: Longest time of one photo, in seconds.
     """
 
     asked: int
@@ -63,35 +37,35 @@ class SmokeReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every answer was right."""
+        """True if every answer was right."""
         return not self.failures
 
 
 def smoke_test(
     client: PodClient, photos: Mapping[str, Sequence[SmokePhoto]], store: Store, manifest: Manifest
 ) -> SmokeReport:
-    """Ask one pod about the photos, and which versions it answers with.
+    """Send photos to one pod, and compare its answers and its versions with the expected ones.
 
     Args:
-        client: Client of a pod, on its port for all skills.
-        photos: What `choose` gave; those of skills that `manifest` does not name are left out.
-        store: Where the photos are.
-        manifest: What the pod shall answer with.
+        client: Client of the pod, on its port for all skills.
+        photos: Photos by skill; those of skills that `manifest` does not name are left out.
+        store: The store with the photos.
+        manifest: Versions that the pod must serve.
 
     Raises:
         DataError: a photo in the store is damaged.
-        NotFoundError: a photo is no longer there.
+        NotFoundError: a photo is no longer in the store.
     """
     by_photo: dict[str, list[SmokePhoto]] = defaultdict(list)
     for photo in (photo for skill in manifest.skills for photo in photos.get(skill, ())):
         by_photo[photo.photo_id].append(photo)
     asked, slowest_s = 0, 0.0
-    failures = [f"{skill}: there is no photo to ask about" for skill in manifest.skills if not photos.get(skill)]
+    failures = [f"{skill}: there is no photo to send" for skill in manifest.skills if not photos.get(skill)]
     try:
         failures += _wrong_versions(client, manifest)
         for expected in by_photo.values():
             skills = quote(",".join(photo.skill for photo in expected))
-            reply = _asked(client, "POST", f"/v1/predict?skills={skills}", _photo(store, expected[0]))
+            reply = _request(client, "POST", f"/v1/predict?skills={skills}", _photo(store, expected[0]))
             asked, slowest_s = asked + len(expected), max(slowest_s, reply.seconds)
             failures += _wrong_answers(reply, expected, manifest)
     except _SilentError as err:
@@ -100,18 +74,18 @@ def smoke_test(
 
 
 class _SilentError(Exception):
-    """The pod gives no answer at all: there is no point in asking on."""
+    """The pod does not answer at all: further requests are left out."""
 
 
-def _asked(client: PodClient, method: str, path: str, body: bytes | None = None) -> Reply:
-    """The reply to one request. A pod under traffic may have its hands full for a moment, a connection may break."""
+def _request(client: PodClient, method: str, path: str, body: bytes | None = None) -> Response:
+    """Send one request; repeat it where the pod is busy (503) or the connection breaks, as happens under traffic."""
     headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             reply = client.request(method, path, body, headers)
         except CoachworksError as err:
             if attempt == _ATTEMPTS:
-                raise _SilentError(f"the pod gives no answer: {err}") from err
+                raise _SilentError(f"the pod does not answer: {err}") from err
         else:
             if reply.status != _BUSY or attempt == _ATTEMPTS:
                 return reply
@@ -124,51 +98,51 @@ def _photo(store: Store, photo: SmokePhoto) -> bytes:
     if digest_bytes(data) != photo.photo_id:
         raise DataError(
             f"the photo {photo.uri} in the store {store.uri} is damaged: its SHA-256 must be {photo.photo_id}. Remove "
-            "it and run `coachworks ingest`, which takes it in again from its source."
+            "it and run `coachworks ingest`, which reads it from its source again."
         )
     return data
 
 
 def _wrong_versions(client: PodClient, manifest: Manifest) -> Iterator[str]:
-    reply = _asked(client, "GET", "/v1/skills")
+    reply = _request(client, "GET", "/v1/skills")
     served = _part(reply, "skills")
     if served is None:
-        yield f"/v1/skills: {_told(reply)}"
+        yield f"/v1/skills: {_describe(reply)}"
         return
-    wanted = {skill: head.version for skill, head in manifest.skills.items()}
-    found = {skill: card.get("model_version") for skill, card in served.items()}
-    for skill in sorted({*wanted, *found}):
-        if skill not in found:
-            yield f"{skill}: the pod does not answer it; it answers {', '.join(sorted(found)) or 'nothing'}"
-        elif skill not in wanted:
-            yield f"{skill}: the pod answers it, and the release does not name it"
-        elif found[skill] != wanted[skill]:
-            yield f"{skill}: the pod says that version {found[skill]} answers; the release names {wanted[skill]}"
+    expected = {skill: head.version for skill, head in manifest.skills.items()}
+    actual = {skill: card.get("model_version") for skill, card in served.items()}
+    for skill in sorted({*expected, *actual}):
+        if skill not in actual:
+            yield f"{skill}: the pod does not serve it; it serves {', '.join(sorted(actual)) or 'nothing'}"
+        elif skill not in expected:
+            yield f"{skill}: the pod serves it, and the release does not name it"
+        elif actual[skill] != expected[skill]:
+            yield f"{skill}: the pod serves version {actual[skill]}; the release names {expected[skill]}"
 
 
-def _wrong_answers(reply: Reply, expected: Sequence[SmokePhoto], manifest: Manifest) -> Iterator[str]:
+def _wrong_answers(reply: Response, expected: Sequence[SmokePhoto], manifest: Manifest) -> Iterator[str]:
     answers = _part(reply, "answers")
     if answers is None:
-        yield f"{', '.join(photo.skill for photo in expected)}: photo {expected[0].photo_id[:12]}: {_told(reply)}"
+        yield f"{', '.join(photo.skill for photo in expected)}: photo {expected[0].photo_id[:12]}: {_describe(reply)}"
         return
     for photo in expected:
-        said, version = answers.get(photo.skill) or {}, manifest.skills[photo.skill].version
-        wanted = f"must get {photo.label!r} ({photo.probability:.3f})"
-        about = f"{photo.skill}: photo {photo.photo_id[:12]}"
-        if not said:
-            yield f"{about} {wanted}; it gets no answer"
-        elif said.get("model_version") != version:
-            yield f"{about} is answered by version {said.get('model_version')}; the release names {version}"
-        elif said.get("label") != photo.label or not _close(said.get("probability"), photo.probability):
-            yield f"{about} {wanted}; it gets {said.get('label')!r} ({said.get('probability')})"
+        answer, version = answers.get(photo.skill) or {}, manifest.skills[photo.skill].version
+        rule = f"must get {photo.label!r} ({photo.probability:.3f})"
+        subject = f"{photo.skill}: photo {photo.photo_id[:12]}"
+        if not answer:
+            yield f"{subject} {rule}; it gets no answer"
+        elif answer.get("model_version") != version:
+            yield f"{subject} is answered by version {answer.get('model_version')}; the release names {version}"
+        elif answer.get("label") != photo.label or not _close(answer.get("probability"), photo.probability):
+            yield f"{subject} {rule}; it gets {answer.get('label')!r} ({answer.get('probability')})"
 
 
-def _close(said: object, recorded: float) -> bool:
-    return isinstance(said, (int, float)) and abs(said - recorded) <= TOLERANCE
+def _close(probability: object, recorded: float) -> bool:
+    return isinstance(probability, (int, float)) and abs(probability - recorded) <= TOLERANCE
 
 
-def _part(reply: Reply, name: str) -> Mapping[str, Mapping[str, Any]] | None:
-    """The mapping `name` of what a pod answered; None where the answer is another one."""
+def _part(reply: Response, name: str) -> Mapping[str, Mapping[str, Any]] | None:
+    """Return the mapping `name` of a reply; None where the reply is not of that shape."""
     try:
         part = json.loads(reply.body)[name] if reply.status == HTTPStatus.OK else None
     except (ValueError, KeyError, TypeError):
@@ -177,10 +151,10 @@ def _part(reply: Reply, name: str) -> Mapping[str, Mapping[str, Any]] | None:
     return part if shaped else None
 
 
-def _told(reply: Reply) -> str:
-    """What a pod answered that it should not have, in short."""
+def _describe(reply: Response) -> str:
+    """Return an unexpected reply in short."""
     try:
-        told = str(json.loads(reply.body)["error"]["message"])
+        message = str(json.loads(reply.body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        told = reply.body[:80].decode("utf-8", "replace")
-    return f"the pod answered {reply.status}: {told}"
+        message = reply.body[:80].decode("utf-8", "replace")
+    return f"the pod answered {reply.status}: {message}"

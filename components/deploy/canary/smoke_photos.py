@@ -1,4 +1,4 @@
-"""Which photos a smoke test asks about, and the answers that evaluation recorded of the very versions to deploy."""
+"""Photos of a smoke test, with the answers that evaluation recorded for the versions to deploy."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,20 +16,20 @@ from coachworks.store import Store
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LEAST_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
-_CANDIDATES = 1000  # of one skill: some photos may be gone
+MIN_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
+_CANDIDATES = 1000  # per skill: some photos may no longer be in the store
 
 
 @dataclass(frozen=True)
 class SmokePhoto:
-    """A photo, and the answer that it must get.
+    """Photo with the answer that it must get.
 
     Attributes:
-        skill: The skill that is asked.
+        skill: The skill.
         photo_id: SHA-256 of the photo.
         uri: Its key in the store.
-        label: The answer that evaluation recorded.
-        probability: Its calibrated probability.
+        label: Recorded answer.
+        probability: Calibrated probability of that answer.
     """
 
     skill: str
@@ -39,12 +39,12 @@ class SmokePhoto:
     probability: float
 
 
-def choose(store: Store, manifest: Manifest, per_skill: int) -> dict[str, list[SmokePhoto]]:
-    """Up to `per_skill` photos for each skill, spread over its answers, the most certain ones first.
+def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str, list[SmokePhoto]]:
+    """Choose up to `per_skill` photos for each skill, spread over its answers, the most certain ones first.
 
     Raises:
-        NotFoundError: the answers that evaluation recorded of a version, or the photos, are no longer in the store.
-        DataError: they are those of another head.
+        NotFoundError: recorded answers of a version, or their photos, are no longer in the store.
+        DataError: the recorded answers are those of another head.
         InvalidConfigError: `per_skill` is not at least 1.
     """
     if per_skill < 1:
@@ -67,11 +67,13 @@ def _evaluation(store: Store, skill: str, head: PackagedHead, key: str) -> Resul
     try:
         return load(store, "evaluate", key or "unknown")
     except NotFoundError as err:
-        raise _lost(store, skill, head, f"its evaluation {key or 'is not named and'} is not there") from err
+        raise _lost(
+            store, skill, head, "its evaluation is not named" if not key else f"its evaluation {key} is not there"
+        ) from err
 
 
 def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result) -> list[Mapping[str, Any]]:
-    """The rows of the skill's table of answers, in the order to take them."""
+    """Return the rows of the skill's table of answers, the best suited first."""
     import pyarrow.parquet as pq
 
     evaluated = (evaluation.report["skills"].get(skill) or {}).get("head_digest")
@@ -87,7 +89,7 @@ def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result) 
         raise _lost(store, skill, head, f"its evaluation {evaluation.key} has lost them") from err
     table = pq.read_table(file, columns=["photo_id", "predicted", "confidence", "probabilities"])
     margins = _margins(table)
-    clear = margins >= LEAST_MARGIN
+    clear = margins >= MIN_MARGIN
     return _spread(table.filter(clear), margins[clear]) if clear.any() else _spread(table, margins)
 
 
@@ -100,14 +102,14 @@ def _lost(store: Store, skill: str, head: PackagedHead, why: str) -> NotFoundErr
 
 
 def _margins(table: "pa.Table") -> NDArray[np.float64]:
-    """How much more probable each photo's answer is than the next label."""
+    """Return the difference between the probabilities of each photo's answer and of the next label, shape `(N,)`."""
     probabilities = table["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
     nearest: NDArray[np.float64] = np.partition(probabilities, -2, axis=1)[:, -2:]
     return nearest[:, 1] - nearest[:, 0]
 
 
 def _spread(table: "pa.Table", margins: NDArray[np.float64]) -> list[Mapping[str, Any]]:
-    """One photo of each answer in turn, each answer's clearest ones first; no more than will do."""
+    """Return rows of all answers in turn, the clearest of each answer first; at most `_CANDIDATES`."""
     ids, answers = table["photo_id"].to_pylist(), table["predicted"].to_pylist()
     taken: Counter[str] = Counter()
     turns = []
@@ -121,14 +123,14 @@ def _spread(table: "pa.Table", margins: NDArray[np.float64]) -> list[Mapping[str
 def _places(
     store: Store, evaluations: Iterable[Result], recorded: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str]:
-    """Key in the store by photo, of all photos that might be asked about."""
+    """Return the store's key of each photo, of all photos that might be sent."""
     import pyarrow.parquet as pq
 
-    wanted = sorted({row["photo_id"] for rows in recorded.values() for row in rows})
+    ids = sorted({row["photo_id"] for rows in recorded.values() for row in rows})
     places: dict[str, str] = {}
     for key in {ancestor(store, evaluation, "ingest").key for evaluation in evaluations}:
         file = load(store, "ingest", key).file("catalogue.parquet")
-        table = pq.read_table(file, columns=["photo_id", "uri"], filters=[("photo_id", "in", wanted)])
+        table = pq.read_table(file, columns=["photo_id", "uri"], filters=[("photo_id", "in", ids)])
         places |= dict(zip(table["photo_id"].to_pylist(), table["uri"].to_pylist(), strict=True))
     return places
 

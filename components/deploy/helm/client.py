@@ -1,4 +1,4 @@
-"""Helm, as coachworks uses it: every call of its command is made here."""
+"""Client of one Helm release: runs the command `helm`."""
 
 import json
 import os
@@ -10,47 +10,52 @@ from typing import Any
 
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
 from components.deploy.helm.binary import find_helm, helm_version
-from components.deploy.helm.failures import HelmError, UnfinishedError, translation
+from components.deploy.helm.failures import HelmError, UnfinishedError, translate_failure
 
 __all__ = ["Helm", "HelmError", "Revision", "UnfinishedError"]
 
-_UNFINISHED = {"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"}
-_GOOD = ("deployed", "superseded")
+_PENDING = {"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"}
+_SUCCEEDED = {"deployed", "superseded"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One line of a release's history.
+    """Revision of a release, as its history lists it.
 
     Attributes:
-        revision: Its number.
+        number: Its number.
         status: `deployed`, `superseded`, `failed`, `pending-install`, `pending-upgrade`, `pending-rollback`,
             `uninstalling`.
-        updated: When, as Helm writes it (RFC 3339).
-        description: What was said when it was made.
+        updated: Time of its last change, as Helm writes it (RFC 3339).
+        description: Description that the deployer gave it.
     """
 
-    revision: int
+    number: int
     status: str
     updated: str
     description: str
 
     @property
     def pending(self) -> bool:
-        """Whether whoever made it has not finished, or was killed."""
-        return self.status in _UNFINISHED
+        """True if its install, upgrade, rollback or removal is in progress, or was killed."""
+        return self.status in _PENDING
+
+    @property
+    def succeeded(self) -> bool:
+        """True if Helm applied it without an error: it is, or was, deployed."""
+        return self.status in _SUCCEEDED
 
 
 class Helm:
-    """One release in one namespace of the cluster that the environment names.
+    """A release in a namespace of the cluster that the environment selects.
 
     Args:
-        namespace: Where it is.
+        namespace: Its namespace.
         release: Its name.
         chart: Folder or package of its chart; needed for `template` and `upgrade`.
-        keep: How many revisions its history keeps.
-        timeout_s: Longest that one command of helm may take.
-        environ: The environment: where helm, the kubeconfig and its context are.
+        keep: Number of revisions that its history keeps.
+        timeout_s: Time limit of one helm command, in seconds.
+        environ: Environment with the paths of helm and the kubeconfig, and the context.
     """
 
     def __init__(
@@ -67,25 +72,17 @@ class Helm:
         self._keep, self._timeout_s, self._environ = keep, timeout_s, environ
         self._version: tuple[int, ...] = ()
 
-    def version(self) -> str:
-        """The version of the command, as 4.1.4.
-
-        Raises:
-            InvalidConfigError: there is no helm, or it is too old.
-        """
-        return ".".join(map(str, self._known_version()))
-
     def status(self) -> Revision | None:
-        """The latest revision, or None where the release is not installed."""
+        """Return the latest revision, or None where the release is not installed."""
         latest = self._history("--max", "1")
         return latest[-1] if latest else None
 
     def history(self) -> list[Revision]:
-        """The revisions that are kept, oldest first; none where the release is not installed."""
+        """Return the revisions that are kept, the oldest first; none where the release is not installed."""
         return self._history("--max", "256")
 
     def values(self, revision: int | None = None) -> dict[str, Any]:
-        """The values that a revision (None: the latest) was made with.
+        """Return the values that a revision (None: the latest) was made with.
 
         Raises:
             NotFoundError: there is no such revision.
@@ -93,7 +90,7 @@ class Helm:
         return dict(json.loads(self._get("values", revision, "--output", "json")) or {})
 
     def manifest(self, revision: int | None = None) -> str:
-        """The objects of a revision (None: the latest) as YAML.
+        """Return the objects of a revision (None: the latest) as YAML.
 
         Raises:
             NotFoundError: there is no such revision.
@@ -101,24 +98,24 @@ class Helm:
         return self._get("manifest", revision)
 
     def template(self, values: Mapping[str, Any]) -> str:
-        """The objects that `upgrade` would make of these values, as YAML; asks no cluster."""
+        """Render the objects that `upgrade` would apply, as YAML, without a request to the cluster."""
         flags = ["--is-upgrade", "--no-hooks", "--skip-tests"]
-        return self._run("template", self.release, self._chart(), *flags, "--values", "-", given=values)
+        return self._run("template", self.release, self._chart(), *flags, "--values", "-", values=values)
 
     def upgrade(self, values: Mapping[str, Any], description: str) -> int:
-        """Make a new revision, the first where there is none; its number. Waits for no pod.
+        """Install the release or upgrade it to `values`, without waiting for pods; return the new revision's number.
 
         Raises:
-            UnfinishedError: somebody else's revision is not finished.
+            UnfinishedError: another install, upgrade or rollback is in progress.
             HelmError: Helm or Kubernetes refuses it.
         """
         flags = ["--install", "--reset-values", "--values", "-", "--description", description]
         flags += ["--history-max", str(self._keep), "--output", "json", *self._apply_flags()]
-        made = json.loads(self._run("upgrade", self.release, self._chart(), *flags, given=values))
-        return int(made["version"])
+        reply = json.loads(self._run("upgrade", self.release, self._chart(), *flags, values=values))
+        return int(reply["version"])
 
     def rollback(self, revision: int) -> int:
-        """Make a new revision equal to an earlier one; its number. Waits for no pod.
+        """Apply an earlier revision again, without waiting for pods; return the new revision's number.
 
         Raises:
             NotFoundError: there is no such revision.
@@ -129,30 +126,30 @@ class Helm:
         latest = self.status()
         if latest is None:
             raise NotFoundError(f"the release {self.release!r} was removed while it was rolled back")
-        return latest.revision
+        return latest.number
 
     def uninstall(self) -> None:
-        """Remove the release and its history; nothing where there is none."""
+        """Remove the release and its history, if there is one."""
         self._run("uninstall", self.release, "--ignore-not-found")
 
     def recover(self) -> str | None:
-        """End what somebody left unfinished: back to the last good revision, or to nothing where there is none.
+        """Undo a pending install, upgrade or rollback: back to the last revision that succeeded, or remove the release.
 
-        Only for whoever holds the release's lease: Helm cannot tell a killed deployer from one at work.
+        Call it only with the release's lease: Helm cannot distinguish a killed deployer from one at work.
 
         Returns:
-            What was done; None where nothing was unfinished.
+            A message about what was done; None where nothing was pending.
         """
-        found = self.history()
-        if not found or not found[-1].pending:
+        history = self.history()
+        if not history or not history[-1].pending:
             return None
-        left = f"revision {found[-1].revision} was left unfinished ({found[-1].status})"
-        good = [made.revision for made in found if made.status in _GOOD]
-        if found[-1].status == "uninstalling" or not good:
+        cause = f"revision {history[-1].number} was left unfinished ({history[-1].status})"
+        succeeded = [revision.number for revision in history if revision.succeeded]
+        if history[-1].status == "uninstalling" or not succeeded:
             self.uninstall()
-            return f"{left}: removed the release"
-        made = self.rollback(good[-1])
-        return f"{left}: back to revision {good[-1]}, as revision {made}"
+            return f"{cause}: removed the release"
+        number = self.rollback(succeeded[-1])
+        return f"{cause}: back to revision {succeeded[-1]}, as revision {number}"
 
     def _known_version(self) -> tuple[int, ...]:
         if not self._version:
@@ -160,7 +157,7 @@ class Helm:
         return self._version
 
     def _apply_flags(self) -> list[str]:
-        """What is in the release goes before what somebody changed by hand: Helm 4 refuses unless told so."""
+        """Return flags that overwrite manual changes; Helm 4 needs --force-conflicts for that."""
         return ["--server-side=true", "--force-conflicts"] if self._known_version() >= (4,) else []
 
     def _chart(self) -> str:
@@ -170,31 +167,31 @@ class Helm:
 
     def _history(self, *flags: str) -> list[Revision]:
         try:
-            told = json.loads(self._run("history", self.release, "--output", "json", *flags))
+            lines = json.loads(self._run("history", self.release, "--output", "json", *flags))
         except NotFoundError:
             return []
         return [
             Revision(
-                revision=int(line["revision"]),
+                number=int(line["revision"]),
                 status=str(line["status"]),
                 updated=str(line["updated"]),
                 description=str(line["description"]),
             )
-            for line in sorted(told, key=lambda line: int(line["revision"]))
+            for line in sorted(lines, key=lambda line: int(line["revision"]))
         ]
 
     def _get(self, what: str, revision: int | None, *flags: str) -> str:
         chosen = () if revision is None else ("--revision", str(revision))
         return self._run("get", what, self.release, *chosen, *flags)
 
-    def _run(self, *arguments: str, given: Mapping[str, Any] | None = None) -> str:
-        """What a command of helm prints; values go to it through a pipe, never on the command line or to a disk."""
+    def _run(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
+        """Run a helm command and return its output; values go through a pipe, not to the command line or a file."""
         self._known_version()
         return run(
             [find_helm(self._environ), *arguments, "--namespace", self.namespace],
             self._environ,
             timeout_s=self._timeout_s,
-            given=None if given is None else json.dumps(given),
+            stdin=None if values is None else json.dumps(values),
             release=self.release,
             namespace=self.namespace,
         )
@@ -205,22 +202,22 @@ def run(
     environ: Mapping[str, str],
     *,
     timeout_s: float,
-    given: str | None,
+    stdin: str | None,
     release: str,
     namespace: str,
 ) -> str:
-    """What a command of helm prints.
+    """Run a helm command and return its output.
 
     Raises:
-        TransientError: it does not end, or the cluster does not answer.
+        TransientError: it exceeds the time limit, or the cluster does not answer.
         CoachworksError: it fails.
     """
     try:
         done = subprocess.run(  # noqa: S603 — the user's own helm
             command,
             env=dict(environ),
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -232,5 +229,5 @@ def run(
             f"`helm {command[1]}` of {release!r} has not ended in {timeout_s:.0f} s. Try again."
         ) from err
     if done.returncode:
-        raise translation(done.stderr or done.stdout, release=release, namespace=namespace)
+        raise translate_failure(done.stderr or done.stdout, release=release, namespace=namespace)
     return done.stdout

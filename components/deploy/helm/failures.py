@@ -1,4 +1,4 @@
-"""What helm fails with becomes one of our errors: its own words without their wrapping, and the way out."""
+"""Translation of helm's error messages into errors of coachworks, with a way out."""
 
 import re
 
@@ -9,7 +9,7 @@ _NOISE = re.compile(
     r"^(WARNING: |[WIE]\d{4} |level=(WARN|INFO|DEBUG)|time=\S+ level=(WARN|INFO|DEBUG)|\d{4}/\d\d/\d\d \S+ ).*"
 )
 _WRAPPING = re.compile(r"^Error: |^(UPGRADE|INSTALLATION|ROLLBACK|UNINSTALLATION) FAILED: ", re.IGNORECASE)
-_AWAY = (
+_UNREACHABLE = (
     "cluster unreachable",
     "connection refused",
     "connection reset",
@@ -24,26 +24,26 @@ _AWAY = (
     "too many requests",
     "unexpected eof",
 )
-_UNKNOWN = ("you must be logged in", "unauthorized", "asked for the client to provide credentials")
+_UNAUTHENTICATED = ("you must be logged in", "unauthorized", "asked for the client to provide credentials")
 
 
 class HelmError(CoachworksError):
-    """Helm, or Kubernetes through it, refused."""
+    """Helm or Kubernetes refused a change of the release."""
 
 
 class UnfinishedError(HelmError):
-    """An earlier install, upgrade or rollback of the release was not finished: see `Helm.recover`."""
+    """Another install, upgrade or rollback of the release is in progress, or was killed: see `Helm.recover`."""
 
 
-def translation(told: str, *, release: str, namespace: str) -> CoachworksError:
-    """The error of ours that says what helm's standard error says."""
-    message = cleaned(told)
+def translate_failure(output: str, *, release: str, namespace: str) -> CoachworksError:
+    """Translate the output of a failed helm command into an error of coachworks."""
+    message = clean_message(output)
     lower = message.lower()
     if "is in progress" in lower and "another operation" in lower:
         return UnfinishedError(
-            f"an install, upgrade or rollback of {release!r} in the namespace {namespace!r} is at work, or was killed: "
-            f"{message}. `coachworks deploy` recovers from it once nobody is at work; `helm -n {namespace} history "
-            f"{release}` shows it."
+            f"an install, upgrade or rollback of {release!r} in the namespace {namespace!r} is in progress, or was "
+            f"killed: {message}. `coachworks deploy` recovers from it once no other deployer is at work; `helm -n "
+            f"{namespace} history {release}` shows it."
         )
     if re.search(r"release: not found|release .*not found|revision \d+ .*not found|has no \d+ version", lower):
         return NotFoundError(
@@ -51,24 +51,24 @@ def translation(told: str, *, release: str, namespace: str) -> CoachworksError:
         )
     if "is forbidden" in lower and "cannot" in lower:
         return forbidden("Kubernetes", message)
-    if any(sign in lower for sign in _UNKNOWN):
+    if any(sign in lower for sign in _UNAUTHENTICATED):
         return InvalidConfigError(
-            f"Kubernetes does not know who is asking: {message}. Log in to the cluster of the kubeconfig anew."
+            f"Kubernetes does not accept the credentials: {message}. Log in to the cluster of the kubeconfig again."
         )
     if re.search(r'namespaces? "[^"]*" not found', lower):
         return NotFoundError(
-            f"there is no namespace {namespace!r}: make it with `kubectl create namespace {namespace}`, or correct "
+            f"there is no namespace {namespace!r}: create it with `kubectl create namespace {namespace}`, or correct "
             "`spec.deploy.namespace`."
         )
-    if any(sign in lower for sign in _AWAY):
+    if any(sign in lower for sign in _UNREACHABLE):
         return TransientError(f"helm cannot reach the cluster: {message}. Check KUBECONFIG, then try again.")
     return HelmError(f"helm refused {release!r} in the namespace {namespace!r}: {message}")
 
 
-def cleaned(told: str) -> str:
-    """Helm's message without warnings and without what it begins every message with."""
-    lines = [line.rstrip() for line in told.strip().splitlines() if not _NOISE.match(line)]
-    message = "\n".join(lines).strip() or told.strip()
+def clean_message(output: str) -> str:
+    """Return helm's message without warnings and without its standard prefixes."""
+    lines = [line.rstrip() for line in output.strip().splitlines() if not _NOISE.match(line)]
+    message = "\n".join(lines).strip() or output.strip()
     while (shorter := _WRAPPING.sub("", message)) != message:
         message = shorter
     return message.rstrip(".")

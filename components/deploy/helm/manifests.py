@@ -1,61 +1,66 @@
-"""What a release is made of, as helm renders it: objects, and the Deployments among them."""
+"""Objects of a release as Helm renders them, and the Deployments among them."""
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from components.deploy.cluster.state import GROUP, HOOK, KEPT, TRACK
 
-Made = dict[str, Any]
+Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Deployments:
-    """Deployments of a release, by name."""
+class RenderedObjects:
+    """Objects of a release.
 
-    by_name: Mapping[str, Made]
+    Attributes:
+        by_name: The objects, by kind and name.
+    """
+
+    by_name: Mapping[tuple[str, str], Object] = field(default_factory=dict)
+
+    @cached_property
+    def _deployments(self) -> list[Object]:
+        return [each for (kind, _), each in sorted(self.by_name.items()) if kind == "Deployment"]
 
     @property
-    def names(self) -> list[str]:
-        """Their names."""
-        return sorted(self.by_name)
+    def deployment_names(self) -> list[str]:
+        """Names of the Deployments."""
+        return [each["metadata"]["name"] for each in self._deployments]
 
-    def templates(self, track: str) -> dict[str, Any]:
-        """The pod templates of a track, by group."""
+    def pod_templates(self, track: str) -> dict[str, Any]:
+        """Return the pod templates of a track, by group."""
         return {
-            made["metadata"]["labels"][GROUP]: made["spec"]["template"]
-            for made in self.by_name.values()
-            if made["metadata"]["labels"].get(TRACK) == track
+            each["metadata"]["labels"][GROUP]: each["spec"]["template"]
+            for each in self._deployments
+            if each["metadata"]["labels"].get(TRACK) == track
         }
 
-    def changed(self, before: "Deployments", track: str) -> list[str]:
-        """The groups whose pods are made from another template than `before`, new ones included."""
-        earlier = before.templates(track)
-        return sorted(group for group, made in self.templates(track).items() if earlier.get(group) != made)
+    def changed_groups(self, before: "RenderedObjects", track: str) -> list[str]:
+        """Return the groups whose pod template differs from the one in `before`, new groups included."""
+        earlier = before.pod_templates(track)
+        return sorted(group for group, template in self.pod_templates(track).items() if earlier.get(group) != template)
 
     def replicas(self, group: str, track: str) -> int:
-        """How many pods a group is to have."""
-        for made in self.by_name.values():
-            labels = made["metadata"]["labels"]
+        """Return the number of pods that a group's Deployment asks for; 1 where an autoscaler decides."""
+        for each in self._deployments:
+            labels = each["metadata"]["labels"]
             if (labels.get(GROUP), labels.get(TRACK)) == (group, track):
-                return int(made["spec"].get("replicas", 1))
+                return int(each["spec"].get("replicas", 1))
         return 1
 
 
-def read_objects(text: str) -> list[Made]:
-    """The objects in rendered YAML; without hooks, as in a manifest, and without what is kept for pods of before."""
+def parse_objects(text: str) -> RenderedObjects:
+    """Parse rendered YAML, without hooks and without ConfigMaps that are kept for pods of the last revision."""
     from ruamel.yaml import YAML
 
-    objects = [made for made in YAML(typ="safe").load_all(io.StringIO(text)) if made]
-    return [made for made in objects if {HOOK, KEPT}.isdisjoint(made["metadata"].get("annotations") or {})]
-
-
-def by_name(text: str) -> dict[tuple[str, str], Made]:
-    """The objects in rendered YAML, by kind and name."""
-    return {(made["kind"], made["metadata"]["name"]): made for made in read_objects(text)}
-
-
-def read_deployments(text: str) -> Deployments:
-    """The Deployments in rendered YAML."""
-    return Deployments({made["metadata"]["name"]: made for made in read_objects(text) if made["kind"] == "Deployment"})
+    objects = [each for each in YAML(typ="safe").load_all(io.StringIO(text)) if each]
+    return RenderedObjects(
+        {
+            (each["kind"], each["metadata"]["name"]): each
+            for each in objects
+            if {HOOK, KEPT}.isdisjoint(each["metadata"].get("annotations") or {})
+        }
+    )

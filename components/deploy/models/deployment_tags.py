@@ -1,12 +1,12 @@
-"""What is deployed where, as tags on the model versions in MLflow: for people who look there, and for `prune`.
+"""Deployment tags: tags of model versions in MLflow that record where they are deployed, for people and for `prune`.
 
-One tag per release, `coachworks.deployed.<namespace>.<release>`, JSON: `state` is `stable` on the versions that answer,
-`replaced` on those that did.
+One tag per release, `coachworks.deployed.<namespace>.<release>`, JSON: `state` is `stable` on deployed versions and
+`replaced` on versions that were deployed before.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from coachworks.fleet.model import Fleet
@@ -14,7 +14,7 @@ from coachworks.progress import SILENT, Progress
 from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated
 from coachworks.tracking.registry import Model, read_models
 
-STABLE, REPLACED = "stable", "replaced"
+DEPLOYED, REPLACED = "stable", "replaced"  # values of `state`
 _TAG = "coachworks.deployed."
 
 
@@ -23,33 +23,38 @@ class Deployment:
     """A revision of a Helm release.
 
     Attributes:
-        namespace: Where it is.
-        name: The release's name.
+        namespace: Namespace of the release.
+        release: Name of the release.
         revision: Number of the revision.
-        release: Digest of what is released, 12 hexadecimal digits.
-        at: When, ISO 8601, UTC.
-        by: Who deployed it.
+        release_digest: Digest of all that is deployed, 12 hexadecimal digits.
+        at: Time, ISO 8601, UTC.
+        by: Name of the deployer.
     """
 
     namespace: str
-    name: str
-    revision: int
     release: str
+    revision: int
+    release_digest: str
     at: str
     by: str
 
     @property
     def tag(self) -> str:
-        """The tag that tells of it."""
-        return f"{_TAG}{self.namespace}.{self.name}"
+        """Name of the release's tag."""
+        return f"{_TAG}{self.namespace}.{self.release}"
 
-    def stable(self) -> dict[str, Any]:
-        """What the tag says on a version that answers."""
-        facts = {name: value for name, value in asdict(self).items() if name not in {"namespace", "name"}}
-        return {"state": STABLE, **facts}
+    def deployed(self) -> dict[str, Any]:
+        """Return the tag's content on a deployed version. Its `release` is the digest: stored tags have that name."""
+        return {
+            "state": DEPLOYED,
+            "revision": self.revision,
+            "release": self.release_digest,
+            "at": self.at,
+            "by": self.by,
+        }
 
     def replacing(self, earlier: Mapping[str, Any]) -> dict[str, Any]:
-        """What the tag says on a version that this revision replaced; it said `earlier`."""
+        """Return the tag's content on a version that this revision replaced; it was `earlier`."""
         return {
             **earlier,
             "state": REPLACED,
@@ -60,55 +65,56 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was recorded, as `view v3`.
+    """Versions that were tagged, as `view v3`.
 
     Attributes:
-        stable: Versions that are deployed now.
-        replaced: Versions that were, until now.
-        unknown: Deployed versions that MLflow no longer holds.
+        deployed: Versions that are deployed now.
+        replaced: Versions that were deployed until now.
+        unknown: Deployed versions that are no longer registered.
     """
 
-    stable: tuple[str, ...]
+    deployed: tuple[str, ...]
     replaced: tuple[str, ...]
     unknown: tuple[str, ...]
 
 
 def deployments_of(tags: Mapping[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """What a version's tags say of its deployments, by namespace and release.
+    """Read the deployment tags of a version, by namespace and release.
 
-    A tag that cannot be read counts as `stable`: nobody should think that the version is not in use.
+    A tag that cannot be read counts as deployed, so that `prune` keeps the version.
     """
-    found = {}
+    deployments = {}
     for tag, value in tags.items():
         if tag.startswith(_TAG):
             namespace, _, release = tag.removeprefix(_TAG).partition(".")
-            found[namespace, release] = _read(value)
-    return found
+            deployments[namespace, release] = _read(value)
+    return deployments
 
 
 def _read(value: str) -> dict[str, Any]:
     try:
-        told = json.loads(value)
+        content = json.loads(value)
     except ValueError:
-        told = None
-    return told if isinstance(told, dict) and told.get("state") in {STABLE, REPLACED} else {"state": STABLE}
+        content = None
+    known = isinstance(content, dict) and content.get("state") in {DEPLOYED, REPLACED}
+    return content if known else {"state": DEPLOYED}
 
 
 def record_deployed(
     fleet: Fleet, deployment: Deployment, versions: Mapping[str, str], *, progress: Progress = SILENT
 ) -> Recorded:
-    """Say on each version that it is deployed, and on those that it replaced that they were.
+    """Tag the deployed versions, and the versions that they replaced.
 
-    It asks what is there first, so it may be repeated; what a killed deployer left unsaid is said the next time.
+    Existing tags are read first, so it may be repeated: the next deployment completes what a killed deployer left.
 
     Args:
         fleet: The fleet.
         deployment: The revision.
-        versions: Version by skill, of all that the release answers; none: the release is gone.
-        progress: Is told where the server is waited for.
+        versions: Deployed version by skill; none: the release was removed.
+        progress: Receives progress updates while the server is waited for.
 
     Raises:
-        TransientError: the tracking server stays away longer than patience lasts.
+        TransientError: the tracking server stays unavailable longer than the retries last.
     """
     tracking = tracking_of(fleet)
     client = open_client(tracking, progress)
@@ -120,8 +126,8 @@ def record_deployed(
             for skill, number in versions.items()
             if skill not in models or number not in models[skill].versions
         )
-        replaced = tuple(_mark_replaced(client, models, deployment, versions))  # first: never two that answer
-        return Recorded(tuple(_mark_stable(client, models, deployment, versions)), replaced, unknown)
+        replaced = tuple(_mark_replaced(client, models, deployment, versions))  # first: never two that are deployed
+        return Recorded(tuple(_mark_deployed(client, models, deployment, versions)), replaced, unknown)
 
     with translated(tracking), tracking.exclusive():
         return retry_transient(client, record)
@@ -135,22 +141,22 @@ def _mark_replaced(
             if number == versions.get(skill) or deployment.tag not in version.tags:
                 continue
             earlier = _read(version.tags[deployment.tag])
-            if earlier["state"] == STABLE:
-                told = json.dumps(deployment.replacing(earlier))
-                client.set_model_version_tag(model.name, number, deployment.tag, told)
+            if earlier["state"] == DEPLOYED:
+                content = json.dumps(deployment.replacing(earlier))
+                client.set_model_version_tag(model.name, number, deployment.tag, content)
                 yield f"{skill} v{number}"
 
 
-def _mark_stable(
+def _mark_deployed(
     client: TrackingClient, models: Mapping[str, Model], deployment: Deployment, versions: Mapping[str, str]
 ) -> Iterator[str]:
-    told = deployment.stable()
+    content = deployment.deployed()
     for skill, number in versions.items():
         version = models[skill].versions.get(number) if skill in models else None
         if version is None:
             continue
-        said = _read(version.tags.get(deployment.tag, "null"))
-        same = all(said.get(name) == told[name] for name in ("state", "revision", "release"))
+        present = _read(version.tags.get(deployment.tag, "null"))
+        same = all(present.get(name) == content[name] for name in ("state", "revision", "release"))
         if not same:
-            client.set_model_version_tag(models[skill].name, number, deployment.tag, json.dumps(told))
+            client.set_model_version_tag(models[skill].name, number, deployment.tag, json.dumps(content))
         yield f"{skill} v{number}"

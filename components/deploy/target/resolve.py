@@ -1,125 +1,140 @@
-"""From aliases to exact versions and digests, once: what a release is made of."""
+"""Resolution of aliases to exact versions and digests: the versions of a deployment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import DataError, NotFoundError, TransientError
 from coachworks.fleet.model import Fleet
-from coachworks.models.bundling import choose, describe, require_heads
-from coachworks.models.champions import Champion
+from coachworks.models.bundling import BundleContent, choose_content, describe, read_heads
+from coachworks.models.champions import HeadVersion
 from coachworks.models.manifest import Manifest
 from coachworks.store import Store
-from coachworks.tracking import CHAMPION, Tracking, TrackingClient, translated
-from coachworks.tracking.registry import Version, model_name
+from coachworks.tracking import Tracking, TrackingClient, translated
+from coachworks.tracking.registry import Model, Version, model_name, read_models
 from coachworks.tracking.tags import HEAD_DIGEST
-from components.deploy.models.approval import missing
+from components.deploy.models.approval import missing_approvals
+from components.deploy.target.values import FleetValues
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """What is released.
+class ResolvedVersions:
+    """Versions of a deployment.
 
     Attributes:
-        manifest: Every skill's exact version and digest; None where all that could be released awaits approval.
-        awaiting: Critical skills whose new version waits for approval, each with what to do; the version that answers
-            now stays, if there is one.
-        left_out: Skills that are not released, each with the reason.
+        manifest: Every skill's exact version and digest; None where every version awaits approval.
+        awaiting: Critical skills whose new version awaits approval, each with what to do; they keep their deployed
+            version, if there is one.
+        left_out: Skills that are not deployed, each with the reason.
+        content: The heads of `manifest` and their backbone; None likewise.
     """
 
     manifest: Manifest | None
     awaiting: Mapping[str, str]
     left_out: Mapping[str, str]
+    content: BundleContent | None = None
 
 
-def resolve(
+def resolve_versions(
     fleet: Fleet,
     store: Store,
     client: TrackingClient,
     tracking: Tracking,
     *,
     pinned: Mapping[str, str] | None = None,
-    released: Mapping[str, Any] | None = None,
-) -> Resolved:
-    """The versions to release: those that the alias `champion` names, unless `pinned` names others.
+    deployed: FleetValues | None = None,
+) -> ResolvedVersions:
+    """Resolve the versions to deploy: those with the alias `champion`, unless `pinned` names others.
+
+    The registry is read by one paged search for models and one for versions, each head's manifest once.
 
     Args:
         fleet: The fleet, located.
-        store: Where the heads are.
+        store: The store with the heads.
         client: MLflow's client.
         tracking: Its server.
         pinned: Versions by skill, in place of the champions.
-        released: The chart's values of the present release; None where there is none.
+        deployed: Values of the deployed release; None where nothing is deployed.
 
     Raises:
         NotFoundError: a pinned version does not exist.
-        DataError: no skill can be released, or one that answers now would be lost.
+        DataError: no skill can be deployed, or a deployed skill would be lost.
     """
-    pinned = pinned or {}
-    champions: dict[str, Champion] = {}
-    named: dict[str, Version] = {}
-    left_out: dict[str, str] = {}
     with translated(tracking):
-        for skill in fleet.spec.skills:
-            found = _named_version(client, model_name(fleet, skill), pinned.get(skill))
-            if isinstance(found, str):
-                left_out[skill] = found
-            else:
-                named[skill] = found
-                champions[skill] = Champion(version=found.number, head_digest=found.tags[HEAD_DIGEST])
-    answering = _answering(released or {})
-    awaiting = missing(fleet, named)
-    for skill in awaiting:
-        if skill in answering:
-            champions[skill] = answering[skill]
+        models = {model.name: model for model in read_models(client, fleet)}
+    versions, left_out = _registered_versions(fleet, models, pinned or {})
+    heads = {
+        skill: HeadVersion(version=version.number, head_digest=version.tags[HEAD_DIGEST])
+        for skill, version in versions.items()
+    }
+    awaiting = missing_approvals(fleet, versions)
+    kept = _deployed_heads(deployed)
+    for skill, reason in awaiting.items():
+        if skill in kept:
+            heads[skill] = kept[skill]
         else:
-            del champions[skill]
-            left_out[skill] = awaiting[skill]
-    usable, lost = require_heads(store, champions)
+            del heads[skill]
+            left_out[skill] = reason
+    stored, lost = read_heads(store, heads)
     left_out |= lost
-    if not usable and awaiting:
-        return Resolved(None, awaiting, left_out)
-    if not usable:
-        reasons = "\n".join(f"  {skill}: {reason}" for skill, reason in left_out.items())
-        raise DataError(f"no skill of the fleet can be released:\n{reasons}")
-    choice = choose(store, usable)
-    left_out |= choice.left_out
-    silenced = [skill for skill in answering if skill in fleet.spec.skills and skill in left_out]
-    if silenced:
-        reasons = "\n".join(f"  {skill}: {left_out[skill]}" for skill in silenced)
-        raise DataError(
-            f"these skills answer now and would no longer:\n{reasons}\nMend that, or remove them from the fleet file."
-        )
-    return Resolved(describe(store, fleet, choice), awaiting, left_out)
+    if not stored and awaiting:
+        return ResolvedVersions(None, awaiting, left_out)
+    if not stored:
+        raise DataError(f"no skill of the fleet can be deployed:\n{_listed(left_out, left_out)}")
+    content = choose_content(stored)
+    left_out |= content.left_out
+    _require_deployed([skill for skill in kept if skill in fleet.spec.skills], left_out)
+    return ResolvedVersions(describe(store, fleet, content), awaiting, left_out, content)
 
 
-def _answering(released: Mapping[str, Any]) -> dict[str, Champion]:
+def _registered_versions(
+    fleet: Fleet, models: Mapping[str, Model], pinned: Mapping[str, str]
+) -> tuple[dict[str, Version], dict[str, str]]:
+    """Return the version to deploy by skill, and the reason why each of the other skills has none."""
+    versions: dict[str, Version] = {}
+    missing: dict[str, str] = {}
+    for skill in fleet.spec.skills:
+        name = model_name(fleet, skill)
+        version = _registered_version(name, models.get(name), pinned.get(skill))
+        if isinstance(version, str):
+            missing[skill] = version
+        else:
+            versions[skill] = version
+    return versions, missing
+
+
+def _registered_version(name: str, model: Model | None, pinned: str | None) -> Version | str:
+    """Return the version to deploy, or the reason why there is none."""
+    if model is None:
+        return f"no model {name!r} is registered. Run the pipeline: `coachworks run`."
+    number = pinned or model.champion
+    if number is None:
+        return f"no version of {name!r} has the alias `champion`. See its versions in MLflow."
+    version = model.versions.get(number)
+    if version is None and pinned is None:
+        raise TransientError(f"{name!r} changed while it was read. Run again.")
+    if version is None:
+        raise NotFoundError(f"{name!r} has no version {number!r}. `coachworks mlflow` shows its versions.")
+    if HEAD_DIGEST not in version.tags:
+        return f"version {number} of {name!r} was not registered by coachworks: it lacks the tag {HEAD_DIGEST!r}."
+    return version
+
+
+def _deployed_heads(deployed: FleetValues | None) -> dict[str, HeadVersion]:
     return {
-        skill: Champion(version=str(entry["model"]["version"]), head_digest=str(entry["model"]["head_sha256"]))
-        for skill, entry in released.get("skills", {}).items()
+        name: HeadVersion(version=skill.model.version, head_digest=skill.model.head_sha256)
+        for name, skill in (deployed.skills.items() if deployed is not None else ())
     }
 
 
-def _named_version(client: TrackingClient, model: str, pinned: str | None) -> Version | str:
-    """The version to release, or why there is none."""
-    from mlflow.exceptions import MlflowException
+def _require_deployed(deployed: Iterable[str], left_out: Mapping[str, str]) -> None:
+    """Raise DataError where a deployed skill is among those that are left out."""
+    lost = [skill for skill in deployed if skill in left_out]
+    if lost:
+        raise DataError(
+            f"these skills are deployed and would be removed:\n{_listed(lost, left_out)}\nFix that, or remove them "
+            "from the fleet file."
+        )
 
-    try:
-        aliases = client.get_registered_model(model).aliases
-    except MlflowException as err:
-        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return f"no model {model!r} is registered. Run the pipeline: `coachworks run`."
-    number = pinned or aliases.get(CHAMPION)
-    if number is None:
-        return f"no version of {model!r} has the alias `champion`. See its versions in MLflow."
-    try:
-        version = client.get_model_version(model, str(number))
-    except MlflowException as err:
-        if err.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            raise
-        raise NotFoundError(f"{model!r} has no version {number!r}. `coachworks mlflow` shows its versions.") from err
-    tags = dict(version.tags)
-    if HEAD_DIGEST not in tags:
-        return f"version {number} of {model!r} was not registered by coachworks: it lacks the tag {HEAD_DIGEST!r}."
-    return Version(str(version.version), tags, version.run_id)
+
+def _listed(skills: Iterable[str], reasons: Mapping[str, str]) -> str:
+    return "\n".join(f"  {skill}: {reasons[skill]}" for skill in skills)

@@ -1,53 +1,181 @@
-"""The chart's values, from the fleet file and the exact versions that are released."""
+"""Values of charts/fleet: typed, and written from the fleet file and the exact versions to deploy."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from coachworks.digests import digest_json
-from coachworks.errors import InvalidConfigError
+from coachworks.errors import DataError, InvalidConfigError
 from coachworks.fleet.model import Fleet, Serving
 from coachworks.models.manifest import Manifest
 
-Values = dict[str, Any]
+Json = dict[str, Any]
+Layout = Literal["shared", "dedicated"]
+Traffic = Literal["stable", "all", "none"]  # tracks that the Services select
 
 PORT = 8080  # of a skill's Service, where the fleet file names none
-SHARED = "shared"
-# What a skill's entry may hold only where it has pods of its own.
+SHARED: Layout = "shared"  # layout of a skill, and the name of the group of pods that such skills share
+DEDICATED: Layout = "dedicated"
+# Keys of a skill that the chart accepts only where the skill has pods of its own.
 _OWN_PODS = ("replicas", "cpu", "memory", "environment", "image")
+# Keys that say how far a rollout is, not what is deployed: they are not part of the digest.
+_NOT_DIGESTED = {"releaseDigest", "traffic", "canary"}
 
 
-def chart_values(fleet: Fleet, manifest: Manifest, *, image: str, baked: bool = False) -> Values:
-    """The values of a release of `manifest`, as `charts/fleet` takes them.
+class _Values(BaseModel):
+    """Part of the values; keys that are only passed on to the chart are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+    def to_json(self) -> Json:
+        """Return the values as the chart takes them, without keys that were never set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class HeadValues(BaseModel):
+    """`skills.NAME.model`: the skill's entry in the bundle's manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    version: str
+    head_sha256: str
+
+
+class SkillValues(_Values):
+    """`skills.NAME`."""
+
+    model: HeadValues
+    layout: Layout = SHARED
+    moving: Layout | Literal[""] = ""
+    port: int = PORT
+    service_name: str = ""
+
+
+class CanaryValues(_Values):
+    """`canary`: groups with canary pods, pods of each, and the values that these pods are made from."""
+
+    groups: list[str] = []
+    replicas: dict[str, int] = {}
+    values: Json = {}
+
+
+class FleetValues(_Values):
+    """Values of a revision: all that decides which models are deployed, how, and how far a rollout is."""
+
+    fleet: str = ""
+    release_digest: str = ""
+    traffic: Traffic = "stable"
+    canary: CanaryValues | None = None
+    skills: dict[str, SkillValues] = {}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of the deployed model, by skill."""
+        return {name: skill.model.version for name, skill in self.skills.items()}
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """Layout of the pods that each skill's Service selects: `shared` or `dedicated`."""
+        return {name: skill.layout for name, skill in self.skills.items()}
+
+    def group_of(self, skill: str) -> str:
+        """Return the group of pods that a skill's Service selects: `shared`, or the skill's own."""
+        return SHARED if self.skills[skill].layout == SHARED else skill
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """Skills by the group of pods that their Services select."""
+        groups: dict[str, list[str]] = {}
+        for skill in self.skills:
+            groups.setdefault(self.group_of(skill), []).append(skill)
+        return groups
+
+    def service_of(self, skill: str) -> str:
+        """Return the name of a skill's Service."""
+        return self.skills[skill].service_name or skill
+
+    @property
+    def complete(self) -> bool:
+        """True if no rollout is in progress: no canary, no skill that moves, Services select the stable pods."""
+        return (
+            not (self.canary and self.canary.groups)
+            and self.traffic == "stable"
+            and not any(skill.moving for skill in self.skills.values())
+        )
+
+    def with_digest(self) -> Self:
+        """Return the values with the digest of all that is deployed."""
+        content = {key: value for key, value in self.to_json().items() if key not in _NOT_DIGESTED}
+        return self.model_copy(update={"release_digest": digest_json(content)[:12]})
+
+    def with_traffic(self, traffic: Traffic) -> Self:
+        """Return the values with Services that select other tracks."""
+        return self.model_copy(update={"traffic": traffic})
+
+
+def read_values(document: Mapping[str, Any]) -> FleetValues:
+    """Read the values of a revision, as Helm returns them.
+
+    Raises:
+        DataError: they are not values of charts/fleet.
+    """
+    values = {key: _normalized(value) for key, value in document.items()}
+    if "release" in values:  # its name in revisions of coachworks 0.1.0 before the chart called it releaseDigest
+        values.setdefault("releaseDigest", values.pop("release"))
+    try:
+        return FleetValues.model_validate(values)
+    except ValidationError as err:
+        first = err.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"the values of a revision must be those of charts/fleet: {place}: {first['msg']}. Is the Helm release "
+            "one of `coachworks deploy`? Set another name under `spec.deploy.release`."
+        ) from err
+
+
+def _normalized(value: Any) -> Any:
+    """Return a value as Helm returns it, so that its digest stays the same: `1.0` comes back as `1`."""
+    if isinstance(value, Mapping):
+        return {key: _normalized(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normalized(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def chart_values(fleet: Fleet, manifest: Manifest, *, image: str, model_image: bool = False) -> FleetValues:
+    """Return the values that deploy `manifest`.
 
     Args:
         fleet: The fleet, located.
         manifest: The exact versions and digests.
         image: Image of the pods.
-        baked: Whether the models are in that image; else pods fetch them from the store.
+        model_image: Whether that image holds the models; else pods fetch them from the store.
 
     Raises:
         InvalidConfigError: pods cannot reach the store.
     """
-    deploy, common = fleet.spec.deploy, fleet.spec.defaults.serving
-    values: Values = {
+    deploy = fleet.spec.deploy
+    values: Json = {
         **deploy.values,
         "fleet": fleet.name,
         "image": image_values(image),
         "imagePullSecrets": list(deploy.image_pull_secrets),
-        "models": {"source": "image"} if baked else _store(fleet),
+        "models": {"source": "image"} if model_image else _store_values(fleet),
         "backbone": manifest.backbone.model_dump(mode="json"),
-        "skills": {name: _skill(fleet, manifest, name) for name in manifest.skills},
-        "shared": {**deploy.values.get("shared", {}), **_pods(common)},
+        "skills": {name: _skill_values(fleet, manifest, name) for name in manifest.skills},
+        "shared": {**deploy.values.get("shared", {}), **_pod_values(fleet.spec.defaults.serving)},
     }
     if deploy.autoscaling is not None:
         values["autoscaling"] = {"enabled": True, **deploy.autoscaling.model_dump(by_alias=True)}
     if deploy.priority_class is not None:
         values["priorityClassName"] = deploy.priority_class
-    return _named(values)
+    return read_values(values).with_digest()
 
 
 def image_values(image: str) -> dict[str, str]:
-    """An image's name as the chart takes it.
+    """Split an image's name as the chart takes it.
 
     >>> image_values("ghcr.io/acme/serving:1.2")
     {'repository': 'ghcr.io/acme/serving', 'tag': '1.2'}
@@ -57,34 +185,34 @@ def image_values(image: str) -> dict[str, str]:
     name, at, digest = image.partition("@")
     folder, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")
-    told = {"repository": f"{folder}{slash}{last}"}
-    return told | ({"tag": tag} if colon else {}) | ({"digest": digest} if at else {})
+    values = {"repository": f"{folder}{slash}{last}"}
+    return values | ({"tag": tag} if colon else {}) | ({"digest": digest} if at else {})
 
 
-def _store(fleet: Fleet) -> Values:
+def _store_values(fleet: Fleet) -> Json:
     spec = fleet.spec
     if not spec.store.startswith("s3://"):
         raise InvalidConfigError(
             f"pods fetch the models from a store that they can reach, `spec.store: s3://bucket/prefix`; got "
             f"{spec.store!r}. Or deploy an image that holds them: `coachworks deploy --image NAME`."
         )
-    named = spec.cluster.environment if spec.deploy.environment is None else spec.deploy.environment
-    told: Values = {
+    sources = spec.cluster.environment if spec.deploy.environment is None else spec.deploy.environment
+    values: Json = {
         "source": "store",
         "store": spec.store,
         "environment": [
-            {"secret": source.secret} if source.secret else {"configMap": source.config_map} for source in named
+            {"secret": source.secret} if source.secret else {"configMap": source.config_map} for source in sources
         ],
     }
     authority = spec.deploy.certificate_authority
     if authority is not None:
-        told["certificateAuthority"] = authority.model_dump(by_alias=True, exclude_none=True)
-    return told
+        values["certificateAuthority"] = authority.model_dump(by_alias=True, exclude_none=True)
+    return values
 
 
-def _skill(fleet: Fleet, manifest: Manifest, name: str) -> Values:
+def _skill_values(fleet: Fleet, manifest: Manifest, name: str) -> Json:
     serving, head = fleet.serving(name), manifest.skills[name]
-    entry: Values = {
+    entry: Json = {
         "layout": serving.layout,
         "port": serving.port or PORT,
         "serviceName": serving.service_name or name,
@@ -92,103 +220,67 @@ def _skill(fleet: Fleet, manifest: Manifest, name: str) -> Values:
         "model": head.model_dump(mode="json"),
     }
     if serving.layout != SHARED:
-        entry |= _pods(serving)
+        entry |= _pod_values(serving)
         if serving.image is not None:
             entry["image"] = image_values(serving.image)
-    further = fleet.spec.deploy.skills.get(name, {})
-    return {**further, **entry}
+    return {**fleet.spec.deploy.skills.get(name, {}), **entry}
 
 
-def _pods(serving: Serving) -> Values:
-    told = {"replicas": serving.replicas, "cpu": serving.cpu, "memory": serving.memory}
-    return told | ({"environment": dict(serving.environment)} if serving.environment else {})
+def _pod_values(serving: Serving) -> Json:
+    values = {"replicas": serving.replicas, "cpu": serving.cpu, "memory": serving.memory}
+    return values | ({"environment": dict(serving.environment)} if serving.environment else {})
 
 
-def versions(values: Mapping[str, Any]) -> dict[str, str]:
-    """The version of the model that answers each skill."""
-    return {name: str(entry["model"]["version"]) for name, entry in values.get("skills", {}).items()}
+def with_layouts(old: FleetValues, new: FleetValues) -> tuple[FleetValues, FleetValues] | None:
+    """Return the two revisions that move skills between shared pods and their own; models and all else stay.
 
-
-def digests(values: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of the head that answers each skill."""
-    return {name: str(entry["model"]["head_sha256"]) for name, entry in values.get("skills", {}).items()}
-
-
-def layouts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Where each skill's Service points: `shared` or `dedicated`."""
-    return {name: str(entry.get("layout", SHARED)) for name, entry in values.get("skills", {}).items()}
-
-
-def settled(values: Mapping[str, Any]) -> bool:
-    """Whether nothing is under way: no canary, no skill that moves, Services on the stable pods."""
-    return (
-        not (values.get("canary") or {}).get("groups")
-        and values.get("traffic", "stable") == "stable"
-        and not any(entry.get("moving") for entry in values.get("skills", {}).values())
-    )
-
-
-def with_layouts(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values] | None:
-    """The two revisions that move skills between shared pods and their own, models and all else unchanged.
-
-    First the pods are added that will answer; then the Services are switched to them and what they left is removed.
+    The first one adds the new pods; the second one switches the Services to them and removes the pods they left.
 
     Args:
-        old: The values of the release as it is.
-        new: Those it will have.
+        old: Values of the release, complete.
+        new: Values to deploy.
 
     Returns:
-        Both revisions' values, or None where no skill moves.
+        Values of both revisions, or None where no skill moves.
     """
-    before, after = layouts(old), layouts(new)
-    moving = sorted(name for name in before if after.get(name, before[name]) != before[name])
+    moving = sorted(name for name in old.skills if name in new.skills and old.layouts[name] != new.layouts[name])
     if not moving:
         return None
-    skills_added, skills_switched = dict(old["skills"]), dict(old["skills"])
+    document, target = old.to_json(), new.to_json()
+    added, switched = dict(document["skills"]), dict(document["skills"])
     for name in moving:
-        entry, target = old["skills"][name], new["skills"][name]
-        own = {key: target[key] for key in target if key in _OWN_PODS or key not in entry}
-        base = {key: value for key, value in entry.items() if key not in _OWN_PODS}
-        if after[name] == SHARED:
-            skills_added[name] = {**entry, "moving": SHARED}
-            skills_switched[name] = {**base, "layout": SHARED}
+        entry, moved = document["skills"][name], target["skills"][name]
+        own_pods = {key: moved[key] for key in moved if key in _OWN_PODS or key not in entry}
+        common = {key: value for key, value in entry.items() if key not in _OWN_PODS}
+        if new.layouts[name] == SHARED:
+            added[name] = {**entry, "moving": SHARED}
+            switched[name] = {**common, "layout": SHARED}
         else:
-            skills_added[name] = {**base, **own, "moving": "dedicated"}
-            skills_switched[name] = {**base, **own, "layout": "dedicated"}
-    shared = old if SHARED in before.values() else new
-    frame = {**old, "shared": shared.get("shared", {}), "traffic": "stable"}
-    return _named({**frame, "skills": skills_added}), _named({**frame, "skills": skills_switched})
-
-
-def _named(values: Values) -> Values:
-    values = _as_kept(values)
-    told = {key: value for key, value in values.items() if key not in {"release", "traffic", "canary"}}
-    return {**values, "release": digest_json(told)[:12]}
-
-
-def _as_kept(value: Any) -> Any:
-    """A value as Helm gives it back, so that its digest stays: `1.0` comes back as `1`."""
-    if isinstance(value, Mapping):
-        return {key: _as_kept(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_kept(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+            added[name] = {**common, **own_pods, "moving": DEDICATED}
+            switched[name] = {**common, **own_pods, "layout": DEDICATED}
+    # Settings of the shared pods change later, behind a canary; where no pods are shared yet, they are the new ones.
+    shared = document if SHARED in old.layouts.values() else target
+    frame = {**document, "shared": shared.get("shared", {}), "traffic": "stable"}
+    first, second = (read_values({**frame, "skills": skills}).with_digest() for skills in (added, switched))
+    return first, second
 
 
 def with_canary(
-    stable: Mapping[str, Any], canary: Mapping[str, Any] | None, replicas: Mapping[str, int], traffic: str
-) -> Values:
-    """The values of a release with canary pods.
+    stable: FleetValues, canary: FleetValues | None, replicas: Mapping[str, int], traffic: Traffic
+) -> FleetValues:
+    """Return the values of a release with canary pods.
 
     Args:
-        stable: The values of the stable pods.
-        canary: Those that the canary is made from; None: the same.
-        replicas: Pods of each group's canary.
-        traffic: Which tracks the Services select: `stable` or `all`.
+        stable: Values of the stable pods.
+        canary: Values that the canary pods are made from; None: those of the stable pods.
+        replicas: Canary pods by group.
+        traffic: Tracks that the Services select: `stable` or `all`.
     """
-    own = {key: value for key, value in (canary or {}).items() if key not in {"release", "traffic", "fleet"}}
-    return {
-        **stable,
-        "traffic": traffic,
-        "canary": {"groups": sorted(replicas), "replicas": dict(replicas), "values": own},
-    }
+    document = canary.to_json() if canary is not None else {}
+    own = {key: value for key, value in document.items() if key not in {"releaseDigest", "traffic", "fleet"}}
+    return stable.model_copy(
+        update={
+            "traffic": traffic,
+            "canary": CanaryValues(groups=sorted(replicas), replicas=dict(replicas), values=own),
+        }
+    )

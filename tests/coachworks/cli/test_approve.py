@@ -54,14 +54,14 @@ def approve(*arguments):
 
 
 def refused(error, *arguments):
-    """What is said where nothing is recorded."""
+    """Error message of a command that records no approval."""
     with pytest.raises(CoachworksError) as caught:
         CliRunner().invoke(cli, ["approve", *arguments], catch_exceptions=False)
     assert isinstance(caught.value, error)
     return str(caught.value)
 
 
-def test_a_person_is_told_who_approves_when_and_what_is_known_of_the_version(registry):
+def test_an_approval_shows_person_time_and_facts_about_the_version(registry):
     compared = Comparison(
         champion_version="3",
         champion=0.9,
@@ -94,7 +94,7 @@ def test_a_person_is_told_who_approves_when_and_what_is_known_of_the_version(reg
         "  balanced accuracy  91.2% on the test split",
         "  gates passed       maxExpectedCalibrationError 0.1, minBalancedAccuracy 0.85",
         "  alias              champion",
-        "  standing           better than version 3",
+        "  reason             better than version 3",
         f"  compared           {compared.sentence()}",
         "  backbone           efficientnet-lite0",
         "  run                20260101-000000-abcdef",
@@ -122,31 +122,31 @@ def test_an_approval_that_is_not_needed_is_said_to_be(registry):
 
 def test_the_page_in_mlflow_is_named_where_there_is_one(folder, monkeypatch):
     def approved(fleet, skill, version, *, by, note):
-        told = approval.Approval(by=by, at="2026-03-01T10:00:00+00:00", digest=DIGEST)
+        content = approval.Approval(by=by, at="2026-03-01T10:00:00+00:00", digest=DIGEST)
         page = f"https://mlflow.example/#/models/{fleet.name}.{skill}/versions/{version}"
-        return approval.Approved(
-            model="showroom.view", version=version, approval=told, needed=True, facts={"head": "0123"}, page=page
+        return approval.ApprovedVersion(
+            model="showroom.view", version=version, approval=content, required=True, facts={"head": "0123"}, page=page
         )
 
     monkeypatch.setattr(approval, "approve", approved)
     assert approve("view", "4").endswith("\nhttps://mlflow.example/#/models/showroom.view/versions/4\n")
 
 
-def test_an_approval_can_be_taken_back(registry):
+def test_an_approval_can_be_revoked(registry):
     registry.add("view", DIGEST)
     first = approve("view", "1")
     at = re.search(MOMENT, first).group()
     assert approve("view", "1", "--revoke", "--by", "Grace", "--note", "wrong labels").splitlines() == [
-        f"The approval of version 1 of view by Ada Lovelace, {at}, is taken back.",
-        "What is deployed stays deployed: `coachworks rollback` goes back to an earlier release.",
+        f"The approval of version 1 of view by Ada Lovelace, {at}, is revoked.",
+        "Deployed versions stay deployed: `coachworks rollback` deploys an earlier release.",
     ]
     tags = registry.tags("view", "1")
     assert "coachworks.approved_digest" not in tags
-    told = json.loads(tags["coachworks.approval_revoked"])
-    assert (told["by"], told["note"], told["approved_by"]) == ("Grace", "wrong labels", "Ada Lovelace")
-    nothing = "Version 1 of view was not approved: there is nothing to take back.\n"
+    content = json.loads(tags["coachworks.approval_revoked"])
+    assert (content["by"], content["note"], content["approved_by"]) == ("Grace", "wrong labels", "Ada Lovelace")
+    nothing = "Version 1 of view was not approved: there is nothing to revoke.\n"
     assert approve("view", "1", "--revoke") == nothing
-    assert json.loads(registry.tags("view", "1")["coachworks.approval_revoked"]) == told
+    assert json.loads(registry.tags("view", "1")["coachworks.approval_revoked"]) == content
 
 
 def recorded(registry):
@@ -174,7 +174,7 @@ def test_without_git_it_is_who_is_logged_in(registry, folder, monkeypatch):
 
 @pytest.mark.parametrize("error", [KeyError("uid not found: 1000"), OSError("No username set in the environment")])
 @pytest.mark.parametrize("flags", [[], ["--revoke"]])
-def test_where_nobody_is_known_a_name_must_be_given(registry, folder, monkeypatch, error, flags):
+def test_a_name_is_required_where_no_user_is_known(registry, folder, monkeypatch, error, flags):
     def unknown():
         raise error
 
@@ -182,7 +182,7 @@ def test_where_nobody_is_known_a_name_must_be_given(registry, folder, monkeypatc
     (folder / "gitconfig").write_text("")
     monkeypatch.setattr(getpass, "getuser", unknown)
     assert refused(InvalidConfigError, "view", "1", *flags) == (
-        "by must be the name of the person who approves, of at most 200 letters; got ''. Name yourself with `--by`."
+        "by must be the name of the person who approves, of at most 200 characters; got ''. Set it with `--by`."
     )
     assert "coachworks.approved_by" not in registry.tags("view", "1")
 
@@ -205,7 +205,7 @@ def test_a_skill_or_version_that_is_not_there_is_refused_with_what_is(registry, 
         "'showroom.view' has no version 7. Its latest: 1 (champion)."
     )
     assert refused(InvalidConfigError, "view", "champion", *flags) == (
-        "version must be a number, for an alias may move; got 'champion'. 'champion' is version 1 now. The latest "
+        "version must be a number, since an alias may move; got 'champion'. 'champion' is version 1 now. The latest "
         "versions of 'showroom.view': 1 (champion)."
     )
     assert "no version of 'light' is registered yet. `coachworks run`" in refused(NotFoundError, "light", "1", *flags)
@@ -213,9 +213,9 @@ def test_a_skill_or_version_that_is_not_there_is_refused_with_what_is(registry, 
 
 def test_a_note_that_is_too_long_and_a_version_without_a_head_are_refused(registry):
     registry.add("view", None)
-    message = "note must have at most 4000 letters; got 4001"
+    message = "note must have at most 4000 characters; got 4001"
     assert refused(InvalidConfigError, "view", "1", "--note", "x" * 4001) == message
-    assert "must say in its tag 'head_digest' which head it is" in refused(DataError, "view", "1")
+    assert "must have the digest of its head in the tag 'head_digest'" in refused(DataError, "view", "1")
 
 
 def test_a_refusal_is_one_message_and_an_exit_status(registry, capsys):

@@ -1,4 +1,4 @@
-"""`coachworks deploy`, `rollback` and the release in `status`: what they print, and how they end."""
+"""`coachworks deploy`, `rollback` and the release in `status`: output and exit status."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from coachworks.cli.main import cli, main
 from coachworks.fleet.reader import read_fleet
 from coachworks.runs import SUCCEEDED, start_run
 from coachworks.store import FolderStore, open_store
-from components.deploy import releasing
+from components.deploy import request
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
 
 FLEET = """\
@@ -30,7 +30,7 @@ spec:
     view: {labels: [front, rear]}
     wheel: {labels: [left, right], tier: critical}
 """
-BAKED = ("--image", "acme/baked:1", "--timeout-s", "5")
+MODEL_IMAGE = ("--image", "acme/models:1", "--timeout-s", "5")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]
 @pytest.fixture
 def helm(server: Objects, monkeypatch: pytest.MonkeyPatch) -> ReadyHelm:
     kept = ReadyHelm(server)
-    monkeypatch.setattr(releasing, "Helm", lambda *_, **__: kept)
+    monkeypatch.setattr(request, "Helm", lambda *_, **__: kept)
     return kept
 
 
@@ -67,9 +67,9 @@ def add(server: Objects, empty_database: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def answers(server: Objects) -> Iterator[Answers]:
-    told = Answers(view=("front", "1"))
-    with answering(server, told):
-        yield told
+    pods = Answers(view=("front", "1"))
+    with answering(server, pods):
+        yield pods
 
 
 def call(*arguments: str, expect: int = 0) -> Result:
@@ -79,7 +79,7 @@ def call(*arguments: str, expect: int = 0) -> Result:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """The exit status of a command that fails, and what it says."""
+    """Exit status and message of a command that fails."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     return int(caught.value.code or 0), capsys.readouterr().err
@@ -92,12 +92,12 @@ def cells(text: str, first: str) -> list[str]:
 # -- deploying
 
 
-def test_what_was_deployed_is_a_table_and_what_awaits_approval_ends_with_3(
+def test_the_report_is_a_table_and_the_exit_status_is_3_where_approval_is_missing(
     helm: ReadyHelm, add: Callable[..., str], answers: Answers
 ) -> None:
     add("view", "champion")
     add("wheel", "champion")
-    done = call("deploy", *BAKED, expect=3)
+    done = call("deploy", *MODEL_IMAGE, expect=3)
     assert "view.models.svc:8080" in done.stdout
     assert "coachworks approve wheel 1" in done.stdout
     assert "Awaiting approval: release showroom, revision 2, namespace models." in done.stdout
@@ -108,50 +108,50 @@ def test_the_report_is_json_for_scripts_and_ends_with_3_too(
 ) -> None:
     add("view", "champion")
     add("wheel", "champion")
-    document = json.loads(call("deploy", "--json", *BAKED, expect=3).stdout)
+    document = json.loads(call("deploy", "--json", *MODEL_IMAGE, expect=3).stdout)
     assert (document["status"], document["revision"], document["smoke"]) == ("awaiting-approval", 2, 1)
     assert list(document["awaiting"]) == ["wheel"]
 
 
-def test_where_all_awaits_approval_nothing_is_said_to_be_released(helm: ReadyHelm, add: Callable[..., str]) -> None:
+def test_where_every_version_awaits_approval_nothing_is_deployed(helm: ReadyHelm, add: Callable[..., str]) -> None:
     add("wheel", "champion")
-    done = call("deploy", *BAKED, expect=3)
-    assert "Awaiting approval: nothing is released, namespace models." in done.stdout
+    done = call("deploy", *MODEL_IMAGE, expect=3)
+    assert "Awaiting approval: nothing is deployed, namespace models." in done.stdout
 
 
 def test_the_same_again_is_nothing_to_do_and_a_good_end(
     helm: ReadyHelm, add: Callable[..., str], answers: Answers
 ) -> None:
     add("view", "champion")
-    assert "Deployed: release showroom, revision 2" in call("deploy", *BAKED).stdout
-    again = call("deploy", *BAKED).stdout
+    assert "Deployed: release showroom, revision 2" in call("deploy", *MODEL_IMAGE).stdout
+    again = call("deploy", *MODEL_IMAGE).stdout
     assert "Nothing to do: release showroom, revision 2, namespace models." in again
     assert "wheel: no model 'showroom.wheel' is registered" in again
 
 
 def test_a_plan_changes_nothing_and_names_every_object(helm: ReadyHelm, add: Callable[..., str]) -> None:
     add("view", "champion")
-    done = call("deploy", "--plan", *BAKED)
+    done = call("deploy", "--plan", *MODEL_IMAGE)
     assert "+ Deployment showroom-shared" in done.stdout
-    assert "acme/baked:1" in done.stdout
-    assert "It would: install without traffic, smoke test, open." in done.stdout
+    assert "acme/models:1" in done.stdout
+    assert "Plan: install without traffic, smoke test, open." in done.stdout
     assert helm.made == []
 
 
 def test_a_plan_is_json_for_scripts(helm: ReadyHelm, add: Callable[..., str]) -> None:
     add("view", "champion")
     add("view")
-    document = json.loads(call("deploy", "--plan", "--json", "--version", "view=2", *BAKED).stdout)
+    document = json.loads(call("deploy", "--plan", "--json", "--version", "view=2", *MODEL_IMAGE).stdout)
     assert document["skills"] == {
         "view": {"before": None, "after": "2", "layout_before": None, "layout_after": "shared"}
     }
     assert document["objects"]["Service view"] == "+"
 
 
-def test_back_says_that_the_champion_was_not_moved(helm: ReadyHelm, add: Callable[..., str], answers: Answers) -> None:
+def test_a_rollback_does_not_move_the_champion(helm: ReadyHelm, add: Callable[..., str], answers: Answers) -> None:
     add("view", "champion")
-    call("deploy", *BAKED)
-    helm.upgrade({**helm.values(), "drainSeconds": 30, "release": "another"}, "another")
+    call("deploy", *MODEL_IMAGE)
+    helm.upgrade({**helm.values(), "drainSeconds": 30, "releaseDigest": "another"}, "another")
     done = call("rollback", "2")
     assert helm.values().get("drainSeconds") is None
     assert "MLflow's alias `champion` was not moved" in done.stderr
@@ -160,31 +160,31 @@ def test_back_says_that_the_champion_was_not_moved(helm: ReadyHelm, add: Callabl
 # -- refusals
 
 
-@pytest.mark.parametrize("told", ["view", "view=", "=3"])
-def test_a_version_is_written_with_its_skill(server: Objects, capsys: pytest.CaptureFixture[str], told: str) -> None:
-    status, said = refusal(capsys, "deploy", "--version", told)
-    assert (status, said) == (2, f"error: --version must be SKILL=NUMBER, as image-quality=7; got {told!r}\n")
+@pytest.mark.parametrize("text", ["view", "view=", "=3"])
+def test_a_version_is_written_with_its_skill(server: Objects, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    status, error = refusal(capsys, "deploy", "--version", text)
+    assert (status, error) == (2, f"error: --version must be SKILL=NUMBER, as image-quality=7; got {text!r}\n")
 
 
 def test_a_skill_has_one_version(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = refusal(capsys, "deploy", "--version", "view=1", "--version", "view=2")
-    assert (status, said) == (2, "error: --version must name a skill once; got several versions of view\n")
+    status, error = refusal(capsys, "deploy", "--version", "view=1", "--version", "view=2")
+    assert (status, error) == (2, "error: --version must name a skill once; got several versions of view\n")
 
 
 def test_a_version_of_an_unknown_skill_or_number_is_refused(
     helm: ReadyHelm, add: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     add("view", "champion")
-    status, said = refusal(capsys, "deploy", "--version", "views=1")
+    status, error = refusal(capsys, "deploy", "--version", "views=1")
     assert status == 2
-    assert "got 'views'. Its skills: view, wheel." in said
-    status, said = refusal(capsys, "deploy", "--version", "view=7", *BAKED)
+    assert "got 'views'. Its skills: view, wheel." in error
+    status, error = refusal(capsys, "deploy", "--version", "view=7", *MODEL_IMAGE)
     assert status == 1
-    assert "'showroom.view' has no version '7'. `coachworks mlflow` shows its versions." in said
+    assert "'showroom.view' has no version '7'. `coachworks mlflow` shows its versions." in error
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         (
             "KUBECONFIG",
@@ -198,49 +198,49 @@ def test_a_version_of_an_unknown_skill_or_number_is_refused(
         ),
     ],
 )
-def test_without_a_kubeconfig_or_helm_the_way_out_is_told(
+def test_without_a_kubeconfig_or_helm_the_error_has_a_way_out(
     server: Objects,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
     value: str,
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.setenv(variable, value)
-    status, said = refusal(capsys, "deploy", "--plan")
+    status, error = refusal(capsys, "deploy", "--plan")
     assert status == 2
-    assert told in said
+    assert message in error
 
 
-def test_a_cluster_that_is_away_is_said_to_be(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_that_cannot_be_reached_is_an_error(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
     server.down = True
-    status, said = refusal(capsys, "deploy")
+    status, error = refusal(capsys, "deploy")
     assert status == 1
-    assert "the cluster 'test' at http://127.0.0.1:" in said
+    assert "the cluster 'test' at http://127.0.0.1:" in error
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ("#!/bin/sh\necho v3.9.0+g7ceeda6\n", "helm must be 3.14 or later; "),
-        ("#!/nonexistent/sh\n", "does not say which helm it is: "),
+        ("#!/nonexistent/sh\n", "does not print a version of helm: "),
     ],
 )
-def test_a_helm_that_will_not_do_is_refused(
-    server: Objects, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, script: str, told: str
+def test_an_unsuitable_helm_is_refused(
+    server: Objects, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     command = Path("old-helm").absolute()
     command.write_text(script)
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("COACHWORKS_HELM", str(command))
-    status, said = refusal(capsys, "deploy", "--plan")
+    status, error = refusal(capsys, "deploy", "--plan")
     assert status == 2
-    assert told in said
-    assert "Install Helm 3.17 or later" in said
+    assert message in error
+    assert "Install Helm 3.17 or later" in error
 
 
 @pytest.mark.parametrize(
-    ("deploy", "told"),
+    ("deploy", "message"),
     [
         ("{autoscaling: {minReplicas: 5, maxReplicas: 2}}", "minReplicas must be at most maxReplicas; got 5 and 2"),
         ("{skills: {veiw: {}}}", "`deploy.skills` must name skills of the fleet; got 'veiw'. Did you mean"),
@@ -250,16 +250,17 @@ def test_a_helm_that_will_not_do_is_refused(
         (f"{{release: {'r' * 41}}}", "at most 40"),
         ("{canary: {share: 0.6}}", "`spec.deploy.canary.share` must be at most 0.5; got 0.6"),
         ("{keepRevisions: 9}", "at least 10"),
+        ("{canary: {bakeSeconds: 9}}", "`bakeSeconds` is called `soakSeconds` now. Rename it."),
     ],
 )
-def test_what_the_fleet_file_says_of_a_deployment_is_checked(
-    server: Objects, capsys: pytest.CaptureFixture[str], deploy: str, told: str
+def test_settings_of_the_deployment_in_the_fleet_file_are_checked(
+    server: Objects, capsys: pytest.CaptureFixture[str], deploy: str, message: str
 ) -> None:
     Path("fleet.yaml").write_text(FLEET.replace("{namespace: models}", deploy))
-    status, said = refusal(capsys, "deploy")
+    status, error = refusal(capsys, "deploy")
     assert status == 2
-    assert told in said
-    assert "fleet.yaml:7:" in said
+    assert message in error
+    assert "fleet.yaml:7:" in error
 
 
 # -- status
@@ -273,11 +274,11 @@ def ran(server: Objects) -> FolderStore:
     return store
 
 
-def test_status_tells_what_answers(
+def test_status_shows_the_deployed_versions(
     helm: ReadyHelm, add: Callable[..., str], answers: Answers, ran: FolderStore
 ) -> None:
     add("view", "champion")
-    call("deploy", *BAKED)
+    call("deploy", *MODEL_IMAGE)
     done = call("status")
     assert "Release showroom, namespace models, revision 2: deployed, " in done.stdout
     assert cells(done.stdout, "view")[:2] == ["view", "v1"]
@@ -286,21 +287,21 @@ def test_status_tells_what_answers(
     assert [(skill["name"], skill["ready"], skill["canary"]) for skill in document["skills"]] == [("view", 2, 0)]
 
 
-def test_status_says_where_nothing_is_deployed(helm: ReadyHelm, ran: FolderStore) -> None:
+def test_status_reports_that_nothing_is_deployed(helm: ReadyHelm, ran: FolderStore) -> None:
     done = call("status")
     assert "Nothing is deployed in the namespace models." in done.stderr
     assert "release" not in json.loads(call("status", "--json").stdout)
 
 
-def test_status_of_a_run_does_not_fail_for_a_cluster_that_cannot_be_seen(
+def test_status_of_a_run_does_not_fail_for_a_cluster_that_cannot_be_reached(
     ran: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", os.devnull + "/none")
     done = call("status")
-    assert "The release cannot be seen: no Kubernetes cluster is configured." in done.stderr
+    assert "The release cannot be read: no Kubernetes cluster is configured." in done.stderr
 
 
-def test_status_asks_no_cluster_where_the_fleet_file_names_no_namespace(ran: FolderStore, server: Objects) -> None:
+def test_status_reads_no_cluster_where_the_fleet_file_names_no_namespace(ran: FolderStore, server: Objects) -> None:
     Path("fleet.yaml").write_text(FLEET.replace("{namespace: models}", "{}"))
     call("status")
     assert server.asked == []

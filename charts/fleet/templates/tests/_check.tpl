@@ -1,4 +1,4 @@
-{{/* What selects the pod of `helm test`, and is no part of what selects the pods that answer. */}}
+{{/* Selector of the pod of `helm test`; it does not match the serving pods. */}}
 {{- define "fleet.checkSelector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}-check
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from coachworks.errors import DataError, InvalidConfigError
-from components.deploy.canary.metrics import Counts, Meter, Rules, judge, read_metrics
+from components.deploy.canary.metrics import CanaryLimits, Counts, RequestCounter, compare_tracks, read_metrics
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, math.inf)
 
@@ -126,21 +126,21 @@ def test_what_is_not_our_service_s_is_refused(text):
 
 
 def test_a_meter_counts_from_the_first_reading_of_each_pod():
-    meter = Meter()
-    meter.note("a", counts_of([0.1] * 10))
-    meter.note("b", counts_of([0.1] * 100, errors=4))
+    meter = RequestCounter()
+    meter.add_reading("a", counts_of([0.1] * 10))
+    meter.add_reading("b", counts_of([0.1] * 100, errors=4))
     assert meter.total == Counts()
-    meter.note("a", counts_of([0.1] * 12, errors=1))
-    meter.note("b", counts_of([0.1] * 103, errors=5))
+    meter.add_reading("a", counts_of([0.1] * 12, errors=1))
+    meter.add_reading("b", counts_of([0.1] * 103, errors=5))
     assert (meter.total.requests, meter.total.errors) == (5, 2)
-    meter.note("a", counts_of([0.1] * 3))  # its process died and began anew
+    meter.add_reading("a", counts_of([0.1] * 3))  # its process died and began anew
     assert (meter.total.requests, meter.total.errors) == (8, 2)
-    meter.note("a", counts_of([0.1] * 4))  # b is gone: what it counted stays
+    meter.add_reading("a", counts_of([0.1] * 4))  # b is gone: what it counted stays
     assert meter.total.requests == 9
     assert meter.total.within(0.1) == 9
 
 
-RULES = Rules(max_error_rate=0.01, max_latency_ratio=1.5)
+RULES = CanaryLimits(max_error_rate=0.01, max_latency_ratio=1.5)
 FAST = [0.2] * 200
 
 
@@ -161,7 +161,7 @@ FAST = [0.2] * 200
     ],
 )
 def test_a_canary_that_is_no_worse_passes(canary, stable):
-    verdict = judge(canary, stable, RULES)
+    verdict = compare_tracks(canary, stable, RULES)
     assert verdict.ok
     assert f"the canary answered {canary.requests} requests, {canary.errors} of them" in verdict.reason
     assert [row.track for row in verdict.rows] == ["stable", "canary"]
@@ -177,18 +177,18 @@ def test_a_canary_that_is_no_worse_passes(canary, stable):
     ],
 )
 def test_a_canary_that_fails_more_requests_does_not(canary, stable):
-    verdict = judge(canary, stable, RULES)
+    verdict = compare_tracks(canary, stable, RULES)
     assert not verdict.ok
     assert verdict.reason.startswith(f"the canary failed {canary.errors} of {canary.requests} requests (")
     assert f"the stable version {stable.errors} of {stable.requests}" in verdict.reason
-    assert "1.0% is tolerated" in verdict.reason
+    assert "the limit is 1.0%" in verdict.reason
 
 
 def test_a_canary_that_is_slower_does_not_pass():
-    verdict = judge(counts_of([0.2] * 90 + [4.0] * 30), counts_of(FAST), RULES)
+    verdict = compare_tracks(counts_of([0.2] * 90 + [4.0] * 30), counts_of(FAST), RULES)
     assert not verdict.ok
     assert "the canary is slow: 95 % of its 120 requests took up to" in verdict.reason
-    assert "1.5 times that is tolerated" in verdict.reason
+    assert "the limit is 1.5 times that" in verdict.reason
     stable, canary = verdict.rows
     assert (stable.requests, canary.requests, canary.errors) == (200, 120, 0)
     assert 0.1 < stable.p50_s <= 0.25
@@ -196,13 +196,13 @@ def test_a_canary_that_is_slower_does_not_pass():
 
 
 def test_a_larger_ratio_tolerates_more():
-    assert judge(counts_of([0.4] * 50), counts_of([0.2] * 50), Rules(max_latency_ratio=3)).ok
-    assert not judge(counts_of([0.4] * 50), counts_of([0.2] * 50), Rules(max_latency_ratio=1.5)).ok
+    assert compare_tracks(counts_of([0.4] * 50), counts_of([0.2] * 50), CanaryLimits(max_latency_ratio=3)).ok
+    assert not compare_tracks(counts_of([0.4] * 50), counts_of([0.2] * 50), CanaryLimits(max_latency_ratio=1.5)).ok
 
 
 @pytest.mark.parametrize("rules", [{"max_error_rate": 1.2}, {"max_error_rate": -0.1}, {"max_latency_ratio": 0.5}])
 def test_rules_that_make_no_sense_are_refused(rules):
     with pytest.raises(InvalidConfigError, match=f"{next(iter(rules))} must be"):
-        Rules(**rules)
+        CanaryLimits(**rules)
     with pytest.raises(InvalidConfigError, match="max_latency_ratio must be at least 1; got nan"):
-        Rules(max_latency_ratio=math.nan)
+        CanaryLimits(max_latency_ratio=math.nan)

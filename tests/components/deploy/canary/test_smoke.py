@@ -14,7 +14,8 @@ from coachworks.errors import DataError, InvalidConfigError, NotFoundError, Tran
 from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
 from coachworks.results import produce
 from components.deploy.canary import smoke
-from components.deploy.canary.smoke import choose, smoke_test
+from components.deploy.canary.smoke import smoke_test
+from components.deploy.canary.smoke_photos import choose_photos
 
 LABELS = ["front", "rear", "side"]
 STEPS = ("split", "validate", "augment", "embed", "train")
@@ -98,7 +99,7 @@ def evaluated(store):
 
 
 def test_photos_are_spread_over_the_answers_and_the_clearest_come_first(store, evaluated):
-    chosen = choose(store, evaluated, 5)
+    chosen = choose_photos(store, evaluated, 5)
     assert [(photo.label, round(photo.probability, 6)) for photo in chosen["view"]] == [
         ("front", 0.95),
         ("rear", 0.8),
@@ -109,24 +110,24 @@ def test_photos_are_spread_over_the_answers_and_the_clearest_come_first(store, e
     first = chosen["view"][0]
     assert store.read(first.uri) == b"photo 5"
     assert (first.skill, first.photo_id) == ("view", digest_bytes(b"photo 5"))
-    assert chosen == choose(store, evaluated, 5)
+    assert chosen == choose_photos(store, evaluated, 5)
 
 
 def test_a_skill_with_fewer_photos_takes_what_there_is(store, evaluated):
-    chosen = choose(store, evaluated, 100)
+    chosen = choose_photos(store, evaluated, 100)
     assert {skill: len(photos) for skill, photos in chosen.items()} == {"view": 9, "light": 2}
 
 
 def test_photos_that_are_gone_are_passed_over(store, evaluated):
-    gone = choose(store, evaluated, 1)["view"][0]
+    gone = choose_photos(store, evaluated, 1)["view"][0]
     store.remove(gone.uri)
-    [photo] = choose(store, evaluated, 1)["view"]
+    [photo] = choose_photos(store, evaluated, 1)["view"]
     assert (photo.label, photo.probability) == ("rear", 0.8)
 
 
 def test_close_calls_are_left_out_unless_there_is_nothing_else(store):
     answers = {"view": [("front", 0.36), ("rear", 0.6)], "light": [("front", 0.34), ("rear", 0.35)]}
-    chosen = choose(store, manifest_of(put_evaluation(store, answers, HEADS), HEADS), 5)
+    chosen = choose_photos(store, manifest_of(put_evaluation(store, answers, HEADS), HEADS), 5)
     assert [photo.label for photo in chosen["view"]] == ["rear"]
     assert sorted(photo.label for photo in chosen["light"]) == ["front", "rear"]
 
@@ -136,32 +137,32 @@ def test_an_evaluation_that_is_gone_is_no_reason_to_pass(store, key):
     with pytest.raises(
         NotFoundError, match=r"smoke test of 'view' needs the answers .* of version 3, .*`coachworks run`"
     ):
-        choose(store, manifest_of(key, HEADS), 5)
+        choose_photos(store, manifest_of(key, HEADS), 5)
 
 
 def test_answers_that_are_gone_from_an_evaluation_are_no_reason_to_pass(store, evaluated):
     key = evaluated.skills["view"].provenance["evaluate"]
     (store.root / "results" / "evaluate" / key / "view" / "predictions.parquet").unlink()
     with pytest.raises(NotFoundError, match=f"its evaluation {key} has lost them"):
-        choose(store, evaluated, 5)
+        choose_photos(store, evaluated, 5)
 
 
 def test_the_answers_of_another_head_are_refused(store, evaluated):
     other = manifest_of(evaluated.skills["view"].provenance["evaluate"], {**HEADS, "view": "9" * 64})
     with pytest.raises(DataError, match="must be that of the head 999999999999, version 3; it judged 111111111111"):
-        choose(store, other, 5)
+        choose_photos(store, other, 5)
 
 
 def test_photos_that_are_all_gone_are_no_reason_to_pass(store, evaluated):
-    for photo in choose(store, evaluated, 100)["light"]:
+    for photo in choose_photos(store, evaluated, 100)["light"]:
         store.remove(photo.uri)
     with pytest.raises(NotFoundError, match=r"'light' needs .*none of the photos that it was evaluated on is left"):
-        choose(store, evaluated, 5)
+        choose_photos(store, evaluated, 5)
 
 
 def test_no_photo_at_all_is_refused(store, evaluated):
     with pytest.raises(InvalidConfigError, match="per_skill must be at least 1; got 0"):
-        choose(store, evaluated, 0)
+        choose_photos(store, evaluated, 0)
 
 
 # asking
@@ -206,7 +207,7 @@ class Pod:
 
 @pytest.fixture
 def photos(store, evaluated):
-    return choose(store, evaluated, 3)
+    return choose_photos(store, evaluated, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +226,7 @@ def test_a_pod_that_answers_as_recorded_passes(store, evaluated, photos):
 
 
 def test_a_photo_of_several_skills_is_sent_once(store, evaluated):
-    photos = choose(store, evaluated, 100)
+    photos = choose_photos(store, evaluated, 100)
     pod = Pod(photos)
     assert smoke_test(pod, photos, store, evaluated).asked == 11
     assert len(pod.asked) == 1 + 9
@@ -242,7 +243,7 @@ def test_little_is_tolerated_of_the_probability(store, evaluated, photos):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"label": "roof"}, r"must get 'front' \(0\.950\); it gets 'roof'"),
         ({"probability": None}, r"must get 'front' \(0\.950\); it gets 'front' \(None\)"),
@@ -250,22 +251,22 @@ def test_little_is_tolerated_of_the_probability(store, evaluated, photos):
         ({"model_version": "2"}, "is answered by version 2; the release names 3"),
     ],
 )
-def test_an_answer_that_is_not_the_recorded_one_is_told(store, evaluated, photos, change, told):
+def test_an_answer_that_differs_from_the_recorded_one_is_a_failure(store, evaluated, photos, change, message):
     report = smoke_test(Pod(photos, changes={"view": change}), photos, store, evaluated)
     assert not report.passed
     assert len(report.failures) == 3
-    assert pytest.raises(AssertionError, match=told).matches(AssertionError(report.failures[0]))
+    assert pytest.raises(AssertionError, match=message).matches(AssertionError(report.failures[0]))
 
 
-def test_the_versions_that_a_pod_says_it_answers_with_are_compared(store, evaluated, photos):
+def test_the_versions_of_a_pod_are_compared_with_those_of_the_release(store, evaluated, photos):
     pod = Pod(photos, versions={"view": "4", "light": "3", "extra": "1"})
     failures = smoke_test(pod, photos, store, evaluated).failures
-    assert "view: the pod says that version 4 answers; the release names 3" in failures
-    assert "extra: the pod answers it, and the release does not name it" in failures
+    assert "view: the pod serves version 4; the release names 3" in failures
+    assert "extra: the pod serves it, and the release does not name it" in failures
     pod.versions = {"view": "3"}
     failures = smoke_test(pod, {**photos, "light": []}, store, evaluated).failures
-    assert "light: the pod does not answer it; it answers view" in failures
-    assert "light: there is no photo to ask about" in failures
+    assert "light: the pod does not serve it; it serves view" in failures
+    assert "light: there is no photo to send" in failures
 
 
 def test_skills_of_another_group_of_pods_are_not_asked(store, evaluated, photos):
@@ -276,7 +277,7 @@ def test_skills_of_another_group_of_pods_are_not_asked(store, evaluated, photos)
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("reply", "message"),
     [
         (Said(500, b'{"error": {"code": "internal", "message": "the service failed"}}'), "500: the service failed"),
         (Said(200, b"<html>hello</html>"), "200: <html>hello</html>"),
@@ -284,14 +285,14 @@ def test_skills_of_another_group_of_pods_are_not_asked(store, evaluated, photos)
         (Said(404, b"\xff"), "404: "),
     ],
 )
-def test_a_reply_of_another_kind_is_told(store, evaluated, photos, reply, told):
+def test_a_reply_of_another_kind_is_told(store, evaluated, photos, reply, message):
     only = {"view": photos["view"][:1], "light": photos["light"][:1]}
     pod = Pod(only)
     versions = pod.request("GET", "/v1/skills")
     pod.trouble = [versions, reply]
     failures = smoke_test(pod, only, store, evaluated).failures
     assert len(failures) == 1
-    assert f"the pod answered {told}" in failures[0]
+    assert f"the pod answered {message}" in failures[0]
     assert failures[0].startswith("view: photo ")
 
 
@@ -310,7 +311,7 @@ def test_a_pod_is_asked_three_times(store, evaluated, photos, trouble):
 def test_a_pod_that_gives_no_answer_is_not_asked_on(store, evaluated, photos):
     pod = Pod(photos, trouble=[TransientError("connection refused")] * 99)
     report = smoke_test(pod, photos, store, evaluated)
-    assert (report.asked, report.failures) == (0, ("the pod gives no answer: connection refused",))
+    assert (report.asked, report.failures) == (0, ("the pod does not answer: connection refused",))
     assert len(pod.asked) == 3
 
 

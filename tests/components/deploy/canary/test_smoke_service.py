@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 from coachworks.context import ALONE
 from coachworks.digests import digest_bytes
 from coachworks.results import produce
-from components.deploy.canary.metrics import Rules, judge, read_metrics
-from components.deploy.canary.smoke import choose, smoke_test
+from components.deploy.canary.metrics import CanaryLimits, compare_tracks, read_metrics
+from components.deploy.canary.smoke import smoke_test
+from components.deploy.canary.smoke_photos import choose_photos
 from components.package.config import PackageConfig
 from components.package.step import package
 from serving.app import create_app
@@ -115,7 +116,7 @@ def client(bundle):
 
 def test_the_service_passes_with_the_models_that_were_evaluated(client, evaluated):
     store, manifest = evaluated
-    photos = choose(store, manifest, 4)
+    photos = choose_photos(store, manifest, 4)
     assert {skill: len(chosen) for skill, chosen in photos.items()} == {"colour": 4, "light": 4}
     before = read_metrics(client.get("/metrics").text)
     report = smoke_test(Talk(client), photos, store, manifest)
@@ -125,13 +126,13 @@ def test_the_service_passes_with_the_models_that_were_evaluated(client, evaluate
     sent = len({photo.photo_id for chosen in photos.values() for photo in chosen})
     assert (counts.requests, counts.errors, counts.within(float("inf"))) == (sent, 0, sent)
     assert counts.quantile(0.95) is not None
-    assert judge(counts, counts, Rules()).ok
+    assert compare_tracks(counts, counts, CanaryLimits()).ok
 
 
 def test_the_service_fails_where_another_version_is_released(client, evaluated):
     store, manifest = evaluated
-    photos = choose(store, manifest, 4)
+    photos = choose_photos(store, manifest, 4)
     newer = {**manifest.skills, "light": manifest.skills["light"].model_copy(update={"version": "4"})}
     failures = smoke_test(Talk(client), photos, store, manifest.model_copy(update={"skills": newer})).failures
-    assert failures[0] == "light: the pod says that version 3 answers; the release names 4"
+    assert failures[0] == "light: the pod serves version 3; the release names 4"
     assert len(failures) == 5

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
 from components.deploy.helm.binary import find_helm, helm_version
 from components.deploy.helm.client import Helm, HelmError, UnfinishedError
-from components.deploy.helm.failures import cleaned, translation
+from components.deploy.helm.failures import clean_message, translate_failure
 from helms import BOTH, find
 
 
@@ -52,8 +52,8 @@ class FakeHelm:
         self.answer("")
         self.version("v4.1.4+g05fa379")
 
-    def version(self, told: str) -> None:
-        (self.folder / "version").write_text(told)
+    def version(self, text: str) -> None:
+        (self.folder / "version").write_text(text)
 
     def answer(self, out: Any, *, err: str = "", status: int = 0) -> None:
         (self.folder / "out").write_text(out if isinstance(out, str) else json.dumps(out))
@@ -81,7 +81,7 @@ def fake(tmp_path: Path) -> FakeHelm:
 
 def test_the_variable_names_the_command(fake):
     assert find_helm({"COACHWORKS_HELM": str(fake.command), "PATH": ""}) == str(fake.command)
-    assert fake.helm().version() == "4.1.4"
+    assert helm_version(str(fake.command)) == (4, 1, 4)
 
 
 def test_a_variable_that_names_nothing_is_refused():
@@ -111,7 +111,7 @@ def test_a_helm_that_is_too_old_is_refused(fake):
 
 def test_a_command_that_is_no_helm_is_refused(fake):
     fake.version("GNU bash")
-    with pytest.raises(InvalidConfigError, match="does not say which helm it is: GNU bash"):
+    with pytest.raises(InvalidConfigError, match="does not print a version of helm: GNU bash"):
         helm_version(str(fake.command))
 
 
@@ -133,8 +133,8 @@ def test_values_go_through_a_pipe_and_never_on_the_command_line(fake, chart):
 def test_history_is_told_oldest_first(fake):
     line = {"updated": "2026-11-25T04:00:00Z", "chart": "tiny-0.1.0", "app_version": "", "description": "said"}
     fake.answer([line | {"revision": 10, "status": "deployed"}, line | {"revision": 9, "status": "superseded"}])
-    assert [(made.revision, made.status) for made in fake.helm().history()] == [(9, "superseded"), (10, "deployed")]
-    assert fake.helm().status().revision == 10
+    assert [(each.number, each.status) for each in fake.helm().history()] == [(9, "superseded"), (10, "deployed")]
+    assert fake.helm().status().number == 10
 
 
 def test_what_is_not_installed_has_no_history_and_no_values(fake):
@@ -166,7 +166,7 @@ def test_a_chart_that_is_not_there_is_named(fake, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("statuses", "does", "told"),
+    ("statuses", "does", "outcome"),
     [
         (["deployed"], None, None),
         (["superseded", "failed"], None, None),
@@ -181,7 +181,7 @@ def test_a_chart_that_is_not_there_is_named(fake, tmp_path):
         (["deployed", "uninstalling"], "uninstall cars", "removed the release"),
     ],
 )
-def test_what_was_left_unfinished_is_put_in_order(statuses, does, told):
+def test_a_pending_revision_is_undone(statuses, does, outcome):
     lines = [
         {"revision": number, "status": status, "updated": "", "description": ""}
         for number, status in enumerate(statuses, 1)
@@ -189,17 +189,17 @@ def test_what_was_left_unfinished_is_put_in_order(statuses, does, told):
     done = []
 
     class Recorded(Helm):
-        def _run(self, *arguments, given=None):
+        def _run(self, *arguments, values=None):
             if arguments[0] == "history":
                 return json.dumps(lines[-1:] if arguments[-1] == "1" else lines)
             done.append(" ".join(arguments))
             lines.append({"revision": len(lines) + 1, "status": "deployed", "updated": "", "description": ""})
             return ""
 
-    said = Recorded("models", "cars").recover()
-    assert (said is None) == (told is None)
-    if told is not None:
-        assert told in said
+    message = Recorded("models", "cars").recover()
+    assert (message is None) == (outcome is None)
+    if outcome is not None:
+        assert outcome in message
         assert done[0].startswith(does)
     else:
         assert not done
@@ -216,7 +216,7 @@ UNKNOWN = "Kubernetes cluster unreachable: the server has asked for the client t
 
 
 @pytest.mark.parametrize(
-    ("err", "kind", "said"),
+    ("err", "kind", "message"),
     [
         (
             "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n",
@@ -237,12 +237,12 @@ UNKNOWN = "Kubernetes cluster unreachable: the server has asked for the client t
         (
             f"INSTALLATION FAILED: {UNKNOWN}",
             InvalidConfigError,
-            "not know who is asking: .* Log in to the cluster",
+            "not accept the credentials: .* Log in to the cluster",
         ),
         (
             'create: failed to create: namespaces "models" not found',
             NotFoundError,
-            "there is no namespace 'models': make it with `kubectl create namespace models`",
+            "there is no namespace 'models': create it with `kubectl create namespace models`",
         ),
         ("release: not found", NotFoundError, "no such release or revision of 'cars'"),
         (
@@ -252,25 +252,25 @@ UNKNOWN = "Kubernetes cluster unreachable: the server has asked for the client t
         ),
     ],
 )
-def test_errors_are_told_with_their_way_out(fake, err, kind, said):
+def test_errors_have_a_way_out(fake, err, kind, message):
     fake.answer("", err=f"Error: {err}".replace("Error: Error", "Error"), status=1)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         fake.helm()._run("upgrade", "cars")
 
 
-def test_noise_is_left_out():
-    told = (
+def test_warnings_are_left_out():
+    output = (
         "WARNING: Kubernetes configuration file is group-readable. This is insecure. Location: /k\n"
         "W1125 04:00:00.123456   12345 warnings.go:70] unknown field\n"
         'level=WARN msg="upgrade failed" name=cars\n'
         "2026/11/25 04:00:00 warning: cannot overwrite table\n"
         "Error: UPGRADE FAILED: cannot patch: field is immutable.\n"
     )
-    assert cleaned(told) == "cannot patch: field is immutable"
+    assert clean_message(output) == "cannot patch: field is immutable"
 
 
 def test_an_error_that_is_only_noise_is_told_as_it_is():
-    assert "killed" in str(translation("WARNING: killed", release="cars", namespace="models"))
+    assert "killed" in str(translate_failure("WARNING: killed", release="cars", namespace="models"))
 
 
 # -- the real one
@@ -279,8 +279,8 @@ def test_an_error_that_is_only_noise_is_told_as_it_is():
 @BOTH
 def test_a_chart_is_rendered_as_an_upgrade_without_hooks(command, chart):
     helm = Helm("models", "cars", chart, environ=os.environ | {"COACHWORKS_HELM": find(command)})
-    made = [made for made in YAML(typ="safe", pure=True).load_all(helm.template({"text": "a: {b}"})) if made]
-    assert [(each["kind"], each["data"]) for each in made] == [("ConfigMap", {"text": "a: {b}", "upgrade": "true"})]
+    objects = [each for each in YAML(typ="safe", pure=True).load_all(helm.template({"text": "a: {b}"})) if each]
+    assert [(each["kind"], each["data"]) for each in objects] == [("ConfigMap", {"text": "a: {b}", "upgrade": "true"})]
 
 
 @BOTH

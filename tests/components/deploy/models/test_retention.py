@@ -1,4 +1,4 @@
-"""What may go from a store: real stores and registries, and releases that keep what a test gives them."""
+"""Unused models of a store: real stores and registries, and releases that keep the values a test sets."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from coachworks.results import produce
 from coachworks.runs import Run, mark_cancelled, record_remote, start_run
 from coachworks.store import FolderStore
 from components.deploy.models.deployment_tags import Deployment, record_deployed
-from components.deploy.models.retention import survey
+from components.deploy.models.retention import find_unused
 from components.deploy.models.stored_models import stored_models
 from deploy_values import fleet, manifest, values_of
 
@@ -45,7 +45,7 @@ class Release:
 
     def history(self):
         self.meanwhile()
-        return [SimpleNamespace(revision=number) for number in self.kept]
+        return [SimpleNamespace(number=number) for number in self.kept]
 
     def values(self, revision=None):
         if isinstance(self.kept[revision], Exception):
@@ -67,9 +67,9 @@ class Shop:
         os.utime(self.store.root / key, (when, when))
 
     def put_head(self, digest, *, skill="view", of="showroom", backbone=BACKBONE, days=30):
-        told = {"skill": skill, "backbone_digest": backbone, "provenance": {"fleet": of}}
+        description = {"skill": skill, "backbone_digest": backbone, "provenance": {"fleet": of}}
         self.put(f"heads/{digest}.safetensors", b"weights", days)
-        self.put(f"heads/{digest}.json", json.dumps(told).encode(), days)
+        self.put(f"heads/{digest}.json", json.dumps(description).encode(), days)
 
     def put_backbone(self, digest, *, days=30):
         self.put(f"backbones/{digest}.onnx", b"network", days)
@@ -93,29 +93,31 @@ class Shop:
         produce(self.store, "package", {"of": versions}, build, context=ALONE, code="")
 
     def deployed(self, revision, version):
-        told = Deployment(namespace="far", name="cars", revision=revision, release="0f" * 6, at="2026-03-01", by="Ada")
-        record_deployed(self.fleet, told, {"view": version})
+        deployment = Deployment(
+            namespace="far", release="cars", revision=revision, release_digest="0f" * 6, at="2026-03-01", by="Ada"
+        )
+        record_deployed(self.fleet, deployment, {"view": version})
 
-    def survey(self, *, cluster=True, older_than=WEEK):
+    def find_unused(self, *, cluster=True, older_than=WEEK):
         def release_of(namespace, name):
             self.asked.append(f"{namespace}/{name}")
             return self.releases.get(self.asked[-1], Release())
 
-        return survey(self.store, self.fleet, release_of if cluster else None, ["models"], older_than=older_than)
+        return find_unused(self.store, self.fleet, release_of if cluster else None, ["models"], older_than=older_than)
 
     def prune(self, **kwargs):
-        """Remove what may go."""
-        found = self.survey(**kwargs)
-        for model in found.unused:
+        """Remove the unused models."""
+        retention = self.find_unused(**kwargs)
+        for model in retention.unused:
             model.remove(self.store)
-        return found
+        return retention
 
     def files(self):
         return {key for folder in ("heads", "backbones") for key in self.store.list(folder)}
 
-    def stays(self, **kwargs):
-        """Why each model stays, by digest."""
-        return {entry.model.digest: entry.stays for entry in self.survey(**kwargs).entries}
+    def reasons(self, **kwargs):
+        """Reasons to keep each model, by digest."""
+        return {entry.model.digest: entry.kept_because for entry in self.find_unused(**kwargs).models}
 
 
 def files_of(*heads, backbones=()):
@@ -145,37 +147,39 @@ def test_what_nothing_names_goes_and_nothing_else(shop):
     shop.store.write("photos/3f/3f2a.jpg", b"photo")
     shop.put("heads/README.md", b"by hand", days=30)
     shop.put("heads/short.json", b"{}", days=30)
-    found = shop.prune()
-    assert [entry.versions for entry in found.entries] == [("view v1",), ("view v2",), ("view v3",), ()]
+    retention = shop.prune()
+    assert [entry.versions for entry in retention.models] == [("view v1",), ("view v2",), ("view v3",), ()]
     assert shop.files() == {"heads/README.md", "heads/short.json"}
     assert shop.store.exists("photos/3f/3f2a.jpg")
     assert shop.registry.tags("view", "1")["head_digest"] == head(1)
 
 
 def test_backbones_go_after_the_heads_that_read_them_and_what_tells_of_a_model_goes_before_its_weights(shop):
-    unused = shop.survey().unused
+    unused = shop.find_unused().unused
     assert [model.kind for model in unused] == ["head", "head", "head", "backbone"]
     assert unused[0].keys == (f"heads/{head(1)}.json", f"heads/{head(1)}.safetensors")
     assert unused[-1].keys == (f"backbones/{BACKBONE}.json", f"backbones/{BACKBONE}.onnx")
 
 
 def test_what_a_kept_revision_of_a_release_names_stays(shop):
-    shop.releases[HERE] = Release({4: values_of(view="1"), 5: values_of(view="2"), 6: values_of(view="2")})
-    found = shop.prune()
+    shop.releases[HERE] = Release(
+        {number: values_of(view=view).to_json() for number, view in ((4, "1"), (5, "2"), (6, "2"))}
+    )
+    retention = shop.prune()
     assert shop.files() == files_of(head(1), head(2), backbones=[BACKBONE])
-    assert found.revisions == {HERE: 3}
-    stays = {entry.model.digest: entry.stays for entry in found.entries}
-    assert stays[head(1)] == f"release {HERE}, revision 4"
-    assert stays[head(2)] == f"release {HERE}, revision 6, and 1 more"
+    assert retention.revisions == {HERE: 3}
+    reasons = {entry.model.digest: entry.kept_because for entry in retention.models}
+    assert reasons[head(1)] == f"release {HERE}, revision 4"
+    assert reasons[head(2)] == f"release {HERE}, revision 6, and 1 more"
 
 
 def test_what_an_alias_names_stays_also_for_a_skill_that_the_fleet_file_no_longer_names(shop):
     shop.put_head(head(9), skill="wheel")
     shop.registry.add("wheel", head(9), "champion")
     shop.alias({1})
-    stays = {entry.model.digest: entry.stays for entry in shop.prune().entries}
+    reasons = {entry.model.digest: entry.kept_because for entry in shop.prune().models}
     assert shop.files() == files_of(head(1), head(9), backbones=[BACKBONE])
-    assert (stays[head(1)], stays[head(2)], stays[head(9)]) == ("kept-1 of view", "", "champion of wheel")
+    assert (reasons[head(1)], reasons[head(2)], reasons[head(9)]) == ("kept-1 of view", "", "champion of wheel")
 
 
 def test_the_backbone_of_a_version_with_an_alias_stays_also_where_its_head_no_longer_tells_of_it(shop):
@@ -188,9 +192,9 @@ def test_the_backbone_of_a_version_with_an_alias_stays_also_where_its_head_no_lo
 def test_what_the_newest_package_names_stays(shop):
     shop.package(view="1")
     shop.package(view="2")
-    stays = {entry.model.digest: entry.stays for entry in shop.prune().entries}
+    reasons = {entry.model.digest: entry.kept_because for entry in shop.prune().models}
     assert shop.files() == files_of(head(2), backbones=[BACKBONE])
-    assert stays[head(2)] == "the latest package"
+    assert reasons[head(2)] == "the latest package"
 
 
 def test_the_backbone_that_the_pipeline_used_last_stays_and_the_one_before_goes(shop):
@@ -198,7 +202,7 @@ def test_the_backbone_that_the_pipeline_used_last_stays_and_the_one_before_goes(
     for backbone in (BACKBONE, OTHER):
         report = {"backbone_digest": backbone}
         produce(shop.store, "embed", report, lambda _, report=report: report, context=ALONE, code="")
-    assert shop.prune().entries[-1].stays == "the latest run's backbone"
+    assert shop.prune().models[-1].kept_because == "the latest run's backbone"
     assert shop.files() == files_of(backbones=[OTHER])
 
 
@@ -207,10 +211,10 @@ def test_the_young_stay_and_their_backbone_with_them(shop):
     shop.put(f"heads/{head(8)}.safetensors", b"weights", days=6.9)
     shop.put_head(head(9), days=7.1)
     shop.put_backbone(OTHER, days=0)
-    stays = shop.stays()
-    assert stays[head(8)] == stays[OTHER] == "it is young"
-    assert stays[BACKBONE] == "1 head that stays reads it"
-    assert shop.stays(older_than=timedelta(days=8))[BACKBONE] == "2 heads that stay read it"
+    reasons = shop.reasons()
+    assert reasons[head(8)] == reasons[OTHER] == "it is young"
+    assert reasons[BACKBONE] == "1 head that is kept reads it"
+    assert shop.reasons(older_than=timedelta(days=8))[BACKBONE] == "2 heads that are kept read it"
     shop.prune()
     assert shop.files() == files_of(head(8), backbones=[BACKBONE, OTHER])
     shop.prune(older_than=timedelta(0))
@@ -220,7 +224,7 @@ def test_the_young_stay_and_their_backbone_with_them(shop):
 def test_what_another_fleet_left_in_the_store_stays(shop):
     shop.put_head(head(9), of="trucks", backbone=OTHER)
     shop.put_backbone(OTHER)
-    assert shop.stays()[head(9)] == "it belongs to the fleet trucks"
+    assert shop.reasons()[head(9)] == "it belongs to the fleet trucks"
     shop.prune()
     assert shop.files() == files_of(head(9), backbones=[OTHER])
 
@@ -243,21 +247,21 @@ def test_what_is_removed_meanwhile_is_not_there(shop, monkeypatch):
 
 def test_a_release_that_only_mlflow_tells_of_is_asked_too(shop):
     shop.deployed(1, "1")
-    shop.releases["far/cars"] = Release({7: values_of(view="2")})
-    found = shop.prune()
+    shop.releases["far/cars"] = Release({7: values_of(view="2").to_json()})
+    retention = shop.prune()
     assert set(shop.asked) == {HERE, "far/cars"}
-    assert found.revisions == {HERE: 0, "far/cars": 1}
+    assert retention.revisions == {HERE: 0, "far/cars": 1}
     assert shop.files() == files_of(head(1), head(2), backbones=[BACKBONE])
 
 
 def test_a_version_that_was_replaced_goes_only_where_the_cluster_was_asked(shop):
     shop.deployed(1, "1")
     shop.deployed(2, "2")
-    stays = shop.stays(cluster=False)
-    assert stays[head(1)] == "MLflow: view v1 is deployed as far/cars"
-    assert stays[head(2)] == "MLflow: view v2 is deployed as far/cars"
-    assert stays[head(3)] == ""
-    assert shop.survey(cluster=False).revisions == {}
+    reasons = shop.reasons(cluster=False)
+    assert reasons[head(1)] == "MLflow: view v1 is deployed as far/cars"
+    assert reasons[head(2)] == "MLflow: view v2 is deployed as far/cars"
+    assert reasons[head(3)] == ""
+    assert shop.find_unused(cluster=False).revisions == {}
     assert shop.asked == []
     shop.prune()
     assert shop.files() == files_of(head(2), backbones=[BACKBONE])
@@ -267,14 +271,14 @@ def test_the_fleet_s_own_name_for_its_release_is_asked_for(shop):
     spec = shop.fleet.spec
     deploy = spec.deploy.model_copy(update={"release": "cars"})
     shop.fleet = shop.fleet.model_copy(update={"spec": spec.model_copy(update={"deploy": deploy})})
-    shop.releases["models/cars"] = Release({1: values_of(view="3")})
+    shop.releases["models/cars"] = Release({1: values_of(view="3").to_json()})
     shop.prune()
     assert shop.asked == ["models/cars"]
     assert shop.files() == files_of(head(3), backbones=[BACKBONE])
 
 
 def refused(shop, error, match, **kwargs):
-    """Nothing is found to remove, and nothing is removed."""
+    """Check that pruning fails and removes no model."""
     before = shop.files()
     with pytest.raises(error, match=match):
         shop.prune(**kwargs)
@@ -282,33 +286,33 @@ def refused(shop, error, match, **kwargs):
 
 
 def test_while_a_run_is_at_work_all_stays(shop):
-    message = r"the run {} is at work on .*store, .* Wait for it, or stop it; `coachworks status --run {}` shows it"
+    message = r"the run {} is in progress on .*store, .* Wait for it, or stop it; `coachworks status --run {}` shows it"
     record_remote(shop.store, "kfp-1", shop.fleet.to_json(), [])
     refused(shop, CoachworksError, message.replace("{}", "kfp-1"))
     mark_cancelled(shop.store, "kfp-1")
-    shop.survey()
+    shop.find_unused()
     local = start_run(shop.store, shop.fleet.to_json(), [])
     refused(shop, CoachworksError, message.replace("{}", local.id))
 
 
 def test_a_run_that_began_while_releases_were_read_is_noticed(shop):
     shop.releases[HERE] = Release(meanwhile=lambda: record_remote(shop.store, "kfp-2", shop.fleet.to_json(), []))
-    refused(shop, CoachworksError, "the run kfp-2 is at work")
+    refused(shop, CoachworksError, "the run kfp-2 is in progress")
 
 
 def test_a_run_that_has_been_silent_for_a_day_is_taken_for_dead_and_named(shop):
     for name, days in (("kfp-old", 1.1), ("kfp-long", 3)):
         Run(id=name, fleet="", lanes=[], started_at=time.time() - days * 86400).save(shop.store)
-    assert set(shop.survey().silent_runs) == {"kfp-old", "kfp-long"}
+    assert set(shop.find_unused().silent_runs) == {"kfp-old", "kfp-long"}
     StoreProgress(shop.store, "runs/kfp-long/progress/train.json", step="train")
-    refused(shop, CoachworksError, "the run kfp-long is at work")
+    refused(shop, CoachworksError, "the run kfp-long is in progress")
 
 
 def test_a_local_run_whose_process_is_gone_holds_nothing_up(shop):
     gone = subprocess.Popen(["true"])
     gone.wait()
     Run(id="20260101-000000-abcdef", fleet="", lanes=[], started_at=time.time(), pid=gone.pid).save(shop.store)
-    assert shop.survey().silent_runs == ()
+    assert shop.find_unused().silent_runs == ()
 
 
 def test_where_a_release_cannot_be_read_all_stays_and_the_way_out_is_said(shop):
@@ -322,7 +326,7 @@ def test_where_a_release_cannot_be_read_all_stays_and_the_way_out_is_said(shop):
 
 
 def test_where_a_revision_goes_while_it_is_read_all_stays(shop):
-    shop.releases[HERE] = Release({1: NotFoundError("release: not found"), 2: values_of(view="1")})
+    shop.releases[HERE] = Release({1: NotFoundError("release: not found"), 2: values_of(view="1").to_json()})
     refused(shop, TransientError, r"the release models/showroom changed while it was read\. Run again\.")
 
 
@@ -334,7 +338,7 @@ def test_where_mlflow_does_not_answer_all_stays(shop, monkeypatch):
 
 def test_a_tracking_store_that_knows_none_of_the_fleet_s_models_is_not_believed(shop, tmp_path, empty_database):
     known = (
-        r"the store holds 3 heads of the fleet 'showroom', and the tracking store sqlite:.* knows none of its models"
+        r"the store holds 3 heads of the fleet 'showroom', and the tracking store sqlite:.* holds none of its models"
     )
     shop.fleet = fleet_of(shop.store.root, f"sqlite:///{empty_database}")
     refused(shop, CoachworksError, rf"{known}.*nothing is removed\. Name the tracking store that the fleet records to")
@@ -345,7 +349,7 @@ def test_a_tracking_store_that_knows_none_of_the_fleet_s_models_is_not_believed(
 
 def test_a_store_without_models_needs_no_tracking_store(tmp_path):
     store = FolderStore(tmp_path / "store")
-    assert survey(store, fleet_of(store.root), None, [], older_than=WEEK).entries == ()
+    assert find_unused(store, fleet_of(store.root), None, [], older_than=WEEK).models == ()
 
 
 def test_an_alias_that_moved_while_it_was_read_is_an_error(shop):
@@ -380,7 +384,7 @@ def test_no_model_goes_that_a_revision_an_alias_or_the_package_names_and_all_oth
         five.put_head(head(number), backbone=backbone, days=0 if number in young else 30)
         five.put_backbone(backbone)
     five.alias(aliased)
-    five.releases[HERE] = Release({place: values_of(FIVE, **named) for place, named in enumerate(revisions)})
+    five.releases[HERE] = Release({place: values_of(FIVE, **named).to_json() for place, named in enumerate(revisions)})
     five.package(**packaged)
     five.prune()
     kept = aliased | young | {int(version) for named in (packaged, *revisions) for version in named.values()}

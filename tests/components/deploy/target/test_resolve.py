@@ -7,7 +7,8 @@ from released import BACKBONE, add_version, put_backbone
 from coachworks.errors import DataError, NotFoundError
 from coachworks.tracking import tracking_of
 from components.deploy.models.approval import approve
-from components.deploy.target.resolve import resolve
+from components.deploy.target.resolve import resolve_versions
+from components.deploy.target.values import read_values
 
 OTHER = "c" * 64
 
@@ -16,15 +17,15 @@ OTHER = "c" * 64
 def registry(store, empty_database, monkeypatch):
     """`view` is critical, `light` is not."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Registry.embedded(fleet_of(store.root), empty_database)
+    registry = Registry.embedded(fleet_of(store.root), empty_database)
     put_backbone(store)
-    return made
+    return registry
 
 
 @pytest.fixture
 def resolved(registry, store):
     def call(**options):
-        return resolve(registry.fleet, store, registry.client, tracking_of(registry.fleet), **options)
+        return resolve_versions(registry.fleet, store, registry.client, tracking_of(registry.fleet), **options)
 
     return call
 
@@ -42,8 +43,8 @@ def add(registry, store):
     return call
 
 
-def answering(registry, **versions):
-    """The values of a release of these versions."""
+def deployed(registry, **versions):
+    """Values of a release of these versions."""
     return {
         "skills": {
             skill: {"model": {"version": number, "head_sha256": registry.tags(skill, number)["head_digest"]}}
@@ -52,8 +53,8 @@ def answering(registry, **versions):
     }
 
 
-def versions(found):
-    return {skill: head.version for skill, head in found.manifest.skills.items()}
+def versions(result):
+    return {skill: head.version for skill, head in result.manifest.skills.items()}
 
 
 def test_the_alias_champion_becomes_a_number_and_a_digest(registry, add, resolved):
@@ -61,12 +62,12 @@ def test_the_alias_champion_becomes_a_number_and_a_digest(registry, add, resolve
         add(skill)
         add(skill, "champion")
         add(skill, "challenger")
-    found = resolved()
-    assert versions(found) == {"view": "2", "light": "2"}
-    digests = {skill: head.head_sha256 for skill, head in found.manifest.skills.items()}
+    result = resolved()
+    assert versions(result) == {"view": "2", "light": "2"}
+    digests = {skill: head.head_sha256 for skill, head in result.manifest.skills.items()}
     assert digests == {skill: registry.tags(skill, "2")["head_digest"] for skill in ("view", "light")}
-    assert found.manifest.backbone.digest == BACKBONE
-    assert (found.awaiting, found.left_out) == ({}, {})
+    assert result.manifest.backbone.digest == BACKBONE
+    assert (result.awaiting, result.left_out) == ({}, {})
 
 
 def test_an_alias_that_moves_changes_what_is_released(registry, add, resolved):
@@ -96,9 +97,9 @@ def test_a_pinned_version_that_does_not_exist_is_named(add, resolved, number):
 
 def test_a_skill_that_nobody_registered_is_left_out_with_the_way_out(add, resolved):
     add("light", "champion")
-    found = resolved()
-    assert versions(found) == {"light": "1"}
-    assert found.left_out == {"view": "no model 'showroom.view' is registered. Run the pipeline: `coachworks run`."}
+    result = resolved()
+    assert versions(result) == {"light": "1"}
+    assert result.left_out == {"view": "no model 'showroom.view' is registered. Run the pipeline: `coachworks run`."}
 
 
 def test_a_model_without_a_champion_is_left_out(add, resolved):
@@ -128,9 +129,9 @@ def test_a_skill_that_reads_another_backbone_than_the_newest_is_left_out(store, 
     add("view", "champion")
     add("light")
     add("light", "champion", backbone=OTHER)
-    found = resolved()
-    assert versions(found) == {"light": "2"}
-    assert "reads another backbone than most" in found.left_out["view"]
+    result = resolved()
+    assert versions(result) == {"light": "2"}
+    assert "reads another backbone than most" in result.left_out["view"]
 
 
 def test_without_any_usable_skill_every_reason_is_told(registry, resolved):
@@ -138,7 +139,7 @@ def test_without_any_usable_skill_every_reason_is_told(registry, resolved):
     with pytest.raises(DataError) as caught:
         resolved()
     first, *reasons = str(caught.value).splitlines()
-    assert first == "no skill of the fleet can be released:"
+    assert first == "no skill of the fleet can be deployed:"
     assert reasons[0].startswith("  view: no model 'showroom.view' is registered")
     assert reasons[1].startswith("  light: its champion, version 1, is registered but its head dddddddddddd is not")
 
@@ -146,36 +147,36 @@ def test_without_any_usable_skill_every_reason_is_told(registry, resolved):
 def test_a_skill_that_answers_is_not_silenced_by_accident(registry, add, resolved):
     add("view", "champion")
     add("light", "champion")
-    released = answering(registry, view="1", light="1")
+    values = deployed(registry, view="1", light="1")
     registry.client.delete_registered_model_alias("showroom.light", "champion")
-    with pytest.raises(DataError, match=r"(?s)answer now and would no longer:\n  light: no version .*remove them from"):
-        resolved(released=released)
+    with pytest.raises(DataError, match=r"(?s)deployed and would be removed:\n  light: no version .*remove them"):
+        resolved(deployed=read_values(values))
 
 
 def test_a_skill_that_the_fleet_file_no_longer_names_may_go(registry, add, resolved):
     add("light", "champion")
-    released = answering(registry, light="1")
-    released["skills"]["wheel"] = released["skills"]["light"]
-    assert versions(resolved(released=released)) == {"light": "1"}
+    values = deployed(registry, light="1")
+    values["skills"]["wheel"] = values["skills"]["light"]
+    assert versions(resolved(deployed=read_values(values))) == {"light": "1"}
 
 
 def test_a_critical_version_that_nobody_approved_is_left_out(add, resolved):
     add("view", "champion", approved=False)
     add("light", "champion")
-    found = resolved()
-    assert versions(found) == {"light": "1"}
-    assert "coachworks approve view 1" in found.awaiting["view"]
-    assert found.left_out == found.awaiting
+    result = resolved()
+    assert versions(result) == {"light": "1"}
+    assert "coachworks approve view 1" in result.awaiting["view"]
+    assert result.left_out == result.awaiting
 
 
 def test_the_version_that_answers_stays_while_its_successor_awaits_approval(registry, add, resolved):
     add("view")
     add("view", "champion", approved=False)
     add("light", "champion")
-    found = resolved(released=answering(registry, view="1"))
-    assert versions(found) == {"view": "1", "light": "1"}
-    assert "nobody has approved its version 2" in found.awaiting["view"]
-    assert found.left_out == {}
+    result = resolved(deployed=read_values(deployed(registry, view="1")))
+    assert versions(result) == {"view": "1", "light": "1"}
+    assert "its version 2 is not approved" in result.awaiting["view"]
+    assert result.left_out == {}
 
 
 def test_pinning_does_not_replace_an_approval(add, resolved):
@@ -187,7 +188,7 @@ def test_pinning_does_not_replace_an_approval(add, resolved):
 
 def test_where_all_awaits_approval_there_is_nothing_to_release(add, resolved):
     add("view", "champion", approved=False)
-    found = resolved()
-    assert found.manifest is None
-    assert list(found.awaiting) == ["view"]
-    assert set(found.left_out) == {"view", "light"}
+    result = resolved()
+    assert result.manifest is None
+    assert list(result.awaiting) == ["view"]
+    assert set(result.left_out) == {"view", "light"}

@@ -1,39 +1,42 @@
-"""The chart's values: from the fleet file and exact versions, and the revisions on the way from one to the next."""
+"""Values of the chart: from the fleet file and exact versions, and of the revisions of a rollout."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from coachworks.errors import InvalidConfigError
+from coachworks.errors import DataError, InvalidConfigError
+from coachworks.fleet.model import Serving
 from components.deploy.target.values import (
     chart_values,
-    digests,
     image_values,
-    layouts,
-    settled,
-    versions,
+    read_values,
     with_canary,
     with_layouts,
 )
 from deploy_values import fleet, manifest, values_of
 
+CHART = Path(__file__).parents[4] / "charts" / "fleet"
 
-def test_values_name_exact_versions_digests_and_where_pods_find_them() -> None:
+
+def test_values_name_exact_versions_digests_and_the_store_of_the_models() -> None:
     values = values_of(view="3", wheel="4")
-    assert versions(values) == {"view": "3", "wheel": "4"}
-    assert digests(values) == {"view": f"{3:064x}", "wheel": f"{4:064x}"}
-    assert values["image"] == {"repository": "ghcr.io/acme/serving", "tag": "1.2"}
-    assert values["models"] == {
+    assert values.versions == {"view": "3", "wheel": "4"}
+    assert values.skills["wheel"].model.head_sha256 == f"{4:064x}"
+    document = values.to_json()
+    assert document["image"] == {"repository": "ghcr.io/acme/serving", "tag": "1.2"}
+    assert document["models"] == {
         "source": "store",
         "store": "s3://models/showroom",
         "environment": [{"secret": "store"}],
     }
-    assert values["skills"]["wheel"]["run"] == "20260101-000000-abcdef"
+    assert document["skills"]["wheel"]["run"] == "20260101-000000-abcdef"
 
 
-def test_a_skill_s_own_pods_are_set_only_where_it_has_them() -> None:
-    skills = values_of()["skills"]
+def test_pods_of_a_skill_are_configured_only_where_it_has_its_own() -> None:
+    skills = values_of().to_json()["skills"]
     assert (skills["view"]["port"], skills["view"]["serviceName"]) == (8080, "view")
     assert (skills["wheel"]["port"], skills["wheel"]["serviceName"], skills["wheel"]["replicas"]) == (
         9722,
@@ -43,48 +46,80 @@ def test_a_skill_s_own_pods_are_set_only_where_it_has_them() -> None:
     assert {"replicas", "cpu", "memory"}.isdisjoint(skills["view"])
 
 
-def test_the_same_gives_the_same_digest_and_another_version_another() -> None:
-    assert values_of()["release"] == values_of()["release"]
-    assert values_of(view="1", wheel="2")["release"] != values_of()["release"]
+def test_skills_are_grouped_by_the_pods_that_serve_them() -> None:
+    both = {"view": {}, "light": {}, "wheel": {"layout": "dedicated"}}
+    values = values_of(fleet(skills=both), view="1", light="1", wheel="1")
+    assert values.groups == {"shared": ["view", "light"], "wheel": ["wheel"]}
 
 
-def test_a_move_ends_at_the_very_release_that_was_aimed_at_once_helm_has_kept_the_values() -> None:
+def test_equal_values_have_an_equal_digest_and_another_version_another_one() -> None:
+    assert values_of().release_digest == values_of().release_digest
+    assert values_of(view="1", wheel="2").release_digest != values_of().release_digest
+
+
+def test_the_digest_does_not_depend_on_the_stage_of_a_rollout() -> None:
+    values = values_of()
+    assert with_canary(values, None, {"wheel": 1}, "all").with_digest().release_digest == values.release_digest
+    assert values.with_traffic("none").with_digest().release_digest == values.release_digest
+
+
+@pytest.mark.parametrize("file", sorted((CHART / "ci").glob("*.yaml")), ids=lambda file: file.stem)
+def test_values_that_are_read_and_written_again_are_the_same(file: Path) -> None:
+    document = YAML(typ="safe").load(file.read_text("utf-8")) or {}
+    assert read_values(document).to_json() == document
+
+
+def test_revisions_of_the_first_version_of_the_chart_are_read_by_the_old_name_of_the_digest() -> None:
+    document = values_of().to_json()
+    document["release"] = document.pop("releaseDigest")
+    assert read_values(document) == values_of()
+    assert "release" not in read_values(document).to_json()
+
+
+def test_values_of_another_chart_are_refused() -> None:
+    with pytest.raises(DataError, match=r"must be those of charts/fleet: skills: .*spec.deploy.release"):
+        read_values({"skills": ["a list"]})
+
+
+def test_a_move_ends_at_the_digest_of_the_target_after_helm_has_stored_the_values() -> None:
     whole = {"health": {"periodSeconds": 2.0}}
     layouts_of_wheel = ({"wheel": {"layout": layout}} for layout in ("shared", "dedicated"))
     old, new = (values_of(fleet(values=whole, skills={"view": {}, **wheel})) for wheel in layouts_of_wheel)
-    kept = json.loads(json.dumps(old).replace("2.0", "2"))  # Go writes whole numbers so
-    _, switched = with_layouts(kept, new) or pytest.fail("it moves")
-    assert switched["release"] == new["release"]
+    stored = read_values(json.loads(json.dumps(old.to_json()).replace("2.0", "2")))  # as Go writes whole numbers
+    _, switched = with_layouts(stored, new) or pytest.fail("it moves")
+    assert switched.release_digest == new.release_digest
 
 
-def test_a_folder_is_no_store_for_pods_but_models_in_the_image_need_none() -> None:
+def test_a_folder_is_no_store_for_pods_but_a_model_image_needs_none() -> None:
     local = fleet(store="./store")
     with pytest.raises(InvalidConfigError, match="--image"):
         values_of(local)
-    baked = chart_values(local, manifest(view="1", wheel="1"), image="acme/baked:1", baked=True)
-    assert baked["models"] == {"source": "image"}
+    values = chart_values(local, manifest(view="1", wheel="1"), image="acme/models:1", model_image=True)
+    assert values.to_json()["models"] == {"source": "image"}
 
 
-def test_what_the_deployment_names_of_the_cluster_goes_before_what_the_pipeline_does() -> None:
-    given = fleet(environment=[{"configMap": "there"}], priorityClass="high", autoscaling={"maxReplicas": 5})
-    values = values_of(given)
+def test_settings_of_the_deployment_take_precedence_over_those_of_the_cluster() -> None:
+    configured = fleet(environment=[{"configMap": "there"}], priorityClass="high", autoscaling={"maxReplicas": 5})
+    values = values_of(configured).to_json()
     assert values["models"]["environment"] == [{"configMap": "there"}]
     assert values["priorityClassName"] == "high"
     assert values["autoscaling"] == {"enabled": True, "minReplicas": 2, "maxReplicas": 5, "cpuUtilization": 70}
 
 
-def test_further_values_of_the_chart_come_along() -> None:
-    given = fleet(
-        values={"nodeSelector": {"pool": "cpu"}},
-        skills={"view": {}},
-    )
-    assert values_of(given, view="1")["nodeSelector"] == {"pool": "cpu"}
+def test_more_values_of_the_chart_are_passed_on() -> None:
+    configured = fleet(values={"nodeSelector": {"pool": "cpu"}}, skills={"view": {}})
+    assert values_of(configured, view="1").to_json()["nodeSelector"] == {"pool": "cpu"}
 
 
-@pytest.mark.parametrize("name", ["skills", "image", "canary", "traffic", "release"])
-def test_further_values_do_not_gainsay_the_fleet_file(name: str) -> None:
+@pytest.mark.parametrize("name", ["skills", "image", "canary", "traffic", "release", "releaseDigest"])
+def test_more_values_must_not_contradict_the_fleet_file(name: str) -> None:
     with pytest.raises(ValueError, match=f"must not hold '{name}'"):
         fleet(values={name: {}})
+
+
+def test_the_old_name_of_the_soak_is_refused_with_the_new_one() -> None:
+    with pytest.raises(ValueError, match=r"`bakeSeconds` is called `soakSeconds` now\. Rename it"):
+        fleet(canary={"bakeSeconds": 60})
 
 
 @pytest.mark.parametrize("field", ["replicas", "cpu", "memory", "image", "environment"])
@@ -95,9 +130,23 @@ def test_a_skill_that_shares_its_pods_has_no_settings_of_its_own_for_them(field:
     fleet(skills={"view": {field: value, "layout": "dedicated"}})
 
 
-def test_pods_of_a_skill_s_own_are_not_called_like_those_of_all_others() -> None:
+def test_the_name_of_the_shared_pods_is_refused_for_a_skill_with_its_own() -> None:
     with pytest.raises(ValueError, match="must not be called 'shared'"):
         fleet(skills={"shared": {"layout": "dedicated"}})
+
+
+def test_fleet_file_and_chart_have_the_same_defaults_for_pods() -> None:
+    def load(text: str) -> Any:
+        return YAML(typ="safe").load(text)
+
+    template = (CHART / "templates" / "_values.tpl").read_text("utf-8")
+    defaults = template.partition('{{- define "fleet.defaults" -}}')[2].partition("{{- end }}")[0]
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["definitions"]["skill"]["properties"]
+    for name in ("replicas", "cpu", "memory"):
+        default = Serving.model_fields[name].default
+        assert load((CHART / "values.yaml").read_text("utf-8"))["shared"][name] == default
+        assert load(defaults)["shared"][name] == default
+        assert schema[name]["default"] == default
 
 
 def test_images_are_read_with_ports_tags_and_digests() -> None:
@@ -113,40 +162,41 @@ def test_a_skill_moves_to_pods_of_its_own_in_two_revisions() -> None:
     old = values_of(fleet(skills={"view": {}, "wheel": {}}))
     new = values_of(fleet(), view="1", wheel="2")
     added, switched = with_layouts(old, new) or pytest.fail("it moves")
-    assert layouts(added) == {"view": "shared", "wheel": "shared"}
-    assert added["skills"]["wheel"]["moving"] == "dedicated"
-    assert added["skills"]["wheel"]["replicas"] == 3
-    assert layouts(switched) == {"view": "shared", "wheel": "dedicated"}
-    assert settled(switched)
-    assert not settled(added)
-    assert versions(added) == versions(switched) == versions(old)
+    assert added.layouts == {"view": "shared", "wheel": "shared"}
+    assert added.skills["wheel"].moving == "dedicated"
+    assert added.to_json()["skills"]["wheel"]["replicas"] == 3
+    assert switched.layouts == {"view": "shared", "wheel": "dedicated"}
+    assert switched.complete
+    assert not added.complete
+    assert added.versions == switched.versions == old.versions
 
 
 def test_a_skill_moves_back_to_shared_pods_in_two_revisions() -> None:
     old, new = values_of(fleet()), values_of(fleet(skills={"view": {}, "wheel": {}}))
     added, switched = with_layouts(old, new) or pytest.fail("it moves")
-    assert layouts(added)["wheel"] == "dedicated"
-    assert added["skills"]["wheel"]["moving"] == "shared"
-    assert added["skills"]["wheel"]["replicas"] == 3
-    assert layouts(switched)["wheel"] == "shared"
-    assert "replicas" not in switched["skills"]["wheel"]
+    assert added.layouts["wheel"] == "dedicated"
+    assert added.skills["wheel"].moving == "shared"
+    assert added.to_json()["skills"]["wheel"]["replicas"] == 3
+    assert switched.layouts["wheel"] == "shared"
+    assert "replicas" not in switched.to_json()["skills"]["wheel"]
 
 
-def test_nothing_moves_where_layouts_are_the_same_or_a_skill_is_new() -> None:
+def test_no_skill_moves_where_layouts_are_equal_or_a_skill_is_new() -> None:
     assert with_layouts(values_of(), values_of(view="2", wheel="2")) is None
     assert with_layouts(values_of(fleet(skills={"view": {}}), view="1"), values_of()) is None
 
 
-def test_a_canary_is_what_the_stable_pods_are_not_yet() -> None:
+def test_a_canary_has_the_versions_that_the_stable_pods_do_not_have_yet() -> None:
     old, new = values_of(), values_of(view="1", wheel="2")
     values = with_canary(old, new, {"wheel": 1}, "stable")
-    assert versions(values) == versions(old)
-    assert versions(values["canary"]["values"]) == versions(new)
-    assert values["canary"]["groups"] == ["wheel"]
-    assert not settled(values)
-    assert not settled(with_canary(old, None, {}, "all"))
-    assert settled(old)
+    assert values.versions == old.versions
+    assert values.canary is not None
+    assert read_values(values.canary.values).versions == new.versions
+    assert values.canary.groups == ["wheel"]
+    assert not values.complete
+    assert not with_canary(old, None, {}, "all").complete
+    assert old.complete
 
 
 def test_the_bundled_chart_is_there_for_it() -> None:
-    assert (Path(__file__).parents[4] / "charts" / "fleet" / "Chart.yaml").exists()
+    assert (CHART / "Chart.yaml").exists()
