@@ -29,8 +29,8 @@ MODULES = [p for p in tracked() if p.suffix == ".py" and p.relative_to(ROOT).par
 
 
 def test_the_top_level_holds_the_folders_of_the_architecture_and_no_other() -> None:
-    found = {p.relative_to(ROOT).parts[0] for p in tracked() if len(p.relative_to(ROOT).parts) > 1}
-    assert {name for name in found if not name.startswith(".")} <= FOLDERS
+    folders = {p.relative_to(ROOT).parts[0] for p in tracked() if len(p.relative_to(ROOT).parts) > 1}
+    assert {name for name in folders if not name.startswith(".")} <= FOLDERS
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

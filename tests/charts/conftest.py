@@ -21,15 +21,15 @@ Template = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def helm() -> str:
     """The helm of the virtual environment, else that of PATH."""
-    found = shutil.which("helm", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if not found:
+    program = shutil.which("helm", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if not program:
         pytest.skip("no helm on PATH; `make test` gets it where the package index has it")
-    return found
+    return program
 
 
 @pytest.fixture(scope="session")
 def template(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Run `helm template` on a chart; values by file, as `--set` has them, or as a dictionary."""
+    """A function that runs `helm template` on a chart; values are files, texts for `--set` or as dictionaries."""
     folder = tmp_path_factory.mktemp("values")
 
     def option(value: Values) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def template(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 @pytest.fixture(scope="session")
 def render(template: Template) -> Callable[..., Objects]:
-    """The objects of a chart by kind and name; those of other namespaces as `namespace/name`."""
+    """A function that returns a chart's objects by kind and name; those of other namespaces as `namespace/name`."""
     known: dict[str, Objects] = {}
 
     def objects(chart: str | Path, *values: Values, release: str = "acme") -> Objects:
@@ -59,7 +59,7 @@ def render(template: Template) -> Callable[..., Objects]:
         if key not in known:
             done = template(chart, *values, release=release)
             assert done.returncode == 0, done.stderr
-            known[key] = {_key(made): made for made in read_objects(done.stdout)}
+            known[key] = {_key(obj): obj for obj in read_objects(done.stdout)}
         return known[key]
 
     return objects
@@ -67,34 +67,34 @@ def render(template: Template) -> Callable[..., Objects]:
 
 @pytest.fixture(scope="session")
 def refusal(template: Template) -> Callable[..., str]:
-    """What helm says of values that it must refuse."""
+    """A function that returns helm's message about values that it must refuse."""
 
-    def said(chart: str, *values: Values, release: str = "acme") -> str:
+    def message(chart: str, *values: Values, release: str = "acme") -> str:
         done = template(chart, *values, release=release)
         assert done.returncode != 0, done.stdout
         return done.stderr
 
-    return said
+    return message
 
 
 @pytest.fixture(scope="session")
 def lint(helm: str) -> Callable[[str, Path], str]:
-    """What `helm lint --strict` has to say of a chart with a file of values."""
+    """A function that returns the messages of `helm lint --strict` about a chart with a file of values."""
 
-    def said(chart: str, values: Path) -> str:
+    def messages(chart: str, values: Path) -> str:
         command = [helm, "lint", "--strict", "--quiet", str(CHARTS / chart), "--values", str(values)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         return done.stdout + done.stderr if done.returncode else ""
 
-    return said
+    return messages
 
 
 def as_yaml(value: Any) -> str:
-    """JSON that YAML reads the same: surrogates it does not know, and it takes some characters for ends of lines."""
+    """Return JSON that YAML reads the same: no surrogates, and no characters that YAML takes for ends of lines."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _key(made: dict[str, Any]) -> tuple[str, str]:
-    name, namespace = made["metadata"]["name"], made["metadata"].get("namespace", "mlops")
-    return made["kind"], name if namespace == "mlops" else f"{namespace}/{name}"
+def _key(obj: dict[str, Any]) -> tuple[str, str]:
+    name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace", "mlops")
+    return obj["kind"], name if namespace == "mlops" else f"{namespace}/{name}"

@@ -1,4 +1,4 @@
-"""What checkov says of the charts, and what it is told to pass over."""
+"""Checkov's findings in the charts, and the checks that it skips."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The cluster that tests marked `cluster` run on, the images in it, a namespace for each part, and a deployed fleet."""
+"""The cluster of the tests marked `cluster`, the images in it, MLflow, and a deployed fleet."""
 
 import hashlib
 import subprocess
@@ -25,7 +25,7 @@ CASES: list[Counted] = []  # requests to deployed fleets, for the same place
 
 @contextmanager
 def preparing(subject: str) -> Iterator[None]:
-    """Note how long it takes to prepare something that is not tested here."""
+    """Record how long a preparation takes, for the end of the session."""
     begun = time.monotonic()
     yield
     PREPARED.append((subject, time.monotonic() - begun))
@@ -42,13 +42,13 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def session_name() -> str:
-    """A name of this session's own, for whatever must not meet that of another."""
+    """A name that no other session uses."""
     return f"cw-{uuid.uuid4().hex[:6]}"
 
 
 @pytest.fixture(scope="session")
 def image(lab: Lab) -> Callable[[str], str]:
-    """Build a target of the Dockerfile and load it into the cluster, once; its name."""
+    """A function that builds a target of the Dockerfile, loads it into the cluster, once, and returns its name."""
     built: set[str] = set()
 
     def build(target: str) -> str:
@@ -66,14 +66,14 @@ def image(lab: Lab) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def platform(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterator[MlflowRelease]:
-    """MLflow for the pipelines' runs; the Secret `SESSION-mlflow` in their namespace tells of it."""
-    made = MlflowRelease(lab, f"{session_name}-tracking", image("platform"))
-    made.make_namespace()
+    """MLflow for the pipelines' runs, with the Secret `SESSION-mlflow` in their namespace."""
+    release = MlflowRelease(lab, f"{session_name}-tracking", image("platform"))
+    release.make_namespace()
     try:
-        made.upgrade(f"pipelines.namespace={PIPELINES}", f"pipelines.secretName={session_name}-mlflow")
-        yield made
+        release.upgrade(f"pipelines.namespace={PIPELINES}", f"pipelines.secretName={session_name}-mlflow")
+        yield release
     finally:
-        made.remove()
+        release.remove()
         lab.kubectl("-n", PIPELINES, "delete", "secret", f"{session_name}-mlflow", "--ignore-not-found")
 
 
@@ -82,7 +82,7 @@ _SERVED = pytest.StashKey[tuple[ExitStack, ServingFleet, Load]]()
 
 @pytest.fixture(scope="session")
 def derived(lab: Lab, image: Callable[[str], str]) -> Callable[[str, Path], None]:
-    """Build, under a name, what a folder makes of the serving image, and load it into the cluster."""
+    """A function that builds an image from the serving image and a folder, and loads it into the cluster."""
 
     def build(name: str, folder: Path) -> None:
         script = REPOSITORY / "tests/support/derived-image"
@@ -112,7 +112,7 @@ def _served(
     image: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[ServingFleet, Load]]:
-    """A fleet that is installed, and its load: made for the first module that asks, removed after the last."""
+    """An installed fleet and its load: created for the first module that needs it, removed after the last."""
     stash = request.config.stash
     if _SERVED not in stash:
         with ExitStack() as stack:
@@ -134,7 +134,7 @@ def _served(
 
 @pytest.fixture
 def served(_served: tuple[ServingFleet, Load]) -> Iterator[ServingFleet]:
-    """The installed fleet, its first versions in place; what a test changes in the fleet file is taken back."""
+    """The installed fleet with its first versions; changes of the fleet file are undone after the test."""
     fleet, _ = _served
     yield fleet
     fleet.tell()
@@ -142,12 +142,12 @@ def served(_served: tuple[ServingFleet, Load]) -> Iterator[ServingFleet]:
 
 @pytest.fixture
 def load(_served: tuple[ServingFleet, Load]) -> Load:
-    """Somebody who asks every skill of the installed fleet, all the time."""
+    """Clients that send requests to every skill of the installed fleet all the time."""
     return _served[1]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what preparations took, and the requests to deployed fleets while they were changed."""
+    """Print the time of preparations, and the requests to deployed fleets while they were changed."""
     if PREPARED:
         terminalreporter.section("preparations")
         for subject, seconds in PREPARED:

@@ -1,4 +1,4 @@
-"""New versions that are no good: they are found out, what answered before answers on, and few notice or none."""
+"""Faulty new versions: they are detected, the earlier version keeps answering, and few or no requests fail."""
 
 import pytest
 from load import Counted, Load
@@ -11,7 +11,7 @@ CHANCE = 0.2  # of so few requests, that many more may meet the canary by accide
 
 
 def refused(served: ServingFleet, load: Load, name: str, *arguments: str) -> tuple[Counted, str]:
-    """Deploy what is no good: what was asked meanwhile, and what was said. Afterwards all is as before."""
+    """Deploy a faulty version, check that the earlier one is back; return the requests meanwhile and the message."""
     with load.counted(name) as counted:
         done = served.deploy(*arguments, expect=1)
     served.tell()
@@ -24,7 +24,7 @@ def refused(served: ServingFleet, load: Load, name: str, *arguments: str) -> tup
 
 
 def touched_at_most_its_share(counted: Counted, touched: list[dict[str, float]]) -> None:
-    """From the first to the last request that a canary spoilt, no more than its share of them were."""
+    """Check that of the requests between the first and the last spoilt one no more than the canary's share were."""
     assert touched
     first, last = min(line["at"] for line in touched), max(line["at"] for line in touched)
     asked = counted.between(first, last) + 1
@@ -34,53 +34,53 @@ def touched_at_most_its_share(counted: Counted, touched: list[dict[str, float]])
 
 def test_an_image_that_is_not_there(served: ServingFleet, load: Load) -> None:
     served.tell(image="coachworks/serving:not-there")
-    counted, said = refused(served, load, "an image that is not there")
-    assert "Push the image where the nodes can pull it" in said
+    counted, message = refused(served, load, "an image that is not there")
+    assert "Push the image where the nodes can pull it" in message
     assert not counted.failures
 
 
 def test_an_image_whose_process_ends_as_it_starts(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="crash")
-    counted, said = refused(served, load, "an image whose process ends at once")
-    assert "this pod ends as it starts" in said
+    counted, message = refused(served, load, "an image whose process ends at once")
+    assert "this pod ends as it starts" in message
     assert not counted.failures
 
 
 def test_a_canary_that_never_gets_ready(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="never-ready")
-    counted, said = refused(served, load, "a canary that never gets ready", "--timeout-s", "25")
-    assert "pods are available after 25 s" in said
+    counted, message = refused(served, load, "a canary that never gets ready", "--timeout-s", "25")
+    assert "pods are available after 25 s" in message
     assert not counted.failures
 
 
 @pytest.mark.core
 def test_a_model_that_fails_its_smoke_test(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="wrong")
-    counted, said = refused(served, load, "a model that fails its smoke test")
-    assert "failed the smoke test" in said
-    assert "must get" in said
+    counted, message = refused(served, load, "a model that fails its smoke test")
+    assert "failed the smoke test" in message
+    assert "must get" in message
     assert not counted.failures
 
 
 def test_a_canary_that_begins_to_answer_with_errors(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="late-error")
-    counted, said = refused(served, load, "a canary that begins to answer with 500")
-    assert "500" in said or "server error" in said
+    counted, message = refused(served, load, "a canary that begins to answer with 500")
+    assert "500" in message or "server error" in message
     assert {line.get("status") for line in counted.failures} <= {500}  # nothing but what the canary itself did
     touched_at_most_its_share(counted, counted.failures)
 
 
 def test_a_canary_that_begins_to_answer_wrongly(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="late-wrong")
-    counted, said = refused(served, load, "a canary that begins to answer wrongly")
-    assert "must get" in said
+    counted, message = refused(served, load, "a canary that begins to answer wrongly")
+    assert "must get" in message
     assert not counted.failures
     touched_at_most_its_share(counted, counted.labelled_otherwise(load.usual()))
 
 
 def test_a_canary_that_becomes_slow(served: ServingFleet, load: Load, faulty: str) -> None:
     served.tell(image=faulty, fault="late-slow")
-    counted, said = refused(served, load, "a canary that becomes slow")
-    assert "the canary is slow" in said
+    counted, message = refused(served, load, "a canary that becomes slow")
+    assert "the canary is slow" in message
     assert not counted.failures
     touched_at_most_its_share(counted, counted.slower_than(1.5))

@@ -1,4 +1,4 @@
-"""The doctor on a real cluster: all is well, and then one thing is not, which a row names."""
+"""The doctor on a real cluster: everything works, then one fault at a time, which a row names."""
 
 import json
 import uuid
@@ -31,7 +31,7 @@ KEYS = (
 
 
 def pods_of_doctors(lab, name):
-    """Pods of the doctor's runs that were told this fleet; Kubernetes takes a moment to remove them."""
+    """Return the pods of the doctor's runs for this fleet; Kubernetes takes a moment to remove them."""
     pods = lab.get("-n", PIPELINES, "pods")["items"]
     return [pod for pod in pods if pod["metadata"]["name"].startswith("coachworks-doctor") and name in str(pod)]
 
@@ -48,12 +48,12 @@ def name(lab):
 
 @pytest.fixture(scope="module")
 def doctor(lab, name, platform, image, tmp_path_factory):
-    """What the doctor reports, row by row, where pods get these variables; and its exit status."""
+    """A function that runs the doctor with these variables for pods, and returns its rows and its exit status."""
     folder = tmp_path_factory.mktemp("doctor")
     steps, user = image("steps"), dict(zip(KEYS[-2:], platform.credentials, strict=True))
 
     def examine(secret, *arguments, keys=KEYS, **different):
-        told = {
+        variables = {
             "AWS_ACCESS_KEY_ID": S3_KEY,
             "AWS_SECRET_ACCESS_KEY": S3_SECRET,
             "AWS_REGION": S3_REGION,
@@ -61,7 +61,9 @@ def doctor(lab, name, platform, image, tmp_path_factory):
             "MLFLOW_TRACKING_URI": platform.inside,
         }
         metadata = {"name": secret, "namespace": PIPELINES}
-        lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told | user | different})
+        lab.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": variables | user | different}
+        )
         file: Path = folder / f"{uuid.uuid4().hex}.yaml"
         tracking, listed = platform.here, ", ".join(keys)
         file.write_text(FLEET.format(name=name, tracking=tracking, image=steps, secret=secret, keys=listed))

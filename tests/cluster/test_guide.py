@@ -1,4 +1,4 @@
-"""The pages that lead from nothing to a run in the dashboard, and on to what answers: their commands, as they stand."""
+"""The commands of the guide's pages on Kubernetes, from nothing to a run in the dashboard and to a deployed fleet."""
 
 import json
 import re
@@ -30,13 +30,13 @@ def blocks(page: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Desk:
-    """A folder with photos, and a shell that knows the names which the pages leave open."""
+    """A folder with photos, and a shell with the variables that the pages leave open."""
 
     folder: Path
     environ: dict[str, str]
 
     def type(self, commands: list[str]) -> str:
-        """Run commands as a person types them; what they print."""
+        """Run commands in a shell; return their output."""
         script = "\n".join(["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null' EXIT", *commands])
         done = subprocess.run(
             ["bash", "-c", script],
@@ -52,7 +52,7 @@ class Desk:
 
 
 def draw_photos(folder: Path) -> None:
-    """Discs and squares, enough of them to learn from."""
+    """Draw discs and squares, enough to learn from."""
     random = np.random.default_rng(0)
     for label in ("disc", "square"):
         (folder / label).mkdir(parents=True)
@@ -109,7 +109,7 @@ def desk(
 
 @pytest.fixture(scope="module")
 def first_run(desk: Desk) -> str:
-    """What the page that ends with a run in the dashboard printed."""
+    """Output of the page that ends with a run in the dashboard."""
     return desk.type(blocks("kubernetes.md"))
 
 
@@ -120,19 +120,19 @@ def test_the_page_leads_from_nothing_to_a_run(first_run: str) -> None:
 
 def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(lab: Lab, desk: Desk, first_run: str) -> None:
     reach = next(block for block in blocks("kubernetes.md") if "port-forward" in block)
-    said = desk.type([reach, *blocks("deploy.md")])
-    answer = json.loads(next(line for line in said.splitlines() if line.startswith('{"fleet"')))
+    output = desk.type([reach, *blocks("deploy.md")])
+    answer = json.loads(next(line for line in output.splitlines() if line.startswith('{"fleet"')))
     assert {skill: each["label"] for skill, each in answer["answers"].items()} == {SKILL: "disc"}
-    assert "Awaiting approval" in said
-    assert f"Version 1 of {SKILL} is approved by" in said
-    assert "--dry-run removes nothing" in said
-    assert "succeeded" in said
-    run = re.findall(r"#/runs/details/([0-9a-f-]{36})", said)[-1]
-    assert steps_with_pods(lab, run) == ["deploy", "ingest", "register"], "how it is served is told to one step only"
+    assert "Awaiting approval" in output
+    assert f"Version 1 of {SKILL} is approved by" in output
+    assert "--dry-run removes nothing" in output
+    assert "succeeded" in output
+    run = re.findall(r"#/runs/details/([0-9a-f-]{36})", output)[-1]
+    assert steps_with_pods(lab, run) == ["deploy", "ingest", "register"], "spec.deploy is a parameter of one step only"
 
 
 def steps_with_pods(lab: Lab, run: str) -> list[str]:
-    """The steps of a run that worked in pods; of the others KFP had the results."""
+    """Return the steps of a run that had pods; the results of the others came from KFP's cache."""
     nodes = [
         node
         for each in lab.get("-n", PIPELINES, "workflows", "-l", f"pipeline/runid={run}")["items"]

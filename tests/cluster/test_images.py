@@ -1,4 +1,4 @@
-"""The images start under Pod Security restricted, with a read-only root file system, as nobody in particular."""
+"""The images under Pod Security `restricted`, with a read-only root file system, as any user."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-# What each target must be able to do; all write to the folder that is theirs and nowhere else.
+# Code that must work in each target; only its own folder is writable.
 PROVES = {
     "serving": "import bentoml, onnxruntime, numpy, boto3, serving.service, serving.launcher, serving.fetch",
     "steps": "subprocess.run(['coachworks', '--version'], check=True, cwd='/'); "

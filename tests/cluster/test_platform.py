@@ -30,7 +30,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def pipelines(lab: Lab, session_name: str) -> Iterator[str]:
-    """A namespace that stands for the one of Kubeflow Pipelines' runs."""
+    """A namespace in place of that of Kubeflow Pipelines' runs."""
     name = f"{session_name}-runs"
     lab.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     yield name
@@ -39,7 +39,7 @@ def pipelines(lab: Lab, session_name: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def usual(pipelines: str) -> list[str]:
-    """What the release is installed with."""
+    """Settings of the release."""
     return [
         f"pipelines.namespace={pipelines}",
         "rbac.create=true",
@@ -51,13 +51,13 @@ def usual(pipelines: str) -> list[str]:
 @pytest.fixture(scope="module")
 def release(lab: Lab, session_name: str, image: Callable[[str], str], usual: list[str]) -> Iterator[MlflowRelease]:
     """The release, with a run, a model, an artifact and a user in it."""
-    made = MlflowRelease(lab, f"{session_name}-mlops", image("platform"))
-    made.make_namespace()
+    installed = MlflowRelease(lab, f"{session_name}-mlops", image("platform"))
+    installed.make_namespace()
     try:
-        made.upgrade(*usual)
-        yield made
+        installed.upgrade(*usual)
+        yield installed
     finally:
-        made.remove()
+        installed.remove()
 
 
 @pytest.fixture(scope="module")
@@ -72,29 +72,29 @@ def run(release: MlflowRelease) -> Run:
         ("mlflow/registered-models/create", {"name": "image-quality"}),
         ("mlflow/users/create", {"username": PERSON[0], "password": PERSON[1]}),
     ):
-        status, said = release.ask("POST", path, body, admin)
-        assert status == 200, said
+        status, answer = release.ask("POST", path, body, admin)
+        assert status == 200, answer
     assert release.ask("PUT", f"mlflow-artifacts/artifacts/{created.artifact}", b"a picture", admin)[0] == 200
     return created
 
 
 def start_run(release: MlflowRelease, experiment: str) -> Run:
-    status, said = release.ask("POST", "mlflow/runs/create", {"experiment_id": experiment}, release.credentials)
-    assert status == 200, said
-    return Run(experiment, str(said["run"]["info"]["run_id"]))
+    status, answer = release.ask("POST", "mlflow/runs/create", {"experiment_id": experiment}, release.credentials)
+    assert status == 200, answer
+    return Run(experiment, str(answer["run"]["info"]["run_id"]))
 
 
 def everything_is_there(release: MlflowRelease, run: Run) -> None:
-    """Ask for all that was logged, as a person."""
-    status, said = release.ask("GET", f"mlflow/runs/get?run_id={run.id}", credentials=PERSON)
-    assert status == 200, said
-    assert said["run"]["data"]["metrics"][0]["value"] == 0.9
+    """Check with a person's credentials that everything logged is there."""
+    status, answer = release.ask("GET", f"mlflow/runs/get?run_id={run.id}", credentials=PERSON)
+    assert status == 200, answer
+    assert answer["run"]["data"]["metrics"][0]["value"] == 0.9
     assert release.ask("GET", "mlflow/registered-models/get?name=image-quality", credentials=PERSON)[0] == 200
     assert release.ask("GET", f"mlflow-artifacts/artifacts/{run.artifact}", credentials=PERSON) == (200, b"a picture")
 
 
 def job(release: MlflowRelease, name: str) -> str:
-    """Run the backup now; what it says."""
+    """Run the backup now; return its log."""
     release.lab.kubectl("-n", release.namespace, "create", "job", f"--from=cronjob/{RELEASE}-backup", name)
     release.lab.kubectl("-n", release.namespace, "wait", "--for=condition=complete", f"job/{name}", "--timeout=90s")
     return release.lab.kubectl("-n", release.namespace, "logs", f"job/{name}")
@@ -108,9 +108,9 @@ def test_strangers_are_refused(release: MlflowRelease) -> None:
 
 
 def test_pipelines_have_a_user_of_their_own(release: MlflowRelease, pipelines: str) -> None:
-    told = release.secret(f"{RELEASE}-mlflow", pipelines)
-    assert told["MLFLOW_TRACKING_URI"] == release.inside
-    user = (told["MLFLOW_TRACKING_USERNAME"], told["MLFLOW_TRACKING_PASSWORD"])
+    secret = release.secret(f"{RELEASE}-mlflow", pipelines)
+    assert secret["MLFLOW_TRACKING_URI"] == release.inside
+    user = (secret["MLFLOW_TRACKING_USERNAME"], secret["MLFLOW_TRACKING_PASSWORD"])
     assert release.ask("POST", "mlflow/experiments/create", {"name": "of pipelines"}, user)[0] == 200
     body = {"username": "eve", "password": "a long enough password"}
     assert release.ask("POST", "mlflow/users/create", body, user)[0] == 403
@@ -121,8 +121,8 @@ def test_what_is_logged_is_there(release: MlflowRelease, run: Run) -> None:
 
 
 def test_helm_test_passes(release: MlflowRelease) -> None:
-    said = release.helm("test", RELEASE, "--logs", "--timeout=120s")
-    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in said
+    output = release.helm("test", RELEASE, "--logs", "--timeout=120s")
+    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in output
 
 
 def test_the_commands_of_the_notes_do_what_they_say(release: MlflowRelease) -> None:
@@ -163,12 +163,12 @@ for service, port in (("mlflow", 5000), ("postgresql", 5432)):
     except OSError:
         print(service, "does not answer")
 """
-    said = run_pod(release, pipelines, asks)
-    assert said.splitlines() == ["mlflow answers", "postgresql does not answer"]
+    output = run_pod(release, pipelines, asks)
+    assert output.splitlines() == ["mlflow answers", "postgresql does not answer"]
 
 
 def run_pod(release: MlflowRelease, namespace: str, code: str) -> str:
-    """Run Python in a pod of another namespace; what it prints."""
+    """Run Python in a pod of another namespace; return its output."""
     security = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -187,9 +187,9 @@ def run_pod(release: MlflowRelease, namespace: str, code: str) -> str:
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ask", "namespace": namespace}, "spec": pod}
     )
     release.lab.kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/ask", "--timeout=60s")
-    said = release.lab.kubectl("-n", namespace, "logs", "ask")
+    output = release.lab.kubectl("-n", namespace, "logs", "ask")
     release.lab.kubectl("-n", namespace, "delete", "pod", "ask", "--wait=false")
-    return said
+    return output
 
 
 def test_a_plan_shows_no_secret_as_changed(release: MlflowRelease, usual: list[str]) -> None:
@@ -201,7 +201,7 @@ def test_a_plan_shows_no_secret_as_changed(release: MlflowRelease, usual: list[s
 
 def secrets_of(text: str) -> dict[str, Any]:
     objects = YAML(typ="safe", pure=True).load_all(text)
-    return {made["metadata"]["name"]: made["data"] for made in objects if made and made["kind"] == "Secret"}
+    return {obj["metadata"]["name"]: obj["data"] for obj in objects if obj and obj["kind"] == "Secret"}
 
 
 def test_an_upgrade_keeps_passwords_and_data(release: MlflowRelease, run: Run, usual: list[str]) -> None:
@@ -228,9 +228,9 @@ def test_a_killed_database_starts_again_by_itself(release: MlflowRelease, run: R
 def test_a_lost_database_comes_back_from_its_backup_with_its_users(
     release: MlflowRelease, run: Run, usual: list[str]
 ) -> None:
-    said = [job(release, f"backup-{number}") for number in range(3)]
-    assert f"backed up to s3://{release.namespace}/backups/{release.namespace}/{RELEASE}/" in said[-1]
-    assert "deleted" in said[-1], "two are kept"
+    logs = [job(release, f"backup-{number}") for number in range(3)]
+    assert f"backed up to s3://{release.namespace}/backups/{release.namespace}/{RELEASE}/" in logs[-1]
+    assert "deleted" in logs[-1], "two are kept"
     later = start_run(release, run.experiment)
     destroy_database(release)
 
@@ -268,12 +268,12 @@ def brought(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterato
         pytest.skip("no program that could stand for the image of the S3 server")
     command = [f"{lab.scripts}/image", "versity/versitygw:test", "--file", f"/bin/versitygw={program}"]
     subprocess.run([*command, "--entrypoint", '["/bin/versitygw"]'], check=True, timeout=120)
-    made = MlflowRelease(lab, f"{session_name}-s3", image("platform"))
-    made.make_namespace()
+    release = MlflowRelease(lab, f"{session_name}-s3", image("platform"))
+    release.make_namespace()
     try:
-        yield made
+        yield release
     finally:
-        made.remove()
+        release.remove()
 
 
 def test_the_chart_brings_an_s3_server_too(brought: MlflowRelease) -> None:
@@ -286,6 +286,6 @@ def test_the_chart_brings_an_s3_server_too(brought: MlflowRelease) -> None:
         "s3.existingSecret=",
         "s3.region=us-east-1",
     )
-    said = brought.helm("test", RELEASE, "--logs", "--timeout=120s")
-    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in said
+    output = brought.helm("test", RELEASE, "--logs", "--timeout=120s")
+    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in output
     assert "backed up to s3://" in job(brought, "backup")

@@ -1,4 +1,4 @@
-"""Three runs of the demo's fleet on a real cluster: a first one, one with nothing changed, one under fire."""
+"""Three runs of the demo's fleet on a real cluster: the first, one with nothing changed, one during faults."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def fleet(
     platform: MlflowRelease,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ClusterFleet]:
-    made = make_fleet(
+    submitted = make_fleet(
         lab,
         session_name,
         tmp_path_factory.mktemp("fleet"),
@@ -46,29 +46,29 @@ def fleet(
         credentials=platform.credentials,
         secret=f"{session_name}-mlflow",
     )
-    made.tell_pods(s3=lab.s3)
+    submitted.tell_pods(s3=lab.s3)
     try:
-        yield made
+        yield submitted
     finally:
-        for schedule in listed(made)["schedules"]:
-            made.coachworks("cancel", schedule["id"])
-        made.remove()
+        for schedule in listed(submitted)["schedules"]:
+            submitted.coachworks("cancel", schedule["id"])
+        submitted.remove()
 
 
 def ended(fleet: ClusterFleet, run: str) -> bool:
-    """Whether a run is over; the backend calls one that was cancelled failed, as a rule."""
+    """Return whether a run has ended; the backend mostly reports a cancelled one as failed."""
     return next(each["state"] for each in listed(fleet)["runs"] if each["id"] == run) in {"CANCELED", "FAILED"}
 
 
 @pytest.fixture(scope="module")
 def first(fleet: ClusterFleet, shell: None) -> Done:
-    """The fleet submitted and waited for."""
+    """The submitted fleet's first run, complete."""
     return done(fleet, fleet.coachworks("submit", "--wait", "--json"))
 
 
 @pytest.fixture(scope="module")
 def shell(fleet: ClusterFleet) -> Iterator[None]:
-    """This process sees the store as a person's shell does."""
+    """The environment of a person's shell, for this process."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (fleet.lab.client | fleet.environ).items():
             if name.startswith(("AWS_", "MLFLOW_", "COACHWORKS_CACHE")):
@@ -113,7 +113,7 @@ def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: Clus
     for step, number in (("ingest", "photos"), ("embed", "photos"), ("evaluate", "balanced accuracy: body-type")):
         assert any(number in shown for shown in metrics_shown(first.id, step, fleet)), (step, number)
     objects = artifacts_of(first.id, fleet)
-    for step, artifact, wanted in (
+    for step, artifact, expected in (
         ("validate", "page", "<html"),
         ("augment", "page", "<html"),
         ("evaluate", "page", "image-quality"),
@@ -122,7 +122,7 @@ def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: Clus
     ):
         texts = [text for name, text in objects.items() if f"/{step}/" in name and name.endswith(f"/{artifact}")]
         assert texts, (step, artifact, sorted(objects))
-        assert wanted in "\n".join(texts), (step, artifact)
+        assert expected in "\n".join(texts), (step, artifact)
 
 
 @pytest.mark.core
@@ -154,7 +154,7 @@ def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fle
 
 @pytest.fixture(scope="module")
 def local(first: Done, fleet: ClusterFleet) -> "subprocess.Popen[str]":
-    """The same fleet on this machine, beside a run with little to do; OpenBLAS chooses by the processor, as in pods."""
+    """A run of the same fleet on this machine; OpenBLAS chooses its kernels by the processor, as in pods."""
     environ = fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""}
     return subprocess.Popen(
         [sys.executable, "-m", "coachworks.cli.main", "run", "--json"],
@@ -174,12 +174,12 @@ def second(first: Done, fleet: ClusterFleet, local: "subprocess.Popen[str]") -> 
 
 
 def scheduled(fleet: ClusterFleet, *, after: str) -> str:
-    """Let the fleet run by itself until a run has begun; its id."""
+    """Schedule the fleet until a run has begun; return its id."""
     before = {run["id"] for run in listed(fleet)["runs"]}
     assert after in before
-    made = fleet.coachworks("submit", "--schedule", "--cron", EVERY, "--json")
-    assert made.returncode == 0, made.stderr
-    schedule = json.loads(made.stdout)["schedule"]
+    done = fleet.coachworks("submit", "--schedule", "--cron", EVERY, "--json")
+    assert done.returncode == 0, done.stderr
+    schedule = json.loads(done.stdout)["schedule"]
 
     def begun() -> str | None:
         fresh = [run["id"] for run in listed(fleet)["runs"] if run["id"] not in before and run["schedule"] == schedule]
@@ -243,7 +243,7 @@ Fire = tuple[Done, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def third(second: Done, fleet: ClusterFleet, platform: MlflowRelease, models: Any) -> Fire:
-    """A run under fire: S3 answers with 20 % errors, MLflow is away for a minute, a training pod is deleted."""
+    """A run during faults: S3 answers with 20 % errors, MLflow is stopped for a minute, a training pod is deleted."""
     seen: dict[str, Any] = {"runs before": runs_of(models, fleet)}
     fleet.add_photos()
     with FaultyProxy(fleet.lab.s3, host=fleet.lab.node, error_rate=0.2) as proxy:
@@ -265,7 +265,7 @@ def set_fire(fleet: ClusterFleet, platform: MlflowRelease, run: str, seen: dict[
         return any(f"/progress/{step}" in key for key in store.list(f"runs/{run}/progress"))
 
     def training() -> str:
-        """A pod that works while train does; none of a step before it is left then."""
+        """Return a pod that runs during train: no pod of an earlier step is left then."""
         pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={run}")["items"]
         names = [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"]
         return next((name for name in names if "-impl-" in name), "")
@@ -297,11 +297,11 @@ def test_under_fire_each_skill_gets_one_version_more_at_most_and_nothing_twice(
     third: Fire, fleet: ClusterFleet, models: Any
 ) -> None:
     run, seen = third
-    found = versions(models, fleet)
+    numbers_of = versions(models, fleet)
     for skill, row in run.skills.items():
-        wanted = [1] if row["status"] == "failed" else [1, 2]
-        assert found[f"{fleet.name}.{skill}"] == wanted, (skill, row, found)
-    assert any(len(numbers) == 2 for numbers in found.values())
+        expected = [1] if row["status"] == "failed" else [1, 2]
+        assert numbers_of[f"{fleet.name}.{skill}"] == expected, (skill, row, numbers_of)
+    assert any(len(numbers) == 2 for numbers in numbers_of.values())
     before, after = seen["runs before"], runs_of(models, fleet)
     for experiment, count in after.items():
         assert count == 2 * before[experiment], (experiment, before, after)  # each candidate of each evaluation, once
@@ -328,12 +328,12 @@ def test_photos_of_this_machine_are_taken_in_first_and_ctrl_c_leaves_the_run_goi
     yaml.dump(local, file)
     command = [sys.executable, "-m", "coachworks.cli.main", "submit", "--wait", "-f", str(file)]
     log = fleet.folder / "submit.log"
-    with log.open("w") as said:
+    with log.open("w") as errors:
         process = subprocess.Popen(
             command,
             cwd=fleet.folder,
             env=fleet.lab.client | fleet.environ,
-            stderr=said,
+            stderr=errors,
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # whoever runs the tests may ignore it
         )
     until("the first step", lambda: "… ingest" in log.read_text("utf-8"), within_s=120)

@@ -1,4 +1,4 @@
-"""A small fleet on drawn photos, run once through the real pipeline for all tests that look at the outcome."""
+"""A small fleet with drawn photos, run once through the real pipeline for all tests of its outcome."""
 
 import csv
 import inspect
@@ -52,7 +52,7 @@ spec:
 
 
 def draw_toys(folder: Path, things: int, *, first: int = 0) -> list[dict[str, str]]:
-    """Photos of coloured shapes, three per thing, with their rows for the table."""
+    """Draw photos of coloured shapes, three per thing; return their rows for the table."""
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     rows = []
     for thing in range(first, first + things):
@@ -85,13 +85,13 @@ def write_fleet(folder: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def call(*arguments: str | Path, cwd: Path | None = None, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    """The command, as a person calls it."""
+    """Run the command in a process of its own."""
     command = [sys.executable, "-m", "coachworks.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=timeout)
 
 
 def call_here(*arguments: str | Path, cwd: Path) -> Result:
-    """The command in this process, with `cwd` as the current folder: where the process is not the point."""
+    """Run the command in this process, with `cwd` as the current folder."""
     from coachworks.cli.main import cli
 
     with pytest.MonkeyPatch.context() as patch:
@@ -106,7 +106,7 @@ class Toys:
     Attributes:
         folder: Folder of its fleet file.
         done: The run that finished.
-        interrupted: What `coachworks status` reported of the run before, which was killed while it embedded.
+        interrupted: Output of `coachworks status` after the run before, which was killed while it embedded.
     """
 
     folder: Path
@@ -158,13 +158,13 @@ def same_toys(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def run_coachworks() -> Any:
-    """The command in a process of its own."""
+    """A function that runs the command in a process of its own."""
     return call
 
 
 @pytest.fixture(scope="session")
 def coachworks_here() -> Any:
-    """The command in this process."""
+    """A function that runs the command in this process."""
     return call_here
 
 
@@ -181,7 +181,7 @@ def quick_stacks() -> Iterator[None]:
 
 @pytest.fixture
 def more_toys() -> Any:
-    """Add photos of further things to a fleet's folder."""
+    """A function that adds photos of further things to a fleet's folder."""
 
     def add(folder: Path, things: int) -> None:
         first = len({name.name[:8] for name in (folder / "photos").iterdir()})

@@ -1,4 +1,4 @@
-"""What a chart's values.yaml says of its values: the table of its README, the descriptions of its schema."""
+"""Documentation of a chart's values, from values.yaml: the table of its README, the descriptions of its schema."""
 
 import json
 import re
@@ -18,8 +18,8 @@ class Value:
 
     Attributes:
         path: Its keys from the top.
-        text: What its comment says.
-        default: What it is where nothing else is said.
+        text: Its comment.
+        default: Its default.
     """
 
     path: tuple[str, ...]
@@ -28,12 +28,12 @@ class Value:
 
 
 def read_values(chart: Path) -> Any:
-    """The chart's values as plain objects."""
+    """Return the chart's values as plain objects."""
     return YAML(typ="safe", pure=True).load((chart / "values.yaml").read_text("utf-8"))
 
 
 def documented(chart: Path) -> Iterator[Value]:
-    """The values that a comment `# -- …` stands above, in the order of the file."""
+    """Yield the values below a comment `# -- …`, in the order of the file."""
     defaults, path, text = read_values(chart), [], ""
     for line in (chart / "values.yaml").read_text("utf-8").splitlines():
         stripped = line.strip()
@@ -41,8 +41,8 @@ def documented(chart: Path) -> Iterator[Value]:
             text = stripped.removeprefix("# -- ")
         elif stripped.startswith("#") and text:
             text += " " + stripped.removeprefix("#").strip()
-        elif found := _KEY.match(line):
-            path = [*path[: len(found[1]) // 2], found[2]]
+        elif match := _KEY.match(line):
+            path = [*path[: len(match[1]) // 2], match[2]]
             if text:
                 default = defaults
                 for key in path:
@@ -52,7 +52,7 @@ def documented(chart: Path) -> Iterator[Value]:
 
 
 def undocumented(chart: Path) -> list[str]:
-    """Leaves of values.yaml that no comment covers."""
+    """Return the leaves of values.yaml that no comment covers."""
     covered = {value.path for value in documented(chart)}
 
     def leaves(value: Any, path: tuple[str, ...]) -> Iterator[str]:
@@ -74,13 +74,13 @@ def readme(chart: Path) -> str:
         f"| `{'.'.join(value.path)}` | `{json.dumps(value.default, ensure_ascii=False)}` | {value.text} |"
         for value in documented(chart)
     ]
-    made = "This page is made from `values.yaml` by `make golden`."
+    origin = "This page is made from `values.yaml` by `make golden`."
     head = [
         f"# {about['name']}",
         "",
         f"{about['description']}.",
         "",
-        f"Version {about['version']}, for Kubernetes {about['kubeVersion'].removesuffix('-0')}. {made}",
+        f"Version {about['version']}, for Kubernetes {about['kubeVersion'].removesuffix('-0')}. {origin}",
         "",
         "## Values",
         "",
@@ -91,7 +91,7 @@ def readme(chart: Path) -> str:
 
 
 def _repeated(chart: Path) -> Iterator[str]:
-    """Tables of what stands under names of one's own: the definitions of the schema that have a title."""
+    """Yield tables of the values under names that a user chooses: the definitions of the schema that have a title."""
     schema = json.loads((chart / "values.schema.json").read_text("utf-8"))
     for definition in schema.get("definitions", {}).values():
         if "title" in definition:
@@ -102,7 +102,7 @@ def _repeated(chart: Path) -> Iterator[str]:
 
 
 def described_schema(chart: Path) -> str:
-    """The chart's schema, each property described as values.yaml does."""
+    """Return the chart's schema with the descriptions of values.yaml."""
     schema = json.loads((chart / "values.schema.json").read_text("utf-8"))
     for value in documented(chart):
         node = schema

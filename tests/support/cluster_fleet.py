@@ -1,4 +1,4 @@
-"""The demo's fleet on a cluster: its photos in a bucket, what pods are told in a Secret."""
+"""The demo's fleet on a cluster: its photos in a bucket, the variables of its pods in a Secret."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ CARS, MORE_CARS = 40, 6  # so few that the demo's gates would stop some skills: 
 
 
 def bucket_client(lab: Lab) -> Any:
-    """A client of the cluster's S3 server."""
+    """Return a client of the cluster's S3 server."""
     import boto3
 
     return boto3.client(
@@ -29,7 +29,7 @@ def bucket_client(lab: Lab) -> Any:
 
 
 def empty_bucket(lab: Lab, name: str) -> None:
-    """Remove a bucket and all that is in it."""
+    """Remove a bucket with its objects."""
     client = bucket_client(lab)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
         for entry in page.get("Contents", ()):
@@ -38,7 +38,7 @@ def empty_bucket(lab: Lab, name: str) -> None:
 
 
 def forget_pipeline(lab: Lab, name: str) -> None:
-    """Remove what Kubeflow Pipelines keeps of a fleet: its runs, its experiment, its pipeline."""
+    """Remove a fleet's runs, experiment and pipeline from Kubeflow Pipelines."""
     import kfp
     from kfp_server_api import ApiException
 
@@ -68,7 +68,7 @@ class ClusterFleet:
         lab: The cluster.
         name: Name of the fleet, its bucket and its Secret.
         folder: Where `fleet.yaml` and the photos lie on this machine.
-        tracking: Address of MLflow as this machine sees it.
+        tracking: Address of MLflow on this machine.
         credentials: User name and password of MLflow.
     """
 
@@ -85,7 +85,7 @@ class ClusterFleet:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a person's shell has, beside the cluster's addresses."""
+        """Environment variables of a person's shell, beside the cluster's addresses."""
         return {
             "MLFLOW_TRACKING_URI": self.tracking,
             "MLFLOW_TRACKING_USERNAME": self.credentials[0],
@@ -94,18 +94,18 @@ class ClusterFleet:
         }
 
     def tell_pods(self, *, s3: str) -> None:
-        """Write the Secret that tells pods of the store; that of MLflow is the platform's."""
-        told = {
+        """Write the Secret with the store's credentials for pods; the platform writes that of MLflow."""
+        variables = {
             "AWS_ACCESS_KEY_ID": S3_KEY,
             "AWS_SECRET_ACCESS_KEY": S3_SECRET,
             "AWS_REGION": S3_REGION,
             "AWS_ENDPOINT_URL": s3,
         }
         metadata = {"name": self.name, "namespace": PIPELINES}
-        self.lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": told})
+        self.lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": variables})
 
     def coachworks(self, command: str, *arguments: str | Path, timeout: float = 600) -> Any:
-        """A command on this fleet."""
+        """Run a command on this fleet."""
         return self.lab.coachworks(
             command, "-f", self.file, *arguments, cwd=self.folder, environ=self.environ, timeout=timeout
         )
@@ -118,7 +118,7 @@ class ClusterFleet:
         client.upload_file(str(self.folder / "photos.csv"), self.name, "incoming/photos.csv")
 
     def add_photos(self) -> int:
-        """More cars, in the bucket only; how many photos."""
+        """Add cars to the bucket only; return the number of photos."""
         more = self.folder / "more"
         draw_showroom(more, cars=MORE_CARS, seed=7)
         client, rows = bucket_client(self.lab), list(csv.DictReader((self.folder / "photos.csv").open()))
@@ -137,7 +137,7 @@ class ClusterFleet:
         return added
 
     def remove(self) -> None:
-        """Remove what stands in the pipelines' namespace, what KFP keeps, and the bucket."""
+        """Remove the Secret, the records of KFP and the bucket."""
         self.lab.kubectl("-n", PIPELINES, "delete", "secret", self.name, "--ignore-not-found")
         forget_pipeline(self.lab, self.name)
         empty_bucket(self.lab, self.name)
@@ -151,16 +151,16 @@ def make_fleet(
     Args:
         lab: The cluster.
         name: Name of the fleet, its bucket and its Secret.
-        folder: Where to.
+        folder: Where the photos and the files go.
         image: Image of the steps.
-        tracking: Address of MLflow as this machine sees it.
+        tracking: Address of MLflow on this machine.
         credentials: User name and password of MLflow.
-        secret: Name of the Secret that tells pods of MLflow.
+        secret: Name of the Secret with MLflow's address and credentials.
     """
-    made = ClusterFleet(lab, name, folder, tracking, credentials)
+    fleet_on_cluster = ClusterFleet(lab, name, folder, tracking, credentials)
     draw_showroom(folder, cars=CARS)
     bucket_client(lab).create_bucket(Bucket=name)
-    made.upload_photos()
+    fleet_on_cluster.upload_photos()
     yaml = YAML()
     fleet = yaml.load((folder / "fleet.yaml").read_text("utf-8"))
     fleet["metadata"]["name"] = name
@@ -178,5 +178,5 @@ def make_fleet(
         "environment": [{"secret": name}, {"secret": secret}],
         "defaults": {"requests": {"cpu": "100m", "memory": "768Mi"}},
     }
-    yaml.dump(fleet, made.file)
-    return made
+    yaml.dump(fleet, fleet_on_cluster.file)
+    return fleet_on_cluster

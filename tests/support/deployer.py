@@ -1,4 +1,4 @@
-"""Who deploys: a service account with the rights that charts/platform gives, and those who may only look."""
+"""A service account that may deploy, with the rights of charts/platform, and users who may only read."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def grant(lab: Lab, namespace: str) -> None:
 
 
 def deployer_of(lab: Lab, namespace: str, file: Path) -> Path:
-    """A kubeconfig with the deployer's token and nothing else."""
+    """Write a kubeconfig with the deployer's token and nothing else."""
     grant(lab, namespace)
     token = lab.kubectl("create", "token", ACCOUNT, "-n", namespace, "--duration=3h").strip()
     known = json.loads(lab.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))

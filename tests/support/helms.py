@@ -1,4 +1,4 @@
-"""The helm commands that tests run with: Helm 4, and Helm 3 where it can be had."""
+"""The helm commands that tests run with: Helm 4, and Helm 3 if it could be downloaded."""
 
 import os
 import shutil
@@ -12,8 +12,8 @@ BOTH = pytest.mark.parametrize("command", ["helm", "helm3"])
 
 
 def find(command: str) -> str:
-    """Where `helm` or `helm3` is; skips where there is none."""
-    found = shutil.which(command, path=PLACES)
-    if found is None:
+    """Return the path of `helm` or `helm3`; skip the test if there is none."""
+    program = shutil.which(command, path=PLACES)
+    if program is None:
         pytest.skip(f"no {command} on PATH; `make test` gets it where the package index has it")
-    return found
+    return program

@@ -1,4 +1,4 @@
-"""A Kubernetes API server in a few lines: what a test puts there, leases that behave, port-forwards to this machine."""
+"""A Kubernetes API server in a few lines: objects that a test puts there, leases, port-forwards to this machine."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Objects(dict[str, Any]):
-    """What the server has: path -> object, text of a log, or the status that it refuses with.
+    """The server's answers by path: an object, the text of a log, or the status of a refusal.
 
     Attributes:
         asked: What it was asked: `GET /path?query`.
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(refused or {"kind": "Status"})
 
     def log_message(self, *args: Any) -> None:
-        """Nothing."""
+        """Keep the log empty."""
 
     def _absent(self) -> bool:
         self.objects.asked.append(f"{self.command} {self.path}")
@@ -95,30 +95,30 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
 
-    def _unlike(self, wanted: dict[str, Any]) -> int:
-        """The status for an object that is not there, or not the one that is meant."""
-        found = self.objects.get(self.path, 404)
-        if isinstance(found, int):
-            return found
-        meta = found["metadata"]
-        same = all(wanted.get(key, meta[key]) == meta[key] for key in ("uid", "resourceVersion"))
+    def _unlike(self, preconditions: dict[str, Any]) -> int:
+        """Return the status for an object that is missing or does not meet the preconditions; 0 if it does."""
+        current = self.objects.get(self.path, 404)
+        if isinstance(current, int):
+            return current
+        meta = current["metadata"]
+        same = all(preconditions.get(key, meta[key]) == meta[key] for key in ("uid", "resourceVersion"))
         return 0 if same else 409
 
     def _store(self, path: str, body: Any, uid: str) -> Any:
         self.objects[path] = {**body, "metadata": {**body["metadata"], "uid": uid, "resourceVersion": uuid.uuid4().hex}}
         return self.objects[path]
 
-    def _answer(self, found: Any) -> None:
-        if isinstance(found, tuple):
-            status, message = found
+    def _answer(self, answer: Any) -> None:
+        if isinstance(answer, tuple):
+            status, message = answer
             body = json.dumps({"kind": "Status", "message": message})
-        elif isinstance(found, int):
-            status, body = found, "{}"
+        elif isinstance(answer, int):
+            status, body = answer, "{}"
         else:
-            status, body = 200, found if isinstance(found, str) else json.dumps(found)
+            status, body = 200, answer if isinstance(answer, str) else json.dumps(answer)
         data = body.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(found, str) else "application/json")
+        self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def kubernetes_server() -> Iterator[Objects]:
-    """A server, and what it has."""
+    """Run a server; yield its objects."""
     objects = Objects()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"objects": objects}))
     server.daemon_threads = True
@@ -185,7 +185,7 @@ def kubernetes_server() -> Iterator[Objects]:
 
 
 def write_kubeconfig(path: Path, server: str, namespace: str = "") -> None:
-    """A kubeconfig with the one context `test`."""
+    """Write a kubeconfig with the one context `test`."""
     context = {"cluster": "test", "user": "test"} | ({"namespace": namespace} if namespace else {})
     config = {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""A real cluster for tests: its commands and addresses, as the scripts that `COACHWORKS_LAB` names give them."""
+"""A real cluster for tests: its commands and addresses, from the scripts in the folder `COACHWORKS_LAB`."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Lab:
 
     Attributes:
         scripts: The folder of the lab's scripts.
-        environ: What `up` tells: KUBECONFIG, PATH, KFP_ENDPOINT, KFP_UI.
+        environ: Output of `up`: KUBECONFIG, PATH, KFP_ENDPOINT, KFP_UI.
     """
 
     scripts: Path
@@ -34,17 +34,17 @@ class Lab:
 
     @property
     def node(self) -> str:
-        """The node's address, which pods reach too."""
+        """Address of the node, for pods too."""
         return str(urlsplit(self.environ["KFP_ENDPOINT"]).hostname)
 
     @property
     def s3(self) -> str:
-        """The S3 server, as this machine and pods reach it."""
+        """URL of the S3 server, for this machine and for pods."""
         return f"http://{self.node}:19000"
 
     @property
     def client(self) -> dict[str, str]:
-        """The environment of a person who works with the cluster."""
+        """Environment of a person who works with the cluster."""
         return {
             **os.environ,
             **self.environ,
@@ -57,7 +57,7 @@ class Lab:
         }
 
     def call(self, *command: str, text: str | None = None, timeout: float = 300, check: bool = True) -> str:
-        """Run a command with the cluster's environment; its standard output."""
+        """Run a command with the cluster's environment; return its standard output."""
         done = subprocess.run(
             command, env=self.client, input=text, capture_output=True, text=True, timeout=timeout, check=False
         )
@@ -68,7 +68,7 @@ class Lab:
         return self.call("kubectl", *arguments, text=text, check=check)
 
     def get(self, *arguments: str) -> Any:
-        """What `kubectl get … -o json` says."""
+        """Return the parsed output of `kubectl get … -o json`."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def apply(self, *objects: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class Lab:
     def coachworks(
         self, *arguments: str | Path, cwd: Path, environ: dict[str, str] | None = None, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """The command, as a person calls it on a machine that knows the cluster."""
+        """Run `coachworks` in a process of its own, with the cluster's environment."""
         command = [sys.executable, "-m", "coachworks.cli.main", *map(str, arguments)]
         return subprocess.run(
             command,
@@ -92,33 +92,33 @@ class Lab:
 
 @contextmanager
 def running_lab() -> Iterator[Lab]:
-    """The cluster with Kubeflow Pipelines; stopped afterwards if it was started here. Skips where there is none."""
+    """Start the cluster with Kubeflow Pipelines, and stop it if it was not running before; skip if there is none."""
     scripts = os.environ.get("COACHWORKS_LAB")
     if not scripts:
         pytest.skip("no cluster: COACHWORKS_LAB is not set")
     was_up = is_up()
-    told = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=False, timeout=900)
-    if told.returncode:
-        pytest.skip(f"no cluster: {scripts}/up did not bring one up on this machine (exit status {told.returncode})")
+    up = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=False, timeout=900)
+    if up.returncode:
+        pytest.skip(f"no cluster: {scripts}/up did not bring one up on this machine (exit status {up.returncode})")
     try:
-        yield Lab(Path(scripts), read_environment(told.stdout))
+        yield Lab(Path(scripts), read_environment(up.stdout))
     finally:
         if not was_up:
             subprocess.run([f"{scripts}/down"], check=True, timeout=120)
 
 
 def read_environment(text: str) -> dict[str, str]:
-    """The variables that `up` prints as shell settings."""
-    told = {}
+    """Return the variables that `up` prints as shell settings."""
+    variables = {}
     for line in text.splitlines():
         for word in shlex.split(line.removeprefix("export ")):
             name, _, value = word.partition("=")
-            told[name] = value.replace("$PATH", os.environ["PATH"])
-    return told
+            variables[name] = value.replace("$PATH", os.environ["PATH"])
+    return variables
 
 
 def is_up() -> bool:
-    """Whether a cluster of the lab runs already: then it is not ours to stop."""
+    """Return whether a cluster of the lab runs already: then it keeps running afterwards."""
     return any(b"kube-apiserver" in _command(process) for process in Path("/proc").glob("[0-9]*"))
 
 
@@ -130,11 +130,11 @@ def _command(process: Path) -> bytes:
 
 
 def until(what: str, ask: Callable[[], T | None], *, within_s: float, every_s: float = 1.0) -> T:
-    """What `ask` returns once it is true."""
+    """Call `ask` until it returns a true value; return that."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
-        found = ask()
-        if found:
-            return found
+        value = ask()
+        if value:
+            return value
         time.sleep(every_s)
     raise AssertionError(f"{what}: not within {within_s:.0f} s")

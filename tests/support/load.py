@@ -1,4 +1,4 @@
-"""Steady load on a deployed fleet, from a pod of its own; every request is counted."""
+"""Steady load on a deployed fleet, from a pod of its own; every request is recorded."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ RESTRICTED = {
 
 @dataclass
 class Counted:
-    """What was asked in a period, and what came of it; complete once the period is over.
+    """Requests of a period and their answers; complete when the period is over.
 
     Attributes:
         name: What happened in it.
@@ -43,7 +43,7 @@ class Counted:
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        """The requests that were not answered, or not by the skill that was asked."""
+        """Requests without an answer, or with an answer of another skill."""
         return [line for line in self.lines if "error" in line]
 
     @property
@@ -52,7 +52,7 @@ class Counted:
 
     @property
     def by_version(self) -> dict[str, Counter[str]]:
-        """How often each version answered, by skill."""
+        """Number of answers of each version, by skill."""
         counts: dict[str, Counter[str]] = {}
         for line in self.lines:
             if "version" in line:
@@ -64,25 +64,27 @@ class Counted:
         return max((line["seconds"] for line in self.lines), default=0.0)
 
     def labelled_otherwise(self, usual: Mapping[tuple[str, str], str]) -> list[dict[str, Any]]:
-        """The answers that are not the usual ones of their skill and version."""
+        """Return the answers that differ from the usual ones of their skill and version."""
         return [
             line for line in self.lines if "label" in line and line["label"] != usual[line["skill"], line["version"]]
         ]
 
     def slower_than(self, seconds: float) -> list[dict[str, Any]]:
-        """The answers that took longer, the lookup of the name apart."""
+        """Return the answers that took longer, without the lookup of the host name."""
         return [line for line in self.lines if line["seconds"] - line["lookup_s"] > seconds]
 
     def between(self, first: float, last: float) -> int:
-        """How many requests began between two moments."""
+        """Return how many requests began between two moments."""
         return sum(first <= line["at"] <= last for line in self.lines)
 
     def __str__(self) -> str:
-        told = "; ".join(
+        versions = "; ".join(
             f"{skill} " + ", ".join(f"v{version}: {count}" for version, count in sorted(counts.items()))
             for skill, counts in sorted(self.by_version.items())
         )
-        said = f"{self.name:<44} sent {self.sent:>5}  failed {self.failed:>4}  longest {self.longest_s:5.2f} s  {told}"
+        text = (
+            f"{self.name:<44} sent {self.sent:>5}  failed {self.failed:>4}  longest {self.longest_s:5.2f} s  {versions}"
+        )
         lookup_s = max((line["lookup_s"] for line in self.lines), default=0.0)
         lost = sum(line["lookup_failed"] for line in self.lines)
         notes = [
@@ -90,12 +92,12 @@ class Counted:
             f"{lost} lookups of the name failed" if lost else "",
             self.note,
         ]
-        return "; ".join([said, *filter(None, notes)])
+        return "; ".join([text, *filter(None, notes)])
 
 
 @dataclass(frozen=True)
 class Load:
-    """A pod that asks.
+    """A pod that sends requests.
 
     Attributes:
         lab: The cluster.
@@ -111,7 +113,7 @@ class Load:
 
     @contextmanager
     def counted(self, name: str) -> Iterator[Counted]:
-        """Count what is asked inside the block: every request that begins in it, until it has ended."""
+        """Record the requests that begin inside the block, until each has ended."""
         counted, began = Counted(name), time.time()
         try:
             yield counted
@@ -122,13 +124,13 @@ class Load:
             print(counted)
 
     def for_(self, seconds: float, name: str) -> Counted:
-        """Count for some seconds in which nothing happens."""
+        """Record the requests of some seconds in which nothing happens."""
         with self.counted(name) as counted:
             time.sleep(seconds)
         return counted
 
     def _complete(self, began: float, ended: float) -> list[dict[str, Any]]:
-        """The lines since `began`, once each client has begun a request after `ended`: what was before has ended."""
+        """Return the lines since `began`, once each client has begun a request after `ended`: earlier ones are over."""
 
         def read() -> list[dict[str, Any]] | None:
             lines = self.lines(began - 60)  # a line is written when its request ends
@@ -138,13 +140,13 @@ class Load:
         return until(f"the end of what {self.pod} had asked", read, within_s=90, every_s=0.5)
 
     def lines(self, since: float) -> list[dict[str, Any]]:
-        """What the pod has written since a moment."""
+        """Return the pod's log since a moment."""
         moment = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
         text = self.lab.kubectl("-n", self.namespace, "logs", self.pod, f"--since-time={moment}")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def usual(self) -> dict[tuple[str, str], str]:
-        """What each version of each skill has answered by far the most, since the beginning."""
+        """Return the most frequent answer of each version of each skill since the beginning."""
         counts: dict[tuple[str, str], Counter[str]] = {}
         for line in self.lines(0):
             if "label" in line:
@@ -167,7 +169,7 @@ def start_load(
     rounds: int = 1,
     period_s: float = 0.65,
 ) -> Load:
-    """Start a pod that asks: for each target `2 * rounds` clients, each of them every `period_s`.
+    """Start a pod with `2 * rounds` clients per target, each of which sends a request every `period_s`.
 
     Args:
         lab: The cluster.
@@ -180,9 +182,9 @@ def start_load(
         rounds: Pairs of clients of each target, one of which keeps its connection.
         period_s: How often each of them asks.
     """
-    told = {"targets": list(targets), "rounds": rounds, "period_s": period_s}
+    settings = {"targets": list(targets), "rounds": rounds, "period_s": period_s}
     metadata = {"name": pod, "namespace": namespace}
-    files = {SCRIPT.name: SCRIPT.read_text("utf-8"), "load.json": json.dumps(told)}
+    files = {SCRIPT.name: SCRIPT.read_text("utf-8"), "load.json": json.dumps(settings)}
     binary = {"photo.jpg": base64.b64encode(photo.read_bytes()).decode()}
     container = {
         "name": "asks",

@@ -1,4 +1,4 @@
-"""Asks every skill of a fleet through its Service at a steady rate; runs in a pod, prints a line of JSON per request.
+"""Send requests to every skill of a fleet at a steady rate; run in a pod, print a line of JSON per request.
 
 Nothing is asked twice: what fails, failed. Half of the clients keep their connection, as HTTP libraries do, and the
 others open one for each request.
@@ -21,7 +21,7 @@ _lock = threading.Lock()
 
 
 class Connection(http.client.HTTPConnection):
-    """A connection that knows how long it looked for the host's address, in seconds.
+    """A connection that records how long the lookup of the host's address took, in seconds.
 
     Lookups get lost at times, whatever answers behind the Service, and more where A and AAAA are asked at once from one
     port (kubernetes/kubernetes, issue 56903): it asks for IPv4 alone. Where one fails, it goes to the address that the
@@ -35,8 +35,8 @@ class Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         started = time.monotonic()
         try:
-            found = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)
-            self._address = str(found[0][4][0])
+            addresses = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)
+            self._address = str(addresses[0][4][0])
         except socket.gaierror:
             if not self._address:
                 raise
@@ -47,7 +47,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class Client(threading.Thread):
-    """Somebody who asks one skill.
+    """A client of one skill.
 
     Args:
         number: Which client this is.
@@ -102,21 +102,21 @@ class Client(threading.Thread):
         answers = json.loads(body)["answers"]
         if list(answers) != [self._target["skill"]]:
             return {"status": reply.status, "error": f"answers of {sorted(answers)}"}
-        said = answers[self._target["skill"]]
-        return {"status": reply.status, "version": said["model_version"], "label": said["label"]}
+        answer = answers[self._target["skill"]]
+        return {"status": reply.status, "version": answer["model_version"], "label": answer["label"]}
 
     def _was_closed(self) -> bool:
-        """Whether the server has closed the connection since the last answer, as a pool of connections looks."""
+        """Return whether the server has closed the connection since the last answer, as connection pools do."""
         return self._connection.sock is not None and bool(select.select([self._connection.sock], [], [], 0)[0])
 
 
 def main() -> None:
-    told = json.loads((FOLDER / "load.json").read_text("utf-8"))
+    settings = json.loads((FOLDER / "load.json").read_text("utf-8"))
     photo = (FOLDER / "photo.jpg").read_bytes()
-    kinds = [(target, kept) for target in told["targets"] for kept in (True, False)] * told["rounds"]
+    kinds = [(target, kept) for target in settings["targets"] for kept in (True, False)] * settings["rounds"]
     for number, (target, kept) in enumerate(kinds):
-        start_s = told["period_s"] * number / len(kinds)
-        Client(number, target, kept=kept, photo=photo, period_s=told["period_s"], start_s=start_s).start()
+        start_s = settings["period_s"] * number / len(kinds)
+        Client(number, target, kept=kept, photo=photo, period_s=settings["period_s"], start_s=start_s).start()
     threading.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""The platform chart, installed in a namespace of its own, and MLflow as a person reaches it."""
+"""The platform chart, installed in a namespace of its own, and its MLflow API."""
 
 import base64
 import io
@@ -36,7 +36,7 @@ class MlflowRelease:
 
     @property
     def settings(self) -> list[str]:
-        """What the values file leaves open."""
+        """Values that the values file leaves open."""
         repository, _, tag = self.image.rpartition(":")
         return [
             f"image.repository=docker.io/{repository}",
@@ -47,7 +47,7 @@ class MlflowRelease:
         ]
 
     def make_namespace(self) -> None:
-        """Make the namespace, and the Secret with the credentials of S3."""
+        """Create the namespace, and the Secret with the credentials of S3."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         self.lab.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}},
@@ -60,7 +60,7 @@ class MlflowRelease:
         )
 
     def values(self, *settings: str) -> str:
-        """The values of the release as a file."""
+        """Return the values of the release as the text of a file."""
         values = YAML().load(VALUES.read_text("utf-8"))
         for setting in (*self.settings, *settings):
             path, _, value = setting.partition("=")
@@ -85,7 +85,7 @@ class MlflowRelease:
             raise AssertionError(f"{err}\n{self.trouble()}") from err
 
     def trouble(self) -> str:
-        """What tells why pods do not come up."""
+        """Describe pods and events, to find out why pods do not start."""
         where = ("-n", self.namespace)
         logs = ("--all-containers", "--tail=30", "--prefix", "--timestamps")
         asked = [
@@ -97,7 +97,7 @@ class MlflowRelease:
         return "\n".join(self.lab.kubectl(*where, *words, check=False) for words in asked)
 
     def secret(self, name: str, namespace: str | None = None) -> dict[str, str]:
-        """The entries of a Secret."""
+        """Return the entries of a Secret."""
         data = self.lab.get("-n", namespace or self.namespace, "secret", name)["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
@@ -114,13 +114,13 @@ class MlflowRelease:
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """The administrator's name and password."""
+        """User name and password of the administrator."""
         return "admin", self.secret(f"{RELEASE}-auth")["admin-password"]
 
     def ask(
         self, method: str, path: str, body: Any = None, credentials: tuple[str, str] | None = None
     ) -> tuple[int, Any]:
-        """Status and answer of MLflow's API; as nobody, unless credentials are given."""
+        """Send a request to MLflow's API, without credentials by default; return status and body."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.here}/api/2.0/{path}", data=data, method=method)
         request.add_header("Content-Type", "application/json")
@@ -129,16 +129,16 @@ class MlflowRelease:
             request.add_header("Authorization", f"Basic {word}")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                status, said = answer.status, answer.read()
+                status, body = answer.status, answer.read()
         except urllib.error.HTTPError as err:
-            status, said = err.code, err.read()
+            status, body = err.code, err.read()
         try:
-            return status, json.loads(said or b"null")
+            return status, json.loads(body or b"null")
         except ValueError:
-            return status, said
+            return status, body
 
     def remove(self) -> None:
-        """Remove the release, its namespace with all that is in it, and the bucket."""
+        """Remove the release, its namespace and the bucket."""
         self.lab.call("helm", "uninstall", RELEASE, "-n", self.namespace, "--ignore-not-found", check=False)
         self.lab.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
         if self.namespace in {entry["Name"] for entry in bucket_client(self.lab).list_buckets()["Buckets"]}:

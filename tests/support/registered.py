@@ -1,4 +1,4 @@
-"""A registry as register leaves it: versions with their tags, made up; and a real server to keep it in."""
+"""Made-up registered models with the tags that register writes, and a real MLflow server."""
 
 import contextlib
 import importlib.util
@@ -14,7 +14,7 @@ from coachworks.tracking import tracking_of
 
 
 def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -> Fleet:
-    """A critical skill and a standard one."""
+    """Return a fleet of a critical skill and a standard one."""
     skill = {"question": "Which way does the car face?", "labels": ["front", "rear"]}
     document = {
         "apiVersion": "coachworks.dev/v1",
@@ -50,7 +50,7 @@ class Registry:
     def add(
         self, skill: str, digest: str | None, *aliases: str, gates: dict[str, str] | None = None, **tags: str
     ) -> str:
-        """A version of a skill's model; its number."""
+        """Add a version of a skill's model; return its number."""
         from mlflow.exceptions import MlflowException
 
         model = f"{self.fleet.name}.{skill}"
@@ -58,8 +58,8 @@ class Registry:
             self.client.create_registered_model(model)
         run_id = None
         if gates is not None:
-            found = self.client.get_experiment_by_name(model)
-            experiment = found.experiment_id if found else self.client.create_experiment(model)
+            known = self.client.get_experiment_by_name(model)
+            experiment = known.experiment_id if known else self.client.create_experiment(model)
             run_id = self.client.create_run(experiment).info.run_id
             for name, limit in gates.items():
                 self.client.log_param(run_id, f"gate.{name}", limit)
@@ -76,7 +76,7 @@ class Registry:
 
 @contextlib.contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
-    """Address of a real MLflow server."""
+    """Start a real MLflow server; yield its address."""
     file = Path(__file__).parents[1] / "components" / "register" / "conftest.py"
     spec = importlib.util.spec_from_file_location("conftest_of_register", file)
     assert spec is not None

@@ -1,4 +1,4 @@
-"""Rendered charts: the objects, the pods they make, and what holds for those of every chart."""
+"""Objects of rendered charts, their pods, and rules for those of every chart."""
 
 import io
 import json
@@ -21,89 +21,89 @@ _OPERATORS = {"ServiceMonitor", "PrometheusRule"}  # of the Prometheus operator:
 
 
 def read_objects(text: str) -> list[dict[str, Any]]:
-    """The objects in rendered YAML."""
+    """Return the objects in rendered YAML."""
     return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
 
 
 def value_sets(chart: str) -> list[str]:
-    """Names of a chart's sets of values."""
+    """Return the names of a chart's sets of values."""
     return sorted(path.name.removesuffix("-values.yaml") for path in (CHARTS / chart / "ci").glob("*-values.yaml"))
 
 
 def of_kind(objects: Objects, kind: str) -> dict[str, dict[str, Any]]:
-    """The objects of a kind by name."""
-    return {name: made for (known, name), made in objects.items() if known == kind}
+    """Return the objects of a kind, by name."""
+    return {name: obj for (known, name), obj in objects.items() if known == kind}
 
 
 def pod_templates(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The pods that the objects make, metadata included."""
-    for (kind, name), made in objects.items():
+    """Yield the pod templates of the objects, with the name of each object."""
+    for (kind, name), obj in objects.items():
         if kind == "Pod":
-            yield name, made
+            yield name, obj
         elif kind == "CronJob":
-            yield name, made["spec"]["jobTemplate"]["spec"]["template"]
+            yield name, obj["spec"]["jobTemplate"]["spec"]["template"]
         elif kind in {"Deployment", "StatefulSet"}:
-            yield name, made["spec"]["template"]
+            yield name, obj["spec"]["template"]
 
 
 def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the pods that the objects make are specified to be."""
+    """Yield the pod specifications of the objects."""
     for name, template in pod_templates(objects):
         yield name, template["spec"]
 
 
 def containers(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All containers, as `pod/container`."""
+    """Yield all containers, named `pod/container`."""
     for pod, spec in pods(objects):
         for container in (*spec.get("initContainers", ()), *spec["containers"]):
             yield f"{pod}/{container['name']}", container
 
 
 def container(objects: Objects, name: str) -> dict[str, Any]:
-    """The container called `pod/container`."""
+    """Return the container named `pod/container`."""
     return dict(containers(objects))[name]
 
 
 def environment(container: dict[str, Any]) -> dict[str, str | None]:
-    """A container's variables; those from Secrets are None."""
+    """Return a container's variables; those from Secrets are None."""
     return {entry["name"]: entry.get("value") for entry in container.get("env", ())}
 
 
 def assert_known_to_kubernetes(objects: Objects) -> None:
-    """Every field is one that Kubernetes knows."""
-    for key, made in objects.items():
+    """Check that Kubernetes knows every field."""
+    for key, obj in objects.items():
         if key[0] in _OPERATORS:
             continue
         try:
-            kubernetes_validate.validate(made, KUBERNETES, strict=True)
+            kubernetes_validate.validate(obj, KUBERNETES, strict=True)
         except jsonschema.ValidationError as err:
             pytest.fail(f"{key}: {err.message}")
 
 
 def assert_restricted(objects: Objects) -> None:
-    """Pods are as the Pod Security Standard `restricted` wants them, and a little more."""
+    """Check pods against the Pod Security Standard `restricted`, and a little more."""
     for name, spec in pods(objects):
         assert spec["automountServiceAccountToken"] is False, name
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-    for name, made in containers(objects):
-        assert made["securityContext"]["readOnlyRootFilesystem"] is True, name
-        assert made["securityContext"]["allowPrivilegeEscalation"] is False, name
-        assert made["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
-        assert {"requests", "limits"} <= set(made["resources"]), name
-        assert ":latest" not in made["image"], name
+    for name, container in containers(objects):
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False, name
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+        assert {"requests", "limits"} <= set(container["resources"]), name
+        assert ":latest" not in container["image"], name
 
 
 def assert_no_rights_beyond_namespaces(objects: Objects) -> None:
-    """Nothing holds for a whole cluster, and no role says `everything`."""
+    """Check that no object is cluster-wide and no role has wildcards."""
     assert not {kind for kind, _ in objects} & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
-    for name, made in of_kind(objects, "Role").items():
-        words = [word for rule in made["rules"] for word in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])]
+    for name, role in of_kind(objects, "Role").items():
+        words = [word for rule in role["rules"] for word in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])]
         assert "*" not in words, name
 
 
 def assert_schema_closed(chart: Path) -> None:
-    """The schema knows every value of values.yaml, and no other."""
+    """Check that the schema has every value of values.yaml, and no other."""
     schema = json.loads((chart / "values.schema.json").read_text("utf-8"))
 
     def compare(node: dict[str, Any], values: Any, path: str) -> None:
@@ -118,7 +118,7 @@ def assert_schema_closed(chart: Path) -> None:
 
 
 def as_text(objects: Objects) -> str:
-    """The objects as YAML, in the order of their kinds and names: what a golden file holds."""
+    """Return the objects as YAML for a golden file, sorted by kind and name."""
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style, writer.width = False, 120
     writer.Representer = _Readable
@@ -128,7 +128,7 @@ def as_text(objects: Objects) -> str:
 
 
 class _Readable(SafeRepresenter):
-    """Texts of several lines as such."""
+    """A representer that writes texts of several lines as blocks."""
 
     def represent_str(self, data: str) -> Any:
         return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)

@@ -1,4 +1,4 @@
-"""S3 servers for tests: one in this process, or the lab's; and the environment that leads clients to one."""
+"""S3 servers for tests: one in this process, or the lab's; and the environment of their clients."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class S3Server:
     region: str = "eu-west-1"
 
     def lead_to(self, monkeypatch: pytest.MonkeyPatch, url: str | None = None) -> None:
-        """Let clients of this process, and of those that it starts, find the server; at `url` if that is given."""
+        """Set the environment of clients in this process and its children: the server, or `url` in its place."""
         for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
             monkeypatch.delenv(name, raising=False)
         for name, value in {
@@ -40,11 +40,11 @@ class S3Server:
             monkeypatch.setenv(name, value)
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket."""
+        """Create a bucket."""
         self._client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
 
     def remove_bucket(self, name: str) -> None:
-        """Remove a bucket and all that is in it."""
+        """Remove a bucket with its objects."""
         client = self._client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
             for entry in page.get("Contents", ()):
@@ -72,7 +72,7 @@ class S3Server:
 
 @contextmanager
 def local_s3() -> Iterator[S3Server]:
-    """A server in this process, on a free port."""
+    """Run a server in this process, on a free port."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").disabled = True

@@ -1,4 +1,4 @@
-"""Makes pods of the serving image misbehave as the variable FAULT says; the product knows nothing of it.
+"""Faults in pods of the serving image, chosen by the variable FAULT; the product does not know of them.
 
 `error`, `wrong` and `slow` are of every answer; with `late-` before them, of every answer since the first request on a
 skill's own port: that is a client's, while a smoke test asks on the port for all skills. `never-ready` and `crash` are
@@ -20,7 +20,7 @@ SLOW_S = 1.5
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads a module as `real` does, and spoils it."""
+    """A loader that spoils the module which `real` has loaded."""
 
     def __init__(self, real: importlib.abc.Loader) -> None:
         self._real = real
@@ -75,7 +75,7 @@ def spoil(engine: Any, fault: str) -> None:
         answers = await answer(self, request, skills, **options)
         if kind == "wrong":
             answers = {
-                skill: given.model_copy(update={"label": given.runner_up.label}) for skill, given in answers.items()
+                skill: answer.model_copy(update={"label": answer.runner_up.label}) for skill, answer in answers.items()
             }
         return answers
 
