@@ -22,7 +22,7 @@ SECTIONS = {
     },
     "Run": {
         "run": "Run the whole pipeline on this machine.",
-        "status": "Show how the latest run went, skill by skill.",
+        "status": "Show the result of the latest run, skill by skill.",
         "mlflow": "Open MLflow on the fleet's tracking store.",
     },
     "Cluster": {
@@ -34,7 +34,7 @@ SECTIONS = {
     },
     "Deploy": {
         "deploy": "",
-        "rollback": "Deploy again what was deployed before.",
+        "rollback": "Deploy an earlier release again.",
         "approve": "Approve a version of a critical skill for deployment.",
         "prune": "Remove unused models from the store.",
     },

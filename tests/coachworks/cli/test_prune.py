@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(store):
     assert "Would remove 1 of 3 models, 2.0 kB of 1.7 MB; --dry-run removes nothing." in done.stderr
     assert re.search(rf"head +view v1 +{UNUSED[:12]} +2\.0 kB +30 d ago +unused: nothing refers to it", done.stdout)
     assert re.search(rf"head +view v2 +{USED[:12]} +2\.0 kB +30 d ago +kept: champion of view", done.stdout)
-    assert re.search(r"backbone +efficientnet-lite0 +b{12} +1\.7 MB +30 d ago +stays: 1 head", done.stdout)
+    assert re.search(r"backbone +efficientnet-lite0 +b{12} +1\.7 MB +30 d ago +kept: 1 head", done.stdout)
 
 
 def test_what_is_unused_is_removed_and_nothing_else(store):
