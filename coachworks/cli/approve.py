@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.deploy.models.approval import ApprovedVersion
 
 
-@click.command(short_help="Approve a model version, as critical skills need.")
+@click.command()
 @fleet_option
 @click.argument("skill")
 @click.argument("version")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ timeout_option = click.option(
 )
 
 
-@click.command(short_help="Deploy the champions to Kubernetes: canary, soak, promotion; automatic rollback on failure.")
+@click.command()
 @fleet_option
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, without changing it.")
 @click.option("--image", metavar="NAME", help="A model image: it holds the models, so pods need no store.")
@@ -100,7 +101,7 @@ def deploy(
     _finish(report, as_json=as_json)
 
 
-@click.command(short_help="Deploy an earlier release again.")
+@click.command()
 @fleet_option
 @click.argument("revision", type=int, required=False)
 @namespace_option
@@ -131,11 +132,7 @@ def rollback(file: Path, revision: int | None, namespace: str | None, timeout_s:
         config = DeployConfig(timeout_s=timeout_s)
         report = roll_back(context, DeployRequest(), revision, config=config, progress=progress)
     _finish(report, as_json=as_json)
-    console.print(
-        "MLflow's alias `champion` was not moved: the next `coachworks deploy` deploys its versions again.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(console, "MLflow's alias `champion` was not moved: the next `coachworks deploy` deploys its versions again.")
 
 
 def _pinned(texts: tuple[str, ...]) -> dict[str, str]:

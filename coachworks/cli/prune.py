@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.durations import Duration
 from coachworks.cli.options import fleet_option, json_option
+from coachworks.wording import counted, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from components.deploy.models.retention import ModelUse, OpenHelm, Retention
 
 
-@click.command(short_help="Remove unused models from the store.")
+@click.command()
 @fleet_option
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @click.option("--older-than", type=Duration(), default="7d", show_default=True, help="Younger models are kept.")
@@ -118,7 +120,7 @@ def _show(retention: "Retention", console: "Console") -> None:
         model, reason = use.model, use.kept_because
         text = Text(f"kept: {reason}") if reason else Text("unused: nothing refers to it", style="yellow")
         age = f"{(datetime.now(UTC) - model.written_at).days} d ago"
-        table.add_row(model.kind, _subject(use), model.digest[:12], size_text(model.size), age, text)
+        table.add_row(model.kind, _subject(use), model.digest[:12], size(model.size), age, text)
     if retention.models:
         console.print(table)
 
@@ -130,32 +132,15 @@ def _subject(use: "ModelUse") -> str:
 def _show_summary(retention: "Retention", fleet: "Fleet", console: "Console", *, dry_run: bool) -> None:
     limit = fleet.spec.deploy.keep_revisions
     for release, count in retention.revisions.items():
-        kept = (
-            f"{count} {'revision' if count == 1 else 'revisions'}; Helm keeps up to {limit} (spec.deploy.keepRevisions)"
-        )
-        console.print(f"Release {release} has {kept}.", highlight=False, soft_wrap=True)
+        kept = f"{counted(count, 'revision')}; Helm keeps up to {limit} (spec.deploy.keepRevisions)"
+        say(console, f"Release {release} has {kept}.")
     for run in retention.silent_runs:
-        message = f"Run {run} made no progress for a day: it is considered dead."
-        console.print(message, highlight=False, soft_wrap=True)
+        say(console, f"Run {run} made no progress for a day: it is considered dead.")
     total = sum(use.model.size for use in retention.models)
     unused = retention.unused
-    freed = size_text(sum(model.size for model in unused))
-    what = f"{len(unused)} of {len(retention.models)} models, {freed} of {size_text(total)}"
-    console.print(
-        f"Would remove {what}; --dry-run removes nothing." if dry_run else f"Removed {what}.", highlight=False
-    )
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes with a unit.
-
-    >>> size_text(17_300_000)
-    '17.3 MB'
-    """
-    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= limit:
-            return f"{size / limit:.1f} {unit}"
-    return f"{size} B"
+    freed = size(sum(model.size for model in unused))
+    what = f"{len(unused)} of {len(retention.models)} models, {freed} of {size(total)}"
+    say(console, f"Would remove {what}; --dry-run removes nothing." if dry_run else f"Removed {what}.")
 
 
 def _document(retention: "Retention", *, removed: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
+from coachworks.cli.console import say
+
 if TYPE_CHECKING:
     from components.deploy.plan import DeploymentPlan
     from components.deploy.report import DeployReport
@@ -26,8 +28,8 @@ def _table(*columns: str) -> Table:
 
 def _print_facts(console: Console, facts: Mapping[str, str], style: str = "bold") -> None:
     for name, words in facts.items():
-        console.print(f"[{style}]{name}[/{style}]: ", end="")
-        console.print(words, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"[{style}]{name}[/{style}]: ", end="")
+        say(console, words, markup=False)
 
 
 def show_report(report: "DeployReport", console: Console) -> None:
@@ -52,10 +54,10 @@ def show_report(report: "DeployReport", console: Console) -> None:
         console.print(table)
     if report.stages:
         stages = ", ".join(f"{stage.name} {stage.seconds:.0f} s" for stage in report.stages)
-        console.print(stages, highlight=False, soft_wrap=True, style="dim")
+        say(console, stages, style="dim")
     _print_facts(console, {**report.left_out, **report.awaiting})
     revision = f"release {report.release}, revision {report.revision}" if report.revision else "nothing is deployed"
-    console.print(f"{_TITLES[report.status]}: {revision}, namespace {report.namespace}.", highlight=False)
+    say(console, f"{_TITLES[report.status]}: {revision}, namespace {report.namespace}.")
 
 
 def _milliseconds(seconds: float | None) -> str:
@@ -77,23 +79,22 @@ def show_plan(plan: "DeploymentPlan", console: Console) -> None:
     console.print(table)
     _print_facts(console, {**plan.left_out, **plan.awaiting})
     if not plan.changes:
-        console.print(f"Nothing to do: release {plan.release} in the namespace {plan.namespace} is up to date.")
+        say(console, f"Nothing to do: release {plan.release} in the namespace {plan.namespace} is up to date.")
         return
     for name, mark in plan.objects.items():
-        console.print(f"{mark} {name}", style=_COLOURS[mark], highlight=False)
+        say(console, f"{mark} {name}", style=_COLOURS[mark])
     console.print()
     console.print(Syntax(plan.diff, "diff", background_color="default", word_wrap=False))
     for stage in plan.stages:
-        console.print(f"Plan: {stage}.", highlight=False, soft_wrap=True)
+        say(console, f"Plan: {stage}.")
 
 
 def show_release_status(status: "ReleaseStatus", console: Console) -> None:
     """Show the status of a release."""
-    console.print(
+    say(
+        console,
         f"Release [bold]{status.release}[/bold], namespace {status.namespace}, revision {status.revision}: "
         f"{status.description}",
-        highlight=False,
-        soft_wrap=True,
     )
     table = _table("Skill", "Version", "Digest", "Pods", "Ready", "Service")
     for skill in status.skills:

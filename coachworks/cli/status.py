@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from components.deploy.status import ReleaseStatus
 
 
-@click.command(short_help="Show the result of the latest run, skill by skill.")
+@click.command()
 @fleet_option
 @json_option
 @click.option("--run", "run_id", metavar="ID", help="Another run; default: the latest.")
@@ -53,10 +54,10 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
             watch(kubeflow, store, fleet, record.id, console, as_json=as_json)
             return
         record = RunMonitor(kubeflow, store, record.id).update_record(record)
-    console.print(f"Run {record.id}: {record.state}", highlight=False)
+    say(console, f"Run {record.id}: {record.state}")
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":
-            console.print(f"  in progress: {state['step']}", highlight=False)
+            say(console, f"  in progress: {state['step']}")
     finish(summarise(store, record), console, as_json=as_json, release=_release(fleet, console))
 
 
@@ -71,8 +72,8 @@ def _release(fleet: "Fleet", console: "Console") -> "ReleaseStatus | None":
     try:
         release = read_status(open_release(fleet))
     except CoachworksError as err:
-        console.print(f"The release cannot be read: {err}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"The release cannot be read: {err}", markup=False)
         return None
     if release is None:
-        console.print(f"Nothing is deployed in the namespace {fleet.spec.deploy.namespace}.", highlight=False)
+        say(console, f"Nothing is deployed in the namespace {fleet.spec.deploy.namespace}.")
     return release

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from registered import Registry
 
 from coachworks.cli.main import cli, main
-from coachworks.cli.prune import size_text
 from coachworks.errors import CoachworksError
 from coachworks.fleet.reader import read_fleet
 from coachworks.runs import Run, record_remote
@@ -250,10 +249,3 @@ def test_a_refusal_is_one_message_and_an_exit_status(store, capsys):
         main(["prune"])
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: the fleet's releases cannot be read")
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (3_210_000_000, "3.2 GB")]
-)
-def test_sizes_are_told_as_people_read_them(size, text):
-    assert size_text(size) == text
