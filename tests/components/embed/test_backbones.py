@@ -86,7 +86,7 @@ def test_larger_backbones_compute_the_same_as_onnx(name: str) -> None:
     [
         ("efficientnet-lite9", r"got 'efficientnet-lite9'\. Did you mean `efficientnet-lite"),
         ("EfficientNet-Lite0", r"Did you mean `efficientnet-lite0`"),
-        ("resnet", r"one of efficientnet-lite0, .* a folder such as \./my-model, or hub:owner/name; got 'resnet'$"),
+        ("resnet", r"one of efficientnet-lite0, .* a folder such as \./my-model, or hub:owner/name; got 'resnet'\.$"),
         ("/no/such/folder", r"backbone must be an existing folder; got '/no/such/folder'"),
         ("hub:nobody", r"backbone must be hub:owner/name or hub:owner/name@revision; got 'hub:nobody'"),
     ],
