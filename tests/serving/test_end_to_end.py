@@ -69,7 +69,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, fabricated: ModuleType) -> 
     )
     output = ""
     assert process.stderr is not None
-    while "openapi.json describes it" not in output:
+    while "openapi.json describes the API" not in output:
         line = process.stderr.readline()
         assert line, output
         output += line
