@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from coachworks.wording import noun_for
+
 SHOWN_EXAMPLES = 50  # examples kept per finding; the tables hold the rest
 
 
@@ -109,7 +111,7 @@ def _escalated(finding: Finding, skill: str, photo_ids: frozenset[str]) -> Itera
             finding,
             severity=Severity.FAILURE,
             skill=skill,
-            message=f"{finding.message} {len(touched):,} of them {'belongs' if len(touched) == 1 else 'belong'} "
+            message=f"{finding.message} {len(touched):,} of them {noun_for(len(touched), 'belongs', 'belong')} "
             "to this critical skill.",
             photo_ids=touched,
             pairs=tuple(pair for pair in finding.pairs if photo_ids.intersection(pair)),

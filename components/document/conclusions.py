@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from coachworks.wording import joined
+from coachworks.wording import joined, noun_for
 from components.document.content import Bar, Conclusion, Fact, Figures
 from components.document.phrases import (
     NOT_MEASURED,
@@ -191,8 +191,8 @@ def _gate_sentence(record: SkillRecord) -> str:
         return "It has no gates."
     missed = [gate for gate in judged if gate.passed is False]
     if not missed:
-        noun = "gate" if len(judged) == 1 else "gates"
-        text = f"It passes {'the one' if len(judged) == 1 else f'all {len(judged)}'} {noun} of the fleet."
+        passed = noun_for(len(judged), "the one gate", f"all {len(judged)} gates")
+        text = f"It passes {passed} of the fleet."
         low = accuracy(record).low
         limit = next((gate.limit for gate in judged if gate.key == _ACCURACY_GATE), None)
         if low is not None and limit is not None and low < limit:
@@ -239,7 +239,7 @@ def next_step(record: SkillRecord) -> str:
     weak = weakest_labels(record)
     advice = []
     if weak:
-        noun = "label" if len(weak) == 1 else "labels"
+        noun = noun_for(len(weak), "label")
         advice.append(f"Add training photos of {joined(map(quoted, weak))}, the {noun} it misses most.")
         advice.append("Look at its wrong answers: a skill cannot learn labels that people confuse.")
     measured = accuracy(record)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from coachworks.wording import joined
+from coachworks.wording import joined, noun_for
 from components.document.closing_sections import created, fleet_versions, glossary, usage
 from components.document.conclusions import TONES, Status, accuracy_bar, next_step, reason, status
 from components.document.content import Block, Column, Conclusion, Document, Paragraph, Row, Section, Table, Text
@@ -69,12 +69,12 @@ def fleet_conclusion(record: FleetRecord, skills: Sequence[SkillRecord]) -> Conc
     rest = joined(f"{count(tally[state])} {phrase}" for state, phrase in phrases.items() if tally[state])
     if ready == total:
         title, tone = (
-            f"{'The skill is' if total == 1 else f'All {total} skills are'} good enough and packaged",
+            f"{noun_for(total, 'The skill is', f'All {total} skills are')} good enough and packaged",
             "good",
         )
     else:
         title, tone = (
-            f"{ready} of {total} skills {'is' if ready == 1 else 'are'} good enough and packaged",
+            f"{ready} of {total} skills {noun_for(ready, 'is', 'are')} good enough and packaged",
             "warn" if ready else "bad",
         )
     text = f"{rest[:1].upper()}{rest[1:]}. " if rest else ""
