@@ -123,4 +123,4 @@ def test_check_asks_the_libraries_about_transforms_and_backbones(here):
     backbone = next(n for n, line in enumerate(lines, 1) if "backbone:" in line)
     assert f"fleet.yaml:{backbone}:" in checked.output
     assert "backbone must be an existing folder" in checked.output
-    assert "did you mean 'HorizontalFlip'?" in checked.output
+    assert "Did you mean `HorizontalFlip`?" in checked.output
