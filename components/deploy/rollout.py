@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 
 from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
+from coachworks.wording import listed
 from components.deploy.canary.checks import CanaryChecks
 from components.deploy.canary.metrics import CANARY, STABLE, SoakResult
 from components.deploy.cluster.lease import LeaseLock, LostError
@@ -262,7 +263,4 @@ def _describe_change(old: FleetValues | None, new: FleetValues) -> str:
         if before.get(skill) != version
     ]
     changes += [f"without {skill}" for skill in before if skill not in after]
-    listed = changes[:_LISTED_CHANGES]
-    if len(changes) > _LISTED_CHANGES:
-        listed.append(f"and {len(changes) - _LISTED_CHANGES} more")
-    return f"{new.release_digest}: {', '.join(listed) or 'the same models'}"
+    return f"{new.release_digest}: {listed(changes, _LISTED_CHANGES) or 'the same models'}"

@@ -21,6 +21,7 @@ from coachworks.store import Store, prefetched
 from coachworks.tracking import open_client, retry_transient, tracking_of, translated
 from coachworks.tracking.registry import Model, read_models
 from coachworks.tracking.tags import HEAD_DIGEST
+from coachworks.wording import noun_for
 from components.deploy.helm.client import Helm
 from components.deploy.models.deployment_tags import DEPLOYED, deployments_of
 from components.deploy.models.stored_models import BACKBONE, HEAD, StoredModel, stored_models
@@ -251,7 +252,7 @@ def _reason_to_keep(
     if places:
         return places[0] + (f", and {len(places) - 1} more" if len(places) > 1 else "")
     if readers:
-        return "1 head that is kept reads it" if readers == 1 else f"{readers} heads that are kept read it"
+        return noun_for(readers, "1 head that is kept reads it", f"{readers} heads that are kept read it")
     if model.fleet and model.fleet != fleet.name:
         return f"it belongs to the fleet {model.fleet}"
     if model.kind == HEAD and model.described and not model.fleet:
