@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})  # of most such files
+# File names that suggest a photo. Only `read_photo` decides; ingest reads files whatever their names are.
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 80_000_000  # 240 MB as RGB: more than any camera, and it fits into a pod of 2 GiB
 MAX_BYTES = 40 * 1024 * 1024
 
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
-# File names that suggest a photo. Only `read_photo` decides; ingest reads files whatever their names are.
-PHOTO_SUFFIXES = frozenset({".jpeg", ".tiff", *(f".{extension}" for extension in _EXTENSIONS.values())})
 _JPEGS = {"JPEG", "MPO"}  # MPO: a JPEG followed by further images, which many phones save as .jpg
 _SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
