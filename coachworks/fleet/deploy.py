@@ -18,8 +18,8 @@ OWN_VALUES = (
 class Autoscaling(Part):
     """Number of pods, by CPU utilization."""
 
-    min_replicas: Whole = Field(2, ge=1, description="Fewest pods of a group.")
-    max_replicas: Whole = Field(10, ge=1, description="Most pods of a group.")
+    min_replicas: Whole = Field(2, ge=1, description="Minimum number of pods of a group.")
+    max_replicas: Whole = Field(10, ge=1, description="Maximum number of pods of a group.")
     cpu_utilization: Whole = Field(70, ge=1, le=1000, description="Target CPU utilization, in % of the request.")
 
     @model_validator(mode="after")

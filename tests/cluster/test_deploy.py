@@ -10,7 +10,7 @@ from load import Load
 from serving_fleet import SERVICES, SHORT_S, ServingFleet
 
 from coachworks.tracking.tags import HEAD_DIGEST
-from components.deploy.models.deployment_tags import STABLE, deployments_of
+from components.deploy.models.deployment_tags import DEPLOYED, deployments_of
 from helms import find
 from lab import S3_SECRET
 
@@ -48,8 +48,8 @@ def test_mlflow_tells_where_a_version_is_deployed(served: ServingFleet) -> None:
     latest = served.history()[-1]["revision"]
     for skill in SERVICES:
         tags = served.models.get_model_version(f"{served.name}.{skill}", "1").tags
-        told = deployments_of(tags)[served.name, served.name]
-        assert (told["state"], told["revision"]) == (STABLE, latest)
+        content = deployments_of(tags)[served.name, served.name]
+        assert (content["state"], content["revision"]) == (DEPLOYED, latest)
 
 
 @pytest.mark.core
@@ -96,14 +96,14 @@ def test_a_new_version_takes_over_behind_a_canary_and_nobody_notices(served: Ser
     assert done.report["status"] == "deployed"
     assert done.versions == {"image-content": "1", "image-quality": "2"}
     assert done.report["smoke"] >= 3
-    assert {row["track"]: row["requests"] > 0 for row in done.report["bake"]} == {"stable": True, "canary": True}
+    assert {row["track"]: row["requests"] > 0 for row in done.report["soak"]} == {"stable": True, "canary": True}
     assert not counted.failures
     assert set(counted.by_version["image-quality"]) == {"1", "2"}
     assert set(counted.by_version["image-content"]) == {"1"}
     after = load.for_(4, "after it")
     assert set(after.by_version["image-quality"]) == {"2"}
     descriptions = [each["description"] for each in served.history()]
-    assert any("image-quality 1 → 2 passed its smoke test and joins the Services" in told for told in descriptions)
+    assert any("image-quality 1 → 2 passed its smoke test and joins the Services" in text for text in descriptions)
 
 
 @pytest.mark.core
@@ -121,14 +121,14 @@ def test_models_in_the_image_need_no_store_and_helm_3_takes_over_what_helm_4_mad
     served: ServingFleet, load: Load, derived: Callable[[str, Path], None], tmp_path: Path
 ) -> None:
     helm3 = find("helm3")
-    written = json.loads(served.coachworks("deploy", "--bake", str(tmp_path / "image"), "--json").stdout)
+    written = json.loads(served.coachworks("deploy", "--write-image", str(tmp_path / "image"), "--json").stdout)
     assert written["skills"] == dict.fromkeys(SERVICES, "1")
     derived(written["image"], tmp_path / "image")
     served.tell(soak_s=SHORT_S)
     with load.counted("models in the image, by Helm 3.17") as there:
         done = served.deploy("--image", written["image"], helm=helm3)
     there.note = done.stages
-    assert {row["track"] for row in done.report["bake"]} == {"stable", "canary"}
+    assert {row["track"] for row in done.report["soak"]} == {"stable", "canary"}
     (deployment,) = served.get("deployments")
     pods = deployment["spec"]["template"]["spec"]
     assert "initContainers" not in pods
@@ -156,7 +156,7 @@ def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobo
     assert deployment["status"] == "awaiting-approval"
     assert deployment["skills"] == {}
     for skill in SERVICES:
-        assert "nobody has approved its version 1" in deployment["awaiting"][skill]
+        assert "its version 1 is not approved" in deployment["awaiting"][skill]
     assert served.history()[0]["description"].startswith("first installation"), "that came later, by hand"
 
 

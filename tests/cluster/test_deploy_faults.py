@@ -15,7 +15,7 @@ def refused(served: ServingFleet, load: Load, name: str, *arguments: str) -> tup
     with load.counted(name) as counted:
         done = served.deploy(*arguments, expect=1)
     served.tell()
-    assert "What answered before answers again: image-content v1, image-quality v1" in " ".join(done.said.split())
+    assert "The earlier versions serve again: image-content v1, image-quality v1" in " ".join(done.said.split())
     assert [each["metadata"]["name"] for each in served.get("deployments")] == [f"{served.name}-shared"]
     assert not served.pods(track="canary")
     assert len(served.pods()) == PODS

@@ -101,8 +101,8 @@ REPORTS = {
         "awaiting": {"light": "coachworks approve light 3"},
         "left_out": {},
         "smoke": 16,
-        "stages": [{"name": "bake", "revision": 0, "seconds": 20.5}],
-        "bake": [
+        "stages": [{"name": "soak", "revision": 0, "seconds": 20.5}],
+        "soak": [
             {"track": "stable", "requests": 90, "errors": 0, "p50_s": 0.1, "p95_s": 0.2},
             {"track": "canary", "requests": 31, "errors": 1, "p50_s": 0.1, "p95_s": 0.2},
         ],
@@ -120,7 +120,7 @@ TELLING = {
     "register": {"version served: view": 3, "skills: challenger": 1, "skills: champion": 0},
     "package": {"skills: in the bundle": 1, "skills: left out": 1, "bundle: bytes": 17_400_000},
     "document": {"documents": 2, "skills: ready": 1, "skills: left out": 1},
-    "deploy": {"revision": 7, "skills: released": 2, "skills: new versions": 1, "bake: errors, canary": 1},
+    "deploy": {"revision": 7, "skills: released": 2, "skills: new versions": 1, "soak: errors, canary": 1},
 }
 
 

@@ -21,7 +21,7 @@ from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 CARS = 40
 SERVICES = {"image-content": ("image-content", 8080), "image-quality": ("ai-image-quality", 9722)}  # name and port
 PODS, SHARE, BAKE_S, DRAIN_S = 2, 0.25, 20, 5
-SHORT_S = 5  # a bake where it is not the point
+SHORT_S = 5  # a soak where it is not the point
 _GATES = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.3, "maxExpectedCalibrationError": 0.9}
 _FIRST, _SECOND = ["linear"], ["knn"]  # what the first and the second version of each model are
 
