@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from coachworks.child_server import free_port
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_file
 from coachworks.fleet.model import Fleet
@@ -91,7 +91,7 @@ def packaged(store: FolderStore, spec: BackboneSpec, skills: int) -> Path:
         }
     )
     report = {"tracking": "embedded", "skills": {name: registered(store, spec, name) for name in names}}
-    key = produce(store, "register", {"evaluate": "", **report}, lambda folder: report, context=ALONE, code="").key
+    key = produce("register", {"evaluate": "", **report}, lambda folder: report, context=Context(store), code="").key
     result = package(fleet, [key])
     return store.fetch(json.loads((result.path / "bento.json").read_text())["path"])
 

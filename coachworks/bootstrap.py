@@ -4,6 +4,7 @@ Photos of one set resemble one another: drawing them one by one would count the 
 Welsh, 2007, doi:10.1111/j.1467-9868.2007.00593.x, on the cluster bootstrap).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.result import Measure
 from coachworks.scores import Tally
 
 Array = NDArray[Any]
@@ -24,9 +26,12 @@ _ROUNDING = 1e-12  # equal numbers differ by less, because they are summed in di
 class Interval:
     """A number and the ends of its confidence interval; NaN where nothing is known."""
 
-    value: float
-    low: float
-    high: float
+    value: Measure
+    low: Measure
+    high: Measure
+
+
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 def resampled(by_set: Tally, replicates: int, seed: int) -> Tally:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import NotFoundError
@@ -18,6 +19,7 @@ PACKAGES = ("coachworks", "components", "pipelines", "serving", "validation")  #
 ROOT = Path(__file__).parents[1]  # the folder that holds them: a checkout, site-packages, or a folder of an image
 
 _MODULE_NAME = re.compile(rf"((?:{'|'.join(PACKAGES)})(?:\.\w+)+)(?::\w+)?")  # also `serving.service:Answers`
+_PARSING = Lock()  # in Python 3.11, `ast.parse` in two threads at once may raise SystemError (cpython#106905)
 _NO_DATA = re.compile(r"\..*|__pycache__|shipped_files|.*(?:~|\.(?:pyc|pyo|bak|orig|rej|swp|tmp))")
 
 
@@ -89,7 +91,8 @@ def _locate(name: str, root: Path) -> Path | None:
 def _imports(source: bytes) -> tuple[str, ...]:
     """Names of this project's modules that a module imports; `from a import b` gives `a` and `a.b`."""
     names: set[str] = set()
-    nodes: list[ast.AST] = [ast.parse(source)]
+    with _PARSING:
+        nodes: list[ast.AST] = [ast.parse(source)]
     while nodes:
         node = nodes.pop()
         match node:

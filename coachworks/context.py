@@ -1,68 +1,71 @@
-"""What a step knows about the run it is part of: where progress goes, and what must be done afresh."""
+"""The surroundings of a step: the opened store and tracking, progress, and the run that it belongs to."""
 
-import json
-import os
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from coachworks.errors import CoachworksError
 from coachworks.fleet.model import Fleet
-from coachworks.progress import SILENT, Progress, StoreProgress
-from coachworks.runs import adopt_run
-from coachworks.store import Store
+from coachworks.progress import SILENT, Progress
+from coachworks.store import Store, open_store
 
-RUN_VARIABLE = "COACHWORKS_RUN"
+if TYPE_CHECKING:
+    from coachworks.tracking import Tracking
 
 
 @dataclass(frozen=True)
 class Context:
-    """A step's surroundings.
+    """The surroundings of a step, opened once per task.
 
     Attributes:
-        progress: Where long work reports to.
+        store: The fleet's store.
+        progress: Receives progress updates.
         run: Id of the pipeline run, or None outside of one.
-        refresh: Steps to do afresh even where a result is there.
-        dry: Whether nothing may be done, only looked up.
+        refresh: Steps to do again even if their result exists.
+        dry: Only look up results, and do nothing.
+        open_tracking: Opens the fleet's tracking; None where no step needs it.
     """
 
+    store: Store
     progress: Progress = SILENT
     run: str | None = None
     refresh: frozenset[str] = frozenset()
     dry: bool = False
+    open_tracking: "Callable[[], Tracking] | None" = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """The fleet's tracking, opened at the first access."""
+        if self.open_tracking is None:
+            raise RuntimeError("this context was opened without tracking: pass `tracking=tracking_of` to open_context")
+        return self.open_tracking()
 
 
-ALONE = Context()
+def open_context(
+    fleet: Fleet,
+    *,
+    tracking: "Callable[[Fleet], Tracking] | None" = None,
+    progress: Progress = SILENT,
+    run: str | None = None,
+    refresh: Iterable[str] = (),
+    dry: bool = False,
+) -> Context:
+    """Open the store of a fleet for one task; a step that is called without a context does this itself.
 
-
-@contextmanager
-def step_context(
-    store: Store, step: str, fleet: Fleet, *, lane: str = "", environ: Mapping[str, str] = os.environ
-) -> Iterator[Context]:
-    """The context of a step that runs as a pipeline task, read from the environment once.
-
-    A failure is recorded in the run (`runs/<run>/errors/<step>.json`), so that people see the step's own
-    message instead of a traceback in a pod's log; then it is raised again.
+    Args:
+        fleet: The fleet, located.
+        tracking: `coachworks.tracking.tracking_of` for steps that use MLflow. It is passed in, so that the keys of all
+            other steps do not depend on the code of the tracking.
+        progress: Receives progress updates.
+        run: Id of the pipeline run.
+        refresh: Steps to do again.
+        dry: Only look up results.
     """
-    run_id = environ.get(RUN_VARIABLE)
-    if not run_id:
-        yield ALONE
-        return
-    name = f"{step}.{lane}" if lane else step
-    run = adopt_run(store, run_id, fleet)
-    progress = StoreProgress(store, f"runs/{run_id}/progress/{name}.json", step=step, lane=lane)
-    try:
-        yield Context(progress=progress, run=run_id, refresh=frozenset(run.refresh))
-    except BaseException as err:
-        failure = {
-            "step": step,
-            "lane": lane,
-            "type": type(err).__name__,
-            "message": str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}",
-            "traceback": traceback.format_exc(),
-        }
-        store.write(f"runs/{run_id}/errors/{name}.json", json.dumps(failure).encode())
-        progress.close("failed")
-        raise
-    progress.close("done")
+    return Context(
+        open_store(fleet.spec.store),
+        progress=progress,
+        run=run,
+        refresh=frozenset(refresh),
+        dry=dry,
+        open_tracking=None if tracking is None else lambda: tracking(fleet),
+    )

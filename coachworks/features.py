@@ -1,15 +1,15 @@
-"""The feature cache: what the backbone said about a photo's view, in shards that are written once and never changed.
+"""The feature cache: the backbone's output for each view of a photo, in shards that are written once.
 
 A shard is a safetensors file under `features/<backbone>/clean/` or `features/<backbone>/<policy>-<view>/`, named by
-its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (float32, N × D). The folder says everything
-that a feature depends on but the photo. Shards are published whole; the ids are read without the features. Two
-writers at once write some rows twice, and nothing else happens.
+its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (float32, N × D). The name of the folder covers
+everything that a feature depends on, except the photo. Shards are published whole; the ids are read without the
+features. Two concurrent writers may write some rows twice, which does no harm.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +23,38 @@ _LONGEST_HEADER = 1 << 20
 Ids = NDArray[np.uint8]
 
 
+class FeatureSource(Protocol):
+    """The part of embed's report that says where features are."""
+
+    @property
+    def space(self) -> str:
+        """Folder of the backbone in the feature cache."""
+
+    @property
+    def view_digest(self) -> str:
+        """Digest of the settings that decide the pixels of augmented views."""
+
+    @property
+    def dimensions(self) -> int:
+        """Features per photo."""
+
+
 def space_of(backbone_digest: str) -> str:
-    """Folder of the cache for a backbone."""
+    """Return the folder of a backbone in the cache."""
     return f"features/{backbone_digest[:32]}"
 
 
 def view_folder(space: str, view_digest: str, view: int) -> str:
-    """Folder of one view of all photos; view 0 is the clean one, whatever the policy."""
+    """Return the folder of one view of all photos; view 0 is the clean one, for every policy."""
     return f"{space}/clean" if view == 0 else f"{space}/{view_digest[:32]}-{view}"
 
 
-def load_features(
-    store: Store, embed_report: Mapping[str, Any], photo_ids: Sequence[str], view: int
-) -> NDArray[np.float32]:
-    """The features of photos, in the order asked.
+def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str], view: int) -> NDArray[np.float32]:
+    """Read the features of photos, in the order of `photo_ids`.
 
     Args:
-        store: Where they are.
-        embed_report: What embed reported: `result.report`.
+        store: The store with the feature cache.
+        source: The report of embed.
         photo_ids: The photos; may repeat.
         view: 0 for the clean photos, 1 and up for the augmented views (training photos only).
 
@@ -50,11 +64,11 @@ def load_features(
     Raises:
         NotFoundError: a photo has no features in that view.
     """
-    folder = view_folder(embed_report["space"], embed_report["view_digest"], view)
-    wanted = [bytes.fromhex(photo_id) for photo_id in photo_ids]
-    result = np.empty((len(wanted), int(embed_report["dimensions"])), np.float32)
+    folder = view_folder(source.space, source.view_digest, view)
+    ids_bytes = [bytes.fromhex(photo_id) for photo_id in photo_ids]
+    features = np.empty((len(ids_bytes), source.dimensions), np.float32)
     places: dict[bytes, list[int]] = {}
-    for place, photo_id in enumerate(wanted):
+    for place, photo_id in enumerate(ids_bytes):
         places.setdefault(photo_id, []).append(place)
     shards: list[tuple[str, list[tuple[int, list[int]]]]] = []
     for key, ids in _read_ids(store, folder):
@@ -63,20 +77,20 @@ def load_features(
             shards.append((key, rows))
         if not places:
             break
-    features = prefetched(store, lambda key: _read_features(store, key), [key for key, _ in shards])
-    for (_, rows), rows_of_shard in zip(shards, features, strict=True):
-        source = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
-        result[[place for _, targets in rows for place in targets]] = rows_of_shard[source]
+    loaded = prefetched(store, lambda key: _read_features(store, key), [key for key, _ in shards])
+    for (_, rows), rows_of_shard in zip(shards, loaded, strict=True):
+        sources = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
+        features[[place for _, targets in rows for place in targets]] = rows_of_shard[sources]
     if places:
         raise NotFoundError(
-            f"{len(places)} of {len(set(wanted))} photos have no features in view {view}; the first is "
+            f"{len(places)} of {len(set(ids_bytes))} photos have no features in view {view}; the first is "
             f"{next(iter(places)).hex()}. Run `coachworks embed` first."
         )
-    return result
+    return features
 
 
 def known_photos(store: Store, folder: str) -> set[str]:
-    """Ids of the photos that have features in `folder`."""
+    """Return the ids of the photos that have features in `folder`."""
     return {photo_id.hex() for _, ids in _read_ids(store, folder) for photo_id in ids}
 
 
@@ -84,8 +98,8 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
     """Publish the features of some photos.
 
     Args:
-        store: Where to.
-        folder: As `view_folder` gives it.
+        store: The store to write to.
+        folder: A folder from `view_folder`.
         photo_ids: The photos, N of them.
         features: float32 of shape (N, D).
 
@@ -106,7 +120,7 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
 
 
 def _read_ids(store: Store, folder: str) -> Iterator[tuple[str, list[bytes]]]:
-    """Each shard's key and the ids in it, without its features: in a bucket they are most of the bytes."""
+    """Yield each shard's key and ids, without its features, which are most of the bytes."""
     keys = list(store.list(folder))
     yield from zip(keys, prefetched(store, lambda key: _ids(store, key), keys), strict=True)
 

@@ -1,34 +1,38 @@
-"""Results: what a step made, under a key that says from what, so that the same work is never done twice.
+"""Results: published outcomes of steps under keys that name their inputs, so that the same work is not done twice.
 
-A result is a folder `results/<step>/<key>/` in the store, published whole, with `report.json` in it. Its key is
-the digest of the step's code and inputs, upstream keys among them: equal inputs, equal key, nothing to do.
+A result is a folder `results/<step>/<key>/` in the store, published whole, with `report.json` in it. Its key is the
+digest of the step's code and inputs, upstream keys among them: equal inputs, equal key, nothing to do.
 """
 
 import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
 
 from coachworks.context import Context
 from coachworks.digests import digest_json
-from coachworks.errors import CoachworksError, NotFoundError
+from coachworks.errors import CoachworksError, DataError, NotFoundError
+from coachworks.result import Report, Result
 from coachworks.store import Store
 
 REPORT = "report.json"
+Json = Mapping[str, Any]
+R = TypeVar("R", bound=Report)
 
 
 class NotDoneError(CoachworksError):
-    """A dry run came to a step that would do something.
+    """A dry run reached a step that would do something.
 
     Attributes:
         step: The step.
-        why: What there is to do, in words.
+        why: The work to do, in words.
     """
 
     def __init__(self, step: str, why: str = "its inputs have changed, or it was never done") -> None:
@@ -36,150 +40,174 @@ class NotDoneError(CoachworksError):
         self.step, self.why = step, why
 
 
-@dataclass(frozen=True)
-class Result:
-    """One step's published outcome.
-
-    Attributes:
-        step: Name of the step.
-        key: Digest of the step's code and inputs, 32 hexadecimal digits.
-        inputs: What the key was made of; upstream results under their step's name.
-        report: What the step reports, as JSON values.
-        created_at: When it was made, ISO 8601, UTC.
-        duration_s: How long that took.
-        reused: Whether it was there before this call.
-        store: Where its files are.
-    """
-
-    step: str
-    key: str
-    inputs: Mapping[str, Any]
-    report: Mapping[str, Any]
-    created_at: str
-    duration_s: float
-    reused: bool = False
-    store: Store = field(kw_only=True, repr=False, compare=False)
-
-    @cached_property
-    def path(self) -> Path:
-        """Local folder to read all its files from; those in a bucket are fetched when this is asked for first."""
-        return self.store.fetch(self._tree)
-
-    @property
-    def place(self) -> str:
-        """Where people find its files: a path, or an address in a bucket."""
-        return self.store.address(self._tree)
-
-    def file(self, name: str) -> Path:
-        """Local path of one file or sub-folder, without the others.
-
-        Raises:
-            NotFoundError: the result has none.
-        """
-        return self.store.fetch(f"{self._tree}/{name}")
-
-    @property
-    def _tree(self) -> str:
-        return f"results/{self.step}/{self.key}"
+class ReportError(DataError):
+    """The report of a result is not one that this version of coachworks can read."""
 
 
+@overload
+def produce(step: type[R], inputs: Json, build: Callable[[Path], R], *, context: Context, code: str) -> Result[R]: ...
+@overload
+def produce(step: str, inputs: Json, build: Callable[[Path], Any], *, context: Context, code: str) -> Result[Json]: ...
 def produce(
-    store: Store,
-    step: str,
-    inputs: Mapping[str, Any],
-    build: Callable[[Path], Any],
-    *,
-    context: Context,
-    code: str,
-) -> Result:
-    """The result of `step` for `inputs`: the published one, else what `build` makes.
+    step: type[Report] | str, inputs: Json, build: Callable[[Path], Any], *, context: Context, code: str
+) -> Result[Any]:
+    """Return the result of a step for `inputs`: the published one, or else build and publish it.
 
     Args:
-        store: Where results live.
-        step: The step's name.
+        step: The class of the step's report, or the step's name.
         inputs: JSON values that decide the outcome; upstream keys under their step's name (`split="3f…"`).
-        build: Fills the folder it is given and returns the report, a dataclass or a mapping of JSON values.
-        context: Says whether this run wants the step done afresh.
+        build: Fills an empty folder and returns the report: a dataclass or, by name, a mapping of JSON values.
+        context: The store, and whether this run does the step again.
         code: Digest of the step's code: other code, other key.
     """
-    key = digest_json({"step": step, "code": code, "inputs": dict(inputs)})[:32]
-    target = f"results/{step}/{key}"
-    refresh = step in context.refresh
-    if refresh:
+    store, name = context.store, _name(step)
+    key = digest_json({"step": name, "code": code, "inputs": dict(inputs)})[:32]
+    if name in context.refresh:
         key = digest_json({"key": key, "run": context.run})[:32]
-        target = f"results/{step}/{key}"
+    target = f"results/{name}/{key}"
     if store.exists(target):
         if not context.dry:
-            point_to(store, step, key)
+            point_to(store, name, key)
         context.progress.note("unchanged, result reused")
         return dataclasses.replace(load(store, step, key), reused=True)
     if context.dry:
-        raise NotDoneError(step)
+        raise NotDoneError(name)
     started = time.monotonic()
     with store.scratch() as folder:
-        report = build(folder)
+        report = jsonable(build(folder))
+        _decoded(step, key, report)  # before it is published: a report that cannot be read must not be kept
         document = {
-            "step": step,
+            "step": name,
             "key": key,
             "inputs": dict(inputs),
-            "report": jsonable(report),
+            "report": report,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "duration_s": round(time.monotonic() - started, 3),
         }
         (folder / REPORT).write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), "utf-8")
         store.publish(folder, target)
-    point_to(store, step, key)
+    point_to(store, name, key)
     return load(store, step, key)
 
 
-def load(store: Store, step: str, key: str) -> Result:
-    """The published result of `step` under `key`.
+@overload
+def load(store: Store, step: type[R], key: str) -> Result[R]: ...
+@overload
+def load(store: Store, step: str, key: str) -> Result[Json]: ...
+@overload
+def load(store: Store, step: type[R] | str, key: str) -> Result[Any]: ...
+def load(store: Store, step: type[Report] | str, key: str) -> Result[Any]:
+    """Load the published result of a step.
+
+    Args:
+        store: The store that holds it.
+        step: The class of the step's report, such as `EmbedReport`; or the step's name, for a report as JSON values.
+        key: Its key.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such result.
+        ReportError: another version of coachworks wrote its report, with other fields.
     """
+    name = _name(step)
     try:
-        document = json.loads(store.read(f"results/{step}/{key}/{REPORT}"))
+        document = json.loads(store.read(f"results/{name}/{key}/{REPORT}"))
     except NotFoundError as err:
         raise NotFoundError(
-            f"no result of the step {step!r} under {key!r} in {store.uri}. Run `coachworks {step}` first."
+            f"no result of the step {name!r} under {key!r} in {store.uri}. Run `coachworks {name}` first."
         ) from err
     return Result(
-        step=step,
+        step=name,
         key=key,
         inputs=document["inputs"],
-        report=document["report"],
+        report=_decoded(step, key, document["report"]),
         created_at=document["created_at"],
         duration_s=document["duration_s"],
         store=store,
     )
 
 
-def ancestor(store: Store, result: Result, step: str) -> Result:
-    """The result of an earlier `step` that `result` was made from, found through the inputs.
+@overload
+def ancestor(store: Store, result: Result[Any], step: type[R]) -> Result[R]: ...
+@overload
+def ancestor(store: Store, result: Result[Any], step: str) -> Result[Json]: ...
+def ancestor(store: Store, result: Result[Any], step: type[Report] | str) -> Result[Any]:
+    """Load the result of an earlier step that `result` was made from, by the keys in the inputs.
+
+    Args:
+        store: The store that holds both.
+        result: The later result.
+        step: The class of the earlier step's report, or the step's name.
 
     Raises:
         NotFoundError: `result` does not descend from that step.
+        ReportError: another version of coachworks wrote the report, with other fields.
+    """
+    name = _name(step)
+    for earlier in ancestors(store, result):
+        if earlier.step == name:
+            return earlier if isinstance(step, str) else typed(earlier, step)
+    raise NotFoundError(f"the result {result.step}/{result.key} does not descend from the step {name!r}")
+
+
+def ancestors(store: Store, result: Result[Any]) -> Iterator[Result[Json]]:
+    """Load `result` and the results that it was made from, one after another up to the first step.
+
+    Raises:
+        NotFoundError: a result on the way is no longer in the store.
     """
     from coachworks.steps import CHAIN
 
-    current = result
-    while current.step != step:
-        upstream = CHAIN.get(current.step)
-        if upstream is None:
-            raise NotFoundError(f"the result {result.step}/{result.key} does not descend from the step {step!r}")
-        key = current.inputs[upstream]
-        current = load(store, upstream, key[0] if isinstance(key, list) else key)
-    return current
+    step: str | None = result.step
+    key: Any = result.key
+    while step is not None:
+        current = load(store, step, key)
+        yield current
+        step = CHAIN.get(step)
+        if step is not None:
+            key = current.inputs[step]
+            key = key[0] if isinstance(key, list) else key
+
+
+def typed(result: Result[Any], report: type[R]) -> Result[R]:
+    """Return the result with its report as a dataclass.
+
+    Raises:
+        ReportError: another version of coachworks wrote the report, with other fields.
+    """
+    return dataclasses.replace(result, report=_decoded(report, result.key, result.report))
+
+
+def _name(step: type[Report] | str) -> str:
+    return step if isinstance(step, str) else step.STEP
+
+
+def _decoded(step: type[Report] | str, key: str, report: Any) -> Any:
+    """Return the report as an instance of its class; unknown fields are ignored."""
+    if isinstance(step, str):
+        return report
+    try:
+        return _adapter(step).validate_python(report)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ReportError(
+            f"the report of {step.STEP}/{key} must have the fields that this version of coachworks writes; "
+            f"{where!r}: {first['msg']}. Run `coachworks {step.STEP}` again."
+        ) from err
+
+
+@cache
+def _adapter(report: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(report)
 
 
 def point_to(store: Store, step: str, key: str) -> None:
-    """Remember `key` as the latest result of `step`: what a single step's command continues from."""
+    """Make `key` the latest result of `step`, from which the command of the next step continues."""
     store.set_link(f"latest/{step}", f"results/{step}/{key}")
 
 
 def latest(store: Store, step: str) -> str:
-    """Key of the latest result of `step`.
+    """Return the key of the latest result of `step`.
 
     Raises:
         NotFoundError: the step has not run on this store.
@@ -193,7 +221,7 @@ def latest(store: Store, step: str) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """`value` with dataclasses, tuples, paths and NumPy scalars as JSON values; NaN becomes null."""
+    """Return `value` with dataclasses, tuples, paths and NumPy scalars as JSON values; NaN becomes null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Runs: one record per pipeline run in the store, which tells whoever follows or asks later how it went."""
+"""Runs: one record per pipeline run in the store, for those who follow it and those who look at it later."""
 
 import json
 import os
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.result import Result
+from coachworks.steps import LAST
 from coachworks.store import Store, process_alive
 
-if TYPE_CHECKING:
-    from coachworks.results import Result
-
+RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"
 LATEST = "latest/run"  # leads to the newest run
@@ -25,7 +25,7 @@ LATEST = "latest/run"  # leads to the newest run
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of the pipeline: `runs/<id>/run.json`, with `progress/`, `errors/` and KFP's log beside it.
+    """A run of the pipeline: `runs/<id>/run.json`, with `progress/`, `errors/` and KFP's log beside it.
 
     Attributes:
         id: `20260102-030405-1a2b3c`; on a cluster the id that Kubeflow Pipelines gave.
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def remote(self) -> bool:
-        """Whether it runs on a cluster."""
+        """True if it runs on a cluster."""
         return self.pid is None
 
     def save(self, store: Store) -> None:
@@ -63,18 +63,18 @@ class Run:
         store.write(_key(self.id), self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The record, as JSON."""
+        """Return the record as JSON."""
         return json.dumps(asdict(self), indent=1).encode()
 
     def ended(self, store: Store, state: str, document: str | None = None, deployed: str | None = None) -> "Run":
-        """The same run, over; the record says so."""
+        """Return the run with its final state, and publish the record."""
         run = replace(self, state=state, document=document, deployed=deployed, ended_at=time.time())
         run.save(store)
         return run
 
 
 def start_run(store: Store, fleet: str, lanes: list[list[str]], refresh: Sequence[str] = ()) -> Run:
-    """A new run on this machine, recorded before anything is done."""
+    """Start a run on this machine: publish its record before anything is done."""
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     run = Run(
         id=name,
@@ -99,7 +99,7 @@ def record_remote(store: Store, run_id: str, fleet: str, lanes: list[list[str]],
 
 
 def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
-    """The record of the run that a step belongs to; of a recurring run nobody has made one yet."""
+    """Return the record of the run that a step belongs to; the first step of a recurring run creates it."""
     try:
         return _read(store, run_id)
     except NotFoundError:
@@ -109,15 +109,14 @@ def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
         return _read(store, run_id)
 
 
-def finish_remote(store: Store, run_id: str, result: "Result") -> None:
-    """A step of a run on a cluster is done; of its last one the record says so. Of a local run its process says it."""
-    run = _read(store, run_id)
-    if run.remote and result.step == Fleet.from_json(run.fleet).steps[-1]:
+def finish_remote(store: Store, run: Run, result: Result[Any]) -> None:
+    """End a run on a cluster if `result` is that of its last step; a local run is ended by its own process."""
+    if run.remote and result.step in LAST and result.step == Fleet.from_json(run.fleet).steps[-1]:
         finish(store, run, result)
 
 
-def finish(store: Store, run: Run, last: "Result") -> None:
-    """A run has succeeded with the result of its last step."""
+def finish(store: Store, run: Run, last: Result[Any]) -> None:
+    """End a run as succeeded, with the result of its last step."""
     if last.step == "deploy":
         run.ended(store, SUCCEEDED, str(last.inputs["document"]), last.key)
     else:
@@ -125,7 +124,7 @@ def finish(store: Store, run: Run, last: "Result") -> None:
 
 
 def mark_cancelled(store: Store, run_id: str) -> None:
-    """Somebody has ended a run on a cluster: the record says so. Kubeflow may call such a run failed."""
+    """Record that a run on a cluster was cancelled; Kubeflow may report such a run as failed."""
     with suppress(NotFoundError):  # its first step has not begun
         run = _read(store, run_id)
         if run.state == RUNNING:
@@ -133,7 +132,7 @@ def mark_cancelled(store: Store, run_id: str) -> None:
 
 
 def load_run(store: Store, run_id: str) -> Run:
-    """The record of a run; one whose process is gone without a word is `interrupted`.
+    """Load the record of a run; its state is `interrupted` if its process on this machine no longer exists.
 
     Raises:
         NotFoundError: there is no such run.
@@ -146,7 +145,7 @@ def load_run(store: Store, run_id: str) -> Run:
 
 
 def latest_run(store: Store) -> Run:
-    """The newest run.
+    """Load the record of the newest run.
 
     Raises:
         NotFoundError: nothing has run on this store.
@@ -166,29 +165,29 @@ def _read(store: Store, run_id: str) -> Run:
 
 
 def read_progress(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """What the run's steps last said of themselves, in the order they started; see `StoreProgress`."""
+    """Read the last progress of each step of a run, in the order they started; see `StoreProgress`."""
     return sorted(_read_all(store, f"runs/{run_id}/progress"), key=lambda state: float(state["started_at"]))
 
 
 def record_result(store: Store, run_id: str, step: str, lane: str, key: str) -> None:
-    """A step of a run has come to the result `key`."""
+    """Record the result of a step of a run."""
     name = f"{step}.{lane}" if lane else step
     store.write(f"runs/{run_id}/results/{name}.json", json.dumps({"step": step, "lane": lane, "key": key}).encode())
 
 
 def read_results(store: Store, run_id: str) -> list[dict[str, str]]:
-    """What the run's steps came to: `{"step", "lane", "key"}` each; not of those that KFP cached."""
+    """Read the results of a run's steps, `{"step", "lane", "key"}` each, except those that KFP cached."""
     return _read_all(store, f"runs/{run_id}/results")
 
 
 def read_errors(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """What made steps of the run fail: `{"step", "lane", "type", "message", "traceback"}` each.
+    """Read the errors of a run's steps: `{"step", "lane", "type", "message", "traceback"}` each.
 
-    What a second attempt mended is left out.
+    A step whose second attempt succeeded is left out.
     """
-    mended = {(state["step"], state["lane"]) for state in read_progress(store, run_id) if state["state"] == "done"}
+    done = {(state["step"], state["lane"]) for state in read_progress(store, run_id) if state["state"] == "done"}
     errors = _read_all(store, f"runs/{run_id}/errors")
-    return [error for error in errors if (error["step"], error["lane"]) not in mended]
+    return [error for error in errors if (error["step"], error["lane"]) not in done]
 
 
 def _read_all(store: Store, prefix: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a step of the pipeline is, to the three faces that show it: KFP component, command, Python function."""
+"""The steps of the pipeline, as their three faces need them: KFP component, command, Python function."""
 
 import importlib
 import pkgutil
@@ -21,7 +21,9 @@ CHAIN: dict[str, str | None] = {
     "document": "package",
     "deploy": "document",
 }
-OPTIONAL = frozenset({"deploy"})  # part of a fleet's pipeline only where its file asks for it
+OPTIONAL = frozenset({"deploy"})  # part of a fleet's pipeline only if its file says so
+# The steps that a run can end with: only optional ones follow them.
+LAST = frozenset(name for place, name in enumerate(CHAIN) if OPTIONAL.issuperset([*CHAIN][place + 1 :]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +32,10 @@ class Step:
 
     Attributes:
         name: The step's name, also its folder and command.
-        title: What the pipelines' dashboard calls it; of more than 18 characters it shows the first.
+        title: Title in the dashboard of Kubeflow Pipelines, which shows at most 18 characters.
         summary: One line for `coachworks --help`.
         config: Frozen dataclass of the step's settings.
-        per_lane: Whether it works on a lane of skills (`skills=`); else on the whole fleet.
+        per_lane: Whether it works on a lane of skills (`skills=`) rather than on the whole fleet.
         joins_lanes: Whether it takes the results of all lanes (a list of keys) rather than one.
     """
 
@@ -50,13 +52,19 @@ class Step:
         return CHAIN[self.name]
 
     def function(self) -> Callable[..., Any]:
-        """The library function `components.<name>.step.<name>`, imported on demand."""
+        """Import and return the library function `components.<name>.step.<name>`."""
         function: Callable[..., Any] = getattr(importlib.import_module(f"components.{self.name}.step"), self.name)
         return function
 
 
+def find_step(name: str) -> Step:
+    """Return the step called `name`."""
+    step: Step = importlib.import_module(f"components.{name}").STEP
+    return step
+
+
 def discover(package: ModuleType) -> Iterator[Step]:
-    """The steps declared in `package`'s folders, in pipeline order."""
+    """Find the steps declared in the folders of `package`, in pipeline order."""
     folders = {module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg}
     for name in CHAIN:
         if name in folders:

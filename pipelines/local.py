@@ -9,10 +9,9 @@ from dataclasses import replace
 
 from filelock import FileLock
 
-from coachworks.context import RUN_VARIABLE
 from coachworks.fleet.model import Fleet
 from coachworks.results import load
-from coachworks.runs import FAILED, Run, finish, load_run
+from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, load_run
 from coachworks.settings import child_environment
 from coachworks.store import Store, machine_folder, open_store
 

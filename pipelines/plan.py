@@ -1,23 +1,26 @@
-"""What a run would do, without doing it: the steps one after another until the first that has something to do."""
+"""The plan of a run: the steps one after another, up to the first that has something to do."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import components
-from coachworks.context import Context
+from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result
+from coachworks.result import Result
+from coachworks.results import NotDoneError
 from coachworks.steps import Step, discover
+from coachworks.tracking import tracking_of
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One step of the plan.
+    """A step of the plan.
 
     Attributes:
         step: The step.
-        state: `reuse`, `do`, or `follows`: that shows when the steps before it are done.
-        why: In words.
+        state: `reuse`, `do`, or `follows`: it depends on the steps before it.
+        why: Reason, in words.
     """
 
     step: str
@@ -26,14 +29,14 @@ class Planned:
 
 
 def plan(fleet: Fleet, refresh: Sequence[str] = (), only: Sequence[str] | None = None) -> Iterator[Planned]:
-    """The plan of a run of `fleet`, step by step.
+    """Plan a run of `fleet`, step by step.
 
     Args:
         fleet: The fleet, located.
-        refresh: Steps to do afresh.
+        refresh: Steps to do again.
         only: The skills to train; None: all.
     """
-    context = Context(dry=True, refresh=frozenset(refresh), run="dry")
+    context = open_context(fleet, tracking=tracking_of, dry=True, refresh=refresh, run="dry")
     lanes = fleet.lanes(None if only is None else list(only))
     keys: list[str] = []
     blocked = False
@@ -53,7 +56,9 @@ def plan(fleet: Fleet, refresh: Sequence[str] = (), only: Sequence[str] | None =
             blocked = True
 
 
-def _look_up(step: Step, fleet: Fleet, keys: list[str], lanes: list[list[str]], context: Context) -> Iterator[Result]:
+def _look_up(
+    step: Step, fleet: Fleet, keys: list[str], lanes: list[list[str]], context: Context
+) -> Iterator[Result[Any]]:
     function = step.function()
     if step.upstream is None:
         yield function(fleet, context=context)

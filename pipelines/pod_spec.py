@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coachworks.context import RUN_VARIABLE
 from coachworks.fleet.cluster import ACCELERATED, Cluster, EnvironmentSource, Pod, Quantities
+from coachworks.runs import RUN_VARIABLE
 from coachworks.settings import MOUNTED
 
 if TYPE_CHECKING:

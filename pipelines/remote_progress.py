@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coachworks.errors import NotFoundError, TransientError
-from coachworks.results import Result, latest, load
+from coachworks.result import Result
+from coachworks.results import latest, load
 from coachworks.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, Run, read_errors, read_progress, read_results
 from coachworks.steps import CHAIN
 from coachworks.store import Store
@@ -80,7 +81,7 @@ def _document(store: Store, run: Run) -> str | None:
     return document.key if document else None
 
 
-def _made_from(store: Store, step: str, upstream: list[str]) -> Result | None:
+def _made_from(store: Store, step: str, upstream: list[str]) -> Result[Any] | None:
     """Return the newest result of `step` that was made from the results `upstream`."""
     try:
         newest = load(store, step, latest(store, step))
@@ -93,7 +94,7 @@ def _made_from(store: Store, step: str, upstream: list[str]) -> Result | None:
     return max(results, key=lambda result: result.created_at, default=None)
 
 
-def _upstream(result: Result) -> list[str]:
+def _upstream(result: Result[Any]) -> list[str]:
     keys = result.inputs[str(CHAIN[result.step])]
     return sorted(keys) if isinstance(keys, list) else [keys]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
@@ -134,7 +134,7 @@ def ingest_here(fleet: Fleet, progress: Progress) -> str:
 
     if not local_sources(fleet):
         return ""
-    return ingest(fleet, context=Context(progress=progress)).key
+    return ingest(fleet, context=open_context(fleet, progress=progress)).key
 
 
 def upload(kubeflow: Kubeflow, submission: Submission) -> tuple[tuple[str, str], str]:

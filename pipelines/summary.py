@@ -1,4 +1,4 @@
-"""What came out of a run, skill by skill: the one table that `run`, `status` and programs read."""
+"""The outcome of a run, skill by skill: the table that `run`, `status` and programs read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,16 @@ from typing import Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load
+from coachworks.result import Result
+from coachworks.results import ReportError, ancestor, ancestors, jsonable, load, typed
 from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run, read_errors
 from coachworks.store import Store, machine_folder
+from components.deploy.report import DeployReport
+from components.evaluate.report import EvaluateReport
+from components.evaluate.report import SkillReport as Evaluated
+from components.package.report import PackageReport
+from components.register.report import RegisterReport, Registration
+from components.train.report import TrainReport
 
 _NOT_REACHED = {
     RUNNING: "the run is under way",
@@ -21,7 +28,7 @@ _NOT_REACHED = {
 
 @dataclass(frozen=True, kw_only=True)
 class SkillRow:
-    """One skill's outcome.
+    """The outcome of one skill.
 
     Attributes:
         skill: The skill.
@@ -31,8 +38,8 @@ class SkillRow:
         balanced_accuracy: `{"value", "low", "high"}` on the test split, or None.
         gates: `{"gate", "limit", "value", "passed"}` each.
         version: Version of the registered model that is champion, or None.
-        registration: What `register` did: `champion`, `challenger`, `unchanged`, `not-registered`.
-        next: What to do next, in words; empty where nothing is.
+        registration: Status in `register`: `champion`, `challenger`, `unchanged`, `not-registered`.
+        next: The next thing to do, in words; empty if there is none.
     """
 
     skill: str
@@ -48,19 +55,19 @@ class SkillRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A run's outcome.
+    """The outcome of a run.
 
     Attributes:
         fleet: Name of the fleet.
         run: Id of the run.
         state: Its state.
-        seconds: How long it took, or None while it runs.
+        seconds: Its duration, or None while it runs.
         passed: Whether the run succeeded and every skill passed.
         unchanged: Whether every step reused its result.
         skills: One row per skill of the run.
-        errors: What made steps fail: `{"step", "lane", "type", "message"}` each.
-        paths: Where to look: `document`, `validation`, `contact_sheet`, `evaluation`, `bento`, `log`.
-        deployment: What the pipeline's last step reported, where that is to deploy.
+        errors: Errors of failed steps: `{"step", "lane", "type", "message"}` each.
+        paths: Places of the outcome: `document`, `validation`, `contact_sheet`, `evaluation`, `bento`, `log`.
+        deployment: The report of deploy, if the pipeline deploys.
     """
 
     fleet: str
@@ -72,46 +79,47 @@ class Summary:
     skills: tuple[SkillRow, ...]
     errors: tuple[Mapping[str, Any], ...]
     paths: Mapping[str, str]
-    deployment: Mapping[str, Any] | None = None
+    deployment: DeployReport | None = None
 
 
 def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None = None) -> Summary:
-    """The outcome of `run`, from the reports of its steps.
+    """Summarise a run from the reports of its steps.
 
     Args:
-        store: Where they are.
+        store: The store of the run.
         run: The run.
-        errors: What made steps fail, where more is known than the steps themselves said.
+        errors: Errors of failed steps, if more is known than the steps themselves recorded.
     """
     fleet = Fleet.from_json(run.fleet)
-    told = read_errors(store, run.id) if errors is None else errors
-    errors = tuple({k: e[k] for k in ("step", "lane", "type", "message")} for e in told)
+    recorded = read_errors(store, run.id) if errors is None else errors
+    errors = tuple({k: e[k] for k in ("step", "lane", "type", "message")} for e in recorded)
     rows: list[SkillRow] = []
-    results: list[Result] = []
+    results: list[Result[Any]] = []
     paths: dict[str, str] = {} if run.remote else {"log": f"{machine_folder(store)}/runs/{run.id}/kfp.log"}
+    unreadable = ""
     if run.document is not None:
         document = load(store, "document", run.document)
         package = ancestor(store, document, "package")
-        registered = [load(store, "register", key) for key in package.inputs["register"]]
-        shared = [ancestor(store, package, step) for step in ("embed", "augment", "validate", "split", "ingest")]
-        results = [document, package, *registered, *shared]
-        for result in registered:
-            evaluate = ancestor(store, result, "evaluate")
-            train = ancestor(store, evaluate, "train")
-            results += [evaluate, train]
-            rows.extend(_rows(train, evaluate, result))
-            paths["evaluation"] = f"{_place(store, evaluate)}/page.html"
-        by_step = {result.step: _place(store, result) for result in results}
+        lanes = [list(ancestors(store, load(store, "register", key))) for key in package.inputs["register"]]
+        shared = {result.step: result for lane in lanes for result in lane}
+        results = [document, package, *(result for lane in lanes for result in lane)]
+        places = {result.step: _place(store, result) for result in (document, *shared.values())}
         paths |= {
-            "document": f"{by_step['document']}/index.html",
-            "validation": f"{by_step['validate']}/page.html",
-            "contact_sheet": f"{by_step['augment']}/contact-sheet.html",
+            "document": f"{places['document']}/index.html",
+            "validation": f"{places['validate']}/page.html",
+            "contact_sheet": f"{places['augment']}/contact-sheet.html",
+            "evaluation": f"{places['evaluate']}/page.html",
         }
-        if package.report.get("bento"):
-            paths["bento"] = str(package.report["bento"])
+        try:
+            for lane in lanes:
+                rows.extend(_rows({result.step: result for result in lane}))
+            bento = typed(package, PackageReport).report.bento
+            paths |= {"bento": bento} if bento else {}
+        except ReportError as err:  # the run is of another version of coachworks
+            unreadable = str(err)
     named = {row.skill for row in rows}
     rows += [
-        SkillRow(skill=name, status="unknown", next=_NOT_REACHED.get(run.state, ""))
+        SkillRow(skill=name, status="unknown", next=unreadable or _NOT_REACHED.get(run.state, ""))
         for lane in run.lanes
         for name in lane
         if name not in named
@@ -128,49 +136,59 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
         skills=tuple(rows),
         errors=errors,
         paths=paths,
-        deployment=load(store, "deploy", run.deployed).report if run.deployed else None,
+        deployment=_deployment(store, run),
     )
 
 
-def _place(store: Store, result: Result) -> str:
-    """Where the result's files lie; in a folder by the short name `latest/<step>`, while that leads there."""
+def _deployment(store: Store, run: Run) -> DeployReport | None:
+    if run.deployed is None:
+        return None
+    try:
+        return load(store, DeployReport, run.deployed).report
+    except ReportError:  # of another version of coachworks; `coachworks status` asks the cluster anyway
+        return None
+
+
+def _place(store: Store, result: Result[Any]) -> str:
+    """Return the place of a result's files; in a folder the short name `latest/<step>` while it leads there."""
     if not store.remote and _is_latest(store, result):
         return store.address(f"latest/{result.step}")
     return result.place
 
 
-def _is_latest(store: Store, result: Result) -> bool:
+def _is_latest(store: Store, result: Result[Any]) -> bool:
     try:
         return store.resolve_link(f"latest/{result.step}").endswith(f"/{result.key}")
     except NotFoundError:
         return False
 
 
-def _older(result: Result, run: Run) -> bool:
+def _older(result: Result[Any], run: Run) -> bool:
     return datetime.fromisoformat(result.created_at).timestamp() < run.started_at - 1  # whole seconds in the record
 
 
-def _rows(train: Result, evaluate: Result, register: Result) -> Iterator[SkillRow]:
-    for name, judged in evaluate.report["skills"].items():
-        trained: Mapping[str, Any] = train.report["skills"].get(name, {})
-        registered: Mapping[str, Any] = register.report["skills"].get(name, {})
-        photos = trained.get("photos")
+def _rows(lane: Mapping[str, Result[Any]]) -> Iterator[SkillRow]:
+    trained = typed(lane["train"], TrainReport).report.skills
+    registered = typed(lane["register"], RegisterReport).report.skills
+    for name, judged in typed(lane["evaluate"], EvaluateReport).report.skills.items():
+        photos = trained[name].photos if name in trained else {}
+        registration = registered.get(name)
         yield SkillRow(
             skill=name,
-            status=judged["status"],
+            status=judged.status,
             photos=sum(photos.values()) if photos else None,
-            winner=judged.get("winner"),
-            balanced_accuracy=judged.get("balanced_accuracy"),
-            gates=tuple(judged.get("gates") or ()),
-            version=registered.get("champion_version"),
-            registration=registered.get("status"),
-            next=_next_step(judged, registered),
+            winner=judged.winner,
+            balanced_accuracy=jsonable(judged.balanced_accuracy),
+            gates=tuple(jsonable(judged.gates)),
+            version=registration.champion_version if registration else None,
+            registration=registration.status if registration else None,
+            next=_next_step(judged, registration),
         )
 
 
-def _next_step(judged: Mapping[str, Any], registered: Mapping[str, Any]) -> str:
-    if judged["status"] != "passed":
-        return str(judged.get("reason") or "see the evaluation page")
-    if registered.get("status") == "challenger":
-        return str(registered.get("reason") or "the champion stays")
+def _next_step(judged: Evaluated, registration: Registration | None) -> str:
+    if judged.status != "passed":
+        return judged.reason or "see the evaluation page"
+    if registration is not None and registration.status == "challenger":
+        return registration.reason or "the champion stays"
     return ""

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.reader import read_fleet
-from coachworks.results import Result, latest, load
+from coachworks.result import Result
+from coachworks.results import latest, load
 from coachworks.store import Store, open_store
+from components.package.report import PackageReport
 
 
-def latest_package(file: Path) -> tuple[Store, Result]:
+def latest_package(file: Path) -> tuple[Store, Result[PackageReport]]:
     """Return the store of the fleet that `file` describes, and the latest result of package in it.
 
     Raises:
@@ -17,13 +19,13 @@ def latest_package(file: Path) -> tuple[Store, Result]:
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
     try:
-        result = load(store, "package", latest(store, "package"))
+        result = load(store, PackageReport, latest(store, "package"))
     except NotFoundError as err:
         raise NotFoundError(
             f"nothing is packaged yet for the fleet {fleet.name!r}. Run `coachworks run -f {file}` first."
         ) from err
-    if not result.report["skills"]:
-        reasons = "".join(f"\n  {skill}: {reason}" for skill, reason in result.report["left_out"].items())
+    if not result.report.skills:
+        reasons = "".join(f"\n  {skill}: {reason}" for skill, reason in result.report.left_out.items())
         raise NotFoundError(
             f"no skill of the fleet {fleet.name!r} has a model to answer with:{reasons}\n"
             f"`coachworks status -f {file}` says what to do next."

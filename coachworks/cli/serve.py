@@ -13,8 +13,9 @@ from coachworks.errors import NotFoundError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coachworks.results import Result
+    from coachworks.result import Result
     from coachworks.store import Store
+    from components.package.report import PackageReport
 
 _LAST_LINES = 15
 
@@ -78,7 +79,7 @@ def serving(file: Path) -> Iterator[str]:
         yield server.url
 
 
-def _package(file: Path) -> "tuple[Store, Result]":
+def _package(file: Path) -> "tuple[Store, Result[PackageReport]]":
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
 
@@ -87,7 +88,7 @@ def _package(file: Path) -> "tuple[Store, Result]":
     return store, result
 
 
-def _bento_key(result: "Result", file: Path) -> str:
+def _bento_key(result: "Result[PackageReport]", file: Path) -> str:
     import json
 
     try:
@@ -99,13 +100,13 @@ def _bento_key(result: "Result", file: Path) -> str:
     return path
 
 
-def _show_address(console: "Console", url: str, result: "Result") -> None:
+def _show_address(console: "Console", url: str, result: "Result[PackageReport]") -> None:
     from coachworks.cli.console import say
 
-    skills = result.report["skills"]
-    say(console, f"[bold]{result.report['bento']}[/bold] answers at [bold]{url}[/bold]. Ctrl-C stops it.")
+    skills = result.report.skills
+    say(console, f"[bold]{result.report.bento}[/bold] answers at [bold]{url}[/bold]. Ctrl-C stops it.")
     for skill, entry in skills.items():
-        say(console, f"  {skill:<24} version {entry['version']}, {entry['kind']}")
+        say(console, f"  {skill:<24} version {entry.version}, {entry.kind}")
     console.print("Try it:")
     say(console, f"  coachworks predict --url {url} PHOTO…")
     say(console, f"  curl -F photo=@photo.jpg {url}/v1/predict")

@@ -76,13 +76,14 @@ def run_step(step: Step, file: Path, as_json: bool, values: dict[str, Any]) -> N
     from rich.console import Console
 
     from coachworks.cli.terminal import TerminalProgress
-    from coachworks.context import Context
+    from coachworks.context import open_context
     from coachworks.fleet.reader import read_fleet
-    from coachworks.results import latest
-    from coachworks.store import open_store
+    from coachworks.results import jsonable, latest
+    from coachworks.tracking import tracking_of
 
     fleet = read_fleet(file)
-    store = open_store(fleet.spec.store)
+    context = open_context(fleet, tracking=tracking_of)
+    store = context.store
     positional: list[Any] = [fleet]
     if step.upstream is not None:
         chosen = values.pop("upstream")
@@ -96,12 +97,14 @@ def run_step(step: Step, file: Path, as_json: bool, values: dict[str, Any]) -> N
     config = step.config(**values)
     console = Console(stderr=True)
     with TerminalProgress(console) as progress:
-        result = step.function()(*positional, config=config, context=Context(progress=progress), **keyword)
+        context = dataclasses.replace(context, progress=progress)
+        result = step.function()(*positional, config=config, context=context, **keyword)
+    report = jsonable(result.report)
     if as_json:
-        click.echo(json.dumps({"step": step.name, "key": result.key, "path": result.place, "report": result.report}))
+        click.echo(json.dumps({"step": step.name, "key": result.key, "path": result.place, "report": report}))
         return
     click.echo(f"{step.name}: {'unchanged' if result.reused else f'done in {duration(result.duration_s)}'}")
-    for name, value in _facts(result.report):
+    for name, value in _facts(report):
         click.echo(f"  {name:<22} {value}")
     click.echo(f"  {'files':<22} {result.place}")
 

@@ -1,8 +1,7 @@
 """The table at the end of a run: one line per skill, the next step for each, and the paths of the results."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.text import Text
 from coachworks.cli.console import say
 
 if TYPE_CHECKING:
+    from components.deploy.report import DeployReport
     from pipelines.summary import SkillRow, Summary
 
 _MARKS = {"passed": ("✓ passed", "green"), "failed": ("✗ failed", "red"), "dropped": ("– dropped", "yellow")}
@@ -57,10 +57,10 @@ def show(summary: "Summary", console: Console) -> None:
         say(console, f"{'KFP log':<14} {summary.paths['log']}")
 
 
-def _deployment(report: Mapping[str, Any], console: Console) -> None:
+def _deployment(report: "DeployReport", console: Console) -> None:
     words = {"deployed": "Deployed", "unchanged": "Deployed before", "awaiting-approval": "Awaiting approval"}
-    say(console, f"{words[report['status']]}: release {report['name']} in {report['namespace']}")
-    for skill, reason in report["awaiting"].items():
+    say(console, f"{words[report.status]}: release {report.release} in {report.namespace}")
+    for skill, reason in report.awaiting.items():
         say(console, f"[bold]{skill}[/bold]: ", end="")
         say(console, reason, markup=False)
 

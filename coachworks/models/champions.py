@@ -1,15 +1,14 @@
 """Champions of a fleet: named by register, or kept from an earlier package; and their heads in the store."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from coachworks.digests import digest_bytes
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.models.keys import head_key, head_manifest_key
-from coachworks.results import Result, latest, load
 from coachworks.store import Store
 
 
@@ -30,49 +29,53 @@ class HeadVersion:
         return asdict(self)
 
 
-def find_champions(
-    store: Store, fleet: Fleet, lanes: Sequence[Result]
-) -> tuple[dict[str, HeadVersion], dict[str, str]]:
-    """Find the champion of every skill that has one, in the fleet's order.
+class Registered(Protocol):
+    """The part of register's report that is about one skill."""
 
-    A skill that took no part in this run keeps the champion that the latest package holds.
+    @property
+    def status(self) -> str:
+        """Status of the skill in register."""
+
+    @property
+    def reason(self) -> str:
+        """Reason of the status, in words."""
+
+    @property
+    def champion_version(self) -> str | None:
+        """Version of the champion."""
+
+    @property
+    def head_digest(self) -> str | None:
+        """Digest of the champion's head."""
+
+
+def find_champions(
+    fleet: Fleet, registered: Mapping[str, Registered], packaged: Mapping[str, HeadVersion]
+) -> tuple[dict[str, HeadVersion], dict[str, str]]:
+    """Find the champion of every skill of the fleet that has one, in the fleet's order.
 
     Args:
-        store: Where the results are.
         fleet: The fleet.
-        lanes: Results of register, one per lane.
+        registered: The skills in the reports of register, of all lanes.
+        packaged: The champions in the latest package; a skill that took no part in this run keeps its own.
 
     Returns:
-        The champions by skill, and the reason why each of the other skills has none.
+        The champions by skill, and by skill the reason why there is none.
     """
-    registered: dict[str, Mapping[str, Any]] = {}
-    for lane in lanes:
-        registered |= lane.report["skills"]
-    earlier = _packaged(store)
     champions: dict[str, HeadVersion] = {}
     without: dict[str, str] = {}
     for skill in fleet.spec.skills:
         entry = registered.get(skill)
         if entry is None:
-            if skill in earlier:
-                champions[skill] = earlier[skill]
+            if skill in packaged:
+                champions[skill] = packaged[skill]
             else:
                 without[skill] = "it took no part in this run and was never packaged"
-        elif entry.get("head_digest") and entry.get("champion_version"):
-            champions[skill] = HeadVersion(version=str(entry["champion_version"]), head_digest=entry["head_digest"])
+        elif entry.head_digest and entry.champion_version:
+            champions[skill] = HeadVersion(version=entry.champion_version, head_digest=entry.head_digest)
         else:
-            without[skill] = f"no version is champion: {entry.get('reason') or entry['status']}"
+            without[skill] = f"no version is champion: {entry.reason or entry.status}"
     return champions, without
-
-
-def _packaged(store: Store) -> dict[str, HeadVersion]:
-    try:
-        skills = load(store, "package", latest(store, "package")).report["skills"]
-    except NotFoundError:
-        return {}
-    return {
-        name: HeadVersion(version=entry["version"], head_digest=entry["head_digest"]) for name, entry in skills.items()
-    }
 
 
 def head_manifest(store: Store, version: HeadVersion) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What augment reports."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,8 @@ class AugmentReport:
         transforms: Names of the transforms, in order.
         photos_shown: Photos on the contact sheet.
     """
+
+    STEP: ClassVar[str] = "augment"
 
     views: int
     policy_digest: str

@@ -3,17 +3,18 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.digests import canonical_json
 from coachworks.fleet.model import Fleet
 from coachworks.photos import decode_photo
-from coachworks.results import Result, ancestor, load, produce
-from coachworks.store import Store, open_store
+from coachworks.result import Result
+from coachworks.results import ancestor, load, produce
+from coachworks.store import Store
 from coachworks.tables import read_table
 from components.augment.config import AugmentConfig
 from components.augment.declaration import names
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 _SHEET_PX = 320  # enough for a thumbnail, little enough to be quick
 
 
-def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None, context: Context = ALONE) -> Result:
+def augment(
+    fleet: Fleet, validate: str, *, config: AugmentConfig | None = None, context: Context | None = None
+) -> Result[AugmentReport]:
     """Settle the augmentation policy and draw its contact sheet.
 
     Args:
@@ -41,7 +44,8 @@ def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None,
         InvalidConfigError: the policy names a transform or an argument that does not exist, or a value is refused.
     """
     config = config or AugmentConfig()
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     asked = fleet.spec.augment
 
     def build(folder: Path) -> AugmentReport:
@@ -59,14 +63,14 @@ def augment(fleet: Fleet, validate: str, *, config: AugmentConfig | None = None,
         "policy": {"views": asked.views, "seed": asked.seed, "transforms": declared_transforms(asked)},
         "sheet": {"photos": config.sheet_photos, "views": config.sheet_views},
     }
-    return produce(store, "augment", inputs, build, context=context, code=code_digest(__name__))
+    return produce(AugmentReport, inputs, build, context=context, code=code_digest(__name__))
 
 
-def _rows(store: Store, validated: Result, fleet: Fleet, policy: Policy, config: AugmentConfig) -> "list[Row]":
+def _rows(store: Store, validated: Result[Any], fleet: Fleet, policy: Policy, config: AugmentConfig) -> "list[Row]":
     from PIL import Image
 
-    from coachworks.admitted import admitted
     from components.augment.contact_sheet import Row
+    from components.validate.admitted import admitted
 
     labels = admitted(store, validated, fleet)
     labels = labels[labels["split"] == "train"]

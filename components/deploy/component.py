@@ -24,6 +24,6 @@ def deploy(
     from coachworks.task import run_task
     from components.deploy.dashboard import show
 
-    result = run_task("deploy", fleet, document, timeout_s=timeout_s)
-    show(result, metrics, page)
-    return result.key
+    task = run_task("deploy", fleet, document, timeout_s=timeout_s)
+    show(task, metrics, page)
+    return task.result.key

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from components.deploy.canary.metrics import TrackRow
 from components.deploy.rollout import Stage
@@ -48,6 +48,8 @@ class DeployReport:
         soak: Requests, errors and latency of canary and stable pods during the soak.
         soak_summary: Result of the soak in words.
     """
+
+    STEP: ClassVar[str] = "deploy"
 
     status: Literal["deployed", "unchanged", "awaiting-approval"]
     namespace: str

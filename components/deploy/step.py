@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result, load, produce
-from coachworks.store import Store, open_store
+from coachworks.result import Result
+from coachworks.results import NotDoneError, load, produce
+from coachworks.store import Store
 from components.deploy.config import DeployConfig
 from components.deploy.releasing import release_fleet
 from components.deploy.report import DeployReport
@@ -19,7 +20,9 @@ from components.deploy.rollout import DeployError
 from components.deploy.rollout_plan import plan_rollout
 
 
-def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context = ALONE) -> Result:
+def deploy(
+    fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context | None = None
+) -> Result[DeployReport]:
     """Deploy the champions to Kubernetes: behind a canary, or back to what answered before.
 
     The cluster is looked at each time; where the very same is in place, the result of the last time is given again.
@@ -37,7 +40,8 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
         BusyError: somebody else is deploying this release.
         DeployError: the new version did not prove itself; what answered before answers again.
     """
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     load(store, "document", document)
     if context.dry:
         raise NotDoneError("deploy", "the cluster is looked at each time")
@@ -69,7 +73,7 @@ def deploy(fleet: Fleet, document: str, *, config: DeployConfig | None = None, c
             memory.note(digest, str(err))
             raise
 
-    return produce(store, "deploy", inputs, build, context=context, code=code_digest(__name__))
+    return produce(DeployReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 class _Rejected:

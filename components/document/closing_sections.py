@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from coachworks import __version__
-from coachworks.results import Result
+from coachworks.result import Result
 from components.document.content import Code, Column, Fact, Facts, Paragraph, Row, Section, Table, Text
 from components.document.phrases import NOT_MEASURED, day, decimal, duration, moment
 from components.document.run_records import FleetRecord, SkillRecord, number, part, words
@@ -115,7 +116,7 @@ def glossary(*names: str) -> Section:
     return Section("words", "Terms", (Facts(tuple(Fact(name, _GLOSSARY[name]) for name in chosen)),))
 
 
-def created(results: Mapping[str, Result]) -> datetime | None:
+def created(results: Mapping[str, Result[Any]]) -> datetime | None:
     """Return the creation time of the latest result that a document is based on."""
     for step in ("evaluate", "package", "train", "validate", "split", "ingest"):
         if step in results:
@@ -130,7 +131,7 @@ def _bento(packaged: Mapping[str, object]) -> str:
     return str(bento.get("tag", "")) if isinstance(bento, Mapping) else str(bento or "")
 
 
-def _key(results: Mapping[str, Result], step: str) -> str:
+def _key(results: Mapping[str, Result[Any]], step: str) -> str:
     return results[step].key if step in results else ""
 
 

@@ -30,6 +30,6 @@ def document(
     from coachworks.task import run_task
     from components.document.dashboard import show
 
-    result = run_task("document", fleet, package, examples=examples)
-    show(fleet, result, metrics, summary, matrices)
-    return result.key
+    task = run_task("document", fleet, package, examples=examples)
+    show(task, metrics, summary, matrices)
+    return task.result.key

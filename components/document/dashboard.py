@@ -1,73 +1,84 @@
-"""Artifacts of document for the Kubeflow dashboard: the table of all skills, with links to all results."""
+"""The figures of document in the dashboard of Kubeflow Pipelines, the table of all skills, and links to the rest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load
+from coachworks.result import Result
+from coachworks.results import ancestor, load
 from coachworks.store import Store
-from coachworks.tracking import experiment_page, model_page, tracking_of, version_page
-from components.dashboard import Artifact, entitle, show_numbers, show_page
+from coachworks.task import Task
+from coachworks.tracking import Tracking, experiment_page, model_page, version_page
+from components.dashboard import Artifact, Figures, entitle, show_numbers, show_page
+from components.document.report import DocumentReport
 from components.evaluate.dashboard import matrices_page
+from components.evaluate.report import EvaluateReport
+from components.package.report import PackageReport
+from components.register.report import RegisterReport
 
-Report = Mapping[str, Any]
+
+def numbers(report: DocumentReport) -> Figures:
+    """Yield the figures of a report by name."""
+    yield "documents", len(report.documents)
+    for status, count in Counter(report.statuses.values()).items():
+        yield f"skills: {status}", count
 
 
-def show(fleet: str, result: Result, metrics: Artifact, summary: Artifact, matrices: Artifact) -> None:
-    """Write the metrics, the fleet's summary and all confusion matrices for the dashboard.
+def show(task: Task, metrics: Artifact, summary: Artifact, matrices: Artifact) -> None:
+    """Show the figures of the documents, the fleet's summary and all its confusion matrices.
 
     Args:
-        fleet: The fleet, as JSON.
-        result: Result of document.
-        metrics: Receives the metrics.
+        task: The task of document.
+        metrics: Receives the figures.
         summary: Receives the summary: the table, links to MLflow, addresses of documents and pages.
-        matrices: Receives the confusion matrices of all lanes; of a loop, the dashboard shows one lane's artifacts.
+        matrices: Receives the confusion matrices of all lanes: the dashboard shows a loop's artifacts of one lane only.
     """
-    located = Fleet.from_json(fleet)
-    store = result.store
-    table = result.file(result.report["summary"]).read_text("utf-8").strip()
-    package = ancestor(store, result, "package")
-    registered = [load(store, "register", key) for key in package.inputs["register"]]
-    evaluated = [ancestor(store, lane, "evaluate") for lane in registered]
-    show_numbers(result, metrics)
-    sections = [table, *_recorded(located, registered), *_places(store, result, package, evaluated)]
+    result: Result[DocumentReport] = task.result
+    located, store = task.fleet, task.context.store
+    table = result.file(result.report.summary).read_text("utf-8").strip()
+    package = ancestor(store, result, PackageReport)
+    registered = [load(store, RegisterReport, key) for key in package.inputs["register"]]
+    evaluated = [ancestor(store, lane, EvaluateReport) for lane in registered]
+    show_numbers(result, numbers, metrics)
+    recorded = _recorded(located, registered, task.context.tracking)
+    sections = [table, *recorded, *_places(store, result, package, evaluated)]
     entitle(summary, f"Summary of {located.name}")
     Path(summary.path).write_text(_spaced("\n\n".join(sections)) + "\n", "utf-8")
     show_page(matrices_page(located, evaluated), matrices, f"Confusion matrices of {located.name}, all lanes")
 
 
 def _spaced(markdown: str) -> str:
-    """Add space between the cells of tables, which the dashboard renders without a gap."""
+    """Return Markdown with space between the cells of tables: the dashboard sets them without a gap."""
     return "\n".join(
         line.replace(" | ", "&nbsp;&nbsp; | ") if line.startswith("| ") and not line.startswith("| ---") else line
         for line in markdown.splitlines()
     )
 
 
-def _recorded(fleet: Fleet, registered: Sequence[Result]) -> Iterator[str]:
-    """Yield the part with links to MLflow."""
+def _recorded(fleet: Fleet, registered: Sequence[Result[RegisterReport]], tracking: Tracking) -> Iterator[str]:
+    """Yield the section about the skills in MLflow."""
     yield "## In MLflow"
-    tracking = tracking_of(fleet)
     if tracking.database is not None:
         yield "Runs and models are recorded in the store: `coachworks mlflow` shows them."
         return
     rows = ["| Skill | Model | Runs | Champion | Last result |", "| --- | --- | --- | --- | --- |"]
-    skills: dict[str, Report] = {
-        name: skill for result in registered for name, skill in result.report["skills"].items()
-    }
+    skills = {name: skill for result in registered for name, skill in result.report.skills.items()}
     for name in (name for name in fleet.spec.skills if name in skills):
         skill = skills[name]
-        version, experiment = skill["champion_version"], skill["experiment_id"]
-        model = f"[{skill['model']}]({tracking.public}{model_page(skill['model'])})" if version else "–"
+        version, experiment = skill.champion_version, skill.experiment_id
+        model = f"[{skill.model}]({tracking.public}{model_page(skill.model)})" if version else "–"
         runs = f"[all runs]({tracking.public}{experiment_page(experiment)})" if experiment else "–"
-        champion = f"[version {version}]({tracking.public}{version_page(skill['model'], version)})" if version else "–"
-        rows.append(f"| {name} | {model} | {runs} | {champion} | {skill['status']} |")
+        champion = f"[version {version}]({tracking.public}{version_page(skill.model, version)})" if version else "–"
+        rows.append(f"| {name} | {model} | {runs} | {champion} | {skill.status} |")
     yield "\n".join(rows)
 
 
-def _places(store: Store, result: Result, package: Result, evaluated: Sequence[Result]) -> Iterator[str]:
-    """Yield the part with the addresses of documents and pages in the store."""
+def _places(
+    store: Store, result: Result[DocumentReport], package: Result[PackageReport], evaluated: Sequence[Result[Any]]
+) -> Iterator[str]:
+    """Yield the section about the documents and pages in the store."""
     validate, augment = (ancestor(store, result, step) for step in ("validate", "augment"))
     files = [
         ("Documents, HTML and PDF", result, "index.html"),
@@ -77,5 +88,5 @@ def _places(store: Store, result: Result, package: Result, evaluated: Sequence[R
     ]
     yield "## In the store"
     yield "\n".join(f"* {name}: `{source.place}/{file}`" for name, source, file in files)
-    if package.report["bento"]:
-        yield f"The bento is `{package.report['bento']}`."
+    if package.report.bento:
+        yield f"The bento is `{package.report.bento}`."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class DocumentReport:
         statuses: Status by skill, one of `components.document.conclusions.Status`.
         summary: File with the fleet's table in Markdown.
     """
+
+    STEP: ClassVar[str] = "document"
 
     documents: Mapping[str, DocumentFiles]
     statuses: Mapping[str, str]

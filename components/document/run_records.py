@@ -1,20 +1,21 @@
 """Records of a run: the reports of all steps, grouped by skill."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load
-from coachworks.steps import CHAIN
+from coachworks.result import Result
+from coachworks.results import ancestors, load
+from coachworks.steps import find_step
 from coachworks.store import Store
 from components.document.photo_facts import PhotoFacts, PhotoTables
 
 _EMPTY: Mapping[str, Any] = {}
 _CONFIDENCE = 0.95  # if the report of evaluate does not contain it
-_LANES = ("train", "evaluate", "register")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class SkillRecord:
     registered: Mapping[str, Any]
     packaged: Mapping[str, Any]
     facts: PhotoFacts
-    results: Mapping[str, Result]
+    results: Mapping[str, Result[Any]]
     fleet: "FleetRecord"
 
     @property
@@ -100,7 +101,7 @@ class FleetRecord:
     """
 
     fleet: Fleet
-    results: Mapping[str, Result]
+    results: Mapping[str, Result[Any]]
     tables: PhotoTables
     facts: PhotoFacts
     rejected: Mapping[str, int]
@@ -151,11 +152,11 @@ def estimate(mapping: Mapping[str, Any], name: str) -> Estimate:
     return Estimate(number(mapping, name))
 
 
-def read_records(store: Store, fleet: Fleet, package: Result) -> tuple[FleetRecord, list[SkillRecord]]:
+def read_records(store: Store, fleet: Fleet, package: Result[Any]) -> tuple[FleetRecord, list[SkillRecord]]:
     """Read the records of the fleet and of each of its skills, in the order of the fleet file."""
     lanes = [load(store, "register", key) for key in _keys(package.inputs.get("register"))]
     first = lanes[0] if lanes else package
-    shared = {step: result for step, result in _ancestors(store, first) if step not in _LANES}
+    shared = {step: result for step, result in _chain(store, first).items() if not find_step(step).per_lane}
     shared["package"] = package
     tables = PhotoTables.read(_folder(shared, "ingest"), _folder(shared, "split"))
     record = FleetRecord(
@@ -165,17 +166,20 @@ def read_records(store: Store, fleet: Fleet, package: Result) -> tuple[FleetReco
         facts=tables.all_photos(),
         rejected={str(reason): int(n) for reason, n in part(_report(shared, "ingest"), "rejected").items()},
     )
-    chains = [dict(_ancestors(store, lane)) for lane in lanes]
+    chains = [_chain(store, lane) for lane in lanes]
     return record, [_skill(record, chains, name) for name in fleet.spec.skills]
 
 
-def _skill(record: FleetRecord, chains: list[dict[str, Result]], name: str) -> SkillRecord:
+def _skill(record: FleetRecord, chains: list[dict[str, Result[Any]]], name: str) -> SkillRecord:
     skill = record.fleet.skill(name)
-    chain: Mapping[str, Result] = next(
-        (chain for chain in chains if any(part(_report(chain, step), "skills", name) for step in _LANES)), {}
+    chain: Mapping[str, Result[Any]] = next(
+        (chain for chain in chains if any(part(_report(chain, step), "skills", name) for step in _of_lanes(chain))), {}
     )
     results = {**record.results, **chain}
-    own = {step: part(_report(results, step), "skills", name) for step in (*_LANES, "validate", "package")}
+    own = {
+        step: part(_report(results, step), "skills", name)
+        for step in ("train", "evaluate", "register", "validate", "package")
+    }
     labels = tuple(skill.labels)
     findings = {str(sorted(f.items(), key=str)): f for f in parts(own["validate"], "failures")}
     findings |= {str(sorted(f.items(), key=str)): f for f in parts(own["validate"], "warnings")}
@@ -201,19 +205,17 @@ def _skill(record: FleetRecord, chains: list[dict[str, Result]], name: str) -> S
     )
 
 
-def _ancestors(store: Store, result: Result) -> Iterator[tuple[str, Result]]:
-    current: Result | None = result
-    while current is not None:
-        yield current.step, current
-        upstream = CHAIN.get(current.step)
-        try:
-            current = ancestor(store, current, upstream) if upstream else None
-        except (
-            NotFoundError,
-            KeyError,
-            IndexError,
-        ):  # deleted by `prune`: the document shows "not measured"
-            current = None
+def _chain(store: Store, result: Result[Any]) -> dict[str, Result[Any]]:
+    """Return the results that `result` was made from by step, as far back as the store still has them."""
+    chain: dict[str, Result[Any]] = {}
+    with suppress(NotFoundError, KeyError, IndexError):  # a result was pruned: the document says "not measured"
+        for earlier in ancestors(store, result):
+            chain[earlier.step] = earlier
+    return chain
+
+
+def _of_lanes(steps: Iterable[str]) -> list[str]:
+    return [step for step in steps if find_step(step).per_lane]
 
 
 def _keys(value: Any) -> list[str]:
@@ -222,9 +224,9 @@ def _keys(value: Any) -> list[str]:
     return [str(key) for key in value] if isinstance(value, Sequence) else []
 
 
-def _report(results: Mapping[str, Result], step: str) -> Mapping[str, Any]:
+def _report(results: Mapping[str, Result[Any]], step: str) -> Mapping[str, Any]:
     return results[step].report if step in results else _EMPTY
 
 
-def _folder(results: Mapping[str, Result], step: str) -> Path | None:
+def _folder(results: Mapping[str, Result[Any]], step: str) -> Path | None:
     return results[step].path if step in results else None

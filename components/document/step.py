@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.cpu_limit import usable_cores
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, load, produce
-from coachworks.store import Store, open_store
+from coachworks.progress import Progress
+from coachworks.result import Result
+from coachworks.results import load, produce
+from coachworks.store import Store
 from components.document.config import DocumentConfig
 from components.document.report import DocumentFiles, DocumentReport
 
@@ -25,7 +27,9 @@ HOME = "index"
 _SUMMARY = "summary.md"
 
 
-def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None, context: Context = ALONE) -> Result:
+def document(
+    fleet: Fleet, package: str, *, config: DocumentConfig | None = None, context: Context | None = None
+) -> Result[DocumentReport]:
     """Write a document per skill and one for the fleet, as HTML, PDF and LaTeX source, from the results of the run.
 
     Args:
@@ -42,7 +46,8 @@ def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None
         NotFoundError: the store holds no such result of package.
     """
     config = config or DocumentConfig()
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     upstream = load(store, "package", package)
     inputs = {
         "package": package,
@@ -50,8 +55,8 @@ def document(fleet: Fleet, package: str, *, config: DocumentConfig | None = None
         "skills": {name: _described(fleet, name) for name in fleet.spec.skills},
         "examples": config.examples,
     }
-    build = partial(_write, store, fleet, upstream, config, context)
-    return produce(store, "document", inputs, build, context=context, code=code_digest(__name__))
+    build = partial(_write, store, fleet, upstream, config, context.progress)
+    return produce(DocumentReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 def _described(fleet: Fleet, name: str) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def _described(fleet: Fleet, name: str) -> dict[str, Any]:
 
 
 def _write(
-    store: Store, fleet: Fleet, package: Result, config: DocumentConfig, context: Context, folder: Path
+    store: Store, fleet: Fleet, package: Result[Any], config: DocumentConfig, progress: Progress, folder: Path
 ) -> DocumentReport:
     from components.document.conclusions import status
     from components.document.fleet_page import fleet_conclusion, fleet_document, skill_table
@@ -95,7 +100,7 @@ def _write(
     for index, skill in enumerate(skills):
         jobs[skill.name] = partial(of_skill, index)
     with (
-        context.progress.task("document", total=len(jobs), unit="documents") as task,
+        progress.task("document", total=len(jobs), unit="documents") as task,
         ThreadPoolExecutor(usable_cores()) as pool,
     ):
         futures = {name: pool.submit(job) for name, job in jobs.items()}

@@ -21,7 +21,8 @@ def embed(fleet: str, augment: str, metrics: dsl.Output[dsl.Metrics], batch_size
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers
+    from components.embed.dashboard import numbers
 
-    result = run_task("embed", fleet, augment, batch_size=batch_size, workers=workers)
-    show_numbers(result, metrics)
-    return result.key
+    task = run_task("embed", fleet, augment, batch_size=batch_size, workers=workers)
+    show_numbers(task.result, numbers, metrics)
+    return task.result.key

@@ -1,6 +1,7 @@
 """What embed reports."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class EmbedReport:
         device: What computed: `cpu`, or the name of the GPU.
         workers: Processes that took part.
     """
+
+    STEP: ClassVar[str] = "embed"
 
     backbone: str
     backbone_digest: str

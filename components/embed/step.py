@@ -3,13 +3,15 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.features import space_of
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load, produce
-from coachworks.store import Store, open_store
+from coachworks.result import Result
+from coachworks.results import ancestor, load, produce
+from coachworks.store import Store
 from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
 from components.embed.backbones import ensure_backbone, find_backbone
@@ -21,7 +23,9 @@ from components.embed.work import Photo
 _ASKED = "photos.json"  # the photos, their keys and numbers of views: [[photo_id, key, views], …]
 
 
-def embed(fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, context: Context = ALONE) -> Result:
+def embed(
+    fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, context: Context | None = None
+) -> Result[EmbedReport]:
     """Compute the features of every photo that a skill may use, and of the training photos' augmented views.
 
     Each is computed once, whatever skills, labels and photos come later: features are cached by photo, view, policy
@@ -39,7 +43,8 @@ def embed(fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, cont
         TransientError: a worker process died; what is computed is kept.
     """
     config = config or EmbedConfig()
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     source = find_backbone(fleet.spec.backbone)
 
     def build(folder: Path) -> EmbedReport:
@@ -60,16 +65,16 @@ def embed(fleet: Fleet, augment: str, *, config: EmbedConfig | None = None, cont
         return _report(backbone, policy, asked, missing, filled)
 
     inputs = {"augment": augment, "backbone": source.digest}
-    result = produce(store, "embed", inputs, build, context=context, code=code_digest(__name__))
+    result = produce(EmbedReport, inputs, build, context=context, code=code_digest(__name__))
     if result.reused:  # the result is there, but the cache that it speaks of may have been emptied since
         listed = json.loads((result.path / _ASKED).read_text("utf-8"))
         fill([Photo(photo_id, key, tuple(range(views))) for photo_id, key, views in listed])
     return result
 
 
-def _asked(store: Store, augmented: Result, fleet: Fleet, policy: Policy) -> list[Photo]:
+def _asked(store: Store, augmented: Result[Any], fleet: Fleet, policy: Policy) -> list[Photo]:
     """The photos with an admitted label for any skill; the training photos among them in all views."""
-    from coachworks.admitted import admitted
+    from components.validate.admitted import admitted
 
     labels = admitted(store, ancestor(store, augmented, "validate"), fleet)
     splits = dict(zip(labels["photo_id"], labels["split"], strict=True))

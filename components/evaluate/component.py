@@ -33,6 +33,6 @@ def evaluate(
     from coachworks.task import run_task
     from components.evaluate.dashboard import show
 
-    result = run_task("evaluate", fleet, train, skills, replicates=replicates, confidence=confidence, pictures=pictures)
-    show(fleet, result, metrics, page, confusion)
-    return result.key
+    task = run_task("evaluate", fleet, train, skills, replicates=replicates, confidence=confidence, pictures=pictures)
+    show(task, metrics, page, confusion)
+    return task.result.key

@@ -1,14 +1,17 @@
-"""What the pipelines' dashboard shows of evaluate."""
+"""The figures and pages of evaluate in the dashboard of Kubeflow Pipelines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result
-from components.dashboard import Artifact, entitle, show_numbers, show_page, skills_of
+from coachworks.result import Result
+from coachworks.results import jsonable
+from coachworks.task import Task
+from components.dashboard import Artifact, Figures, count_statuses, entitle, show_numbers, show_page, skills_of
 from components.evaluate.matrices import render, worst_first
+from components.evaluate.report import EvaluateReport
 
 
 class Matrix(Artifact, Protocol):
@@ -18,20 +21,30 @@ class Matrix(Artifact, Protocol):
         """Show photos by true label (rows) and answer (columns)."""
 
 
-def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusion: Matrix) -> None:
-    """Hand a lane's numbers, all its confusion matrices and, by KFP's own means, the worst skill's to the dashboard.
+def numbers(report: EvaluateReport) -> Figures:
+    """Yield the figures of a report by name."""
+    yield from count_statuses(report.skills, "passed", "failed", "dropped")
+    for name, skill in report.skills.items():
+        if skill.balanced_accuracy is not None:
+            yield f"balanced accuracy: {name}", skill.balanced_accuracy.value
+            yield f"calibration error: {name}", skill.ece_after
+            yield f"mistakes: {name}", skill.sensible_mistakes + skill.silly_mistakes
+            yield f"test photos: {name}", skill.photos
+
+
+def show(task: Task, metrics: Artifact, page: Artifact, confusion: Matrix) -> None:
+    """Show a lane's figures, the confusion matrices of all its skills, and that of the worst skill as KFP draws it.
 
     Args:
-        fleet: The fleet, as JSON.
-        result: What evaluate made.
-        metrics: Takes the numbers.
-        page: Takes the page with the matrices of all skills.
-        confusion: Takes the matrix of the skill with the lowest balanced accuracy; stays empty where none was judged.
+        task: The task of evaluate.
+        metrics: Receives the figures.
+        page: Receives the page with the matrices of all skills.
+        confusion: Receives the matrix of the skill with the lowest balanced accuracy; empty if no skill was judged.
     """
-    located = Fleet.from_json(fleet)
-    skills: dict[str, Any] = result.report["skills"]
-    show_numbers(result, metrics)
-    show_page(matrices_page(located, [result]), page, f"Confusion matrices: {skills_of(result)}")
+    result: Result[EvaluateReport] = task.result
+    skills: Mapping[str, Any] = jsonable(result.report.skills)
+    show_numbers(result, numbers, metrics)
+    show_page(matrices_page(task.fleet, [result]), page, f"Confusion matrices: {skills_of(result)}")
     worst = next(iter(worst_first(skills)), None)
     if worst is None:
         entitle(confusion, "No skill of the lane was judged")
@@ -43,14 +56,14 @@ def show(fleet: str, result: Result, metrics: Artifact, page: Artifact, confusio
     confusion.log_confusion_matrix(list(judged["labels"]), [list(row) for row in judged["confusion"]])
 
 
-def matrices_page(fleet: Fleet, lanes: Sequence[Result]) -> str:
-    """One page with the confusion matrices of all skills of some lanes, the worst first.
+def matrices_page(fleet: Fleet, lanes: Sequence[Result[EvaluateReport]]) -> str:
+    """Render one page with the confusion matrices of all skills of some lanes, the worst first.
 
     Args:
         fleet: The fleet.
-        lanes: What evaluate made of each lane, at least one.
+        lanes: The result of each lane, at least one.
     """
-    home = {name: lane for lane in lanes for name in lane.report["skills"]}
+    home = {name: lane for lane in lanes for name in lane.report.skills}
 
     def sheet(skill: str) -> Path | None:
         try:
@@ -59,7 +72,7 @@ def matrices_page(fleet: Fleet, lanes: Sequence[Result]) -> str:
             return None
 
     return render(
-        {name: lane.report["skills"][name] for name, lane in home.items()},
+        {name: jsonable(lane.report.skills[name]) for name, lane in home.items()},
         fleet=fleet.name,
         confidence=float(lanes[0].inputs["confidence"]),
         sheet=sheet,

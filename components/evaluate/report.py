@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from coachworks.bootstrap import Interval
 
@@ -100,5 +100,7 @@ class SkillReport:
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReport:
     """The verdicts, by skill."""
+
+    STEP: ClassVar[str] = "evaluate"
 
     skills: Mapping[str, SkillReport]

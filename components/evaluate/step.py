@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load, produce
-from coachworks.store import Store, open_store
+from coachworks.progress import Progress
+from coachworks.result import Result
+from coachworks.results import ancestor, load, produce
+from coachworks.store import Store
+from components.embed.report import EmbedReport
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.report import EvaluateReport, SkillReport
+from components.train.report import TrainReport
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,8 +29,8 @@ def evaluate(
     skills: Sequence[str] | None = None,
     *,
     config: EvaluateConfig | None = None,
-    context: Context = ALONE,
-) -> Result:
+    context: Context | None = None,
+) -> Result[EvaluateReport]:
     """Judge the winner of every skill on the test photos, which nothing before has looked at.
 
     Args:
@@ -45,7 +49,8 @@ def evaluate(
     """
     settings = config or EvaluateConfig()
     lane = list(skills) if skills is not None else list(fleet.spec.skills)
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     inputs = {
         "train": train,
         "skills": {name: _rules(fleet, name) for name in lane},
@@ -55,9 +60,9 @@ def evaluate(
     }
 
     def build(folder: Path) -> EvaluateReport:
-        return _build(store, fleet, load(store, "train", train), lane, settings, context, folder)
+        return _build(store, fleet, load(store, TrainReport, train), lane, settings, context.progress, folder)
 
-    return produce(store, "evaluate", inputs, build, context=context, code=code_digest(__name__))
+    return produce(EvaluateReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 def _rules(fleet: Fleet, skill: str) -> dict[str, Any]:
@@ -71,7 +76,13 @@ def _rules(fleet: Fleet, skill: str) -> dict[str, Any]:
 
 
 def _build(
-    store: Store, fleet: Fleet, train: Result, lane: list[str], config: EvaluateConfig, context: Context, folder: Path
+    store: Store,
+    fleet: Fleet,
+    train: Result[TrainReport],
+    lane: list[str],
+    config: EvaluateConfig,
+    progress: Progress,
+    folder: Path,
 ) -> EvaluateReport:
     from coachworks.models.head import load_head
     from components.evaluate.judging import judge_skill
@@ -79,20 +90,20 @@ def _build(
     from components.evaluate.verdict import Criteria, LearntPhotos
 
     verdicts: dict[str, SkillReport] = {}
-    records = train.report["skills"]
-    trained = [skill for skill in lane if records[skill]["status"] == "trained"]
+    records = train.report.skills
+    trained = [skill for skill in lane if records[skill].status == "trained"]
     if trained:
         photos, learnt, validation = _read_labelled(store, fleet, train, trained)
         thumbnail = _thumbnails(store, train)
-    with context.progress.task("evaluate", total=len(lane), unit="skills") as task:
+    with progress.task("evaluate", total=len(lane), unit="skills") as task:
         for skill in lane:
             record = records[skill]
             if skill not in trained:
-                verdicts[skill] = SkillReport(status="dropped", reason=record["reason"], labels=record["labels"])
+                verdicts[skill] = SkillReport(status="dropped", reason=record.reason, labels=record.labels)
             else:
                 (folder / skill).mkdir()
                 verdicts[skill] = judge_skill(
-                    load_head(train.path / skill / f"{record['winner']}.safetensors"),
+                    load_head(train.path / skill / f"{record.winner}.safetensors"),
                     photos[skill],
                     criteria=Criteria(**_rules(fleet, skill)),
                     learnt=LearntPhotos(by_label=learnt[skill], validation=validation[skill]),
@@ -107,7 +118,7 @@ def _build(
 
 
 def _read_labelled(
-    store: Store, fleet: Fleet, train: Result, skills: list[str]
+    store: Store, fleet: Fleet, train: Result[TrainReport], skills: list[str]
 ) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]], dict[str, int]]":
     """By skill: its test photos, photos per label that its winner learnt from, and validation photos.
 
@@ -115,20 +126,18 @@ def _read_labelled(
     """
     import numpy as np
 
-    from coachworks.admitted import admitted
     from coachworks.features import load_features
     from components.evaluate.measure import Labelled
+    from components.validate.admitted import admitted
 
-    embed = ancestor(store, train, "embed")
+    embed = ancestor(store, train, EmbedReport)
     labels = admitted(store, ancestor(store, train, "validate"), fleet)
     labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
     tested = labels[labels["split"] == "test"]
     names = sorted(tested["photo_id"].unique())
     # an empty table has no shape to read: the one of a head's features will do
     features = (
-        load_features(store, embed.report, names, 0)
-        if names
-        else np.empty((0, int(embed.report["dimensions"])), np.float32)
+        load_features(store, embed.report, names, 0) if names else np.empty((0, embed.report.dimensions), np.float32)
     )
     row_of = {name: row for row, name in enumerate(names)}
     photos = {}
@@ -148,7 +157,7 @@ def _read_labelled(
     return photos, learnt, {skill: validation.get(skill, 0) for skill in skills}
 
 
-def _thumbnails(store: Store, train: Result) -> "Callable[[str], Image.Image]":
+def _thumbnails(store: Store, train: Result[TrainReport]) -> "Callable[[str], Image.Image]":
     """A function from a photo id to its thumbnail; each is drawn once for all skills of the lane."""
     from coachworks.photos import decode_photo
     from coachworks.tables import read_table

@@ -20,7 +20,8 @@ def ingest(fleet: str, metrics: dsl.Output[dsl.Metrics], ingested: str = "", wor
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers
+    from components.ingest.dashboard import numbers
 
-    result = run_task("ingest", fleet, ingested=ingested, workers=workers)
-    show_numbers(result, metrics)
-    return result.key
+    task = run_task("ingest", fleet, ingested=ingested, workers=workers)
+    show_numbers(task.result, numbers, metrics)
+    return task.result.key

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 
 class Aside(StrEnum):
@@ -70,6 +71,8 @@ class IngestReport:
         remarks: What was taken in, but not as written; the first hundred.
         remarks_count: How many remarks there were.
     """
+
+    STEP: ClassVar[str] = "ingest"
 
     photos: int
     new_photos: int

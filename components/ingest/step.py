@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result, latest, load, point_to, produce
-from coachworks.store import Store, open_store
+from coachworks.result import Result
+from coachworks.results import NotDoneError, latest, load, point_to, produce
+from coachworks.store import Store
 from components.ingest.build_tables import Gathering
 from components.ingest.config import IngestConfig
 from components.ingest.photo_index import PhotoIndex
@@ -17,7 +18,7 @@ from components.ingest.source_files import Item, read_source
 from components.ingest.take_in import take_in
 
 
-def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context = ALONE) -> Result:
+def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context | None = None) -> Result[IngestReport]:
     """Take in the photos and tables of the fleet's sources.
 
     The result holds `catalogue.parquet`, `votes.parquet`, `labels.parquet` and `rejected.json`; its key is the digest
@@ -35,7 +36,8 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
         NotDoneError: a dry run found a file that has not been read yet, or a table that has changed.
     """
     config = config or IngestConfig()
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     if config.ingested:
         return _made_elsewhere(store, config.ingested, context)
     index = PhotoIndex(store)
@@ -47,12 +49,12 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
         return gathering.report(labels, known)
 
     inputs = {"content": gathering.digest()}
-    return produce(store, "ingest", inputs, build, context=context, code=code_digest(__name__))
+    return produce(IngestReport, inputs, build, context=context, code=code_digest(__name__))
 
 
-def _made_elsewhere(store: Store, key: str, context: Context) -> Result:
+def _made_elsewhere(store: Store, key: str, context: Context) -> Result[IngestReport]:
     try:
-        result = load(store, "ingest", key)
+        result = load(store, IngestReport, key)
     except NotFoundError as err:
         raise NotFoundError(
             f"ingested must be the key of a result of ingest in the store; got {key!r}, which is not in {store.uri}. "

@@ -20,7 +20,8 @@ def package(fleet: str, register: list[str], metrics: dsl.Output[dsl.Metrics], b
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers
+    from components.package.dashboard import numbers
 
-    result = run_task("package", fleet, register, build_bento=build_bento)
-    show_numbers(result, metrics)
-    return result.key
+    task = run_task("package", fleet, register, build_bento=build_bento)
+    show_numbers(task.result, numbers, metrics)
+    return task.result.key

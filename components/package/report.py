@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class PackageReport:
         backbone: Name of the backbone; None where no skill has a champion.
         bytes: Size of the bundle, in bytes.
     """
+
+    STEP: ClassVar[str] = "package"
 
     bento: str | None
     skills: Mapping[str, PackagedSkill]

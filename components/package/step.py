@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
+from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.bundling import choose_content, read_heads, write_bundle
-from coachworks.models.champions import find_champions
-from coachworks.results import Result, load, produce
-from coachworks.store import open_store
+from coachworks.models.champions import HeadVersion, find_champions
+from coachworks.result import Result
+from coachworks.results import latest, load, produce
+from coachworks.store import Store
 from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
+from components.register.report import RegisterReport
 
 
 def package(
-    fleet: Fleet, register: Sequence[str], *, config: PackageConfig | None = None, context: Context = ALONE
-) -> Result:
+    fleet: Fleet, register: Sequence[str], *, config: PackageConfig | None = None, context: Context | None = None
+) -> Result[PackageReport]:
     """Put the champions into one bento.
 
     Args:
@@ -36,8 +39,12 @@ def package(
         BentoBuildError: BentoML could not build the bento.
     """
     config = config or PackageConfig()
-    store = open_store(fleet.spec.store)
-    named, without = find_champions(store, fleet, [load(store, "register", key) for key in register])
+    context = context or open_context(fleet)
+    store = context.store
+    registered = {
+        skill: entry for key in register for skill, entry in load(store, RegisterReport, key).report.skills.items()
+    }
+    named, without = find_champions(fleet, registered, _packaged(store))
     heads, lost = read_heads(store, named)
     without |= lost
 
@@ -75,4 +82,15 @@ def package(
         "questions": {skill: fleet.skill(skill).question for skill in heads},
         "bento": requirements() if config.build_bento else None,  # the service's code is part of this step's
     }
-    return produce(store, "package", inputs, build, context=context, code=code_digest(__name__))
+    return produce(PackageReport, inputs, build, context=context, code=code_digest(__name__))
+
+
+def _packaged(store: Store) -> dict[str, HeadVersion]:
+    """Return the champions in the latest package."""
+    try:
+        report = load(store, PackageReport, latest(store, "package")).report
+    except NotFoundError:
+        return {}
+    return {
+        name: HeadVersion(version=skill.version, head_digest=skill.head_digest) for name, skill in report.skills.items()
+    }

@@ -36,7 +36,7 @@ def champion_answers(
     Its head is evaluated again if it reads the features of the current backbone. Otherwise they are the recorded
     answers of its own evaluation, on the photos that were in the test split then.
     """
-    if champion.tags.get("backbone_digest") == record.backbone["backbone_digest"]:
+    if champion.tags.get("backbone_digest") == record.backbone.backbone_digest:
         head_file = _head_file(client, store, champion)
         return ChampionAnswers(_predict(head_file, store, record, photo_ids), "its head, evaluated again")
     recorded = _recorded(client, store, record, champion)

@@ -32,6 +32,6 @@ def register(
     from components.register.dashboard import show
 
     settings = {"min_probability_better": min_probability_better, "resamples": resamples, "seed": seed}
-    result = run_task("register", fleet, evaluate, skills, **settings)
-    show(fleet, result, metrics, links)
-    return result.key
+    task = run_task("register", fleet, evaluate, skills, **settings)
+    show(task, metrics, links)
+    return task.result.key

@@ -1,63 +1,68 @@
-"""What the pipelines' dashboard shows of register: where the lane's skills stand, and the way to them in MLflow."""
+"""The figures of register in the dashboard of Kubeflow Pipelines, and links to the lane's skills in MLflow."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from coachworks.fleet.model import Fleet
-from coachworks.results import Result
+from coachworks.result import Result
+from coachworks.task import Task
 from coachworks.tracking import (
     Tracking,
     comparison_page,
     experiment_page,
     model_page,
     run_page,
-    tracking_of,
     version_page,
 )
-from components.dashboard import Artifact, entitle, show_numbers, subject
+from components.dashboard import Artifact, Figures, count_statuses, entitle, show_numbers, subject
+from components.register.report import RegisterReport, Registration
 
-Report = Mapping[str, Any]
+
+def numbers(report: RegisterReport) -> Figures:
+    """Yield the figures of a report by name."""
+    yield from count_statuses(report.skills, "champion", "challenger", "unchanged", "not-registered")
+    for name, skill in report.skills.items():
+        if skill.champion_version is not None:
+            yield f"champion version: {name}", float(skill.champion_version)
 
 
-def show(fleet: str, result: Result, metrics: Artifact, links: Artifact) -> None:
-    """Hand a lane's numbers and the table of its skills, with links to MLflow, to the dashboard.
+def show(task: Task, metrics: Artifact, links: Artifact) -> None:
+    """Show a lane's figures and the table of its skills, with links to MLflow.
 
     Args:
-        fleet: The fleet, as JSON.
-        result: What register made.
-        metrics: Takes the numbers.
-        links: Takes the table.
+        task: The task of register.
+        metrics: Receives the figures.
+        links: Receives the table.
     """
-    show_numbers(result, metrics)
+    result: Result[RegisterReport] = task.result
+    show_numbers(result, numbers, metrics)
     entitle(links, f"MLflow, {subject(result)}")
-    Path(links.path).write_text(table(result.report["skills"], tracking_of(Fleet.from_json(fleet))), "utf-8")
+    Path(links.path).write_text(table(result.report.skills, task.context.tracking), "utf-8")
 
 
-def table(skills: Mapping[str, Report], tracking: Tracking) -> str:
-    """The lane's skills, as Markdown."""
+def table(skills: Mapping[str, Registration], tracking: Tracking) -> str:
+    """Render the table of a lane's skills as Markdown."""
     served_by_server = tracking.database is None
-    columns = ["Skill", "Status", "Version", "Served", *(["In MLflow"] if served_by_server else []), "Why"]
+    columns = ["Skill", "Status", "Version", "Champion", *(["In MLflow"] if served_by_server else []), "Why"]
     rows = [columns, ["---"] * len(columns)]
     for name, skill in skills.items():
-        row = [name, skill["status"], skill["version"] or "–", skill["champion_version"] or "–"]
+        row = [name, skill.status, skill.version or "–", skill.champion_version or "–"]
         if served_by_server:
             pages = _pages(skill)
             row.append(", ".join(f"[{text}]({tracking.public}{page})" for text, page in pages) or "–")
-        rows.append([*row, " ".join(skill["reason"].replace("|", "\\|").split())])
+        rows.append([*row, " ".join(skill.reason.replace("|", "\\|").split())])
     lines = [f"| {' | '.join(row)} |" for row in rows]
     if not served_by_server:
         lines += ["", "Runs and models are recorded beside the store's objects: `coachworks mlflow` shows them."]
     return "\n".join(lines) + "\n"
 
 
-def _pages(skill: Report) -> Iterator[tuple[str, str]]:
-    """Text and page of MLflow, relative to the server's address, of all that a skill has there."""
-    experiment, run, other = skill["experiment_id"], skill["run_id"], skill["compared_run_id"]
-    if skill["champion_version"]:
-        yield "model", model_page(skill["model"])
-    if skill["version"]:
-        yield f"version {skill['version']}", version_page(skill["model"], skill["version"])
+def _pages(skill: Registration) -> Iterator[tuple[str, str]]:
+    """Yield text and address of a skill's pages in MLflow, relative to the server's address."""
+    experiment, run, other = skill.experiment_id, skill.run_id, skill.compared_run_id
+    if skill.champion_version:
+        yield "model", model_page(skill.model)
+    if skill.version:
+        yield f"version {skill.version}", version_page(skill.model, skill.version)
     if experiment:
         yield "all runs", experiment_page(experiment)
     if experiment and run:

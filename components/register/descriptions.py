@@ -1,9 +1,10 @@
 """Markdown descriptions of experiments, runs, models and versions, which MLflow shows beside them."""
 
-from collections.abc import Mapping
-from typing import Any
+import math
 
+from coachworks.bootstrap import UNKNOWN
 from coachworks.models.comparison import Comparison
+from components.evaluate.report import SkillReport
 from components.register.lineage import SkillRecord
 
 
@@ -22,28 +23,27 @@ def describe_run(record: SkillRecord) -> str:
     """Describe the winner: its metrics, why it won, the gates."""
     evaluated, trained = record.evaluated, record.trained
     rows = [
-        f"| {name} | {_percent(measured['value'])} | {_percent(measured['low'])} – {_percent(measured['high'])} |"
+        f"| {name} | {_percent(measured.value)} | {_percent(measured.low)} – {_percent(measured.high)} |"
         for name, measured in (
-            ("balanced accuracy", evaluated["balanced_accuracy"]),
-            ("macro F1", evaluated["macro_f1"]),
-            ("accuracy", evaluated["accuracy"]),
+            ("balanced accuracy", evaluated.balanced_accuracy or UNKNOWN),
+            ("macro F1", evaluated.macro_f1 or UNKNOWN),
+            ("accuracy", evaluated.accuracy or UNKNOWN),
         )
     ]
     gates = [
-        f"* {'passed' if gate['passed'] else '**failed**'}: {gate['gate']} {_number(gate['value'])}, "
-        f"limit {_number(gate['limit'])}"
-        for gate in evaluated["gates"]
+        f"* {'passed' if gate.passed else '**failed**'}: {gate.gate} {_number(gate.value)}, limit {_number(gate.limit)}"
+        for gate in evaluated.gates
     ]
     calibration = (
-        f"Expected calibration error {_percent(evaluated['ece_before'])} before, "
-        f"{_percent(evaluated['ece_after'])} after temperature scaling ({_number(evaluated['temperature'])})."
+        f"Expected calibration error {_percent(evaluated.ece_before)} before, "
+        f"{_percent(evaluated.ece_after)} after temperature scaling ({_number(evaluated.temperature)})."
     )
-    mistakes = f"{_number(evaluated['sensible_mistakes'])} sensible, {_number(evaluated['silly_mistakes'])} silly."
+    mistakes = f"{_number(evaluated.sensible_mistakes)} sensible, {_number(evaluated.silly_mistakes)} silly."
     return "\n".join(
         [
-            f"**{evaluated['winner']}** won among {len(trained['candidates'])} candidates: {trained['why']}",
+            f"**{evaluated.winner}** won among {len(trained.candidates)} candidates: {trained.why}",
             "",
-            f"| test, {evaluated['photos']} photos in {evaluated['sets']} sets | value | 95 % interval |",
+            f"| test, {evaluated.photos} photos in {evaluated.sets} sets | value | 95 % interval |",
             "|---|---|---|",
             *rows,
             "",
@@ -60,12 +60,12 @@ def describe_run(record: SkillRecord) -> str:
 
 def describe_candidate(record: SkillRecord, candidate: str) -> str:
     """Describe a candidate by its validation metrics."""
-    trained = record.trained["candidates"][candidate]
-    won = candidate == record.trained["winner"]
+    trained = record.trained.candidates[candidate]
+    won = candidate == record.trained.winner
     return (
         f"**{candidate}**{' — the winner' if won else ''}: balanced accuracy "
-        f"{_percent(trained['validation_balanced_accuracy'])} ± {_percent(trained['standard_error'])} on validation. "
-        + (str(record.trained["why"]) if won else f"The winner is {record.trained['winner']}.")
+        f"{_percent(trained.validation_balanced_accuracy)} ± {_percent(trained.standard_error)} on validation. "
+        + (record.trained.why if won else f"The winner is {record.trained.winner}.")
     )
 
 
@@ -81,14 +81,14 @@ def describe_model(record: SkillRecord) -> str:
 def describe_version(record: SkillRecord, comparison: Comparison | None, note: str) -> str:
     """Describe a version: its metrics and the reason for its alias."""
     evaluated = record.evaluated
-    measured = evaluated["balanced_accuracy"]
+    measured = evaluated.balanced_accuracy or UNKNOWN
     accuracy = (
-        f"A **{evaluated['winner']}** head: balanced accuracy {_percent(measured['value'])} "
-        f"({_percent(measured['low'])} – {_percent(measured['high'])}) on {evaluated['photos']} test photos."
+        f"A **{evaluated.winner}** head: balanced accuracy {_percent(measured.value)} "
+        f"({_percent(measured.low)} – {_percent(measured.high)}) on {evaluated.photos} test photos."
     )
     compared = [f"Compared: {comparison.sentence()}; {comparison.basis}."] if comparison else []
-    photos = record.trained.get("winner_photos") or record.trained["photos"].get("train", 0)
-    backbone = record.backbone.get("backbone")
+    photos = record.trained.winner_photos or record.trained.photos.get("train", 0)
+    backbone = record.backbone.backbone
     training = f"Trained on {photos} photos, features of {backbone}."
     return "\n\n".join([accuracy, note, *compared, training, *_pipeline_link(record)])
 
@@ -105,19 +105,25 @@ def _purpose(record: SkillRecord) -> list[str]:
     return [f"**{skill.question or record.name}**", f"Answers: {labels}.", *critical]
 
 
-def why_not_registered(evaluated: Mapping[str, Any]) -> str:
+def why_not_registered(evaluated: SkillReport) -> str:
     """Explain why an evaluated skill is not registered."""
     failed = [
-        f"{gate['gate']} is {_number(gate['value'])}, limit {_number(gate['limit'])}"
-        for gate in evaluated.get("gates", ())
-        if not gate["passed"]
+        f"{gate.gate} is {_number(gate.value)}, limit {_number(gate.limit)}"
+        for gate in evaluated.gates
+        if not gate.passed
     ]
-    return str(evaluated.get("reason") or "failed its gates: " + "; ".join(failed))
+    return evaluated.reason or ("failed its gates: " + "; ".join(failed))
 
 
 def _percent(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.1%}"
+    return "not measured" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
 def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return (
+        "not measured"
+        if value is None or math.isnan(value)
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else str(value)
+    )

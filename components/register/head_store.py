@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from coachworks.models.keys import head_key, head_manifest_key
+from coachworks.results import jsonable
 from coachworks.store import Store
 from components.register.lineage import SkillRecord
 
@@ -28,16 +29,16 @@ def manifest(record: SkillRecord) -> dict[str, Any]:
     return {
         "skill": record.name,
         "question": record.skill.question,
-        "labels": evaluated["labels"],
-        "kind": evaluated["winner"],
-        "temperature": evaluated["temperature"],
-        "backbone": record.backbone.get("backbone"),
-        "backbone_digest": record.backbone["backbone_digest"],
+        "labels": list(evaluated.labels),
+        "kind": evaluated.winner,
+        "temperature": evaluated.temperature,
+        "backbone": record.backbone.backbone,
+        "backbone_digest": record.backbone.backbone_digest,
         "metrics": {
-            **{name: evaluated[name] for name in _METRICS},
-            "expected_calibration_error": evaluated["ece_after"],
-            "test_photos": evaluated["photos"],
-            "test_sets": evaluated["sets"],
+            **{name: jsonable(getattr(evaluated, name)) for name in _METRICS},
+            "expected_calibration_error": evaluated.ece_after,
+            "test_photos": evaluated.photos,
+            "test_sets": evaluated.sets,
         },
         "data_digest": record.data_digest,
         "evaluate": record.lineage.evaluate.key,

@@ -3,23 +3,31 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coachworks import __version__
 from coachworks.digests import digest_json
 from coachworks.fleet.model import Fleet, Skill
-from coachworks.results import Result, ancestor
+from coachworks.result import Report, Result
+from coachworks.results import ancestors, typed
 from coachworks.store import Store
 from coachworks.tracking.registry import model_name
+from components.augment.report import AugmentReport
+from components.embed.report import EmbedReport
+from components.evaluate.report import EvaluateReport
+from components.evaluate.report import SkillReport as Evaluated
+from components.ingest.report import IngestReport
+from components.split.report import SplitReport
+from components.train.report import SkillReport as Trained
+from components.train.report import TrainReport
 
 PIPELINE_RUN = "coachworks.pipeline_run"  # tag of a run or version: page of its pipeline run
 _RUN_OF_KFP = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # runs on one machine have names
-_STEPS = ("ingest", "split", "validate", "augment", "embed", "train")
+R = TypeVar("R", bound=Report)
 
 
 @dataclass(frozen=True)
@@ -35,20 +43,16 @@ class Lineage:
 
     fleet: Fleet
     store: Store
-    evaluate: Result
+    evaluate: Result[EvaluateReport]
     run: str | None
 
-    def result(self, step: str) -> Result:
-        """Return the result of an earlier step."""
-        return self._results[step]
+    def result(self, report: type[R]) -> Result[R]:
+        """Return the result of an earlier step, by the class of its report."""
+        return typed(self._results[report.STEP], report)
 
     @cached_property
-    def _results(self) -> dict[str, Result]:
-        results, current = {}, self.evaluate
-        for step in reversed(_STEPS):
-            current = ancestor(self.store, current, step)
-            results[step] = current
-        return results
+    def _results(self) -> dict[str, Result[Any]]:
+        return {result.step: result for result in ancestors(self.store, self.evaluate)}
 
     @property
     def pipeline_page(self) -> str | None:
@@ -102,16 +106,15 @@ class SkillRecord:
         return f"{self.lineage.fleet.name}/{self.name}"
 
     @property
-    def evaluated(self) -> Mapping[str, Any]:
+    def evaluated(self) -> Evaluated:
         """The skill's part of the report of evaluate."""
-        report: Mapping[str, Any] | None = self.lineage.evaluate.report["skills"].get(self.name)
-        return report or {"status": "dropped", "reason": "it was not evaluated"}
+        missing = Evaluated(status="dropped", reason="it was not evaluated", labels=())
+        return self.lineage.evaluate.report.skills.get(self.name, missing)
 
-    @property
-    def trained(self) -> Mapping[str, Any]:
+    @cached_property
+    def trained(self) -> Trained:
         """The skill's part of the report of train."""
-        report: Mapping[str, Any] = self.lineage.result("train").report["skills"][self.name]
-        return report
+        return self.lineage.result(TrainReport).report.skills[self.name]
 
     @property
     def folder(self) -> Path:
@@ -121,7 +124,7 @@ class SkillRecord:
     @property
     def head_digest(self) -> str:
         """Digest of the winner's head."""
-        return str(self.evaluated["head_digest"])
+        return str(self.evaluated.head_digest)
 
     @property
     def evaluated_at_ms(self) -> int:
@@ -131,13 +134,13 @@ class SkillRecord:
     @property
     def training_started_at_ms(self) -> int:
         """Start of train, in milliseconds since the epoch."""
-        train = self.lineage.result("train")
+        train = self.lineage.result(TrainReport)
         return _ms(train.created_at) - int(train.duration_s * 1000)
 
     @cached_property
-    def backbone(self) -> Mapping[str, Any]:
+    def backbone(self) -> EmbedReport:
         """The report of embed."""
-        return self.lineage.result("embed").report
+        return self.lineage.result(EmbedReport).report
 
     @cached_property
     def data_digest(self) -> str:
@@ -145,7 +148,7 @@ class SkillRecord:
         import pyarrow.parquet as pq
 
         table = pq.read_table(
-            self.lineage.result("split").path / "labels.parquet",
+            self.lineage.result(SplitReport).path / "labels.parquet",
             columns=["photo_id", "label", "split"],
             filters=[("skill", "=", self.name)],
         )
@@ -159,10 +162,10 @@ class SkillRecord:
             "fleet": lineage.fleet.name,
             "skill": self.name,
             "data": self.data_digest,
-            "catalogue": lineage.result("ingest").key,
-            "policy": str(lineage.result("augment").report.get("policy_digest", "")),
-            "backbone": str(self.backbone.get("backbone", "")),
-            "backbone_digest": str(self.backbone.get("backbone_digest", "")),
+            "catalogue": lineage.result(IngestReport).key,
+            "policy": lineage.result(AugmentReport).report.policy_digest,
+            "backbone": self.backbone.backbone,
+            "backbone_digest": self.backbone.backbone_digest,
             "code": __version__,
             "run": lineage.run or "",
             "commit": lineage.commit or "",

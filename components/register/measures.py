@@ -5,10 +5,12 @@ test split begin with `test`.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coachworks.bootstrap import UNKNOWN, Interval
 from components.register.lineage import SkillRecord
 
 TEST = "test/balanced_accuracy"
@@ -32,41 +34,41 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     evaluated = record.evaluated
     metrics: dict[str, Any] = {}
     for name in _INTERVALS:
-        metrics |= _interval(f"test/{name}", evaluated[name])
+        metrics |= _interval(f"test/{name}", getattr(evaluated, name) or UNKNOWN)
     metrics |= {
-        "test_calibration/log_loss": evaluated["log_loss"],
-        "test/photos": evaluated["photos"],
-        "test/sets": evaluated["sets"],
-        "test_calibration/expected_error_before": evaluated["ece_before"],
-        "test_calibration/expected_error_after": evaluated["ece_after"],
-        "test_calibration/temperature": evaluated["temperature"],
-        "test_mistakes/sensible": evaluated["sensible_mistakes"],
-        "test_mistakes/silly": evaluated["silly_mistakes"],
+        "test_calibration/log_loss": evaluated.log_loss,
+        "test/photos": evaluated.photos,
+        "test/sets": evaluated.sets,
+        "test_calibration/expected_error_before": evaluated.ece_before,
+        "test_calibration/expected_error_after": evaluated.ece_after,
+        "test_calibration/temperature": evaluated.temperature,
+        "test_mistakes/sensible": evaluated.sensible_mistakes,
+        "test_mistakes/silly": evaluated.silly_mistakes,
     }
-    names = metric_names(evaluated["labels"])
-    for label, measured in evaluated["per_label"].items():
-        for name in ("recall", "precision"):
-            metrics[f"test_{name}/{names[label]}"] = _value(measured[name])
-    return _numbers(metrics) | candidate_metrics(record, evaluated["winner"])
+    names = metric_names(evaluated.labels)
+    for label, measured in (evaluated.per_label or {}).items():
+        metrics[f"test_recall/{names[label]}"] = measured.recall.value
+        metrics[f"test_precision/{names[label]}"] = measured.precision.value
+    return _numbers(metrics) | candidate_metrics(record, str(evaluated.winner))
 
 
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
     """Metrics of one candidate: on validation, and its cost."""
-    trained = record.trained["candidates"][candidate]
+    trained = record.trained.candidates[candidate]
     return _numbers(
         {
-            VALIDATION: trained["validation_balanced_accuracy"],
-            "validation/standard_error": trained["standard_error"],
-            "training/complexity": trained["complexity"],
-            "training/seconds": trained["seconds"],
+            VALIDATION: trained.validation_balanced_accuracy,
+            "validation/standard_error": trained.standard_error,
+            "training/complexity": trained.complexity,
+            "training/seconds": trained.seconds,
         }
     )
 
 
 def run_params(record: SkillRecord) -> dict[str, str]:
     """Parameters of a run: those of its winner, and the limits of its gates."""
-    gates = {f"gate.{gate['gate']}": _text(gate["limit"]) for gate in record.evaluated["gates"]}
-    return candidate_params(record, record.evaluated["winner"]) | gates
+    gates = {f"gate.{gate.gate}": _text(gate.limit) for gate in record.evaluated.gates}
+    return candidate_params(record, str(record.evaluated.winner)) | gates
 
 
 def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
@@ -74,15 +76,15 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
     trained, backbone = record.trained, record.backbone
     shared = {
         "candidate": candidate,
-        "backbone": backbone.get("backbone"),
-        "backbone_digest": str(backbone["backbone_digest"])[:12],
-        "features": backbone.get("dimensions"),
-        "augmented_views": backbone.get("views"),
+        "backbone": backbone.backbone,
+        "backbone_digest": backbone.backbone_digest[:12],
+        "features": backbone.dimensions,
+        "augmented_views": backbone.views,
         "policy_digest": str(record.provenance.get("policy", ""))[:12],
-        "labels": len(record.evaluated["labels"]),
-        **{f"{split}_photos": count for split, count in trained["photos"].items()},
+        "labels": len(record.evaluated.labels),
+        **{f"{split}_photos": count for split, count in trained.photos.items()},
     }
-    settings = trained["candidates"][candidate]["parameters"]
+    settings = trained.candidates[candidate].parameters
     text = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
     return {
         # One parameter for all settings of a candidate, because each kind has different ones. The kind comes first,
@@ -109,17 +111,14 @@ def metric_names(labels: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _interval(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: measured["value"], f"{name}_low": measured["low"], f"{name}_high": measured["high"]}
-
-
-def _value(measured: Any) -> Any:
-    return measured["value"] if isinstance(measured, Mapping) else measured
+def _interval(name: str, measured: Interval) -> dict[str, float]:
+    return {name: measured.value, f"{name}_low": measured.low, f"{name}_high": measured.high}
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Drop missing values and round the others to four digits."""
-    return {name: round(float(value), 4) for name, value in metrics.items() if value is not None}
+    measured = {name: float(value) for name, value in metrics.items() if value is not None}
+    return {name: round(value, 4) for name, value in measured.items() if not math.isnan(value)}
 
 
 def _text(value: Any) -> str:

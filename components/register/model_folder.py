@@ -26,7 +26,7 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
         folder: An empty folder.
     """
     created = datetime.fromtimestamp(record.evaluated_at_ms / 1000, UTC)
-    features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, record.backbone["dimensions"]]}}
+    features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, record.backbone.dimensions]}}
     document = {
         "flavors": {
             "python_function": {
@@ -47,6 +47,6 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
 
 
 def _columns(record: SkillRecord) -> list[dict[str, str]]:
-    numbers = ["confidence", *(f"probability/{label}" for label in record.evaluated["labels"])]
+    numbers = ["confidence", *(f"probability/{label}" for label in record.evaluated.labels)]
     columns = {"label": "string", **dict.fromkeys(numbers, "float")}
     return [{"name": name, "type": kind} for name, kind in columns.items()]

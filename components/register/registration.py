@@ -15,7 +15,7 @@ from components.register.report import Registration, Status
 def registration_of(record: SkillRecord, state: RegistryState) -> Registration:
     """Return a skill's registration; its head is the champion's, also if this evaluation failed."""
     champion, evaluated = state.champion, record.evaluated
-    if evaluated["status"] != "passed" or champion is None:
+    if evaluated.status != "passed" or champion is None:
         return Registration(
             status="not-registered",
             reason=descriptions.why_not_registered(evaluated),
@@ -25,7 +25,7 @@ def registration_of(record: SkillRecord, state: RegistryState) -> Registration:
             champion_version=champion.number if champion else None,
             champion_metric=_metric(champion),
             head_digest=champion.tags.get(HEAD_DIGEST) if champion else None,
-            candidate_head_digest=evaluated.get("head_digest"),
+            candidate_head_digest=evaluated.head_digest,
         )
     own = champion if is_unchanged(record, champion) else state.version_of(record) or champion
     comparison = _comparison(own)

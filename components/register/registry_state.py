@@ -89,7 +89,7 @@ def read_registry(client: TrackingClient, record: SkillRecord) -> RegistryState:
 
 def is_complete(record: SkillRecord, state: RegistryState) -> bool:
     """Return whether register has nothing left to do for a skill."""
-    status = record.evaluated["status"]
+    status = record.evaluated.status
     if status == "dropped":
         return True
     if status == "failed":

@@ -1,7 +1,7 @@
 """What register reports."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Status = Literal["champion", "challenger", "unchanged", "not-registered"]
 
@@ -48,6 +48,8 @@ class RegisterReport:
         tracking: `embedded`, or the address of the tracking server, as people open it.
         skills: Each skill's place in the registry.
     """
+
+    STEP: ClassVar[str] = "register"
 
     tracking: str
     skills: dict[str, Registration]

@@ -1,6 +1,7 @@
 """Runs in MLflow: one per evaluation and skill, with the runs of its candidates nested in it."""
 
 import json
+import math
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,13 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coachworks.bootstrap import UNKNOWN
+from coachworks.results import jsonable
 from coachworks.store import Store
 from coachworks.tracking import VIEW, ConcurrentChangeError, Tracking, TrackingClient, retry_transient
 from coachworks.tracking.tags import CANDIDATE, EVALUATE, KIND, RUN
+from components.augment.report import AugmentReport
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER, write_model_folder
 from components.register.registry_state import list_runs, valid_run
+from components.split.report import SplitReport
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -63,7 +68,7 @@ def record_run(client: TrackingClient, store: Store, experiment_id: str, record:
         Id of the run.
     """
     run_id = retry_transient(client, lambda: _ensure_run(client, experiment_id, record))
-    for candidate in record.trained["candidates"]:
+    for candidate in record.trained.candidates:
         nested = retry_transient(client, partial(_ensure_candidate, client, experiment_id, run_id, record, candidate))
         _log_candidate(client, nested, record, candidate)
     client.log_inputs(run_id, [_dataset(record)])
@@ -106,7 +111,7 @@ def _ensure_candidate(
     if valid is not None:
         return str(valid.info.run_id)
     tags = _tags(record, CANDIDATE, descriptions.describe_candidate(record, candidate))
-    won = candidate == record.trained["winner"]
+    won = candidate == record.trained.winner
     created = client.create_run(
         experiment_id,
         start_time=record.training_started_at_ms,
@@ -165,8 +170,8 @@ def _delete(client: TrackingClient, experiment_id: str, run_id: str) -> None:
 
 def run_name(record: SkillRecord) -> str:
     """Name of the run in lists and legends: the winner and its balanced accuracy."""
-    value = record.evaluated["balanced_accuracy"]["value"]
-    return str(record.evaluated["winner"]) if value is None else f"{record.evaluated['winner']} {value:.1%}"
+    measured = record.evaluated.balanced_accuracy or UNKNOWN
+    return f"{record.evaluated.winner}{'' if math.isnan(measured.value) else f' {measured.value:.1%}'}"
 
 
 def log_comparison(client: TrackingClient, run_id: str, metrics: Mapping[str, float], at_ms: int) -> None:
@@ -182,7 +187,7 @@ def _log_candidate(client: TrackingClient, run_id: str, record: SkillRecord, can
         measures.candidate_params(record, candidate),
         record.evaluated_at_ms,
     )
-    seconds = record.trained["candidates"][candidate]["seconds"] or 0
+    seconds = record.trained.candidates[candidate].seconds or 0
     client.set_terminated(run_id, "FINISHED", end_time=record.training_started_at_ms + int(seconds * 1000))
 
 
@@ -207,22 +212,20 @@ def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
         "mlflow.source.name": "coachworks",
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),
-        **({"gates": record.evaluated["status"]} if kind == RUN else {}),
+        **({"gates": record.evaluated.status} if kind == RUN else {}),
     }
 
 
 def _dataset(record: SkillRecord) -> "DatasetInput":
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    split = record.lineage.result("split")
+    split = record.lineage.result(SplitReport)
     dataset = Dataset(
         name=record.experiment,
         digest=record.data_digest[:_DATASET_DIGEST_LENGTH],
         source_type="coachworks",
         source=json.dumps({"result": f"results/split/{split.key}/labels.parquet"}),
-        profile=json.dumps(
-            {"photos": record.trained["photos"], "labels": split.report.get("skills", {}).get(record.name, {})}
-        ),
+        profile=json.dumps({"photos": record.trained.photos, "labels": split.report.skills.get(record.name, {})}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
 
@@ -233,9 +236,9 @@ def _copy_artifacts(record: SkillRecord, run_id: str, folder: Path) -> None:
         (folder / name).mkdir()
     for path, source in _artifacts(record):
         shutil.copyfile(source, folder / path)
-    candidates = json.dumps(record.trained, indent=1, ensure_ascii=False)
+    candidates = json.dumps(jsonable(record.trained), indent=1, ensure_ascii=False)
     (folder / "report" / "candidates.json").write_text(candidates, "utf-8")
-    if record.evaluated["status"] == "passed":
+    if record.evaluated.status == "passed":
         (folder / FOLDER).mkdir()
         write_model_folder(record, run_id, folder / FOLDER)
 
@@ -245,5 +248,5 @@ def _artifacts(record: SkillRecord) -> Iterator[tuple[str, Path]]:
     evaluate = record.lineage.evaluate.path
     artifacts: list[tuple[str, Path]] = [(f"pictures/{name}", record.folder / name) for name in _PICTURES]
     artifacts += [("report/page.html", evaluate / "page.html"), (PREDICTIONS, record.folder / "predictions.parquet")]
-    artifacts += [("training/policy.json", record.lineage.result("augment").path / "policy.json")]
+    artifacts += [("training/policy.json", record.lineage.result(AugmentReport).path / "policy.json")]
     return ((path, source) for path, source in artifacts if source.exists())

@@ -5,11 +5,13 @@ from contextlib import nullcontext
 from functools import partial
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result, load, produce
-from coachworks.store import Store, open_store
+from coachworks.result import Result
+from coachworks.results import NotDoneError, load, produce
+from coachworks.store import Store
 from coachworks.tracking import Tracking, TrackingClient, open_client, retry_transient, tracking_of, translated
+from components.evaluate.report import EvaluateReport
 from components.register.config import RegisterConfig
 from components.register.head_store import save_head
 from components.register.lineage import Lineage, SkillRecord
@@ -25,8 +27,8 @@ def register(
     skills: Sequence[str] | None = None,
     *,
     config: RegisterConfig | None = None,
-    context: Context = ALONE,
-) -> Result:
+    context: Context | None = None,
+) -> Result[RegisterReport]:
     """Record every candidate in MLflow, register the winners, let a better challenger take over.
 
     What the registry holds afterwards is part of the result's key, beside the evaluation: the step looks at the
@@ -48,9 +50,10 @@ def register(
         InvalidConfigError: the tracking address, the credentials or the database cannot be used.
     """
     config = config or RegisterConfig()
-    store = open_store(fleet.spec.store)
-    tracking = tracking_of(fleet)
-    lineage = Lineage(fleet, store, load(store, "evaluate", evaluate), context.run)
+    context = context or open_context(fleet, tracking=tracking_of)
+    store = context.store
+    tracking = context.tracking
+    lineage = Lineage(fleet, store, load(store, EvaluateReport, evaluate), context.run)
     records = [lineage.skill(name) for name in (fleet.spec.skills if skills is None else skills)]
     seen = _glance(tracking, records, ask_server=context.dry)
     if seen is None and context.dry:
@@ -61,13 +64,12 @@ def register(
         "evaluate": evaluate,
         "fleet": fleet.name,
         "registry": {
-            name: [found.version, found.champion_version, found.head_digest, found.experiment_id, found.run_id]
-            for name, found in registrations.items()
+            name: [entry.version, entry.champion_version, entry.head_digest, entry.experiment_id, entry.run_id]
+            for name, entry in registrations.items()
         },
     }
     return produce(
-        store,
-        "register",
+        RegisterReport,
         inputs,
         lambda _: RegisterReport(tracking.name, registrations),
         context=context,
@@ -124,7 +126,7 @@ def _register(
     from components.register.runs import ensure_experiment, record_run, remove_duplicates
     from components.register.versions import assign_alias, ensure_version
 
-    passed = record.evaluated["status"] == "passed"
+    passed = record.evaluated.status == "passed"
     if passed:
         save_head(store, record)
     if passed and seen.champion is not None and is_unchanged(record, seen.champion):

@@ -13,6 +13,7 @@ version that passed its gates, and the next attempt continues where this one sto
 import json
 from dataclasses import asdict
 
+from coachworks.bootstrap import UNKNOWN
 from coachworks.models.comparison import Comparison
 from coachworks.store import Store
 from coachworks.tracking import CHALLENGER, CHAMPION, ConcurrentChangeError, TrackingClient, retry_transient
@@ -59,7 +60,7 @@ def _create_version(client: TrackingClient, record: SkillRecord, run_id: str) ->
                 **record.pipeline_tags,
                 EVALUATE: record.lineage.evaluate.key,
                 HEAD_DIGEST: record.head_digest,
-                BALANCED_ACCURACY: str(record.evaluated["balanced_accuracy"]["value"]),
+                BALANCED_ACCURACY: str((record.evaluated.balanced_accuracy or UNKNOWN).value),
             },
             description=descriptions.describe_version(record, None, "Not yet compared with the champion."),
         )

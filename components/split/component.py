@@ -19,7 +19,8 @@ def split(fleet: str, ingest: str, metrics: dsl.Output[dsl.Metrics]) -> str:
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers
+    from components.split.dashboard import numbers
 
-    result = run_task("split", fleet, ingest)
-    show_numbers(result, metrics)
-    return result.key
+    task = run_task("split", fleet, ingest)
+    show_numbers(task.result, numbers, metrics)
+    return task.result.key

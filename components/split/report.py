@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class SplitReport:
         demanded: Sets whose split a table demands.
         conflicts: What could not be had both ways.
     """
+
+    STEP: ClassVar[str] = "split"
 
     photos: Mapping[str, int]
     sets: Mapping[str, int]

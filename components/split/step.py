@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, load, produce
-from coachworks.store import open_store
+from coachworks.result import Result
+from coachworks.results import load, produce
 from coachworks.tables import SPLIT_LABELS, SPLITS, read_table, write_table
 from components.split.assignment_memory import Assignments, Memory
 from components.split.config import SplitConfig
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 SPLITS_COLUMNS = {"photo_id": "string", "set_id": "string", "split": "string"}
 
 
-def split(fleet: Fleet, ingest: str, *, config: SplitConfig | None = None, context: Context = ALONE) -> Result:
+def split(
+    fleet: Fleet, ingest: str, *, config: SplitConfig | None = None, context: Context | None = None
+) -> Result[SplitReport]:
     """Give each set of photos to train, validation or test.
 
     The result holds `labels.parquet`, the labels with their split, and `splits.parquet`, the split of every photo.
@@ -35,7 +37,8 @@ def split(fleet: Fleet, ingest: str, *, config: SplitConfig | None = None, conte
         config: Settings; there are none.
         context: Where progress goes.
     """
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     shares = {"train": fleet.spec.split.train, "validation": fleet.spec.split.validation, "test": fleet.spec.split.test}
 
     def build(folder: Path) -> SplitReport:
@@ -49,7 +52,7 @@ def split(fleet: Fleet, ingest: str, *, config: SplitConfig | None = None, conte
         return _write(folder, catalogue, labels, decision, list(fleet.spec.skills))
 
     inputs = {"ingest": ingest, "fleet": fleet.name, "shares": shares}
-    return produce(store, "split", inputs, build, context=context, code=code_digest(__name__))
+    return produce(SplitReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 def _decide(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coachworks.context import ALONE, Context
+from coachworks.progress import SILENT, Progress
 from components.train.candidate import Candidate, Chosen
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane
@@ -38,12 +38,12 @@ def compete(
     kinds: Mapping[str, Sequence[str]],
     config: TrainConfig,
     *,
-    context: Context = ALONE,
+    progress: Progress = SILENT,
 ) -> dict[str, Outcome]:
     """Train the candidates `kinds[skill]` of every skill of the lane, each kind once for all its skills."""
     entries: dict[str, dict[str, Entry]] = {skill: {} for skill in lane.skills}
     total = sum(len(kinds[skill]) for skill in lane.skills)
-    with context.progress.task("train", total=total, unit="heads") as task:
+    with progress.task("train", total=total, unit="heads") as task:
         for kind in COMPLEXITY:
             skills = [skill for skill in lane.skills if kind in kinds[skill]]
             if not skills:

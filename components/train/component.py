@@ -31,7 +31,8 @@ def train(
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers
+    from components.train.dashboard import numbers
 
-    result = run_task("train", fleet, embed, skills, class_weights=class_weights, components=components, seed=seed)
-    show_numbers(result, metrics)
-    return result.key
+    task = run_task("train", fleet, embed, skills, class_weights=class_weights, components=components, seed=seed)
+    show_numbers(task.result, numbers, metrics)
+    return task.result.key

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coachworks.context import ALONE, Context
+from coachworks.progress import SILENT, Progress
 from components.train.candidate import Candidate
 from components.train.competition import Outcome, fitter
 from components.train.config import TrainConfig
@@ -40,7 +40,7 @@ def refit(
     outcomes: Mapping[str, Outcome],
     config: TrainConfig,
     *,
-    context: Context = ALONE,
+    progress: Progress = SILENT,
 ) -> dict[str, Refit]:
     """Fit the winner of each skill again, with the settings that validation picked, on all photos but the test photos.
 
@@ -55,7 +55,7 @@ def refit(
         reduction: The reduction of both.
         outcomes: Result of each skill's competition.
         config: Settings.
-        context: The run this is part of.
+        progress: Receives progress updates.
 
     Returns:
         The refit of each skill that has validation photos; the others have nothing to add.
@@ -63,7 +63,7 @@ def refit(
     known = lane.validation_answers != UNLABELLED
     refits: dict[str, Refit] = {}
     again = [skill for column, skill in enumerate(lane.skills) if known[:, column].any()]
-    with context.progress.task("refit", total=len(again), unit="heads") as task:
+    with progress.task("refit", total=len(again), unit="heads") as task:
         for kind in COMPLEXITY:
             skills = [skill for skill in again if outcomes[skill].winner == kind]
             if not skills:

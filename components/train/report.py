@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,8 @@ class TrainReport:
         class_weights: The policy against imbalance.
         explained_variance: Share of the variance that the reduced dimensions hold; None when nothing was trained.
     """
+
+    STEP: ClassVar[str] = "train"
 
     skills: Mapping[str, SkillReport]
     backbone_digest: str

@@ -3,20 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result, ancestor, load, produce
-from coachworks.store import Store, open_store
+from coachworks.progress import Progress
+from coachworks.result import Result
+from coachworks.results import ancestor, load, produce
+from coachworks.store import Store
 from coachworks.tables import SPLITS
+from components.augment.report import AugmentReport
+from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
 from components.train.report import CandidateReport, SkillReport, TrainReport
+from components.validate.report import ValidateReport
+from validation import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +37,8 @@ def train(
     skills: Sequence[str] | None = None,
     *,
     config: TrainConfig | None = None,
-    context: Context = ALONE,
-) -> Result:
+    context: Context | None = None,
+) -> Result[TrainReport]:
     """Train the candidates of a lane of skills on the features, and pick a winner for each skill.
 
     Args:
@@ -53,7 +59,8 @@ def train(
     """
     settings = config or TrainConfig()
     lane = list(skills) if skills is not None else list(fleet.spec.skills)
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     inputs = {
         "embed": embed,
         "skills": {
@@ -65,9 +72,9 @@ def train(
     }
 
     def build(folder: Path) -> TrainReport:
-        return _build(store, fleet, load(store, "embed", embed), lane, settings, context, folder)
+        return _build(store, fleet, load(store, EmbedReport, embed), lane, settings, context.progress, folder)
 
-    return produce(store, "train", inputs, build, context=context, code=code_digest(__name__))
+    return produce(TrainReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,23 +88,29 @@ class _Trained:
 
 
 def _build(
-    store: Store, fleet: Fleet, embed: Result, lane: list[str], config: TrainConfig, context: Context, folder: Path
+    store: Store,
+    fleet: Fleet,
+    embed: Result[EmbedReport],
+    lane: list[str],
+    config: TrainConfig,
+    progress: Progress,
+    folder: Path,
 ) -> TrainReport:
-    from coachworks.admitted import admitted
+    from components.validate.admitted import admitted
 
-    validate = ancestor(store, embed, "validate")
+    validate = ancestor(store, embed, ValidateReport)
     labels = admitted(store, validate, fleet)
     labels = labels[labels["skill"].isin(lane)]
     counts = {skill: _counts(labels, skill) for skill in lane}
     reasons = {
-        skill: _reason_to_drop(validate.report["skills"].get(skill), fleet.skill(skill).labels, labels, skill)
+        skill: _reason_to_drop(validate.report.skills.get(skill), fleet.skill(skill).labels, labels, skill)
         for skill in lane
     }
     trained = [skill for skill in lane if not reasons[skill]]
     for skill in lane:
         if reasons[skill]:
-            context.progress.note(f"{skill} is left out: {reasons[skill]}")
-    result = _train(store, fleet, embed, labels, trained, config, context, folder) if trained else None
+            progress.note(f"{skill} is left out: {reasons[skill]}")
+    result = _train(store, fleet, embed, labels, trained, config, progress, folder) if trained else None
     return TrainReport(
         skills={
             skill: _trained_report(skill, fleet, counts[skill], result)
@@ -112,8 +125,8 @@ def _build(
             )
             for skill in lane
         },
-        backbone_digest=embed.report["backbone_digest"],
-        policy_digest=ancestor(store, embed, "augment").report["policy_digest"],
+        backbone_digest=embed.report.backbone_digest,
+        policy_digest=ancestor(store, embed, AugmentReport).report.policy_digest,
         class_weights=config.class_weights,
         explained_variance=result.explained if result else None,
     )
@@ -122,11 +135,11 @@ def _build(
 def _train(
     store: Store,
     fleet: Fleet,
-    embed: Result,
+    embed: Result[EmbedReport],
     labels: "pd.DataFrame",
     skills: list[str],
     config: TrainConfig,
-    context: Context,
+    progress: Progress,
     folder: Path,
 ) -> _Trained:
     from coachworks.features import load_features
@@ -157,7 +170,7 @@ def _train(
         labels=vocabulary,
         train=reduction(clean),
         # each view is reduced before the next one is read: the raw features of all views are never in memory together
-        views=tuple(reduction(features(photos, view)) for view in range(1, int(embed.report["views"]) + 1)),
+        views=tuple(reduction(features(photos, view)) for view in range(1, embed.report.views + 1)),
         answers=answers,
         validation=reduction(features(tested, 0) if tested else clean[:0]),
         validation_answers=tested_answers,
@@ -165,14 +178,14 @@ def _train(
         class_weights=config.class_weights,
     )
     del clean
-    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in skills}, config, context=context)
+    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in skills}, config, progress=progress)
     joined = data.joined()
-    refits = refit(data, joined, reduction, outcomes, config, context=context)
+    refits = refit(data, joined, reduction, outcomes, config, progress=progress)
     weights = {}
     for column, (skill, names) in enumerate(vocabulary.items()):
         known = joined.answers[joined.answers[:, column] != UNLABELLED, column]
         weights[skill] = dict(zip(names, label_weights(known, len(names), config.class_weights).tolist(), strict=True))
-        _save_heads(outcomes[skill], refits.get(skill), names, embed.report["backbone_digest"], folder / skill)
+        _save_heads(outcomes[skill], refits.get(skill), names, embed.report.backbone_digest, folder / skill)
     return _Trained(outcomes=outcomes, refits=refits, class_weights=weights, explained=reduction.explained)
 
 
@@ -200,12 +213,10 @@ def _counts(labels: "pd.DataFrame", skill: str) -> dict[str, int]:
     return {split: int((rows["split"] == split).sum()) for split in SPLITS}
 
 
-def _reason_to_drop(
-    verdict: Mapping[str, Any] | None, vocabulary: Sequence[str], labels: "pd.DataFrame", skill: str
-) -> str:
+def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: "pd.DataFrame", skill: str) -> str:
     """Why a skill cannot be trained, and what to do; empty when it can."""
-    if verdict is not None and not verdict["passed"]:
-        failures = "; ".join(finding["message"] for finding in verdict["failures"]) or "see its page"
+    if verdict is not None and not verdict.passed:
+        failures = "; ".join(finding.message for finding in verdict.failures) or "see its page"
         return f"it did not pass validate: {failures}"
     rows = labels[(labels["skill"] == skill) & (labels["split"] == "train")]
     missing = sorted(set(vocabulary) - set(rows["label"].unique()), key=list(vocabulary).index)

@@ -29,12 +29,13 @@ def validate(
     """
     from coachworks.task import run_task
     from components.dashboard import show_numbers, show_page
+    from components.validate.dashboard import numbers
 
     near = {
         "near_duplicate_distance": near_duplicate_distance,
         "near_duplicate_similarity": near_duplicate_similarity,
     }
-    result = run_task("validate", fleet, split, **near)
-    show_numbers(result, metrics)
-    show_page(result.file("page.html").read_text("utf-8"), page, "Validation of photos and labels")
-    return result.key
+    task = run_task("validate", fleet, split, **near)
+    show_numbers(task.result, numbers, metrics)
+    show_page(task.result.file("page.html").read_text("utf-8"), page, "Validation of photos and labels")
+    return task.result.key

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from validation import Finding, Verdict
 
@@ -17,6 +18,8 @@ class ValidateReport:
         expectations: Expectations judged.
         near_duplicates: Pairs of photos of different sets that look alike.
     """
+
+    STEP: ClassVar[str] = "validate"
 
     skills: Mapping[str, Verdict]
     findings: tuple[Finding, ...]

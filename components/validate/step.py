@@ -8,24 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import validation
 from coachworks.code_digest import code_digest
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.errors import NotFoundError, PhotoError
 from coachworks.fleet.model import Fleet
 from coachworks.photos import decode_photo
-from coachworks.results import Result, ancestor, load, produce
-from coachworks.store import Store, open_store
+from coachworks.progress import Progress
+from coachworks.result import Result
+from coachworks.results import ancestor, load, produce
+from coachworks.store import Store
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table
 from components.validate.config import ValidateConfig
+from components.validate.report import ValidateReport
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from components.validate.report import ValidateReport
-
 _SPLITS = {"photo_id": "string", "set_id": "string", "split": "string"}
 
 
-def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, context: Context = ALONE) -> Result:
+def validate(
+    fleet: Fleet, split: str, *, config: ValidateConfig | None = None, context: Context | None = None
+) -> Result[ValidateReport]:
     """Judge the photos and labels of a fleet: which skills may train, and what is missing.
 
     The result holds `page.html`, which stands alone, and `expectations.json`, what Great Expectations said.
@@ -37,7 +40,8 @@ def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, 
         context: The run it is part of.
     """
     config = config or ValidateConfig()
-    store = open_store(fleet.spec.store)
+    context = context or open_context(fleet)
+    store = context.store
     inputs = {
         "split": split,
         "fleet": fleet.name,
@@ -46,10 +50,10 @@ def validate(fleet: Fleet, split: str, *, config: ValidateConfig | None = None, 
         "settings": dataclasses.asdict(config),
     }
 
-    def build(folder: Path) -> "ValidateReport":
-        return _judge(store, fleet, load(store, "split", split), config, folder, context)
+    def build(folder: Path) -> ValidateReport:
+        return _judge(store, fleet, load(store, "split", split), config, folder, context.progress)
 
-    return produce(store, "validate", inputs, build, context=context, code=code_digest(__name__))
+    return produce(ValidateReport, inputs, build, context=context, code=code_digest(__name__))
 
 
 def _skills(fleet: Fleet) -> dict[str, Any]:
@@ -67,10 +71,9 @@ def _skills(fleet: Fleet) -> dict[str, Any]:
 
 
 def _judge(
-    store: Store, fleet: Fleet, split: Result, config: ValidateConfig, folder: Path, context: Context
-) -> "ValidateReport":
+    store: Store, fleet: Fleet, split: Result[Any], config: ValidateConfig, folder: Path, progress: Progress
+) -> ValidateReport:
     from components.validate.page import render
-    from components.validate.report import ValidateReport
     from components.validate.thumbnails import Thumbnails
 
     ingest = ancestor(store, split, "ingest")
@@ -80,13 +83,13 @@ def _judge(
         "labels": (split.path / "labels.parquet", SPLIT_LABELS),
         "splits": (split.path / "splits.parquet", _SPLITS),
     }
-    context.progress.note("loading Great Expectations")
+    progress.note("loading Great Expectations")
     judged = validation.run_suite(fleet.name, validation.schema_rules(), {"schema": validation.schema_table(files)})
     findings, record = list(judged.findings), dict(judged.record)
     evidence = None
     if not findings:
         tables = {name: read_table(path) for name, (path, _) in files.items()}
-        evidence = _gather(store, fleet, config, tables, context)
+        evidence = _gather(store, fleet, config, tables, progress)
         judged = validation.run_suite(
             fleet.name, validation.rules(fleet, fleet.spec.checks, evidence), evidence.tables()
         )
@@ -116,12 +119,12 @@ def _judge(
     (folder / "page.html").write_text(render(fleet, report, evidence, record, thumbnails), "utf-8")
     for name, verdict in verdicts.items():
         if not verdict.passed:
-            context.progress.note(f"{name} is stopped: {verdict.failures[0].message}")
+            progress.note(f"{name} is stopped: {verdict.failures[0].message}")
     return report
 
 
 def _gather(
-    store: Store, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], context: Context
+    store: Store, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], progress: Progress
 ) -> validation.Evidence:
     catalogue = tables["catalogue"]
     photos = catalogue.drop_duplicates("photo_id").sort_values("filename")
@@ -131,7 +134,7 @@ def _gather(
         _reader(store, photos, at_least_px=64),
         distance=config.near_duplicate_distance,
         similarity=config.near_duplicate_similarity,
-        progress=context.progress,
+        progress=progress,
     )
     return validation.gather(
         fleet,

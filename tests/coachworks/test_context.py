@@ -1,143 +1,52 @@
-import json
-import os
-from contextlib import nullcontext
+"""The surroundings of a step: what is opened, when, and how often."""
+
+from pathlib import Path
 
 import pytest
 
-from coachworks.context import ALONE, RUN_VARIABLE, step_context
-from coachworks.errors import DataError
-from coachworks.fleet.deploy import Deploy
+from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result
-from coachworks.runs import (
-    CANCELLED,
-    INTERRUPTED,
-    RUNNING,
-    SUCCEEDED,
-    finish_remote,
-    latest_run,
-    load_run,
-    mark_cancelled,
-    read_errors,
-    read_progress,
-    record_remote,
-    start_run,
-)
 from coachworks.store import FolderStore
+from coachworks.tracking import Tracking, tracking_of
 
-FLEET = Fleet.model_validate(
-    {
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    """A located fleet with an embedded tracking store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    document = {
         "apiVersion": "coachworks.dev/v1",
         "kind": "Fleet",
         "metadata": {"name": "cars"},
         "spec": {
+            "store": "./store",
             "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "lanes": 2,
-            "skills": {name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")},
+            "skills": {"a": {"labels": ["yes", "no"]}},
         },
     }
-)
+    return Fleet.model_validate(document).located(tmp_path)
 
 
-def test_outside_a_run_a_step_reports_to_nobody(store: FolderStore) -> None:
-    with step_context(store, "split", FLEET, environ={}) as context:
-        assert context is ALONE
+def test_a_context_opens_the_fleet_s_store(fleet: Fleet) -> None:
+    context = open_context(fleet, refresh=["train"], dry=True)
+    assert context.store.uri == fleet.spec.store
+    assert (context.refresh, context.dry, context.run) == ({"train"}, True, None)
 
 
-def test_a_step_of_a_run_publishes_its_progress(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]], refresh=["train"])
-    with step_context(store, "train", FLEET, lane="a", environ={RUN_VARIABLE: run.id}) as context:
-        assert context.refresh == {"train"}
-        with context.progress.task("fit", total=4, unit="skills") as task:
-            task.advance(3)
-            (state,) = read_progress(store, run.id)
-            assert state["task"]["total"] == 4
-        context.progress.note("hello")
-    (state,) = read_progress(store, run.id)
-    assert (state["step"], state["lane"], state["state"], state["notes"]) == ("train", "a", "done", ["hello"])
+def test_tracking_is_opened_once_and_only_when_it_is_used(fleet: Fleet) -> None:
+    opened: list[Fleet] = []
+
+    def opener(fleet: Fleet) -> Tracking:
+        opened.append(fleet)
+        return tracking_of(fleet)
+
+    context = open_context(fleet, tracking=opener)
+    assert opened == []
+    assert context.tracking is context.tracking
+    assert context.tracking.name == "embedded"
+    assert opened == [fleet]
 
 
-def test_a_failing_step_leaves_its_own_message_in_the_run(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
-    with (
-        pytest.raises(DataError),
-        step_context(store, "split", FLEET, environ={RUN_VARIABLE: run.id}),
-    ):
-        raise DataError("no photo has a label")
-    (error,) = read_errors(store, run.id)
-    assert error["message"] == "no photo has a label"
-    assert "Traceback" in error["traceback"]
-    assert read_progress(store, run.id)[0]["state"] == "failed"
-
-
-def test_a_run_whose_process_is_gone_was_interrupted(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
-    assert load_run(store, run.id).state == RUNNING
-    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7}
-    store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
-    assert latest_run(store).state == INTERRUPTED
-    assert os.getpid() == run.pid
-
-
-def test_the_first_step_of_a_recurring_run_makes_the_record_that_nobody_has_made(store: FolderStore) -> None:
-    with step_context(store, "ingest", FLEET, environ={RUN_VARIABLE: "5f0c"}) as context:
-        assert context.run == "5f0c"
-    run = latest_run(store)
-    assert (run.id, run.lanes, run.remote, run.state) == ("5f0c", [["a", "c"], ["b"]], True, RUNNING)
-
-
-def test_a_run_that_was_submitted_keeps_the_record_of_the_submission(store: FolderStore) -> None:
-    record_remote(store, "5f0c", FLEET.to_json(), [["a"]], refresh=["train"])
-    with step_context(store, "train", FLEET, lane="a", environ={RUN_VARIABLE: "5f0c"}) as context:
-        assert context.refresh == {"train"}
-    assert load_run(store, "5f0c").lanes == [["a"]]
-
-
-def test_a_failure_that_the_second_attempt_mended_is_not_told(store: FolderStore) -> None:
-    for failing in (True, False):
-        with (
-            pytest.raises(DataError) if failing else nullcontext(),
-            step_context(store, "embed", FLEET, environ={RUN_VARIABLE: "5f0c"}),
-        ):
-            if failing:
-                raise DataError("the node is gone")
-    assert read_errors(store, "5f0c") == []
-
-
-def test_the_last_step_ends_a_run_on_a_cluster_and_leaves_a_local_one_to_its_process(store: FolderStore) -> None:
-    local = start_run(store, FLEET.to_json(), [["a"]])
-    record_remote(store, "5f0c", FLEET.to_json(), [["a"]])
-    for run_id in ("5f0c", local.id):
-        finish_remote(store, run_id, result_of(store, "package", "ba6"))
-        assert load_run(store, run_id).state == RUNNING
-        finish_remote(store, run_id, result_of(store, "document", "d0c"))
-    assert (load_run(store, "5f0c").state, load_run(store, "5f0c").document) == (SUCCEEDED, "d0c")
-    assert load_run(store, local.id).state == RUNNING
-
-
-def test_a_run_that_deploys_keeps_what_it_documented_and_what_it_deployed(store: FolderStore) -> None:
-    spec = FLEET.spec.model_copy(update={"deploy": Deploy(automatic=True, namespace="cars")})
-    record_remote(store, "5f0c", FLEET.model_copy(update={"spec": spec}).to_json(), [["a"]])
-    finish_remote(store, "5f0c", result_of(store, "document", "d0c"))
-    assert load_run(store, "5f0c").state == RUNNING
-    finish_remote(store, "5f0c", result_of(store, "deploy", "de9", document="d0c"))
-    run = load_run(store, "5f0c")
-    assert (run.state, run.document, run.deployed) == (SUCCEEDED, "d0c", "de9")
-
-
-def result_of(store: FolderStore, step: str, key: str, **inputs: str) -> Result:
-    return Result(step=step, key=key, inputs=inputs, report={}, created_at="", duration_s=0.0, store=store)
-
-
-def test_a_run_of_another_machine_is_not_taken_for_interrupted(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
-    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another"}
-    store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
-    assert load_run(store, run.id).state == RUNNING
-
-
-def test_a_run_that_somebody_cancelled_stays_so_whatever_its_pods_come_to(store: FolderStore) -> None:
-    record_remote(store, "5f0c", "{}", [["a"]])
-    mark_cancelled(store, "5f0c")
-    mark_cancelled(store, "nothing like it")
-    assert load_run(store, "5f0c").state == CANCELLED
+def test_a_context_without_tracking_says_how_to_open_it(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="pass `tracking=tracking_of` to open_context"):
+        Context(FolderStore(tmp_path)).tracking  # noqa: B018 — the access opens it

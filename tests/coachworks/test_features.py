@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from threading import Thread
 
 import numpy as np
@@ -8,7 +9,14 @@ from coachworks.errors import DataError, NotFoundError
 from coachworks.features import known_photos, load_features, view_folder, write_shard
 from coachworks.store import FolderStore
 
-REPORT = {"space": "features/some", "view_digest": "f" * 64, "dimensions": 4}
+
+@dataclass(frozen=True)
+class Source:
+    space: str = "features/some"
+    view_digest: str = "f" * 64
+    dimensions: int = 4
+
+
 IDS = [digest_bytes(bytes([n])) for n in range(10)]
 ROWS = np.arange(40, dtype=np.float32).reshape(10, 4)
 CLEAN = view_folder("features/some", "f" * 64, 0)
@@ -23,7 +31,7 @@ def test_features_come_in_the_order_asked_from_whatever_shard(store: FolderStore
     write_shard(store, CLEAN, IDS[:6], ROWS[:6])
     write_shard(store, CLEAN, IDS[6:], ROWS[6:])
     order = [7, 0, 9, 0, 3]
-    got = load_features(store, REPORT, [IDS[i] for i in order], 0)
+    got = load_features(store, Source(), [IDS[i] for i in order], 0)
     assert got.dtype == np.float32
     assert np.array_equal(got, ROWS[order])
     assert known_photos(store, CLEAN) == set(IDS)
@@ -46,20 +54,20 @@ def test_ids_are_read_without_the_features(store: FolderStore, monkeypatch: pyte
 def test_views_are_kept_apart_and_the_clean_one_belongs_to_no_policy(store: FolderStore) -> None:
     write_shard(store, CLEAN, IDS, ROWS)
     write_shard(store, view_folder("features/some", "f" * 64, 2), IDS, ROWS + 100)
-    assert np.array_equal(load_features(store, REPORT, IDS, 2), ROWS + 100)
-    assert np.array_equal(load_features(store, {**REPORT, "view_digest": "e" * 64}, IDS, 0), ROWS)
+    assert np.array_equal(load_features(store, Source(), IDS, 2), ROWS + 100)
+    assert np.array_equal(load_features(store, Source(view_digest="e" * 64), IDS, 0), ROWS)
     with pytest.raises(NotFoundError, match="10 of 10 photos have no features in view 2"):
-        load_features(store, {**REPORT, "view_digest": "e" * 64}, IDS, 2)
+        load_features(store, Source(view_digest="e" * 64), IDS, 2)
 
 
 def test_a_photo_without_features_is_named(store: FolderStore) -> None:
     write_shard(store, CLEAN, IDS[:3], ROWS[:3])
     with pytest.raises(NotFoundError, match=f"1 of 4 photos .* the first is {IDS[3]}. Run `coachworks embed` first"):
-        load_features(store, REPORT, IDS[:4], 0)
+        load_features(store, Source(), IDS[:4], 0)
 
 
 def test_no_photos_give_no_rows(store: FolderStore) -> None:
-    assert load_features(store, REPORT, [], 0).shape == (0, 4)
+    assert load_features(store, Source(), [], 0).shape == (0, 4)
 
 
 def test_two_writers_at_once_do_no_harm(store: FolderStore) -> None:
@@ -70,7 +78,7 @@ def test_two_writers_at_once_do_no_harm(store: FolderStore) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    assert np.array_equal(load_features(store, REPORT, IDS, 0), ROWS)
+    assert np.array_equal(load_features(store, Source(), IDS, 0), ROWS)
 
 
 def test_the_same_rows_twice_are_the_same_shard(store: FolderStore) -> None:
@@ -82,7 +90,7 @@ def test_a_damaged_shard_is_named_with_the_way_out(store: FolderStore) -> None:
     key = write_shard(store, CLEAN, IDS, ROWS)
     store.write(key, b"\x00" * 30)
     with pytest.raises(DataError, match=f"feature shard '{key}' .* is damaged.*Delete it"):
-        load_features(store, REPORT, IDS, 0)
+        load_features(store, Source(), IDS, 0)
 
 
 def test_features_that_are_no_numbers_are_never_cached(store: FolderStore) -> None:
@@ -98,5 +106,5 @@ def test_features_come_in_the_order_asked_from_many_shards(store: FolderStore) -
     written = [rng.random((400, 1280), np.float32) for _ in range(5)]
     for number, rows in enumerate(written):
         write_shard(store, CLEAN, ids[400 * number : 400 * (number + 1)], rows)
-    loaded = load_features(store, {**REPORT, "dimensions": 1280}, ids[::-1], 0)
+    loaded = load_features(store, Source(dimensions=1280), ids[::-1], 0)
     np.testing.assert_array_equal(loaded, np.concatenate(written)[::-1])

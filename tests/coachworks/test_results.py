@@ -1,23 +1,35 @@
 import dataclasses
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from coachworks.context import Context
 from coachworks.errors import NotFoundError
-from coachworks.results import NotDoneError, ancestor, jsonable, latest, load, produce
+from coachworks.result import Measure
+from coachworks.results import NotDoneError, ReportError, ancestor, ancestors, jsonable, latest, load, produce
 from coachworks.store import FolderStore
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    share: Measure
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
-    value: float
+    STEP: ClassVar[str] = "split"
+
+    value: Measure
     names: tuple[str, ...] = ()
+    parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
 
 
 def make(store: FolderStore, step: str = "split", calls: list[int] | None = None, **kwargs: object):
-    context = kwargs.pop("context", Context())
+    context = kwargs.pop("context", Context(store))
 
     def build(folder: Path) -> Report:
         if calls is not None:
@@ -25,7 +37,7 @@ def make(store: FolderStore, step: str = "split", calls: list[int] | None = None
         (folder / "x.txt").write_text("x")
         return Report(value=float("nan"), names=("a",))
 
-    return produce(store, step, kwargs or {"ingest": "k"}, build, context=context, code="c")
+    return produce(step, kwargs or {"ingest": "k"}, build, context=context, code="c")
 
 
 def test_the_same_inputs_are_worked_on_once(store: FolderStore) -> None:
@@ -34,7 +46,7 @@ def test_the_same_inputs_are_worked_on_once(store: FolderStore) -> None:
     assert len(calls) == 1
     assert (first.reused, second.reused) == (False, True)
     assert first.key == second.key
-    assert second.report == {"value": None, "names": ["a"]}
+    assert second.report == {"value": None, "names": ["a"], "parts": {}}
     assert (second.path / "x.txt").read_text() == "x"
 
 
@@ -45,7 +57,7 @@ def test_other_inputs_give_another_key(store: FolderStore) -> None:
 def test_refresh_does_the_step_again_once_per_run(store: FolderStore) -> None:
     calls: list[int] = []
     make(store, calls=calls)
-    again = Context(run="r1", refresh=frozenset({"split"}))
+    again = Context(store, run="r1", refresh=frozenset({"split"}))
     first = make(store, calls=calls, context=again)
     second = make(store, calls=calls, context=again)
     assert len(calls) == 2
@@ -54,10 +66,10 @@ def test_refresh_does_the_step_again_once_per_run(store: FolderStore) -> None:
 
 def test_a_dry_run_does_nothing_and_says_which_step_it_came_to(store: FolderStore) -> None:
     with pytest.raises(NotDoneError, match="split"):
-        make(store, context=Context(dry=True))
+        make(store, context=Context(store, dry=True))
     assert not store.exists("results")
     make(store)
-    assert make(store, context=Context(dry=True)).reused
+    assert make(store, context=Context(store, dry=True)).reused
 
 
 def test_a_failing_build_leaves_nothing_behind(store: FolderStore) -> None:
@@ -66,7 +78,7 @@ def test_a_failing_build_leaves_nothing_behind(store: FolderStore) -> None:
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        produce(store, "split", {}, build, context=Context(), code="c")
+        produce("split", {}, build, context=Context(store), code="c")
     assert not store.exists("results")
     assert not list((store.root / "tmp").iterdir())
 
@@ -94,3 +106,57 @@ def test_reports_become_json_values() -> None:
         "b": [0, 1],
         "3": [None, "x/y"],
     }
+
+
+def test_a_report_is_read_as_the_dataclass_that_was_written(store: FolderStore) -> None:
+    report = Report(value=1.5, names=("a",), parts={"x": Part(share=0.5)})
+    result = produce(Report, {}, lambda folder: report, context=Context(store), code="c")
+    assert result.step == "split"
+    assert result.report == report
+    assert load(store, Report, result.key).report == report
+    assert load(store, "split", result.key).report == jsonable(report)
+
+
+def test_a_measure_that_is_not_a_number_comes_back_as_such(store: FolderStore) -> None:
+    report = Report(value=float("nan"))
+    result = produce(Report, {}, lambda folder: report, context=Context(store), code="c")
+    assert math.isnan(result.report.value)
+
+
+def test_an_ancestor_is_read_as_its_dataclass_too(store: FolderStore) -> None:
+    split = produce(Report, {}, lambda folder: Report(value=2), context=Context(store), code="c")
+    validate = make(store, "validate", split=split.key)
+    assert ancestor(store, validate, Report).report.value == 2
+    assert [
+        result.step
+        for result in ancestors(
+            store, make(store, "validate", split=make(store, ingest=make(store, "ingest", x=1).key).key)
+        )
+    ] == ["validate", "split", "ingest"]
+
+
+def published(store: FolderStore, report: object) -> str:
+    """Key of a result whose report was written by another version of coachworks."""
+    return produce("split", {"report": jsonable(report)}, lambda folder: report, context=Context(store), code="c").key
+
+
+def test_fields_that_another_version_has_added_are_ignored(store: FolderStore) -> None:
+    key = published(store, {"value": 1.0, "parts": {"x": {"share": 0.5, "new": 1}}, "new": {}})
+    assert load(store, Report, key).report == Report(value=1.0, parts={"x": Part(0.5)})
+
+
+@pytest.mark.parametrize(
+    ("report", "field"), [({"names": []}, "value"), ({"value": 1, "parts": {"x": {"share": "half"}}}, "parts.x.share")]
+)
+def test_a_report_of_another_version_is_refused_with_the_field_and_the_way_out(
+    store: FolderStore, report: dict[str, object], field: str
+) -> None:
+    key = published(store, report)
+    with pytest.raises(ReportError, match=rf"split/{key} .*; '{field}': .* Run `coachworks split` again"):
+        load(store, Report, key)
+
+
+def test_a_report_that_cannot_be_read_is_not_published(store: FolderStore) -> None:
+    with pytest.raises(ReportError, match="'value': Input should be a valid number"):
+        produce(Report, {}, lambda folder: Report(value="much"), context=Context(store), code="c")  # type: ignore[arg-type]
+    assert not store.exists("results")

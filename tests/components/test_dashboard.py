@@ -8,10 +8,11 @@ import pytest
 from kfp import dsl
 
 import components
-from coachworks.results import Result
+from coachworks.result import Result
 from coachworks.steps import discover
 from coachworks.store import FolderStore
-from components.dashboard import numbers, show_numbers, show_page, subject
+from components.dashboard import all_numbers, show_numbers, show_page, subject
+from reports import report_of
 
 STEPS = [step.name for step in discover(components)]
 
@@ -94,7 +95,11 @@ REPORTS = {
         }
     },
     "package": {"bento": None, "skills": {"view": {}}, "left_out": {"light": "dropped"}, "bytes": 17_400_000},
-    "document": {"documents": {"fleet": {}, "view": {}}, "statuses": {"view": "ready", "light": "left out"}},
+    "document": {
+        "documents": {"fleet": {}, "view": {}},
+        "pdf_engine": "typst",
+        "statuses": {"view": "ready", "light": "left out"},
+    },
     "deploy": {
         "revision": 7,
         "skills": {"view": {"version": "4", "before": "3"}, "light": {"version": "2", "before": "2"}},
@@ -117,11 +122,20 @@ TELLING = {
     "embed": {"features: computed": 100, "features: reused": 104, "photos: per second, views counted": 18.181818},
     "train": {"candidates": 2, "validation balanced accuracy: view": 0.9, "seconds: training view": 3.5},
     "evaluate": {"balanced accuracy: view": 0.666667, "mistakes: view": 3, "skills: passed": 0, "skills: dropped": 1},
-    "register": {"version served: view": 3, "skills: challenger": 1, "skills: champion": 0},
+    "register": {"champion version: view": 3, "skills: challenger": 1, "skills: champion": 0},
     "package": {"skills: in the bundle": 1, "skills: left out": 1, "bundle: bytes": 17_400_000},
     "document": {"documents": 2, "skills: ready": 1, "skills: left out": 1},
     "deploy": {"revision": 7, "skills: released": 2, "skills: new versions": 1, "soak: errors, canary": 1},
 }
+
+
+def report_class(step):
+    report = importlib.import_module(f"components.{step}.report")
+    return getattr(report, f"{step.capitalize()}Report")
+
+
+def figures_of(step):
+    return importlib.import_module(f"components.{step}.dashboard").numbers
 
 
 def result_of(step, tmp_path, report=None, **changes):
@@ -130,7 +144,7 @@ def result_of(step, tmp_path, report=None, **changes):
         "key": "a" * 32,
         "store": FolderStore(tmp_path / "store"),
         "inputs": {},
-        "report": report or REPORTS[step],
+        "report": report_of(report_class(step), report or REPORTS[step]),
         "created_at": "2026-01-01T00:00:00+00:00",
         "duration_s": 1.25,
     }
@@ -139,7 +153,7 @@ def result_of(step, tmp_path, report=None, **changes):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_tells_its_numbers_as_its_report_has_them(step, tmp_path):
-    told = numbers(result_of(step, tmp_path, reused=True))
+    told = all_numbers(result_of(step, tmp_path, reused=True), figures_of(step))
     assert told.items() >= {**TELLING[step], "seconds": 1.25, "reused": 1.0}.items()
     assert all(isinstance(value, float) and math.isfinite(value) for value in told.values())
 
@@ -147,7 +161,7 @@ def test_every_step_tells_its_numbers_as_its_report_has_them(step, tmp_path):
 @pytest.mark.parametrize("step", ["ingest", "split", "validate", "augment", "embed", "package", "document"])
 def test_what_is_told_of_a_whole_fleet_fits_on_one_page_of_the_dashboard(step, tmp_path):
     report = REPORTS[step] | ({"rejected": {}} if step == "ingest" else {})
-    assert len(numbers(result_of(step, tmp_path, report))) <= 10
+    assert len(all_numbers(result_of(step, tmp_path, report), figures_of(step))) <= 10
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -159,13 +173,13 @@ def test_every_component_hands_numbers_to_the_dashboard(step):
 
 def test_what_is_not_known_is_no_number(tmp_path):
     report = REPORTS["train"] | {"explained_variance": float("nan")}
-    assert "explained variance" not in numbers(result_of("train", tmp_path, report))
-    assert "explained variance" not in numbers(result_of("train", tmp_path))
+    assert "explained variance" not in all_numbers(result_of("train", tmp_path, report), figures_of("train"))
+    assert "explained variance" not in all_numbers(result_of("train", tmp_path), figures_of("train"))
 
 
 def test_the_numbers_are_named_for_people_and_can_be_stored(tmp_path):
     metrics = dsl.Metrics(uri=str(tmp_path / "metrics"))
-    show_numbers(result_of("train", tmp_path), metrics)
+    show_numbers(result_of("train", tmp_path), figures_of("train"), metrics)
     assert metrics.metadata["display_name"] == "train: view, light"
     json.dumps(metrics.metadata, allow_nan=False)
 

@@ -8,9 +8,11 @@ import pytest
 import components
 from coachworks.fleet.model import Fleet
 from coachworks.fleet.reader import read_fleet
-from coachworks.results import Result, ancestor, load
+from coachworks.result import Result
+from coachworks.results import ancestor, load
 from coachworks.steps import Step, discover
 from coachworks.store import open_store
+from components.evaluate.report import EvaluateReport
 from faults import FaultyProxy
 from s3_server import local_s3
 
@@ -55,9 +57,9 @@ def test_the_chain_comes_to_the_same_in_an_unreliable_bucket_as_in_a_folder(
         document = load(store, "document", results[-1].key)
         assert (document.path / "index.html").is_file()
         judged = {
-            skill: (entry["winner"], entry["balanced_accuracy"]["value"])
-            for skill, entry in ancestor(store, results[-3], "evaluate").report["skills"].items()
-            if entry["status"] == "passed"
+            skill: (entry.winner, entry.balanced_accuracy.value)
+            for skill, entry in ancestor(store, results[-3], EvaluateReport).report.skills.items()
+            if entry.status == "passed"
         }
         assert judged == {
             row["skill"]: (row["winner"], pytest.approx(row["balanced_accuracy"]["value"], abs=1e-6))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.progress import StoreProgress
 from coachworks.results import produce
 from coachworks.runs import CANCELLED, FAILED, RUNNING, SUCCEEDED, load_run, record_remote, record_result
@@ -62,14 +62,14 @@ def test_errors_recorded_by_steps_come_first(store: FolderStore) -> None:
     error = {"step": "validate", "lane": "", "type": "DataError", "message": "no photo has a label", "traceback": ""}
     store.write("runs/5f0c/errors/validate.json", json.dumps(error).encode())
     run = run_of("FAILED", task("validate", "FAILED", error="exit status 1"))
-    assert [failure["message"] for failure in failures(store, run)] == ["no photo has a label"]
+    assert [failure.message for failure in failures(store, run)] == ["no photo has a label"]
 
 
 def test_without_a_recorded_error_kubernetes_message_is_reported(store: FolderStore) -> None:
     record_remote(store, "5f0c", "{}", [["a"]])
     run = run_of("FAILED", task("root", "FAILED", error="child failed"), task("embed", "FAILED", error="ErrImagePull"))
     (failure,) = failures(store, run)
-    assert (failure["step"], failure["message"]) == ("embed", "ErrImagePull")
+    assert (failure["step"], failure.message) == ("embed", "ErrImagePull")
     assert failures(store, run_of("FAILED", error="quota"))[0]["message"] == "quota"
     assert failures(store, run_of("SUCCEEDED")) == []
 
@@ -83,7 +83,7 @@ def test_the_record_is_updated_when_the_run_has_ended(store: FolderStore, remote
 
 def test_the_document_of_a_run_whose_last_steps_were_cached_is_found_through_register(store: FolderStore) -> None:
     def key_of(step: str, **inputs: object) -> str:
-        return produce(store, step, inputs, lambda folder: {}, context=ALONE, code="1").key
+        return produce(step, inputs, lambda folder: {}, context=Context(store), code="1").key
 
     expected = key_of("document", package=key_of("package", register=["r1", "r2"]))
     key_of("document", package=key_of("package", register=["r3"]))  # a later run of something else

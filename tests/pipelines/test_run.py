@@ -10,6 +10,7 @@ import pytest
 from coachworks.results import ancestor, latest, load
 from coachworks.steps import CHAIN, OPTIONAL
 from coachworks.store import FolderStore
+from components.package.report import PackageReport
 from serving.bundle import load_bundle
 from serving.predictor import Predictor
 
@@ -80,12 +81,12 @@ def test_a_photo_is_answered_from_the_packaged_models(toys, run_coachworks) -> N
 
 def test_the_packaged_models_answer_as_evaluate_recorded(toys) -> None:
     store = FolderStore(toys.folder / "store")
-    packaged = load(store, "package", latest(store, "package"))
+    packaged = load(store, PackageReport, latest(store, "package"))
     evaluated = ancestor(store, packaged, "evaluate")
     uris = pd.read_parquet(ancestor(store, packaged, "ingest").path / "catalogue.parquet").set_index("photo_id")["uri"]
     predictor = Predictor(load_bundle(packaged.path / "bundle"))
     assert json.loads((packaged.path / "bento.json").read_text())["tag"].startswith("toys:")
-    for skill in packaged.report["skills"]:
+    for skill in packaged.report.skills:
         recorded = pd.read_parquet(evaluated.path / skill / "predictions.parquet")
         assert len(recorded) > 5
         photos = [Path(store.fetch(uris[photo_id])).read_bytes() for photo_id in recorded["photo_id"]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes, digest_file
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
@@ -135,7 +135,7 @@ def put_register(store: FolderStore, skills: Mapping[str, Mapping[str, Any]], ev
     """Publish a result of register; its key."""
     report = {"tracking": "embedded", "skills": {name: dict(entry) for name, entry in skills.items()}}
     inputs = {"evaluate": evaluate, **report}
-    return produce(store, "register", inputs, lambda folder: report, context=ALONE, code="test").key
+    return produce("register", inputs, lambda folder: report, context=Context(store), code="test").key
 
 
 def champion(head_digest: str | None, version: str | None = "1", status: str = "champion") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from registered import Registry
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.fleet.model import Fleet
 from coachworks.kubernetes_api import path_of
@@ -194,11 +194,11 @@ def _evaluated(store: Store, skill: str, digest: str, labels: list[str]) -> str:
         pq.write_table(pa.table(answer), folder / skill / "predictions.parquet")
         return {"skills": {skill: {"head_digest": digest}}}
 
-    key, before = produce(store, "ingest", {}, catalogue, context=ALONE, code="test").key, "ingest"
+    key, before = produce("ingest", {}, catalogue, context=Context(store), code="test").key, "ingest"
     for step in ("split", "validate", "augment", "embed", "train"):
-        key = produce(store, step, {before: key}, lambda _: {}, context=ALONE, code="test").key
+        key = produce(step, {before: key}, lambda _: {}, context=Context(store), code="test").key
         before = step
-    return produce(store, "evaluate", {"train": key, "head": digest}, predictions, context=ALONE, code="test").key
+    return produce("evaluate", {"train": key, "head": digest}, predictions, context=Context(store), code="test").key
 
 
 class Answers:

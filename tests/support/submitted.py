@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster_fleet import ClusterFleet, bucket_client
-from coachworks.results import Result, ancestor, load
+from coachworks.result import Result
+from coachworks.results import ancestor, load
 from coachworks.store import Store, open_store
 
 

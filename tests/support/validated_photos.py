@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.fleet.model import Fleet
 from coachworks.photos import photo_key
@@ -92,11 +92,11 @@ def validated(
 
     verdict = {skill: {"passed": passed, "failures": [], "warnings": []} for skill in skills}
     ids = [photo.photo_id for photo in drawn]
-    first = produce(store, "ingest", {"photos": ids}, ingest, context=ALONE, code="made up").key
-    second = produce(store, "split", {"ingest": first, "skills": [*skills]}, split, context=ALONE, code="made up").key
-    report = {"skills": verdict, "findings": [], "photos": len(drawn)}
+    first = produce("ingest", {"photos": ids}, ingest, context=Context(store), code="made up").key
+    second = produce("split", {"ingest": first, "skills": [*skills]}, split, context=Context(store), code="made up").key
+    report = {"skills": verdict, "findings": [], "photos": len(drawn), "expectations": 9, "near_duplicates": 0}
     return produce(
-        store, "validate", {"split": second, "passed": passed}, lambda _: report, context=ALONE, code="made up"
+        "validate", {"split": second, "passed": passed}, lambda _: report, context=Context(store), code="made up"
     ).key
 
 

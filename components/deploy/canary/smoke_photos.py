@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.models.manifest import Manifest, PackagedHead
-from coachworks.results import Result, ancestor, load
+from coachworks.result import Result
+from coachworks.results import ancestor, load
 from coachworks.store import Store
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
 
 MIN_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
 _CANDIDATES = 1000  # per skill: some photos may no longer be in the store
+
+
+@dataclass(frozen=True)
+class _Judged:
+    head_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """The part of evaluate's report that is read here; so evaluations of earlier versions of coachworks can be read."""
+
+    STEP: ClassVar[str] = "evaluate"
+
+    skills: Mapping[str, _Judged]
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str,
     """
     if per_skill < 1:
         raise InvalidConfigError(f"per_skill must be at least 1; got {per_skill!r}")
-    evaluations: dict[str, Result] = {}
+    evaluations: dict[str, Result[_Evaluation]] = {}
     recorded: dict[str, list[Mapping[str, Any]]] = {}
     for skill, head in manifest.skills.items():
         key = str(head.provenance.get("evaluate") or "")
@@ -63,20 +78,21 @@ def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str,
     }
 
 
-def _evaluation(store: Store, skill: str, head: PackagedHead, key: str) -> Result:
+def _evaluation(store: Store, skill: str, head: PackagedHead, key: str) -> Result[_Evaluation]:
     try:
-        return load(store, "evaluate", key or "unknown")
+        return load(store, _Evaluation, key or "unknown")
     except NotFoundError as err:
         raise _lost(
             store, skill, head, "its evaluation is not named" if not key else f"its evaluation {key} is not there"
         ) from err
 
 
-def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result) -> list[Mapping[str, Any]]:
+def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result[_Evaluation]) -> list[Mapping[str, Any]]:
     """Return the rows of the skill's table of answers, the best suited first."""
     import pyarrow.parquet as pq
 
-    evaluated = (evaluation.report["skills"].get(skill) or {}).get("head_digest")
+    judged = evaluation.report.skills.get(skill)
+    evaluated = judged.head_digest if judged else None
     if evaluated != head.head_sha256:
         raise DataError(
             f"the evaluation {evaluation.key} of {skill!r} must be that of the head {head.head_sha256[:12]}, version "
@@ -121,7 +137,7 @@ def _spread(table: "pa.Table", margins: NDArray[np.float64]) -> list[Mapping[str
 
 
 def _places(
-    store: Store, evaluations: Iterable[Result], recorded: Mapping[str, Sequence[Mapping[str, Any]]]
+    store: Store, evaluations: Iterable[Result[Any]], recorded: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str]:
     """Return the store's key of each photo, of all photos that might be sent."""
     import pyarrow.parquet as pq

@@ -19,8 +19,8 @@ def test_the_policy_is_written_out_with_its_digest(store: FolderStore, upstream:
     assert (policy["views"], policy["seed"]) == (3, 7)
     assert policy["transforms"]["__version__"] == "2.0.8"
     assert policy["digest"] == digest_json({k: v for k, v in policy.items() if k != "digest"})
-    assert result.report["policy_digest"] == policy["digest"]
-    assert result.report["transforms"] == ["RandomCropFromBorders", "HorizontalFlip", "Rotate", "ColorJitter"]
+    assert result.report.policy_digest == policy["digest"]
+    assert result.report.transforms == ["RandomCropFromBorders", "HorizontalFlip", "Rotate", "ColorJitter"]
 
 
 def test_the_contact_sheet_shows_training_photos_of_every_label_with_their_views(
@@ -29,7 +29,7 @@ def test_the_contact_sheet_shows_training_photos_of_every_label_with_their_views
     drawn = upstream.photos(store, range(20))
     result = augment(upstream.fleet(store), upstream.validated(store, drawn), config=AugmentConfig(sheet_photos=6))
     page = (result.path / "contact-sheet.html").read_text("utf-8")
-    assert result.report["photos_shown"] == 6
+    assert result.report.photos_shown == 6
     assert page.count("<img ") == 6 * 3
     assert {label: page.count(f"<figcaption>colour: {label}<") for label in upstream.LABELS} == dict.fromkeys(
         upstream.LABELS, 2
@@ -56,7 +56,7 @@ def test_captions_are_escaped(store: FolderStore, upstream: ModuleType) -> None:
 def test_a_fleet_whose_skills_were_all_dropped_still_has_a_policy(store: FolderStore, upstream: ModuleType) -> None:
     key = upstream.validated(store, upstream.photos(store, range(5)), passed=False)
     result = augment(upstream.fleet(store), key)
-    assert result.report["photos_shown"] == 0
+    assert result.report.photos_shown == 0
     assert "nothing to show" in (result.path / "contact-sheet.html").read_text("utf-8")
 
 

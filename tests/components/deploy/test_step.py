@@ -9,19 +9,22 @@ import pytest
 from registered import fleet_of
 from released import Answers, Showroom, answering
 
-from coachworks.context import ALONE, Context
+from coachworks.context import Context, open_context
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.results import NotDoneError, Result, produce
+from coachworks.result import Result
+from coachworks.results import NotDoneError, produce
+from coachworks.task import Task
 from components.deploy import request
 from components.deploy.config import DeployConfig
 from components.deploy.dashboard import show
+from components.deploy.report import DeployReport
 from components.deploy.rollout import DeployError
 from components.deploy.step import deploy
 from deploy_values import fleet
 
 SETTINGS = DeployConfig(timeout_s=5)
-RUN = Context(run="20260101-000000-abcdef")
+RUN = "20260101-000000-abcdef"
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def document(showroom: Showroom, monkeypatch: pytest.MonkeyPatch) -> str:
     """Key of a result of document; pods hold their models, so that a folder will do as store."""
     monkeypatch.setattr(request, "Helm", lambda *_, **__: showroom.helm)
     monkeypatch.setattr(request, "chart_values", _in_image(request.chart_values))
-    return produce(showroom.store, "document", {}, lambda _: {}, context=ALONE, code="test").key
+    return produce("document", {}, lambda _: {}, context=Context(showroom.store), code="test").key
 
 
 def _in_image(chart_values: Any) -> Any:
@@ -53,10 +56,10 @@ def fleet_in(showroom: Showroom) -> Fleet:
     return fleet(store=showroom.store.uri, skills={"view": {}}, **settings)
 
 
-def page_of(result: Result, tmp_path: Any) -> str:
+def page_of(result: Result[DeployReport], tmp_path: Any) -> str:
     page = SimpleNamespace(path=str(tmp_path / "page.md"), metadata={}, name="page", uri="")
     metrics = SimpleNamespace(path=str(tmp_path / "metrics"), metadata={}, log_metric=lambda name, value: None)
-    show(result, metrics, page)
+    show(Task(fleet(), Context(result.store), result), metrics, page)
     return (tmp_path / "page.md").read_text("utf-8")
 
 
@@ -68,14 +71,14 @@ def test_it_continues_from_a_result_that_is_there(showroom: Showroom, document: 
 def test_a_dry_run_asks_no_cluster(showroom: Showroom, document: str) -> None:
     showroom.server.down = True
     with pytest.raises(NotDoneError, match="deploy is not done: the cluster is looked at each time"):
-        deploy(fleet_in(showroom), document, context=Context(dry=True))
+        deploy(fleet_in(showroom), document, context=open_context(fleet_in(showroom), dry=True))
 
 
 def test_what_is_in_place_gives_the_same_result_again(showroom: Showroom, document: str, answers: Answers) -> None:
     first = deploy(fleet_in(showroom), document, config=SETTINGS)
-    assert (first.report["status"], first.inputs["document"]) == ("deployed", document)
+    assert (first.report.status, first.inputs["document"]) == ("deployed", document)
     second, third = (deploy(fleet_in(showroom), document, config=SETTINGS) for _ in range(2))
-    assert (second.report["status"], second.reused) == ("unchanged", False)
+    assert (second.report.status, second.reused) == ("unchanged", False)
     assert (third.key, third.reused) == (second.key, True)
     assert len(showroom.helm.made) == 2
 
@@ -85,7 +88,7 @@ def test_what_somebody_changed_since_is_put_right(showroom: Showroom, document: 
         deploy(fleet_in(showroom), document, config=SETTINGS)
     showroom.helm.upgrade({**showroom.helm.values(), "drainSeconds": 99, "releaseDigest": "by hand"}, "by hand")
     again = deploy(fleet_in(showroom), document, config=SETTINGS)
-    assert (again.report["status"], again.reused) == ("deployed", False)
+    assert (again.report.status, again.reused) == ("deployed", False)
     assert showroom.helm.values().get("drainSeconds") is None
 
 
@@ -98,7 +101,7 @@ def test_what_the_chart_keeps_for_pods_of_before_is_no_change(
     manifest = f"{showroom.helm.manifest()}\n---\n{json.dumps(kept)}\n"
     monkeypatch.setattr(showroom.helm, "manifest", lambda: manifest)
     again = deploy(fleet_in(showroom), document, config=SETTINGS)
-    assert (again.report["status"], again.reused) == ("unchanged", True)
+    assert (again.report.status, again.reused) == ("unchanged", True)
 
 
 def test_another_chart_is_another_release_of_the_same_values(
@@ -108,7 +111,7 @@ def test_another_chart_is_another_release_of_the_same_values(
         deploy(fleet_in(showroom), document, config=SETTINGS)
     monkeypatch.setattr(showroom.helm, "manifest", lambda: "")  # what an older chart has made
     again = deploy(fleet_in(showroom), document, config=SETTINGS)
-    assert (again.report["status"], again.reused) == ("deployed", False)
+    assert (again.report.status, again.reused) == ("deployed", False)
 
 
 def test_what_did_not_prove_itself_is_not_tried_again_in_the_same_run(
@@ -116,15 +119,20 @@ def test_what_did_not_prove_itself_is_not_tried_again_in_the_same_run(
 ) -> None:
     answers.skills["view"] = ("b", "1")
     with pytest.raises(DeployError, match="failed the smoke test") as first:
-        deploy(fleet_in(showroom), document, config=SETTINGS, context=RUN)
+        deploy(fleet_in(showroom), document, config=SETTINGS, context=open_context(fleet_in(showroom), run=RUN))
     showroom.server.asked.clear()
     with pytest.raises(DeployError) as second:
-        deploy(fleet_in(showroom), document, config=SETTINGS, context=RUN)
+        deploy(fleet_in(showroom), document, config=SETTINGS, context=open_context(fleet_in(showroom), run=RUN))
     assert str(second.value) == str(first.value)
     assert not [asked for asked in showroom.server.asked if "portforward" in asked or "leases" in asked]
     answers.skills["view"] = ("a", "1")
-    later = deploy(fleet_in(showroom), document, config=SETTINGS, context=Context(run="20260102-000000-abcdef"))
-    assert later.report["status"] == "deployed"
+    later = deploy(
+        fleet_in(showroom),
+        document,
+        config=SETTINGS,
+        context=open_context(fleet_in(showroom), run="20260102-000000-abcdef"),
+    )
+    assert later.report.status == "deployed"
 
 
 def test_the_dashboard_shows_what_was_deployed_and_how(

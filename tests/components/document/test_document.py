@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from kfp import dsl
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError, NotFoundError
+from coachworks.task import Task
+from coachworks.tracking import tracking_of
 from components.document import DocumentConfig
 from components.document.step import document
 
@@ -32,11 +34,11 @@ def page_text(written):
 
 
 def test_every_skill_and_the_fleet_have_html_pdf_and_latex(written, showroom):
-    assert set(written.report["documents"]) == {"fleet", *showroom.fleet.spec.skills}
-    for files in written.report["documents"].values():
-        assert (written.path / files["html"]).read_text("utf-8").startswith("<!doctype html>")
-        assert (written.path / files["pdf"]).read_bytes().startswith(b"%PDF")
-        assert (written.path / files["tex"]).read_text("utf-8").startswith(r"\documentclass")
+    assert set(written.report.documents) == {"fleet", *showroom.fleet.spec.skills}
+    for files in written.report.documents.values():
+        assert (written.path / files.html).read_text("utf-8").startswith("<!doctype html>")
+        assert (written.path / files.pdf).read_bytes().startswith(b"%PDF")
+        assert (written.path / files.tex).read_text("utf-8").startswith(r"\documentclass")
 
 
 def test_an_html_page_loads_nothing_from_elsewhere(written):
@@ -143,7 +145,7 @@ def test_the_fleet_page_lists_all_skills_with_bars_and_links(written, page_text)
 
 
 def test_the_summary_is_a_markdown_table_of_all_skills(written):
-    summary = (written.path / written.report["summary"]).read_text("utf-8")
+    summary = (written.path / written.report.summary).read_text("utf-8")
     rows = [line for line in summary.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 4
     assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
@@ -153,7 +155,9 @@ def test_the_summary_is_a_markdown_table_of_all_skills(written):
 def test_equal_records_give_equal_documents_which_are_not_written_twice(written, showroom):
     again = document(showroom.fleet, showroom.package)
     assert again.reused
-    afresh = document(showroom.fleet, showroom.package, context=Context(run="r", refresh=frozenset({"document"})))
+    afresh = document(
+        showroom.fleet, showroom.package, context=open_context(showroom.fleet, run="r", refresh=["document"])
+    )
     assert afresh.key != written.key
     files = [p.relative_to(written.path) for p in written.path.rglob("*") if p.is_file() and p.name != "report.json"]
     assert files
@@ -208,8 +212,8 @@ def test_labels_with_markup_are_shown_as_text(build):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
 def test_pdflatex_compiles_the_latex_sources(written, tmp_path):
     folder = shutil.copytree(written.path, tmp_path / "sources")
-    for files in written.report["documents"].values():
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", files["tex"]]
+    for files in written.report.documents.values():
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", files.tex]
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
         assert b"Overfull \\hbox (1" not in done.stdout
@@ -263,7 +267,7 @@ def test_the_component_writes_the_table_for_the_dashboard(showroom, summary):
     assert key == result.key
     assert (result.path / "summary.md").read_text("utf-8").strip() in text.replace("&nbsp;", "")
     assert artifact.metadata["display_name"] == "Summary of showroom"
-    assert metrics.metadata["documents"] == len(result.report["documents"])
+    assert metrics.metadata["documents"] == len(result.report.documents)
 
 
 def test_the_dashboard_shows_the_matrices_of_all_lanes_on_one_page(showroom, summary):
@@ -291,7 +295,8 @@ def test_the_dashboard_links_to_a_tracking_server(showroom, tmp_path, monkeypatc
     result = document(showroom.fleet, showroom.package)
     summary, matrices = dsl.Markdown(), dsl.HTML()
     summary.path, matrices.path = str(tmp_path / "summary.md"), str(tmp_path / "matrices.html")
-    show(showroom.fleet.to_json(), result, dsl.Metrics(), summary, matrices)
+    task = Task(showroom.fleet, open_context(showroom.fleet, tracking=tracking_of), result)
+    show(task, dsl.Metrics(), summary, matrices)
     text = (tmp_path / "summary.md").read_text("utf-8")
     assert "(https://mlflow.example.org/#/models/showroom.colour?" in text
     assert "(https://mlflow.example.org/#/experiments/1/runs?" in text

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import DataError, InvalidConfigError, TransientError
 from coachworks.features import load_features
 from coachworks.fleet.model import Fleet
@@ -19,7 +19,7 @@ from coachworks.models.backbone import read_backbone
 from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
-from coachworks.results import Result
+from coachworks.result import Result
 from coachworks.store import FolderStore
 from components.augment.step import augment
 from components.embed import cache_filling
@@ -37,19 +37,19 @@ def run(store: FolderStore, upstream: ModuleType):
         fleet: Fleet = upstream.fleet(store, skills=skills, **spec)
         key = upstream.validated(store, upstream.photos(store, numbers), skills=skills)
         config = EmbedConfig(workers=workers)
-        return embed(fleet, augment(fleet, key).key, config=config, context=context or Context())
+        return embed(fleet, augment(fleet, key).key, config=config, context=open_context(fleet, **(context or {})))
 
     return run
 
 
 def test_every_photo_is_embedded_clean_and_training_photos_in_every_view(run, store, upstream) -> None:
     report = run(range(10)).report
-    assert (report["photos"], report["computed"], report["reused"]) == (10, 7 * 3 + 3, 0)
+    assert (report.photos, report.computed, report.reused) == (10, 7 * 3 + 3, 0)
     drawn = upstream.photos(store, range(10))
     clean = load_features(store, report, [p.photo_id for p in drawn], 0)
     train = [p.photo_id for p in drawn if p.split == "train"]
     views = [load_features(store, report, train, view) for view in (1, 2)]
-    assert clean.shape == (10, report["dimensions"])
+    assert clean.shape == (10, report.dimensions)
     assert np.abs(views[0] - views[1]).max() > 0
     with pytest.raises(LookupError):
         load_features(store, report, [p.photo_id for p in drawn if p.split == "test"], 1)
@@ -57,7 +57,7 @@ def test_every_photo_is_embedded_clean_and_training_photos_in_every_view(run, st
 
 def test_training_and_serving_see_the_same_numbers(run, store, upstream) -> None:
     report = run(range(6)).report
-    spec = read_backbone(store, report["backbone_digest"])
+    spec = read_backbone(store, report.backbone_digest)
     session = open_session(store.fetch(onnx_key(spec.digest)), threads=1)
     for photo in upstream.photos(store, range(6)):
         served = run_session(session, features_input(store.read(photo.key), spec)[None])
@@ -71,9 +71,9 @@ def test_any_number_of_processes_gives_the_same_features(run, store, upstream, m
     expected = [load_features(store, alone, ids, view) for view in range(3)]
     for shard in list(store.list("features")):
         (store.root / shard).unlink()
-    report = run(range(7), workers=3, context=Context(refresh=frozenset({"embed"}))).report
-    assert report["workers"] == 3
-    assert report["computed"] == 21
+    report = run(range(7), workers=3, context={"refresh": ["embed"]}).report
+    assert report.workers == 3
+    assert report.computed == 21
     for view in range(3):
         assert np.abs(load_features(store, report, ids, view) - expected[view]).max() < 1e-4
 
@@ -86,8 +86,8 @@ def test_a_gpu_gives_the_features_that_the_cpu_gives(run, store, upstream, monke
     monkeypatch.setattr(
         cache_filling, "accelerator", lambda: ("cpu", "torch on the CPU")
     )  # the same code, no GPU needed
-    report = run(range(6), context=Context(refresh=frozenset({"embed"}))).report
-    assert (report["device"], report["computed"]) == ("torch on the CPU", 18)
+    report = run(range(6), context={"refresh": ["embed"]}).report
+    assert (report.device, report.computed) == ("torch on the CPU", 18)
     assert np.abs(load_features(store, report, ids, 1) - expected).max() < 1e-4
 
 
@@ -106,28 +106,28 @@ def test_features_missing_from_the_cache_are_computed_again(run, store, upstream
 def test_new_photos_cost_only_themselves(run) -> None:
     run(range(10))
     report = run(range(13)).report
-    assert (report["photos"], report["reused"], report["computed"]) == (13, 24, 9)
+    assert (report.photos, report.reused, report.computed) == (13, 24, 9)
 
 
 def test_new_skills_labels_and_settings_cost_nothing(run, store, monkeypatch) -> None:
     run(range(10))
     monkeypatch.setattr(cache_filling, "run_chunks", None)  # nothing may be computed any more
     report = run(range(10), skills=("colour", "shape")).report
-    assert (report["computed"], report["reused"], report["photos_per_second"]) == (0, 24, 0)
+    assert (report.computed, report.reused, report.photos_per_second) == (0, 24, 0)
     assert run(range(10), skills=("colour", "shape"), workers=5).reused
 
 
 def test_another_policy_costs_the_views_and_not_the_clean_photos(run) -> None:
     run(range(10))
-    assert run(range(10), augment={"views": 3}).report["computed"] == 7
-    assert run(range(10), augment={"seed": 1}).report["computed"] == 14
+    assert run(range(10), augment={"views": 3}).report.computed == 7
+    assert run(range(10), augment={"seed": 1}).report.computed == 14
 
 
 def test_no_photos_do_not_fail(store, upstream) -> None:
     fleet = upstream.fleet(store)
     key = upstream.validated(store, upstream.photos(store, range(4)), passed=False)
     report = embed(fleet, augment(fleet, key).key).report
-    assert (report["photos"], report["computed"]) == (0, 0)
+    assert (report.photos, report.computed) == (0, 0)
     assert load_features(store, report, [], 0).shape == (0, 1280)
 
 
@@ -164,7 +164,7 @@ class Seen:
 
 def test_progress_counts_photos(run) -> None:
     seen = Seen()
-    run(range(10), context=Context(progress=seen))
+    run(range(10), context={"progress": seen})
     assert seen.tasks == [("embed", 10, "photos")]
     assert seen.done == 10
     assert any("0 of 24 features are cached already" in note for note in seen.notes)
@@ -215,9 +215,9 @@ def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store,
     assert not running(children)
 
     report = embed(fleet, key, config=EmbedConfig(workers=1)).report
-    assert report["reused"] > 0
-    assert report["computed"] > 0
-    assert report["reused"] + report["computed"] == 120
+    assert report.reused > 0
+    assert report.computed > 0
+    assert report.reused + report.computed == 120
     assert load_features(store, report, [p.photo_id for p in upstream.photos(store, numbers)], 0).shape == (120, 1280)
 
 

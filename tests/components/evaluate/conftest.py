@@ -8,12 +8,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.features import view_folder, write_shard
 from coachworks.fleet.model import Fleet
 from coachworks.photos import photo_key
 from coachworks.results import produce
 from coachworks.store import open_store
+from components.augment.report import AugmentReport
+from components.embed.report import EmbedReport
+from components.validate.report import ValidateReport
+from reports import report_of
 
 DIMENSIONS = 12
 COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}
@@ -75,7 +79,7 @@ def draw_chain(
                 pd.DataFrame(rows).to_parquet(folder / name)
             return report
 
-        return produce(store, step, upstream, build, context=ALONE, code="drawn").key
+        return produce(step, upstream, build, context=Context(store), code="drawn").key
 
     ingest = publish("ingest", {"content": len(catalogue)}, {}, [("catalogue.parquet", catalogue)])
     split = publish(
@@ -91,8 +95,12 @@ def draw_chain(
         }
         for skill in settings
     }
-    validate = publish("validate", {"split": split, "failures": sorted(failures)}, {"skills": verdicts})
-    augment = publish("augment", {"validate": validate}, {"views": views, "policy_digest": "a" * 64})
+    validate = publish(
+        "validate", {"split": split, "failures": sorted(failures)}, report_of(ValidateReport, {"skills": verdicts})
+    )
+    augment = publish(
+        "augment", {"validate": validate}, report_of(AugmentReport, {"views": views, "policy_digest": "a" * 64})
+    )
     ids = [row["photo_id"] for row in catalogue]
     clean = np.asarray(features, np.float32)
     write_shard(store, view_folder("features/drawn", "a" * 64, 0), ids, clean)
@@ -102,13 +110,16 @@ def draw_chain(
     embed = publish(
         "embed",
         {"augment": augment},
-        {
-            "backbone_digest": "b" * 64,
-            "space": "features/drawn",
-            "view_digest": "a" * 64,
-            "dimensions": DIMENSIONS,
-            "views": views,
-        },
+        report_of(
+            EmbedReport,
+            {
+                "backbone_digest": "b" * 64,
+                "space": "features/drawn",
+                "view_digest": "a" * 64,
+                "dimensions": DIMENSIONS,
+                "views": views,
+            },
+        ),
     )
     return fleet, embed
 

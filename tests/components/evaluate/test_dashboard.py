@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from kfp import dsl
 
+from coachworks.context import open_context
+from coachworks.task import Task
 from components.evaluate.component import evaluate as component
 from components.evaluate.dashboard import show
 from components.evaluate.matrices import render, worst_first
@@ -78,16 +80,16 @@ def test_the_dashboard_gets_numbers_matrices_and_the_worst_skill(drawn, artifact
     fleet, trained, evaluated = drawn
     metrics, _, confusion = artifacts
     key = component.python_func(fleet.to_json(), trained.key, list(fleet.spec.skills), *artifacts)
-    skills = evaluated.report["skills"]
+    skills = evaluated.report.skills
     assert key == evaluated.key
     for name in skills:
         metric = metrics.metadata[f"balanced accuracy: {name}"]
-        assert metric == pytest.approx(skills[name]["balanced_accuracy"]["value"], abs=1e-6)
-    worst = min(skills, key=lambda name: skills[name]["balanced_accuracy"]["value"])
+        assert metric == pytest.approx(skills[name].balanced_accuracy.value, abs=1e-6)
+    worst = min(skills, key=lambda name: skills[name].balanced_accuracy.value)
     assert worst == "size"  # the features do not show it
     matrix = confusion.metadata["confusionMatrix"]
-    assert [row["row"] for row in matrix["rows"]] == skills[worst]["confusion"]
-    assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == skills[worst]["labels"]
+    assert [row["row"] for row in matrix["rows"]] == skills[worst].confusion
+    assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == skills[worst].labels
     assert worst in confusion.metadata["display_name"]
     html = (tmp_path / "page").read_text("utf-8")
     assert f"{fleet.spec.store}/results/evaluate/{key}/page.html" in html
@@ -97,7 +99,7 @@ def test_a_lane_of_which_every_skill_was_dropped_still_gives_valid_artifacts(dra
     metrics, _, confusion = artifacts
     fleet, embed = draw_chain(tmp_path / "lane", failures=("color", "size"))
     result = evaluate(fleet, train(fleet, embed).key)
-    show(fleet.to_json(), result, *artifacts)
+    show(Task(fleet, open_context(fleet), result), *artifacts)
     assert metrics.metadata["skills: dropped"] == 2.0
     assert "confusionMatrix" not in confusion.metadata
     assert confusion.metadata["display_name"] == "No skill of the lane was judged"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from coachworks.fleet.model import Fleet
-from coachworks.results import Result
+from coachworks.result import Result
 from coachworks.tables import read_table
 from components.ingest.step import ingest
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pandas as pd
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.results import NotDoneError
 from components.ingest.config import IngestConfig
 from components.ingest.step import ingest
@@ -37,7 +37,7 @@ def test_new_photos_are_added_and_the_old_keep_their_time(draw, taken_in):
     draw("photos/cat/b.jpg", 2)
     second = taken_in()
     assert second.result.key != first.result.key
-    assert (second.report["photos"], second.report["new_photos"]) == (2, 1)
+    assert (second.report.photos, second.report.new_photos) == (2, 1)
     assert second.catalogue.ingested_at[0] == first.catalogue.ingested_at[0]
     assert second.catalogue.ingested_at[1] > first.catalogue.ingested_at[0]
 
@@ -47,7 +47,7 @@ def test_a_photo_that_comes_back_is_the_one_from_before(draw, taken_in, tmp_path
     draw("photos/cat/b.jpg", 2)
     first = taken_in()
     (tmp_path / "photos/cat/b.jpg").unlink()
-    assert taken_in().report["photos"] == 1
+    assert taken_in().report.photos == 1
     draw("photos/cat/b.jpg", 2)
     again = taken_in()
     assert again.result.key == first.result.key
@@ -70,7 +70,7 @@ def test_a_photo_that_was_changed_in_place_is_another_photo(draw, taken_in):
     draw("photos/cat/a.bmp", 2)
     second = taken_in()
     assert second.catalogue.photo_id[0] != first.catalogue.photo_id[0]
-    assert second.report["new_photos"] == 1
+    assert second.report.new_photos == 1
 
 
 def test_a_label_that_was_changed_gives_another_result_over_the_same_photos(draw, table, taken_in, store):
@@ -111,7 +111,7 @@ def test_the_number_of_workers_does_not_matter(draw, make_fleet, tmp_path):
 
 def test_a_dry_run_reads_nothing_and_reports_whether_there_is_something_to_do(draw, make_fleet, store):
     draw("photos/cat/a.jpg", 1)
-    dry = Context(dry=True)
+    dry = open_context(make_fleet(), dry=True)
     with pytest.raises(NotDoneError, match="ingest"):
         ingest(make_fleet(), context=dry)
     assert stored(store) == set()
@@ -139,6 +139,6 @@ def test_progress_counts_every_file(draw, make_fleet):
         draw(f"photos/cat/{i}.jpg", i)
     draw("photos/cat/copy.jpg", 0)
     heard = Heard()
-    ingest(make_fleet(), context=Context(progress=heard))
+    ingest(make_fleet(), context=open_context(make_fleet(), progress=heard))
     assert (heard.totals, heard.done) == ([("ingest", 5, "photos")], 5)
     assert heard.notes == ["1 files or rows set aside: see rejected.json"]

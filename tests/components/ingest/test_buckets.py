@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.photos import MAX_BYTES
 from coachworks.results import NotDoneError
@@ -75,13 +75,13 @@ def test_only_new_objects_are_read_again(draw, bucket, taken_in, tmp_path):
     bucket.put("p/dog/9.jpg", draw("newer.jpg", 11).read_bytes())  # added
     second = taken_in(source)
     assert bucket.reads() == ["p/cat/0.jpg", "p/dog/9.jpg"]
-    assert (second.report["photos"], second.report["new_photos"]) == (5, 2)
+    assert (second.report.photos, second.report.new_photos) == (5, 2)
     assert first.result.key != second.result.key
 
 
 def test_a_dry_run_lists_the_bucket_and_reads_nothing(draw, bucket, make_fleet):
     bucket.put("p/cat/a.jpg", draw("a.jpg").read_bytes())
-    dry = Context(dry=True)
+    dry = open_context(make_fleet(), dry=True)
     fleet = make_fleet({"photos": f"s3://{bucket.name}/p"})
     with pytest.raises(NotDoneError, match="1 files are new or have changed"):
         ingest(fleet, context=dry)
@@ -109,7 +109,7 @@ def test_a_table_in_the_bucket_labels_the_photos(draw, bucket, taken_in, tmp_pat
     table = f"s3://{bucket.name}/data/photos/table.parquet"
     read = taken_in({"photos": f"s3://{bucket.name}/data/photos", "table": table})
     assert read.labelled == {("a.jpg", "animal"): "dog", ("d.jpg", "animal"): "cat"}
-    assert read.report["ignored"] == 1
+    assert read.report.ignored == 1
     local = taken_in({"photos": "photos", "table": table})  # the table elsewhere than the photos
     assert local.labelled == read.labelled
 
@@ -129,7 +129,7 @@ def test_more_objects_than_one_listing_holds_are_all_found(draw, bucket, taken_i
     data = draw("a.jpg").read_bytes()
     for i in range(10):
         bucket.put(f"photos/cat/{i}.jpg", data)
-    assert taken_in({"photos": f"s3://{bucket.name}/photos"}).report["duplicates"] == 9
+    assert taken_in({"photos": f"s3://{bucket.name}/photos"}).report.duplicates == 9
 
 
 def test_of_an_object_that_is_too_large_only_the_first_bytes_are_read(draw, bucket, taken_in, monkeypatch):
@@ -166,8 +166,8 @@ def test_an_object_that_cannot_be_read_is_set_aside_and_tried_again_next_time(co
     (entry,) = read.rejected
     assert (entry["file"], entry["reason"]) == ("b.jpg", "unreadable")
     assert re.fullmatch(message, entry["message"])
-    assert read.report["photos"] == 1
-    assert taken_in(source).report["photos"] == 2
+    assert read.report.photos == 1
+    assert taken_in(source).report.photos == 2
 
 
 def test_an_object_that_was_replaced_since_it_was_listed_waits_for_the_next_run(draw, bucket):
@@ -183,7 +183,7 @@ def test_a_server_that_stumbles_is_asked_again(draw, bucket, taken_in):
     bucket.server.refuse["GET", f"/{bucket.name}/photos/a.jpg"] = ["SlowDown", "InternalError", "broken off"]
     bucket.server.refuse["GET", f"/{bucket.name}"] = ["ServiceUnavailable"]
     read = taken_in({"photos": f"s3://{bucket.name}/photos"})
-    assert (read.report["photos"], read.rejected) == (1, [])
+    assert (read.report.photos, read.rejected) == (1, [])
 
 
 def test_marks_of_folders_are_passed_over_and_keys_that_no_file_can_have_are_set_aside(draw, bucket, taken_in):
@@ -204,7 +204,7 @@ def test_a_prefix_holds_whole_parts_only(draw, bucket, taken_in):
     bucket.put("photos/a.jpg", draw("a.jpg", 1).read_bytes())
     bucket.put("photos-old/b.jpg", draw("b.jpg", 2).read_bytes())
     assert list(taken_in({"photos": f"s3://{bucket.name}/photos"}).catalogue.filename) == ["a.jpg"]
-    assert taken_in({"photos": f"s3://{bucket.name}"}).report["sources"] == {bucket.name: 2}
+    assert taken_in({"photos": f"s3://{bucket.name}"}).report.sources == {bucket.name: 2}
 
 
 def test_a_bucket_that_is_missing_is_named(bucket, taken_in):
@@ -220,7 +220,7 @@ def test_a_prefix_without_objects_is_an_error_but_an_empty_folder_is_not(draw, b
         taken_in({"photos": f"s3://{bucket.name}/photo"})
     bucket.put("empty/", b"")
     sources = [{"photos": f"s3://{bucket.name}/{name}"} for name in ("empty", "photos")]
-    assert taken_in(*sources).report["photos"] == 1
+    assert taken_in(*sources).report.photos == 1
 
 
 def test_an_object_in_place_of_the_prefix_is_refused(draw, bucket, taken_in):
@@ -293,7 +293,7 @@ def test_a_store_under_the_prefix_of_its_source_is_left_out_every_time(draw, buc
     bucket.put("cat/a.jpg", draw("a.jpg").read_bytes())
     fleet = fleet_in_bucket({"photos": f"s3://{bucket.name}", "source": "own"})
     first = ingest(fleet)
-    assert first.report["photos"] == 1
+    assert first.report.photos == 1
     assert ingest(fleet).key == first.key
 
 
@@ -319,4 +319,4 @@ def test_one_in_five_answers_an_error_and_still_all_is_taken_in(draw, bucket, fl
         result = ingest(fleet_in_bucket({"photos": f"s3://{bucket.name}/photos"}))
     finally:
         bucket.server.fail_every = 0
-    assert (result.report["photos"], result.report["rejected"]) == (20, {})
+    assert (result.report.photos, result.report.rejected) == (20, {})

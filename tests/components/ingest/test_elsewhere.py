@@ -2,7 +2,7 @@
 
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError, NotFoundError
 from coachworks.results import latest
 from components.ingest.config import IngestConfig
@@ -18,7 +18,10 @@ def test_a_result_made_elsewhere_is_taken_as_it_is_without_a_look_at_the_sources
     taken = ingest(make_fleet(), config=IngestConfig(ingested=first.key))
     assert (taken.key, taken.reused, taken.report) == (first.key, True, first.report)
     assert latest(store, "ingest") == first.key
-    assert ingest(make_fleet(), config=IngestConfig(ingested=first.key), context=Context(dry=True)).key == first.key
+    assert (
+        ingest(make_fleet(), config=IngestConfig(ingested=first.key), context=open_context(make_fleet(), dry=True)).key
+        == first.key
+    )
 
 
 def test_a_dry_run_does_not_make_it_the_latest(draw, make_fleet, store):
@@ -26,7 +29,7 @@ def test_a_dry_run_does_not_make_it_the_latest(draw, make_fleet, store):
     first = ingest(make_fleet())
     draw("photos/cat/b.jpg", 2)
     second = ingest(make_fleet())
-    ingest(make_fleet(), config=IngestConfig(ingested=first.key), context=Context(dry=True))
+    ingest(make_fleet(), config=IngestConfig(ingested=first.key), context=open_context(make_fleet(), dry=True))
     assert latest(store, "ingest") == second.key
 
 

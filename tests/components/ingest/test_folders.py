@@ -23,15 +23,15 @@ def test_sub_folders_are_labels_of_the_only_skill(draw, taken_in):
     draw("photos/c.jpg", 3)
     read = taken_in()
     assert read.labelled == {("cat/a.jpg", "animal"): "cat", ("dog/deep/er/b.png", "animal"): "dog"}
-    assert read.report["skills"] == {"animal": {"cat": 1, "dog": 1}}
-    assert (read.report["photos"], read.report["unlabelled"], read.report["sets"]) == (3, 1, 3)
+    assert read.report.skills == {"animal": {"cat": 1, "dog": 1}}
+    assert (read.report.photos, read.report.unlabelled, read.report.sets) == (3, 1, 3)
 
 
 def test_sub_folders_answer_the_skill_that_the_source_names(draw, taken_in):
     draw("photos/cat/a.jpg")
     skills = {"quality": ["good", "bad"], "animal": ["cat", "dog"]}
     read = taken_in({"photos": "photos", "skill": "animal"}, skills=skills)
-    assert read.report["skills"] == {"quality": {}, "animal": {"cat": 1}}
+    assert read.report.skills == {"quality": {}, "animal": {"cat": 1}}
 
 
 def test_the_catalogue_describes_each_photo(draw, taken_in, store):
@@ -83,8 +83,8 @@ def test_unusable_photos_are_set_aside_with_the_reason_and_the_run_continues(dra
         ("cat/good.jpg", "duplicate"),
     }
     assert all(entry["message"] and entry["source"] == "photos" for entry in read.rejected)
-    assert read.report["duplicates"] == 1
-    assert read.report["rejected"] == {
+    assert read.report.duplicates == 1
+    assert read.report.rejected == {
         "empty": 1,
         "not-a-photo": 2,
         "too-large": 1,
@@ -102,7 +102,7 @@ def test_random_bytes_after_any_start_of_a_photo_never_stop_the_run(draw, taken_
             cut = int(rng.integers(len(whole)))
             (tmp_path / f"photos/bad{i}.{file_format}").write_bytes(whole[:cut] + rng.bytes(len(whole) - cut))
     report = taken_in().report
-    assert report["photos"] + sum(report["rejected"].values()) + report["duplicates"] == 6 * 9
+    assert report.photos + sum(report.rejected.values()) + report.duplicates == 6 * 9
 
 
 def test_hidden_files_litter_and_documents_are_passed_over(draw, taken_in, tmp_path):
@@ -116,7 +116,7 @@ def test_hidden_files_litter_and_documents_are_passed_over(draw, taken_in, tmp_p
     read = taken_in()
     assert list(read.catalogue.filename) == ["cat/a.jpg"]
     assert read.rejected == []
-    assert read.report["ignored"] == 5
+    assert read.report.ignored == 5
 
 
 def test_the_store_is_not_taken_in_when_it_lies_among_the_photos(draw, taken_in):
@@ -146,7 +146,7 @@ def test_folders_may_be_nested_deeper_than_python_s_stack(draw, taken_in, tmp_pa
         os.close(deep)
         deep = inner
     os.close(deep)
-    assert taken_in().report["photos"] == 1
+    assert taken_in().report.photos == 1
     outer, inner, spare = (tmp_path / name for name in ("photos/d", "photos/d/d", "photos/spare"))
     while inner.exists():  # pytest would clear it away recursively, and fail
         inner.rename(spare)
@@ -192,7 +192,7 @@ def test_names_that_are_not_utf8_are_written_with_escapes(draw, taken_in, tmp_pa
 def test_a_source_is_called_as_its_folder_is_written(draw, taken_in, tmp_path):
     draw("archive/a.jpg")
     (tmp_path / "photos").symlink_to("archive")
-    assert taken_in({"photos": "./archive/../photos/."}).report["sources"] == {"photos": 1}
+    assert taken_in({"photos": "./archive/../photos/."}).report.sources == {"photos": 1}
 
 
 def test_equal_names_of_two_sources_get_the_name_of_the_source(draw, taken_in):
@@ -200,7 +200,7 @@ def test_equal_names_of_two_sources_get_the_name_of_the_source(draw, taken_in):
         draw(f"{folder}/a.jpg", i)
     read = taken_in({"photos": "one"}, {"photos": "two"}, {"photos": "more/two"})
     assert list(read.catalogue.filename) == ["a.jpg", "two/a.jpg", "two-2/a.jpg"]
-    assert read.report["sources"] == {"one": 1, "two": 2}
+    assert read.report.sources == {"one": 1, "two": 2}
 
 
 def test_one_photo_in_two_sources_is_a_duplicate_but_one_file_in_two_sources_is_not(draw, taken_in):
@@ -242,12 +242,12 @@ def test_unsure_is_a_vote_and_never_a_label(draw, taken_in):
     read = taken_in(unsure="unsure")
     assert read.labelled == {("unsure/a.jpg", "animal"): None, ("cat/b.jpg", "animal"): "cat"}
     assert sorted(read.votes.label) == ["cat", "unsure"]
-    assert read.report["unlabelled"] == 1
+    assert read.report.unlabelled == 1
 
 
 def test_labels_beyond_the_vocabulary_are_kept_for_validation_to_report(draw, taken_in):
     draw("photos/horse/a.jpg")
-    assert taken_in().report["skills"] == {"animal": {"horse": 1}}
+    assert taken_in().report.skills == {"animal": {"horse": 1}}
 
 
 def test_a_folder_that_is_missing_is_named(taken_in):

@@ -96,7 +96,7 @@ def state(fleet: Fleet, tables) -> str:
         for name in ("catalogue", "votes", "labels")
     ]
     stored = {key: store.read(key) for key in store.list("photos")}
-    return str((frames, read.rejected, dict(result.report), result.key, sorted(stored.items())))
+    return str((frames, read.rejected, result.report, result.key, sorted(stored.items())))
 
 
 @pytest.fixture(scope="module")

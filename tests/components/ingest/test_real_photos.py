@@ -32,8 +32,8 @@ def fleet_over(folder, store, *skills):
 def test_trashnet_is_taken_in_with_its_three_contradictions(data_folder, store):
     fleet, rows = fleet_over(data_folder / "trashnet", store, "material")
     result = ingest(fleet)
-    assert (result.report["photos"], result.report["duplicates"], result.report["rejected"]) == (2524, 3, {})
-    assert result.report["unlabelled"] == 3
+    assert (result.report.photos, result.report.duplicates, result.report.rejected) == (2524, 3, {})
+    assert result.report.unlabelled == 3
     labels = read_table(result.path / "labels.parquet")
     contradicting = labels[labels.label.isna()]
     assert contradicting.votes.tolist() == [2, 2, 2]
@@ -42,8 +42,8 @@ def test_trashnet_is_taken_in_with_its_three_contradictions(data_folder, store):
     assert (votes[votes.photo_id.isin(contradicting.photo_id)].groupby("photo_id").label.nunique() == 2).all()
     assert ingest(fleet).reused
     report = split(fleet, result.key).report
-    assert report["photos"] == pytest.approx({"train": 1767, "validation": 378.5, "test": 378.5}, abs=3)
-    for counts in report["skills"]["material"].values():
+    assert report.photos == pytest.approx({"train": 1767, "validation": 378.5, "test": 378.5}, abs=3)
+    for counts in report.skills["material"].values():
         assert counts["test"] / sum(counts.values()) == pytest.approx(0.15, abs=0.01)
 
 

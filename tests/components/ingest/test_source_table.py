@@ -28,7 +28,7 @@ def test_a_table_may_name_some_photos_and_some_skills(table, taken_in):
         ("b.jpg", "animal"): "dog",
         ("b.jpg", "quality"): "good",
     }
-    assert read.report["unlabelled"] == 1
+    assert read.report.unlabelled == 1
 
 
 def test_all_columns_of_a_table_are_in_the_catalogue(table, taken_in):
@@ -119,14 +119,14 @@ def test_accents_may_be_written_in_both_ways_of_unicode(draw, table, taken_in):
 def test_rows_without_a_file_are_listed_and_the_run_goes_on(table, taken_in):
     read = taken_in(table("filename,animal\na.jpg,cat\ngone.jpg,dog\n../secret.jpg,dog\n/etc/passwd,dog\n"))
     assert aside(read) == {("gone.jpg", "missing"), ("../secret.jpg", "outside"), ("/etc/passwd", "outside")}
-    assert read.report["rejected"] == {"missing": 1, "outside": 2}
+    assert read.report.rejected == {"missing": 1, "outside": 2}
     assert "line 3 of photos.csv" in read.rejected[0]["message"]
 
 
 def test_rows_that_cannot_be_read_are_listed_and_the_run_goes_on(table, taken_in):
     read = taken_in(table("filename,animal\na.jpg,cat,too,many\n,dog\nb.jpg,dog,,\n"))
     assert aside(read) == {("photos.csv", "malformed-row")}
-    assert read.report["rejected"] == {"malformed-row": 2}
+    assert read.report.rejected == {"malformed-row": 2}
     assert read.labelled == {("b.jpg", "animal"): "dog"}
 
 
@@ -134,7 +134,7 @@ def test_columns_are_skills_however_the_name_is_written(table, taken_in):
     skills = {"image-content": ["inside", "outside"]}
     for column in ("image-content", "Image Content", "image_content"):
         read = taken_in(table(f"filename,{column}\na.jpg,inside\n"), skills=skills)
-        assert read.report["skills"] == {"image-content": {"inside": 1}}
+        assert read.report.skills == {"image-content": {"inside": 1}}
     with pytest.raises(DataError, match="one column for the skill 'image-content'; got 'Image Content' and 'image_con"):
         taken_in(table("filename,Image Content,image_content\n"), skills=skills)
 
@@ -160,8 +160,8 @@ def test_a_photo_that_is_named_and_broken_is_set_aside_once(table, taken_in, tmp
 def test_dates_that_cannot_be_read_are_left_empty_and_remarked(table, taken_in):
     read = taken_in(table("filename,taken_at\na.jpg,03/04/2024\nb.jpg,2024:05:01 12:30:00\n"))
     assert read.catalogue.taken_at.isna().tolist() == [True, False, True]
-    assert read.report["remarks_count"] == 1
-    assert "taken_at must be a date such as 2024-05-01 12:30; got '03/04/2024'" in read.report["remarks"][0]["message"]
+    assert read.report.remarks_count == 1
+    assert "taken_at must be a date such as 2024-05-01 12:30; got '03/04/2024'" in read.report.remarks[0].message
 
 
 def test_the_offset_from_utc_is_dropped_because_dates_are_the_camera_s(table, taken_in):
@@ -171,7 +171,7 @@ def test_the_offset_from_utc_is_dropped_because_dates_are_the_camera_s(table, ta
 
 def test_columns_that_ingest_computes_are_ignored_with_a_remark(table, taken_in):
     read = taken_in(table("filename,sharpness,photo_id\na.jpg,high,7\n"))
-    assert [remark["message"] for remark in read.report["remarks"]] == [
+    assert [remark.message for remark in read.report.remarks] == [
         "the column 'sharpness' is ignored: ingest computes it",
         "the column 'photo_id' is ignored: ingest computes it",
     ]

@@ -13,6 +13,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.results import latest
 from coachworks.store import FolderStore
 from components.package.config import PackageConfig
+from components.package.report import PackagedSkill
 from components.package.step import package
 
 BUNDLE_ONLY = PackageConfig(build_bento=False)
@@ -51,13 +52,13 @@ def test_the_report_names_versions_heads_and_size(packaged: tuple[Fleet, FolderS
     fleet, _, register = packaged
     result = package(fleet, [register], config=BUNDLE_ONLY)
     report = result.report
-    assert report["bento"] is None
-    assert report["backbone"] == "tiny"
-    assert report["left_out"] == {}
-    assert list(report["skills"]) == ["colour", "light"]
-    assert report["skills"]["colour"]["version"] == "3"
-    assert report["skills"]["colour"]["kind"] == "linear"
-    assert report["bytes"] == sum(f.stat().st_size for f in (result.path / "bundle").rglob("*") if f.is_file())
+    assert report.bento is None
+    assert report.backbone == "tiny"
+    assert report.left_out == {}
+    assert list(report.skills) == ["colour", "light"]
+    assert report.skills["colour"].version == "3"
+    assert report.skills["colour"].kind == "linear"
+    assert report.bytes == sum(f.stat().st_size for f in (result.path / "bundle").rglob("*") if f.is_file())
 
 
 def test_the_same_champions_are_not_packaged_twice(packaged: tuple[Fleet, FolderStore, str]):
@@ -91,7 +92,7 @@ def test_the_skills_of_all_lanes_are_joined_in_the_fleets_order(tmp_path: Path, 
         )
         for skill in ("light", "colour")
     ]
-    assert list(package(fleet, lanes, config=BUNDLE_ONLY).report["skills"]) == ["colour", "light"]
+    assert list(package(fleet, lanes, config=BUNDLE_ONLY).report.skills) == ["colour", "light"]
 
 
 def test_a_skill_that_failed_this_time_keeps_its_earlier_champion(tmp_path: Path, fabricated: ModuleType):
@@ -100,7 +101,7 @@ def test_a_skill_that_failed_this_time_keeps_its_earlier_champion(tmp_path: Path
     old = fabricated.put_head(store, "colour", fabricated.head_of("colour", spec.digest), tmp_path / "tmp")
     failed = {**fabricated.champion(old, "2", status="not-registered"), "version": None, "champion_version": "2"}
     result = package(fleet, [fabricated.put_register(store, {"colour": failed})], config=BUNDLE_ONLY)
-    assert result.report["skills"]["colour"] == {"version": "2", "head_digest": old, "kind": "linear"}
+    assert result.report.skills["colour"] == PackagedSkill(version="2", head_digest=old, kind="linear")
 
 
 def test_a_skill_without_champion_is_left_out_with_the_reason(tmp_path: Path, fabricated: ModuleType):
@@ -111,28 +112,28 @@ def test_a_skill_without_champion_is_left_out_with_the_reason(tmp_path: Path, fa
         store, {"colour": fabricated.champion(None, None, status="not-registered"), "light": fabricated.champion(head)}
     )
     report = package(fleet, [register], config=BUNDLE_ONLY).report
-    assert list(report["skills"]) == ["light"]
-    assert "balanced accuracy 0.5 is below the gate" in report["left_out"]["colour"]
+    assert list(report.skills) == ["light"]
+    assert "balanced accuracy 0.5 is below the gate" in report.left_out["colour"]
 
 
 def test_a_skill_that_took_no_part_keeps_what_was_packaged_before(tmp_path: Path, fabricated: ModuleType):
     fleet, store, register = fabricated.fabricate(tmp_path)
-    before = package(fleet, [register], config=BUNDLE_ONLY).report["skills"]
+    before = package(fleet, [register], config=BUNDLE_ONLY).report.skills
     spec = fabricated.put_backbone(store)
     newer = fabricated.put_head(store, "light", fabricated.head_of("light", spec.digest, 0.7), tmp_path / "tmp")
     only_light = fabricated.put_register(store, {"light": fabricated.champion(newer, "4")})
-    after = package(fleet, [only_light], config=BUNDLE_ONLY).report["skills"]
+    after = package(fleet, [only_light], config=BUNDLE_ONLY).report.skills
     assert after["colour"] == before["colour"]
-    assert after["light"]["version"] == "4"
+    assert after["light"].version == "4"
 
 
 def test_a_fleet_without_champions_is_reported_and_makes_no_bento(tmp_path: Path, fabricated: ModuleType):
     fleet, store = fabricated.fleet_of(tmp_path), FolderStore(tmp_path / "store")
     none = fabricated.champion(None, None, status="not-registered")
     result = package(fleet, [fabricated.put_register(store, {"colour": none, "light": none})])
-    assert result.report["skills"] == {}
-    assert result.report["bento"] is None
-    assert set(result.report["left_out"]) == {"colour", "light"}
+    assert result.report.skills == {}
+    assert result.report.bento is None
+    assert set(result.report.left_out) == {"colour", "light"}
     assert not (result.path / "bundle").exists()
     assert not (result.path / "bento.json").exists()
 
@@ -147,8 +148,8 @@ def test_a_champion_of_another_backbone_is_left_out_with_the_reason(tmp_path: Pa
     }
     register = fabricated.put_register(store, {skill: fabricated.champion(head) for skill, head in heads.items()})
     report = package(fleet, [register], config=BUNDLE_ONLY).report
-    assert list(report["skills"]) == ["colour", "light"]
-    assert "reads another backbone than most" in report["left_out"]["clean"]
+    assert list(report.skills) == ["colour", "light"]
+    assert "reads another backbone than most" in report.left_out["clean"]
 
 
 def test_a_champion_whose_head_is_not_in_the_store_is_left_out_with_the_way_out(
@@ -157,8 +158,8 @@ def test_a_champion_whose_head_is_not_in_the_store_is_left_out_with_the_way_out(
     fleet, store, _ = packaged
     register = fabricated.put_register(store, {"colour": fabricated.champion("f" * 64)})
     report = package(fleet, [register], config=BUNDLE_ONLY).report
-    assert "is not in the store" in report["left_out"]["colour"]
-    assert "coachworks run --from train" in report["left_out"]["colour"]
+    assert "is not in the store" in report.left_out["colour"]
+    assert "coachworks run --from train" in report.left_out["colour"]
 
 
 def test_a_damaged_head_stops_the_step(packaged: tuple[Fleet, FolderStore, str]):
@@ -249,8 +250,8 @@ def test_the_same_champions_make_the_same_bento(
 ):
     fleet, store, register, bento = built
     champions = {
-        skill: fabricated.champion(entry["head_digest"], entry["version"])
-        for skill, entry in package(fleet, [register]).report["skills"].items()
+        skill: fabricated.champion(entry.head_digest, entry.version)
+        for skill, entry in package(fleet, [register]).report.skills.items()
     }
     made_at = (store.fetch(bento["path"]) / "bento.yaml").stat().st_mtime_ns
     later = package(fleet, [fabricated.put_register(store, champions, evaluate="another evaluation")])

@@ -29,6 +29,14 @@ from coachworks.models.head import Head
 from coachworks.results import produce
 from coachworks.store import FolderStore
 from coachworks.tracking import tracking_of
+from components.augment.report import AugmentReport
+from components.embed.report import EmbedReport
+from components.evaluate.report import EvaluateReport
+from components.ingest.report import IngestReport
+from components.split.report import SplitReport
+from components.train.report import TrainReport
+from components.validate.report import ValidateReport
+from reports import report_of
 
 LABELS = ("front", "rear", "side")
 DIMENSIONS = 4
@@ -73,7 +81,7 @@ class Chain:
                 "status": status,
                 "changes": changes,
             }
-            return produce(self.store, step, inputs, make, context=Context(), code="test").key
+            return produce(step, inputs, make, context=Context(self.store), code="test").key
 
         names = list(skills or self.fleet.spec.skills)
         ids = [digest_bytes(f"{number}".encode()) for number in photos]
@@ -83,11 +91,18 @@ class Chain:
             frame = pd.DataFrame({"photo_id": ids, "label": truth, "split": "test"})
             pd.concat(frame.assign(skill=name) for name in names).to_parquet(folder / "labels.parquet")
 
-        ingest = link("ingest", {}, {"photos": PHOTOS})
-        split = link("split", {"ingest": ingest}, {"skills": {name: {} for name in names}}, labels)
-        validate = link("validate", {"split": split}, {"skills": {}})
+        ingest = link("ingest", {}, report_of(IngestReport, {"photos": PHOTOS}))
+        split = link(
+            "split", {"ingest": ingest}, report_of(SplitReport, {"skills": {name: {} for name in names}}), labels
+        )
+        validate = link("validate", {"split": split}, report_of(ValidateReport, {}))
         augmented = {"views": 2, "policy_digest": "p" * 64}
-        augment = link("augment", {"validate": validate}, augmented, lambda f: _write_policy(f, augmented))
+        augment = link(
+            "augment",
+            {"validate": validate},
+            report_of(AugmentReport, augmented),
+            lambda f: _write_policy(f, augmented),
+        )
         embedded: dict[str, Any] = {
             "backbone": "drawn",
             "backbone_digest": backbone,
@@ -96,8 +111,12 @@ class Chain:
         }
         embedded |= {"space": space_of(backbone), "view_digest": "v" * 64}
         write_shard(self.store, view_folder(space_of(backbone), "", 0), ids, features_of(ids))
-        embed = link("embed", {"augment": augment}, embedded)
-        train = link("train", {"embed": embed}, {"skills": {name: _trained(seed) for name in names}})
+        embed = link("embed", {"augment": augment}, report_of(EmbedReport, embedded))
+        train = link(
+            "train",
+            {"embed": embed},
+            report_of(TrainReport, {"skills": {name: _trained(seed) for name in names}}),
+        )
         heads = {name: _head(noise, seed + index, backbone) for index, name in enumerate(names)}
         features = features_of(ids)
         report = {}
@@ -127,7 +146,7 @@ class Chain:
                 Image.new("RGB", (40, 30), "teal").save(folder / name / "confusion.png")
                 Image.new("RGB", (40, 30), "navy").save(folder / name / "mistakes.jpg")
 
-        return link("evaluate", {"train": train}, {"skills": report}, evaluate)
+        return link("evaluate", {"train": train}, report_of(EvaluateReport, {"skills": report}), evaluate)
 
 
 def features_of(photo_ids: Sequence[str]) -> np.ndarray:

@@ -145,7 +145,7 @@ def test_two_lanes_may_begin_on_an_empty_store_at_the_same_moment(chain, fleet):
 
     def lane(skill: str) -> Callable[[], None]:
         def work() -> None:
-            assert register(fleet, key, [skill]).report["skills"][skill]["status"] == "champion"
+            assert register(fleet, key, [skill]).report.skills[skill].status == "champion"
 
         return work
 

@@ -4,11 +4,14 @@ import pytest
 from kfp import dsl
 from mlflow import MlflowClient
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.fleet.cluster import Cluster
+from coachworks.task import Task
 from coachworks.tracking import Tracking, tracking_of
 from components.register.dashboard import show, table
+from components.register.report import Registration
 from components.register.step import register
+from reports import report_of
 
 RUN = "0b7c1d0e-5f6a-4b3c-8d2e-9f00aa11bb22"
 
@@ -34,7 +37,7 @@ def skill(**changes):
         "compared_run_id": "r1",
         "champion_version": "1",
     }
-    return registration | changes
+    return report_of(Registration, registration | changes)
 
 
 def links_of(server, changes):
@@ -42,7 +45,11 @@ def links_of(server, changes):
 
 
 def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, database, on_a_cluster):
-    register(on_a_cluster, chain.evaluation(skills=["view"]), context=Context(run=RUN))
+    register(
+        on_a_cluster,
+        chain.evaluation(skills=["view"]),
+        context=open_context(on_a_cluster, tracking=tracking_of, run=RUN),
+    )
     client = MlflowClient(tracking_of(on_a_cluster).uri)
     page = f"https://pipelines.example/#/runs/details/{RUN}"
     version = client.get_model_version_by_alias("showroom.view", "champion")
@@ -60,7 +67,7 @@ def test_without_a_page_there_is_no_link(chain, database, on_a_cluster, run, clu
     fleet = on_a_cluster.model_copy(
         update={"spec": on_a_cluster.spec.model_copy(update={"cluster": Cluster(**cluster)})}
     )
-    register(fleet, chain.evaluation(skills=["view"]), context=Context(run=run))
+    register(fleet, chain.evaluation(skills=["view"]), context=open_context(fleet, tracking=tracking_of, run=run))
     version = MlflowClient(tracking_of(fleet).uri).get_model_version_by_alias("showroom.view", "champion")
     assert "coachworks.pipeline_run" not in version.tags
     assert "this run of the pipeline" not in version.description
@@ -88,7 +95,7 @@ def test_an_embedded_store_has_the_table_and_the_command_instead(chain, database
     result = register(on_a_cluster, chain.evaluation(skills=["view"]))
     metrics, links = dsl.Metrics(), dsl.Markdown()
     links.path = str(tmp_path / "links.md")
-    show(on_a_cluster.to_json(), result, metrics, links)
+    show(Task(on_a_cluster, open_context(on_a_cluster, tracking=tracking_of), result), metrics, links)
     text = (tmp_path / "links.md").read_text("utf-8")
     assert "| view | champion | 1 | 1 |" in text
     assert "`coachworks mlflow` shows them" in text

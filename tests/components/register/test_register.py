@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.tracking import tracking_of
 from components.register.config import RegisterConfig
@@ -30,7 +30,7 @@ def alone(fleet):
 
 
 def one(result):
-    return result.report["skills"]["view"]
+    return result.report.skills["view"]
 
 
 def runs_of(client, kind):
@@ -49,9 +49,9 @@ def alias(client, name):
 
 def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fleet, client, store):
     report = register(fleet, chain.evaluation()).report
-    assert report["tracking"] == "embedded"
+    assert report.tracking == "embedded"
     for skill in fleet.spec.skills:
-        view = report["skills"][skill]
+        view = report.skills[skill]
         assert (view["status"], view["version"], view["champion_version"]) == ("champion", "1", "1")
         version = client.get_model_version_by_alias(f"showroom.{skill}", "champion")
         assert version.tags["head_digest"] == view["head_digest"]
@@ -75,7 +75,7 @@ def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone,
 
 def test_a_run_records_its_origin(chain, alone, client):
     key = chain.evaluation(skills=["view"])
-    register(alone, key, context=Context(run="monday"))
+    register(alone, key, context=open_context(alone, tracking=tracking_of, run="monday"))
     [run] = runs_of(client, "run")
     tags = run.data.tags
     assert (tags["coachworks.evaluate"], tags["run"], tags["fleet"]) == (key, "monday", "showroom")
@@ -133,7 +133,7 @@ def test_a_worse_challenger_does_not_replace_the_champion(chain, alone, client):
     view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
     assert (view["status"], view["version"], view["champion_version"]) == ("challenger", "2", "1")
     assert view["challenger_metric"] < view["champion_metric"] == 1.0
-    assert view["head_digest"] == first["head_digest"] != view["candidate_head_digest"]
+    assert view["head_digest"] == first.head_digest != view["candidate_head_digest"]
     assert (alias(client, "champion"), alias(client, "challenger")) == ("1", "2")
 
 
@@ -148,9 +148,9 @@ def test_a_tie_goes_to_the_champion(chain, alone, client):
 def test_a_narrow_lead_is_not_enough_unless_the_setting_says_so(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"]))
     better = chain.evaluation(noise=0.6, seed=1, skills=["view"])
-    assert one(register(alone, better, config=RegisterConfig(min_probability_better=1.0)))["status"] == "challenger"
+    assert one(register(alone, better, config=RegisterConfig(min_probability_better=1.0))).status == "challenger"
     again = chain.evaluation(noise=0.6, seed=2, skills=["view"])
-    assert one(register(alone, again, config=RegisterConfig(min_probability_better=0.5)))["status"] == "champion"
+    assert one(register(alone, again, config=RegisterConfig(min_probability_better=0.5))).status == "champion"
 
 
 def test_a_champion_on_another_backbone_is_judged_by_its_recorded_answers_about_common_photos(chain, alone, client):
@@ -172,7 +172,7 @@ def test_the_champion_is_evaluated_again_even_if_only_the_registry_has_its_head(
     shutil.rmtree(store.root / "heads")
     view = one(register(alone, chain.evaluation(seed=1, skills=["view"])))
     assert view["status"] == "champion"
-    assert store.exists(head_key(first["head_digest"]))
+    assert store.exists(head_key(first.head_digest))
 
 
 def test_the_same_evaluation_is_registered_once(chain, alone, client):
@@ -181,7 +181,9 @@ def test_the_same_evaluation_is_registered_once(chain, alone, client):
     again = register(alone, key)
     assert again.reused
     assert again.key == first.key
-    refreshed = register(alone, key, context=Context(run="monday", refresh=frozenset({"register"})))
+    refreshed = register(
+        alone, key, context=open_context(alone, tracking=tracking_of, run="monday", refresh=frozenset({"register"}))
+    )
     assert one(refreshed) == one(first)
     assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
 
@@ -205,7 +207,7 @@ def test_the_same_head_from_another_evaluation_registers_nothing(chain, alone, c
     first = one(register(alone, chain.evaluation(skills=["view"])))
     view = one(register(alone, chain.evaluation(skills=["view"], warnings=["another report, the same head"])))
     assert (view["status"], view["version"], view["champion_version"]) == ("unchanged", "1", "1")
-    assert view["head_digest"] == first["head_digest"]
+    assert view["head_digest"] == first.head_digest
     assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
 
 
@@ -230,7 +232,7 @@ def test_a_failed_evaluation_names_the_champion_that_is_still_there(chain, alone
     first = one(register(alone, chain.evaluation(skills=["view"])))
     view = one(register(alone, chain.evaluation(seed=1, skills=["view"], status="failed")))
     assert (view["status"], view["champion_version"]) == ("not-registered", "1")
-    assert view["head_digest"] == first["head_digest"]
+    assert view["head_digest"] == first.head_digest
 
 
 def test_an_alias_that_a_person_moved_stays_where_it_is(chain, alone, client):
@@ -240,16 +242,16 @@ def test_an_alias_that_a_person_moved_stays_where_it_is(chain, alone, client):
     client.set_registered_model_alias("showroom.view", "champion", "1")
     after = register(alone, key)
     assert after.key != before.key
-    assert (one(after)["status"], one(after)["champion_version"]) == ("challenger", "1")
-    assert one(after)["head_digest"] == first["head_digest"]
-    assert "version 1 became the champion later" in one(after)["reason"]
+    assert (one(after).status, one(after).champion_version) == ("challenger", "1")
+    assert one(after).head_digest == first.head_digest
+    assert "version 1 became the champion later" in one(after).reason
 
 
 def test_without_a_champion_the_next_evaluation_provides_one(chain, alone, client):
     key = chain.evaluation(skills=["view"])
     register(alone, key)
     client.delete_registered_model_alias("showroom.view", "champion")
-    assert one(register(alone, key))["champion_version"] == "1"
+    assert one(register(alone, key)).champion_version == "1"
     assert (alias(client, "champion"), len(versions_of(client))) == ("1", 1)
 
 
@@ -262,5 +264,5 @@ def test_a_deleted_experiment_is_restored(chain, alone, client):
 
 def test_a_lane_registers_its_own_skills_only(chain, fleet, client):
     report = register(fleet, chain.evaluation(), ["light"]).report
-    assert list(report["skills"]) == ["light"]
+    assert list(report.skills) == ["light"]
     assert client.get_experiment_by_name("showroom/view") is None

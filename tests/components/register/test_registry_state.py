@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.results import load
 from coachworks.tracking import open_client, tracking_of
 from components.register.lineage import Lineage
@@ -74,7 +74,7 @@ def test_a_failed_evaluation_is_complete_once_its_run_is(chain, alone, client, r
     failed = chain.evaluation(skills=["view"], status="failed")
     record = Lineage(alone, chain.store, load(chain.store, "evaluate", failed), None).skill("view")
     assert not is_complete(record, read_both(failed))
-    register(alone, failed, context=Context(run="monday"))
+    register(alone, failed, context=open_context(alone, tracking=tracking_of, run="monday"))
     assert is_complete(record, read_both(failed))
 
 

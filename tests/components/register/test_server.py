@@ -9,10 +9,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import TransientError
 from coachworks.progress import SILENT
 from coachworks.results import NotDoneError
+from coachworks.tracking import tracking_of
 from components.register.step import register
 from faults import LOST, FaultyProxy
 
@@ -88,18 +89,18 @@ def test_a_server_is_filled_like_an_embedded_registry(chain, recording_to, serve
     fleet = recording_to(server, ("view", "light"))
     first = chain.evaluation(noise=0.62)
     report = register(fleet, first).report
-    assert report["tracking"] == server
-    assert {skill["status"] for skill in report["skills"].values()} == {"champion"}
+    assert report.tracking == server
+    assert {skill.status for skill in report.skills.values()} == {"champion"}
     assert register(fleet, first).reused
-    assert register(fleet, first, context=Context(dry=True)).reused
+    assert register(fleet, first, context=open_context(fleet, tracking=tracking_of, dry=True)).reused
     with pytest.raises(NotDoneError, match="the registry lacks what evaluate found"):
-        register(fleet, chain.evaluation(seed=5), context=Context(dry=True))
-    second = register(fleet, chain.evaluation(seed=5)).report["skills"]["view"]
-    assert (second["status"], second["champion_version"]) == ("champion", "2")
+        register(fleet, chain.evaluation(seed=5), context=open_context(fleet, tracking=tracking_of, dry=True))
+    second = register(fleet, chain.evaluation(seed=5)).report.skills["view"]
+    assert (second.status, second.champion_version) == ("champion", "2")
     recorded = Recorded(server, fleet)
     version = recorded.client.get_model_version_by_alias(recorded.model, "champion")
-    assert version.tags["head_digest"] == second["head_digest"]
-    assert second["compared_run_id"] == recorded.client.get_model_version(recorded.model, "1").run_id
+    assert version.tags["head_digest"] == second.head_digest
+    assert second.compared_run_id == recorded.client.get_model_version(recorded.model, "1").run_id
     paths = [entry.path for entry in recorded.client.list_artifacts(version.run_id, "model")]
     assert "model/head.safetensors" in paths
     assert len(recorded.versions) == 2
@@ -132,7 +133,11 @@ def test_register_waits_for_a_server_that_is_away_for_a_moment(chain, recording_
 
     with FaultyProxy(server, choose=choose) as proxy:
         fleet = recording_to(proxy.url)
-        register(fleet, chain.evaluation(skills=["view"]), context=Context(progress=progress))
+        register(
+            fleet,
+            chain.evaluation(skills=["view"]),
+            context=open_context(fleet, tracking=tracking_of, progress=progress),
+        )
         assert proxy.counts["down"] > 0
     Recorded(server, fleet).is_recorded_once()
     assert any(f"waiting up to 300 s: the tracking server {proxy.url} does not answer" in note for note in notes)
@@ -142,7 +147,7 @@ def test_register_waits_for_a_server_that_is_away_for_a_moment(chain, recording_
 def test_lost_replies_create_nothing_twice(chain, recording_to, server):
     with FaultyProxy(server, choose=first_of_each(LOST)) as proxy:
         fleet = recording_to(proxy.url)
-        registration = register(fleet, chain.evaluation(skills=["view"])).report["skills"]["view"]
+        registration = register(fleet, chain.evaluation(skills=["view"])).report.skills["view"]
         assert proxy.counts[LOST] > 8
     assert (registration["status"], registration["version"]) == ("champion", "1")
     recorded = Recorded(server, fleet)
@@ -167,10 +172,10 @@ def test_a_fifth_of_all_requests_may_fail(chain, recording_to, server):
 
 
 def test_a_head_that_only_the_server_has_is_fetched_over_an_unreliable_connection(chain, recording_to, server, store):
-    first = register(recording_to(server), chain.evaluation(noise=0.62, skills=["view"])).report["skills"]["view"]
-    (store.root / "heads" / f"{first['head_digest']}.safetensors").unlink()
+    first = register(recording_to(server), chain.evaluation(noise=0.62, skills=["view"])).report.skills["view"]
+    (store.root / "heads" / f"{first.head_digest}.safetensors").unlink()
     with FaultyProxy(server, error_rate=0.3, seed=1) as proxy:
-        registration = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report["skills"][
+        registration = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report.skills[
             "view"
         ]
     assert (registration["status"], registration["version"]) == ("champion", "2")
@@ -238,7 +243,7 @@ def test_two_registrations_at_once_end_with_one_of_each(chain, recording_to, ser
     if status == "passed":
         recorded.is_recorded_once()
         assert {result.key for result in results} == {results[0].key}
-        assert {result.report["skills"]["view"]["version"] for result in results} == {recorded.versions[0].version}
+        assert {result.report.skills["view"].version for result in results} == {recorded.versions[0].version}
     else:
         assert len(recorded.of("run")) == 1
         assert sorted(candidate.info.run_name for candidate in recorded.of("candidate")) == CANDIDATES
@@ -256,7 +261,7 @@ def test_a_champion_set_during_the_comparison_is_the_one_to_beat(chain, recordin
             overtaken.append(register(recording_to(server), better))
 
     with FaultyProxy(server, choose=choose) as proxy:
-        registration = register(recording_to(proxy.url), middling).report["skills"]["view"]
-    assert overtaken[0].report["skills"]["view"]["status"] == "champion"
+        registration = register(recording_to(proxy.url), middling).report.skills["view"]
+    assert overtaken[0].report.skills["view"].status == "champion"
     assert registration["status"] == "challenger"
     assert str(Recorded(server, fleet).client.get_registered_model(f"{fleet.name}.view").aliases["champion"]) == "3"

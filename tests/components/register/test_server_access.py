@@ -52,7 +52,7 @@ def test_missing_credentials_and_permissions_are_named(chain, recording, server,
         register(recording, evaluation)
     assert "not-the-password" not in str(caught.value)
     signed_in("admin", "keys-to-the-garage")
-    assert register(recording, evaluation).report["skills"]["view"]["status"] == "champion"
+    assert register(recording, evaluation).report.skills["view"].status == "champion"
     bob = {"username": "bob", "password": "looks-but-touches-not"}
     admin = ("admin", "keys-to-the-garage")
     requests.post(f"{server}/api/2.0/mlflow/users/create", json=bob, auth=admin, timeout=60).raise_for_status()

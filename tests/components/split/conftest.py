@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.fleet.model import Fleet
 from coachworks.results import load, produce
 from coachworks.store import FolderStore
@@ -62,7 +62,7 @@ def ingested(store: FolderStore) -> Callable[..., str]:
             return {}
 
         content = [[dict(photo) for photo in photos], [dict(entry) for entry in rejected]]
-        return produce(store, "ingest", {"content": content}, build, context=ALONE, code="test").key
+        return produce("ingest", {"content": content}, build, context=Context(store), code="test").key
 
     return publish
 

@@ -1,11 +1,10 @@
 """Split of the tables of ingest."""
 
-import dataclasses
 import threading
 
 import pytest
 
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.results import NotDoneError
 from components.split.assignment_memory import Assignments, Memory
 from components.split.step import split
@@ -35,13 +34,13 @@ def test_every_photo_has_a_split_and_the_labels_carry_it(divided):
 
 def test_shares_are_those_of_the_fleet_file(divided):
     report = divided(animals(200)).report
-    assert report["photos"] == {"train": 120, "validation": 40, "test": 40}
-    assert report["sets"] == report["photos"]
-    assert report["skills"]["animal"] == {
+    assert report.photos == {"train": 120, "validation": 40, "test": 40}
+    assert report.sets == report.photos
+    assert report.skills["animal"] == {
         "cat": {"train": 90, "validation": 30, "test": 30},
         "dog": {"train": 30, "validation": 10, "test": 10},
     }
-    assert report["skills"]["quality"] == {}
+    assert report.skills["quality"] == {}
 
 
 def test_sets_stay_together(divided):
@@ -53,8 +52,8 @@ def test_new_photos_never_move_old_ones(divided):
     before = divided(animals(40, per_set=2))
     after = divided([*animals(40, per_set=2), *animals(60, start=40, per_set=2)])
     assert before.photos.items() <= after.photos.items()
-    assert after.report["remembered"] == 20
-    assert after.report["photos"] == {"train": 60, "validation": 20, "test": 20}
+    assert after.report.remembered == 20
+    assert after.report.photos == {"train": 60, "validation": 20, "test": 20}
 
 
 def test_photos_that_are_removed_and_added_again_keep_their_split(divided):
@@ -90,7 +89,7 @@ def test_sets_that_share_a_photo_get_one_split(divided):
     chain = [duplicate(i, f"set-{i + 1}") for i in range(14)]
     result = divided(photos, chain)
     assert len({result.sets[f"set-{i}"] for i in range(15)}) == 1
-    assert result.report["conflicts"] == []
+    assert result.report.conflicts == []
 
 
 def test_a_new_set_gets_the_split_of_the_old_one_with_the_same_photo(divided):
@@ -105,9 +104,9 @@ def test_old_sets_found_to_share_a_photo_keep_their_splits_and_are_reported(divi
     a, b = (next(i for i in range(20) if old.sets[f"set-{i}"] == name) for name in ("train", "test"))
     new = divided(animals(20), [duplicate(a, f"set-{b}")])
     assert new.photos == old.photos
-    (conflict,) = new.report["conflicts"]
-    assert set(conflict["sets"]) == {f"set-{a}", f"set-{b}"}
-    assert "2 sets share a photo, but are in test and train since earlier runs" in conflict["message"]
+    (conflict,) = new.report.conflicts
+    assert set(conflict.sets) == {f"set-{a}", f"set-{b}"}
+    assert "2 sets share a photo, but are in test and train since earlier runs" in conflict.message
 
 
 def test_old_photos_merged_into_one_set_go_to_test_if_one_was_in_test(divided):
@@ -116,7 +115,7 @@ def test_old_photos_merged_into_one_set_go_to_test_if_one_was_in_test(divided):
     new = divided(joined)
     assert set(old.photos.values()) > {"test"}
     assert set(new.photos.values()) == {"test"}
-    assert "models trained before may have seen photos that are held out now" in new.report["conflicts"][0]["message"]
+    assert "models trained before may have seen photos that are held out now" in new.report.conflicts[0].message
 
 
 def test_old_photos_regrouped_without_contradiction_keep_their_split(divided):
@@ -124,32 +123,32 @@ def test_old_photos_regrouped_without_contradiction_keep_their_split(divided):
     regrouped = [{**p, "set_id": f"all of {old.photos[p['photo_id']]}"} for p in animals(20)]
     new = divided(regrouped)
     assert new.photos == old.photos
-    assert new.report["conflicts"] == []
+    assert new.report.conflicts == []
 
 
 def test_the_split_in_a_table_is_used(divided):
     demanded = [photo(i, animal="cat", split=("train", "validation", "test")[i % 3]) for i in range(30)]
     result = divided(demanded)
     assert result.photos == {p["photo_id"]: p["split"] for p in demanded}
-    assert result.report["demanded"] == 30
+    assert result.report.demanded == 30
 
 
 def test_splits_in_a_table_do_not_change_the_shares_of_the_rest(divided):
     demanded = [photo(i, animal="cat", split="test") for i in range(50)]
     result = divided([*demanded, *animals(50, start=100)])
-    assert result.report["photos"] == {"train": 30, "validation": 10, "test": 60}
+    assert result.report.photos == {"train": 30, "validation": 10, "test": 60}
 
 
 def test_validation_is_taken_from_train_if_a_table_names_only_train_and_test(divided):
     demanded = [photo(i, animal="cat" if i % 4 else "dog", split="test" if i < 40 else "train") for i in range(120)]
     result = divided(demanded)
     assert all(result.photos[p["photo_id"]] == "test" for p in demanded[:40])
-    assert result.report["photos"] == {"train": 60, "validation": 20, "test": 40}
-    assert result.report["skills"]["animal"]["dog"] == {"train": 15, "validation": 5, "test": 10}
+    assert result.report.photos == {"train": 60, "validation": 20, "test": 40}
+    assert result.report.skills["animal"]["dog"] == {"train": 15, "validation": 5, "test": 10}
     more = [*demanded, *[photo(i, animal="cat", split="train") for i in range(200, 240)]]
     later = divided(more)
     assert result.photos.items() <= later.photos.items()
-    assert later.report["photos"] == {"train": 90, "validation": 30, "test": 40}
+    assert later.report.photos == {"train": 90, "validation": 30, "test": 40}
     official = divided([*more, *[photo(i, animal="cat", split="validation") for i in range(300, 310)]])
     assert later.photos.items() <= official.photos.items()
 
@@ -158,15 +157,15 @@ def test_a_set_with_two_splits_in_a_table_goes_to_test_and_is_reported(divided):
     photos = [photo(1, "car", split="train"), photo(2, "car", split="test"), *animals(10, start=10)]
     result = divided(photos)
     assert result.sets["car"] == "test"
-    (conflict,) = result.report["conflicts"]
-    assert conflict["sets"] == ["car"]
-    assert "tables demand test and train for photos of one set; the set is in test" in conflict["message"]
+    (conflict,) = result.report.conflicts
+    assert conflict.sets == ["car"]
+    assert "tables demand test and train for photos of one set; the set is in test" in conflict.message
 
 
 def test_a_duplicate_with_another_split_in_a_table_is_a_contradiction(divided):
     result = divided([photo(1, split="train"), *animals(10, start=10)], [duplicate(1, None, "test")])
     assert result.sets["set-1"] == "test"
-    assert len(result.report["conflicts"]) == 1
+    assert len(result.report.conflicts) == 1
 
 
 def test_a_table_overrides_the_memory_and_that_is_reported(divided):
@@ -175,7 +174,7 @@ def test_a_table_overrides_the_memory_and_that_is_reported(divided):
     demanded = [{**p, "split": "test"} if p["photo_id"] == moved["photo_id"] else p for p in animals(20)]
     result = divided(demanded)
     assert result.photos == {**old.photos, moved["photo_id"]: "test"}
-    assert "a table demands test, an earlier run had put the set into train" in result.report["conflicts"][0]["message"]
+    assert "a table demands test, an earlier run had put the set into train" in result.report.conflicts[0].message
     assert divided(animals(20)).photos == old.photos
 
 
@@ -218,7 +217,7 @@ def test_concurrent_runs_agree(divided, ingested, fleet, store):
 
 def test_a_dry_run_remembers_nothing(fleet, ingested, store):
     with pytest.raises(NotDoneError, match="split"):
-        split(fleet, ingested(animals(5)), context=Context(dry=True))
+        split(fleet, ingested(animals(5)), context=open_context(fleet, dry=True))
     assert not store.exists("splits")
 
 
@@ -229,5 +228,5 @@ def test_conflicts_are_noted_as_they_are_found(fleet, ingested):
         note = staticmethod(notes.append)
 
     key = ingested([photo(1, "car", split="train"), photo(2, "car", split="test")])
-    split(fleet, key, context=dataclasses.replace(Context(), progress=Heard()))
+    split(fleet, key, context=open_context(fleet, progress=Heard()))
     assert notes == ["split: car: tables demand test and train for photos of one set; the set is in test"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.fleet.model import Checks, Fleet
 from coachworks.photos import photo_key
@@ -110,8 +110,8 @@ class Pile:
             return {}
 
         seed = repr((self.photos, self.labels, self.votes))
-        first = produce(self.store, "ingest", {"seed": seed}, ingest, context=ALONE, code="")
-        return produce(self.store, "split", {"ingest": first.key}, split, context=ALONE, code="").key
+        first = produce("ingest", {"seed": seed}, ingest, context=Context(self.store), code="")
+        return produce("split", {"ingest": first.key}, split, context=Context(self.store), code="").key
 
 
 @pytest.fixture

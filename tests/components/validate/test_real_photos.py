@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
-from coachworks.admitted import admitted
 from components.ingest.step import ingest
 from components.split.step import split
+from components.validate.admitted import admitted
 from components.validate.step import validate
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -27,9 +27,9 @@ def trashnet(data_folder, tmp_path, fleet_of):
 
 def test_the_three_contradicting_pairs_are_found_and_shown_with_both_files(trashnet, store):
     result = validate(trashnet, split(trashnet, ingest(trashnet).key).key)
-    verdict = result.report["skills"]["material"]
-    assert verdict["passed"]
-    by_check = {finding["check"]: finding for finding in verdict["warnings"]}
+    verdict = result.report.skills["material"]
+    assert verdict.passed
+    by_check = {finding.check: finding for finding in verdict.warnings}
     assert by_check["contradicting-duplicates"]["count"] == 3
     page = (result.path / "page.html").read_text("utf-8")
     for first, second in (
@@ -48,5 +48,5 @@ def test_the_three_contradicting_pairs_are_found_and_shown_with_both_files(trash
 
 def test_photos_on_plain_backgrounds_give_few_false_alarms(trashnet):
     result = validate(trashnet, split(trashnet, ingest(trashnet).key).key)
-    assert 25 <= result.report["near_duplicates"] <= 45
-    assert {finding["severity"] for finding in result.report["findings"] if finding["skill"] is None} == {"info"}
+    assert 25 <= result.report.near_duplicates <= 45
+    assert {finding.severity for finding in result.report.findings if finding.skill is None} == {"info"}

@@ -6,11 +6,11 @@ import pytest
 from kfp import dsl
 
 import validation
-from coachworks.admitted import admitted
-from coachworks.context import Context
+from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.model import Checks
 from components.validate import ValidateConfig
+from components.validate.admitted import admitted
 from components.validate.step import validate
 
 COLOUR = {"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 5}}
@@ -32,9 +32,9 @@ def refuse_work(monkeypatch):
 
 def test_good_data_let_the_skill_train(good_pile, judged):
     result = judged(good_pile, colour=COLOUR)
-    assert result.report["skills"]["colour"] == {"passed": True, "failures": [], "warnings": []}
-    assert result.report["photos"] == 12
-    assert result.report["findings"] == []
+    assert result.report.skills["colour"] == validation.Verdict(passed=True, failures=(), warnings=())
+    assert result.report.photos == 12
+    assert result.report.findings == ()
     record = json.loads((result.path / "expectations.json").read_text("utf-8"))
     assert set(record["suites"]) == {
         f"showroom.{table}" for table in ("schema", "catalogue", "labels", "answers", "coverage", "skills")
@@ -44,7 +44,7 @@ def test_good_data_let_the_skill_train(good_pile, judged):
 
 def test_an_empty_catalogue_stops_every_skill_and_still_gives_a_page(pile, judged, fleet_of, store):
     result = judged(pile, colour=COLOUR, shape={"labels": ["round", "square"]})
-    assert {skill: verdict["passed"] for skill, verdict in result.report["skills"].items()} == {
+    assert {skill: verdict.passed for skill, verdict in result.report.skills.items()} == {
         "colour": False,
         "shape": False,
     }
@@ -57,9 +57,9 @@ def test_a_failed_skill_is_not_admitted_and_the_others_are(good_pile, judged, fl
         good_pile.label(photo["photo_id"], "shape", "round", photo["split"])
     skills = {"colour": COLOUR, "shape": {"labels": ["round", "square"]}}
     result = judged(good_pile, **skills)
-    assert result.report["skills"]["colour"]["passed"]
-    (failure,) = result.report["skills"]["shape"]["failures"]
-    assert failure["message"] == "1 label cannot be trained or judged: square has no photo."
+    assert result.report.skills["colour"].passed
+    (failure,) = result.report.skills["shape"].failures
+    assert failure.message == "1 label cannot be trained or judged: square has no photo."
     labels = admitted(store, result, fleet_of(**skills))
     assert list(labels.columns) == ["photo_id", "set_id", "skill", "label", "split"]
     assert set(labels["skill"]) == {"colour"}
@@ -71,28 +71,28 @@ def test_labels_that_are_null_or_unknown_are_not_admitted(good_pile, judged, fle
     good_pile.add(draw(20), "null.png", "train", {"colour": None})
     unknown = good_pile.add(draw(21), "unknown.png", "train", {"colour": "rde"})
     result = judged(good_pile, Checks(max_unknown_share=0.2), colour=COLOUR)
-    (warning,) = result.report["skills"]["colour"]["warnings"]
-    assert warning["message"].endswith("did you mean 'red'?")
-    assert warning["photo_ids"] == [unknown]
+    (warning,) = result.report.skills["colour"].warnings
+    assert warning.message.endswith("did you mean 'red'?")
+    assert warning.photo_ids == (unknown,)
     assert len(admitted(store, result, fleet_of(colour=COLOUR))) == 12
 
 
 def test_a_critical_skill_is_stopped_by_a_warning_about_its_photos(good_pile, judged):
     for photo in good_pile.photos[:3]:
         photo["permission"] = None
-    assert judged(good_pile, colour=COLOUR).report["skills"]["colour"]["passed"]
-    (failure,) = judged(good_pile, colour={**COLOUR, "tier": "critical"}).report["skills"]["colour"]["failures"]
-    assert failure["check"] == "permission"
-    assert failure["message"].endswith("3 of them belong to this critical skill.")
+    assert judged(good_pile, colour=COLOUR).report.skills["colour"].passed
+    (failure,) = judged(good_pile, colour={**COLOUR, "tier": "critical"}).report.skills["colour"].failures
+    assert failure.check == "permission"
+    assert failure.message.endswith("3 of them belong to this critical skill.")
 
 
 def test_a_leaking_pair_is_found_in_the_photos_and_shown_with_names_and_splits(good_pile, judged, draw):
     first = good_pile.add(draw(50), "first.png", "train", {"colour": "red"})
     second = good_pile.add(draw(50, shift=2), "second.png", "test", {"colour": "red"})
     result = judged(good_pile, Checks(max_leaking_share=0.5), colour=COLOUR)
-    (warning,) = result.report["skills"]["colour"]["warnings"]
-    assert warning["check"] == "leakage"
-    assert warning["pairs"] == [[first, second]]
+    (warning,) = result.report.skills["colour"].warnings
+    assert warning.check == "leakage"
+    assert warning.pairs == ((first, second),)
     page = (result.path / "page.html").read_text("utf-8")
     shown = page[page.index('class="pair"') :][:200_000]
     assert re.search(r"first\.png.*red · train.*second\.png.*red · test", shown, re.DOTALL)
@@ -101,7 +101,7 @@ def test_a_leaking_pair_is_found_in_the_photos_and_shown_with_names_and_splits(g
 def test_photos_of_one_set_may_look_alike(good_pile, judged, draw):
     for name, shift in (("first.png", 0), ("second.png", 2)):
         good_pile.add(draw(50, shift=shift), name, "train", {"colour": "red"}, set_id="one car")
-    assert judged(good_pile, colour=COLOUR).report["findings"] == []
+    assert judged(good_pile, colour=COLOUR).report.findings == ()
 
 
 def test_the_page_loads_nothing_and_shows_hostile_names_as_text(good_pile, judged, draw):
@@ -129,7 +129,7 @@ def test_a_photo_that_is_missing_in_the_store_is_not_shown(good_pile, judged, st
     good_pile.photos[0]["sharpness"] = 0.1
     store.fetch(good_pile.photos[0]["uri"]).unlink()
     result = judged(good_pile, colour=COLOUR)
-    assert [finding["check"] for finding in result.report["findings"]] == ["sharpness"]
+    assert [finding.check for finding in result.report.findings] == ["sharpness"]
     assert "<img" not in (result.path / "page.html").read_text("utf-8")
 
 
@@ -148,7 +148,7 @@ def test_the_same_data_are_not_validated_twice(good_pile, judged, refuse_work):
 def test_refresh_validates_again(good_pile, fleet_of):
     split, fleet = good_pile.published(), fleet_of(colour=COLOUR)
     first = validate(fleet, split)
-    again = validate(fleet, split, context=Context(run="r1", refresh=frozenset({"validate"})))
+    again = validate(fleet, split, context=open_context(fleet, run="r1", refresh=["validate"]))
     assert not again.reused
     assert again.key != first.key
     assert again.report == first.report
@@ -159,8 +159,8 @@ def test_tables_with_another_schema_stop_every_skill(good_pile, fleet_of, store)
     path = store.fetch(f"results/split/{key}") / "splits.parquet"
     pd.read_parquet(path).drop(columns="set_id").to_parquet(path)
     result = validate(fleet_of(colour=COLOUR), key)
-    (failure,) = result.report["skills"]["colour"]["failures"]
-    assert failure["details"] == ["splits.set_id must be string; it is missing"]
+    (failure,) = result.report.skills["colour"].failures
+    assert failure.details == ("splits.set_id must be string; it is missing",)
     assert "splits.set_id must be string" in (result.path / "page.html").read_text("utf-8")
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
@@ -47,7 +47,7 @@ def put_evaluation(store, answers, heads):
             build(folder)
             return report
 
-        return produce(store, step, {**inputs, "of": [answers, heads]}, make, context=ALONE, code="test").key
+        return produce(step, {**inputs, "of": [answers, heads]}, make, context=Context(store), code="test").key
 
     def predictions(folder):
         for skill, rows in answers.items():

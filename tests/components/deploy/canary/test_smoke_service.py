@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.results import produce
 from components.deploy.canary.metrics import CanaryLimits, compare_tracks, read_metrics
@@ -66,7 +66,7 @@ def evaluated(bundle, fabricated):
             build(folder)
             return report
 
-        return produce(store, step, inputs, make, context=ALONE, code="test").key
+        return produce(step, inputs, make, context=Context(store), code="test").key
 
     def predictions(folder):
         for skill, packaged in loaded.skills.items():

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registered import Registry, fleet_of
 
-from coachworks.context import ALONE
+from coachworks.context import Context
 from coachworks.errors import CoachworksError, NotFoundError, TransientError
 from coachworks.progress import StoreProgress
 from coachworks.results import produce
@@ -90,7 +90,7 @@ class Shop:
                 (folder / "bundle" / "manifest.json").write_text(manifest(**versions).to_json())
             return {"skills": versions}
 
-        produce(self.store, "package", {"of": versions}, build, context=ALONE, code="")
+        produce("package", {"of": versions}, build, context=Context(self.store), code="")
 
     def deployed(self, revision, version):
         deployment = Deployment(
@@ -201,7 +201,7 @@ def test_the_backbone_that_the_pipeline_used_last_stays_and_the_one_before_goes(
     shop.put_backbone(OTHER)
     for backbone in (BACKBONE, OTHER):
         report = {"backbone_digest": backbone}
-        produce(shop.store, "embed", report, lambda _, report=report: report, context=ALONE, code="")
+        produce("embed", report, lambda _, report=report: report, context=Context(shop.store), code="")
     assert shop.prune().models[-1].kept_because == "the latest run's backbone"
     assert shop.files() == files_of(backbones=[OTHER])
 

@@ -1,0 +1,20 @@
+"""The figures of validate in the dashboard of Kubeflow Pipelines."""
+
+from collections import Counter
+
+from components.dashboard import Figures
+from components.validate.report import ValidateReport
+from validation.findings import Severity
+
+
+def numbers(report: ValidateReport) -> Figures:
+    """Yield the figures of a report by name."""
+    verdicts = report.skills.values()
+    yield "photos", report.photos
+    yield "photos: pairs of near duplicates", report.near_duplicates
+    yield "skills: may train", sum(verdict.passed for verdict in verdicts)
+    yield "skills: stopped", sum(not verdict.passed for verdict in verdicts)
+    severities = Counter(finding.severity for finding in report.findings)
+    for severity in Severity:
+        yield f"findings: {severity}", severities[severity]
+    yield "expectations", report.expectations
