@@ -6,6 +6,7 @@ defined in the module beside their name (`make golden` updates the tree)::
     CoachworksError
         DataError
             PhotoError
+            ReportError             coachworks.results
         InvalidConfigError
             AccessDeniedError       coachworks.s3.errors
             ForbiddenError          coachworks.kubernetes_api.failures
@@ -17,6 +18,7 @@ defined in the module beside their name (`make golden` updates the tree)::
         BackupError                 coachworks.mlflow_server.backups
         BentoBuildError             components.package.bento_build
         BusyError                   components.deploy.cluster.lease
+        CanaryFailedError           components.deploy.canary.checks
         CheckError                  coachworks.mlflow_server.check
         ConflictError               coachworks.kubernetes_api.failures
         DeployError                 components.deploy.rollout
@@ -33,7 +35,6 @@ defined in the module beside their name (`make golden` updates the tree)::
         RolloutError                components.deploy.cluster.readiness
         ServerError                 coachworks.child_server
             ServerNotReadyError     coachworks.child_server
-        UnfitError                  components.deploy.canary.checks
 
 `TransientError` is the only class whose work may be repeated unchanged.
 """

@@ -28,10 +28,7 @@ def augment(
         Key of the result.
     """
     from coachworks.task import run_task
-    from components.augment.dashboard import numbers
-    from components.dashboard import show_numbers, show_page
 
     task = run_task("augment", fleet, validate, sheet_photos=sheet_photos, sheet_views=sheet_views)
-    show_numbers(task.result, numbers, metrics)
-    show_page(task.result.file("contact-sheet.html").read_text("utf-8"), page, "Contact sheet of augmented views")
+    show(task, metrics, page)
     return task.result.key

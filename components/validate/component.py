@@ -28,14 +28,12 @@ def validate(
         Key of the result.
     """
     from coachworks.task import run_task
-    from components.dashboard import show_numbers, show_page
-    from components.validate.dashboard import numbers
+    from components.validate.dashboard import show
 
     near = {
         "near_duplicate_distance": near_duplicate_distance,
         "near_duplicate_similarity": near_duplicate_similarity,
     }
     task = run_task("validate", fleet, split, **near)
-    show_numbers(task.result, numbers, metrics)
-    show_page(task.result.file("page.html").read_text("utf-8"), page, "Validation of photos and labels")
+    show(task, metrics, page)
     return task.result.key

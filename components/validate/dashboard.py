@@ -1,8 +1,10 @@
-"""The figures of validate in the dashboard of Kubeflow Pipelines."""
+"""The figures and the page of validate in the dashboard of Kubeflow Pipelines."""
 
 from collections import Counter
 
-from components.dashboard import Figures
+from coachworks.result import Result
+from coachworks.task import Task
+from components.dashboard import Artifact, Figures, show_numbers, show_page
 from components.validate.report import ValidateReport
 from validation.findings import Severity
 
@@ -18,3 +20,10 @@ def numbers(report: ValidateReport) -> Figures:
     for severity in Severity:
         yield f"findings: {severity}", severities[severity]
     yield "expectations", report.expectations
+
+
+def show(task: Task, metrics: Artifact, page: Artifact) -> None:
+    """Show the figures and the validation page."""
+    result: Result[ValidateReport] = task.result
+    show_numbers(result, numbers, metrics)
+    show_page(result.file("page.html").read_text("utf-8"), page, "Validation of photos and labels")
