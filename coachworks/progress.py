@@ -1,57 +1,49 @@
-"""Progress of long work: one interface, shown on a terminal or published to the store for whoever follows the run."""
+"""Progress of long work: one interface, shown on a terminal or published to the store for those who follow the run."""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from coachworks.errors import CoachworksError
 from coachworks.store import Store
 
-T = TypeVar("T")
-_INTERVAL_S = 0.3  # often enough to look alive, seldom enough to cost nothing
+_INTERVAL_S = 0.3  # looks live, at a negligible cost
 _REMOTE_INTERVAL_S = 1.0
 
 
 class Task(Protocol):
-    """One piece of long work under way."""
+    """A piece of long work in progress."""
 
     def advance(self, amount: int = 1) -> None:
-        """`amount` more units are done."""
+        """Count `amount` more units as done."""
 
 
 class Progress(Protocol):
-    """Where long work reports to."""
+    """Receiver of progress updates."""
 
     def task(self, name: str, *, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """A piece of work of `total` units: `with progress.task("embed", total=900, unit="photos") as task:`."""
+        """Begin a piece of work of `total` units: `with progress.task("embed", total=900, unit="photos") as task:`."""
 
     def note(self, text: str) -> None:
-        """A fact worth a line: what was reused, chosen or left out."""
-
-
-def tracked(items: Iterable[T], task: Task) -> Iterator[T]:
-    """`items`, each counted on `task` once it is done with."""
-    for item in items:
-        yield item
-        task.advance()
+        """Show one line of text, such as a choice or a skill that is left out."""
 
 
 class _Silent:
-    """Reports to nobody."""
+    """Progress that is not shown anywhere."""
 
     def advance(self, amount: int = 1) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     @contextmanager
     def task(self, name: str, *, total: int | None, unit: str) -> Iterator[Task]:
-        """A task nobody sees."""
+        """Begin a task that is not shown."""
         yield self
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 SILENT: Progress = _Silent()
@@ -68,9 +60,9 @@ class _StoreTask:
 
 
 class _Courier(threading.Thread):
-    """Delivers in the background, at most once a second, and the last time before `close` returns.
+    """Thread that delivers in the background, at most once a second, and a last time before `close` returns.
 
-    The work goes on meanwhile, however slow the store is; what cannot be delivered is dropped.
+    The work is not delayed by a slow store; updates that cannot be delivered are dropped.
     """
 
     def __init__(self, deliver: Callable[[], None]) -> None:
@@ -80,11 +72,11 @@ class _Courier(threading.Thread):
         self.start()
 
     def call(self) -> None:
-        """There is something new."""
+        """Signal that the state has changed."""
         self._called.set()
 
     def close(self) -> None:
-        """Deliver what is new for the last time."""
+        """Deliver the last state and end."""
         self._closing.set()
         self.call()
         self.join()
@@ -104,7 +96,7 @@ class _Courier(threading.Thread):
 class StoreProgress:
     """Publishes a step's progress as one small JSON object, rewritten at most a few times a second.
 
-    Where the store is remote, that is done in the background, and a failure to do it is nobody's.
+    In a remote store it is written in the background, and failures to write are ignored.
 
     The object: `{"step", "lane", "state": "running" | "done" | "failed", "started_at", "updated_at", "notes": [str],
     "task": {"name", "done", "total", "unit", "started_at"} | null}`; times are seconds since the epoch.
@@ -128,7 +120,7 @@ class StoreProgress:
 
     @contextmanager
     def task(self, name: str, *, total: int | None, unit: str) -> Iterator[Task]:
-        """A piece of work; when several overlap, the innermost is shown."""
+        """Begin a piece of work; of several that overlap, the innermost is shown."""
         outer = self._state["task"]
         state: dict[str, object] = {"name": name, "done": 0, "total": total, "unit": unit, "started_at": time.time()}
         self._state["task"] = state
@@ -140,13 +132,13 @@ class StoreProgress:
             self._state["task"] = outer
 
     def note(self, text: str) -> None:
-        """A fact worth a line."""
+        """Add a line to the notes."""
         self._notes.append(text)
         self._state["notes"] = self._notes
         self.publish(force=True)
 
     def close(self, state: str) -> None:
-        """The step is over: `done` or `failed`."""
+        """End the step as `done` or `failed`."""
         self._state.update(state=state, task=None)
         if self._courier is None:
             self._write()
@@ -154,7 +146,7 @@ class StoreProgress:
             self._courier.close()
 
     def publish(self, *, force: bool = False) -> None:
-        """Write the state, unless that was done a moment ago."""
+        """Write the state, at most once per interval unless forced."""
         if self._courier is not None:
             self._courier.call()
         elif force or time.monotonic() - self._written_at >= _INTERVAL_S:

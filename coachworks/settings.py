@@ -1,4 +1,4 @@
-"""The environment, read in one place: what third parties are told, and what child processes inherit."""
+"""Environment variables for third-party libraries and child processes, set in one place."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coachworks.cpu_limit import thread_limits
 
-# Telemetry off, network look-ups off, chatter off. A user's own setting wins.
+# No telemetry, no network look-ups, little output. Variables that the user has set win.
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -17,14 +17,14 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's own; it is on otherwise, and keeps a database in the cache folder
+    "ORT_DISABLE_TELEMETRY": "1",  # on by default in ONNX Runtime, with a database in the cache folder
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "MPLBACKEND": "Agg",
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait slow each other twentyfold on busy cores
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow each other down twentyfold on busy cores
 }
-# Artifacts go through MLflow's server. It would send clients to S3 itself otherwise, at the address that it knows S3
-# under, which need not be one that a laptop or a pod reaches.
+# Artifacts go through MLflow's server. Otherwise it would send clients to S3, at its own address of S3, which a laptop
+# or a pod may not reach.
 THROUGH_MLFLOW = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
@@ -32,20 +32,20 @@ THROUGH_MLFLOW = {
 
 
 def apply_quiet_settings() -> None:
-    """Set `QUIET` and the like in this process, before any of the libraries is imported."""
+    """Set these variables in this process; call it before any of the libraries is imported."""
     for name, value in (QUIET | THROUGH_MLFLOW | thread_limits()).items():
         os.environ.setdefault(name, value)
 
 
-# Where a pod finds the Secrets and ConfigMaps that tell it of the store, MLflow and credentials: a folder each.
+# Folder in a pod with the mounted Secrets and ConfigMaps for the store, MLflow and credentials, a sub-folder each.
 MOUNTED = Path("/etc/coachworks/environment")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def take_mounted_environment(folder: Path = MOUNTED, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Every entry of the mounted Secrets and ConfigMaps becomes a variable, unless it is set already.
+    """Set a variable for every entry of the mounted Secrets and ConfigMaps, unless it is set already.
 
-    The first folder by name wins. Entries that are not named like a variable are left alone.
+    The first folder by name wins. Entries whose name is not a valid variable name are ignored.
     """
     for file in sorted(folder.glob("*/*")):
         if _VARIABLE.fullmatch(file.name) and file.is_file():
@@ -53,5 +53,5 @@ def take_mounted_environment(folder: Path = MOUNTED, environ: MutableMapping[str
 
 
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a child process: ours, `QUIET` and the like filled in, its output unbuffered."""
+    """Return the environment for a child process: this one, with the missing variables added, and unbuffered output."""
     return {**QUIET, **THROUGH_MLFLOW, **thread_limits(), "PYTHONUNBUFFERED": "1", **environ}

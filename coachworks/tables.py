@@ -20,7 +20,7 @@ CATALOGUE = {
     "source": "string",
     "permission": "string",
     "set_id": "string",
-    "split": "string",  # as the source's table demands it, else null
+    "split": "string",  # if the source's table fixes it, else null
     "taken_at": "timestamp[us]",  # EXIF or the table, local time of the camera; else null
     "ingested_at": "timestamp[us]",  # UTC
     "width_px": "int32",  # upright
@@ -41,7 +41,7 @@ VOTES = {
 LABELS = {
     "photo_id": "string",
     "skill": "string",
-    "label": "string",  # null: unsure, or votes that contradict one another
+    "label": "string",  # null: unsure, or contradictory votes
     "confidence": "float64",  # share of the votes that agree with the label, in [0, 1]
     "votes": "int32",
     "agreement": "float64",  # share of the most frequent answer, in [0, 1]
@@ -51,7 +51,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def arrow_schema(columns: dict[str, str]) -> "pa.Schema":
-    """The Arrow schema of a table."""
+    """Return the Arrow schema of a table."""
     import pyarrow as pa
 
     return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
@@ -70,7 +70,7 @@ def write_table(frame: "pd.DataFrame", path: Path, columns: dict[str, str]) -> N
     if missing:
         raise DataError(f"table must have the columns {', '.join(columns)}; missing: {', '.join(missing)}")
     extra = [name for name in frame.columns if name not in columns]
-    # A column without any value has whatever type pandas took it for; Arrow would not cast that.
+    # pandas gives a column without values an arbitrary type, which Arrow would not cast.
     empty = {name: None for name in columns if frame[name].isna().all()}
     try:
         typed = pa.Table.from_pandas(
@@ -86,7 +86,7 @@ def write_table(frame: "pd.DataFrame", path: Path, columns: dict[str, str]) -> N
 
 
 def read_table(path: Path) -> "pd.DataFrame":
-    """The table in `path`; missing values are None, NaN or NaT by type."""
+    """Read a table; missing values are None, NaN or NaT by type."""
     import pandas as pd
 
     return pd.read_parquet(path)

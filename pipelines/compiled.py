@@ -1,4 +1,4 @@
-"""The pipeline as Kubeflow's intermediate representation: what a cluster is given, and what the golden files hold."""
+"""The pipeline in KFP's intermediate representation, as clusters receive it and golden files hold it."""
 
 import tempfile
 from pathlib import Path
@@ -13,8 +13,8 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
 
     Args:
         target: The file.
-        fleet: The fleet whose `spec.cluster` says how pods are made; None: as it runs on this machine.
-        cached: Whether KFP may reuse what steps gave for the same parameters; never so for ingest and register.
+        fleet: The fleet whose `spec.cluster` configures the pods; None: the pipeline for this machine.
+        cached: Whether KFP may reuse outputs for the same parameters; it never does for ingest, register and deploy.
     """
     from kfp import compiler
 
@@ -32,12 +32,12 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
 
 
 def pipeline_name(fleet: Fleet) -> str:
-    """Name of a fleet's pipeline in Kubeflow Pipelines."""
+    """Return the name of a fleet's pipeline in Kubeflow Pipelines."""
     return f"coachworks-{fleet.name}"
 
 
 def compiled_documents(fleet: Fleet | None = None) -> list[dict[str, Any]]:
-    """The compiled pipeline, parsed: the pipeline's specification and, where there is one, the platform's."""
+    """Compile and parse the pipeline: its specification and, for a cluster, that of the platform."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "pipeline.yaml"
         compile_pipeline(target, fleet)
@@ -45,15 +45,15 @@ def compiled_documents(fleet: Fleet | None = None) -> list[dict[str, Any]]:
 
 
 def read_documents(file: Path) -> list[dict[str, Any]]:
-    """The documents of a compiled pipeline."""
+    """Read the YAML documents of a compiled pipeline."""
     from ruamel.yaml import YAML
 
     return list(YAML(typ="safe").load_all(file.read_text("utf-8")))
 
 
 def version_name(file: Path) -> str:
-    """Name of a compiled pipeline's version: a digest of what it says, 12 hexadecimal digits.
+    """Return the name of a compiled pipeline's version: a digest of its content, 12 hexadecimal digits.
 
-    The file's own bytes will not do: KFP writes a comment in an order that changes.
+    It is not a digest of the file's bytes, because KFP writes a comment whose order changes.
     """
     return digest_json(read_documents(file))[:12]

@@ -23,22 +23,22 @@ Place = Callable[[dsl.PipelineTask, str], None]
 
 
 def anywhere(task: dsl.PipelineTask, step: str) -> None:
-    """The placement of a task on this machine: there is nothing to say."""
+    """Leave a task as it is: on this machine there is nothing to place."""
 
 
 def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys: bool = False) -> Any:
-    """The pipeline, the same on this machine and on a cluster.
+    """Compose the pipeline, the same for this machine and for a cluster.
 
     Args:
-        place: Says of each task, a step's, how its pod is made.
+        place: Configures the pod of each task; gets the task and the name of its step.
         name: The pipeline's name.
-        deploys: Whether its last step deploys what it made.
+        deploys: Whether its last step is deploy.
 
     Returns:
-        KFP's pipeline, to be called with `fleet`, `recipe`, `lanes` and `ingested`, or compiled.
+        KFP's pipeline, to call with `fleet`, `recipe`, `lanes` and `ingested`, or to compile.
     """
 
-    def settle(task: dsl.PipelineTask, step: str) -> None:
+    def configure(task: dsl.PipelineTask, step: str) -> None:
         task.set_display_name(titles[step])
         place(task, step)
 
@@ -46,14 +46,14 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
 
     @dsl.pipeline(name="lanes", description="Train, evaluate and register the skills, lane by lane.")
     def lanes_pipeline(recipe: str, embedded: str, lanes: List[List[str]]) -> List[str]:  # noqa: UP006
-        """The loop over lanes; a pipeline of its own: outputs of tasks outside a loop do not survive inside it."""
+        """Loop over lanes; a nested pipeline, because outputs of tasks outside a loop are not available inside it."""
         with dsl.ParallelFor(lanes) as lane:  # unnamed: KFP's backend finds no output of a loop that has a name
             trained = train(fleet=recipe, embed=embedded, skills=lane)
             evaluated = evaluate(fleet=recipe, train=trained.outputs["Output"], skills=lane)
             registered = register(fleet=recipe, evaluate=evaluated.outputs["Output"], skills=lane)
             registered.set_caching_options(enable_caching=False)
         for task, step in ((trained, "train"), (evaluated, "evaluate"), (registered, "register")):
-            settle(task, step)
+            configure(task, step)
         return dsl.Collected(registered.outputs["Output"])
 
     @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__)
@@ -62,9 +62,9 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
 
         Args:
             fleet: The fleet, as JSON: for the first step, which records it, and for the one that deploys.
-            recipe: The fleet as all other steps get it; how it is served may be left out, lest KFP do them again.
+            recipe: The fleet for all other steps, without settings of serving, which KFP's cache then does not cover.
             lanes: Names of the skills to train, one list per lane.
-            ingested: Key of a result of `ingest` that is there already; empty: ingest the fleet's sources.
+            ingested: Key of an existing result of `ingest`; empty: ingest the fleet's sources.
 
         Returns:
             Key of the result of the last step; all others are found through it.
@@ -83,12 +83,12 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
             *((taken, "ingest"), (divided, "split"), (validated, "validate"), (augmented, "augment")),
             *((embedded, "embed"), (packaged, "package"), (documented, "document")),
         ):
-            settle(task, step)
+            configure(task, step)
         if not deploys:
             return documented.outputs["Output"]
         deployed = deploy(fleet=fleet, document=documented.outputs["Output"])
-        deployed.set_caching_options(enable_caching=False)  # it looks at the cluster
-        settle(deployed, "deploy")
+        deployed.set_caching_options(enable_caching=False)  # its outcome depends on the cluster
+        configure(deployed, "deploy")
         return deployed.outputs["Output"]
 
     return fleet_pipeline

@@ -1,4 +1,4 @@
-"""Run the pipeline on this machine with `kfp.local`, in a process of its own whose output is KFP's log."""
+"""Runs of the pipeline on this machine with `kfp.local`, in a child process whose output is KFP's log."""
 
 import os
 import subprocess
@@ -33,14 +33,14 @@ def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
 
 
 def run_lock(store: Store) -> FileLock:
-    """The lock that the process of a local run holds: one run at a time on a store from this machine."""
+    """Return the lock of local runs: one run at a time on a store from this machine."""
     folder = machine_folder(store)
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / "run.lock", timeout=0)
 
 
 def execute(store: Store, run: Run) -> str:
-    """Execute the compiled pipeline's components one after another, each in a process of its own.
+    """Execute the pipeline's components one after another, each in its own process.
 
     Returns:
         Key of the result of the last step.
@@ -61,7 +61,7 @@ def execute(store: Store, run: Run) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m pipelines.local STORE RUN`: what `spawn` starts."""
+    """Run `python -m pipelines.local STORE RUN`, which `spawn` starts."""
     uri, run_id = arguments
     store = open_store(uri)
     with run_lock(store):

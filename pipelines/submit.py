@@ -1,4 +1,4 @@
-"""Send the pipeline to a cluster: what must hold before, what is uploaded, what is started."""
+"""Submission of the pipeline to a cluster: preconditions, upload, start and schedule."""
 
 import tempfile
 import uuid
@@ -25,14 +25,14 @@ _IDENTITY = "identity"
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What is sent.
+    """A pipeline to submit, with its parameters.
 
     Attributes:
         fleet: The fleet, located.
         lanes: The skills, lane by lane.
-        refresh: Steps to do afresh.
-        ingested: Key of the result of ingest that was made here; empty where pods ingest.
-        salt: What KFP's cache is kept apart by.
+        refresh: Steps to do again.
+        ingested: Key of a result of ingest that was made on this machine; empty if pods ingest.
+        salt: Value that separates KFP's cache from that of other stores.
     """
 
     fleet: Fleet
@@ -45,18 +45,18 @@ class Submission:
     def parameters(self) -> dict[str, Any]:
         """The pipeline's parameters."""
         fleet = for_pods(self.fleet, self.salt)
-        told = {"fleet": fleet.to_json(), "recipe": recipe_of(fleet).to_json()}
-        return {**told, "lanes": self.lanes, "ingested": self.ingested}
+        fleets = {"fleet": fleet.to_json(), "recipe": recipe_of(fleet).to_json()}
+        return {**fleets, "lanes": self.lanes, "ingested": self.ingested}
 
 
 def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
-    """The fleet as steps get it.
+    """Return the fleet as the steps get it.
 
-    How pods are made stays out, or a new memory limit would spoil every cached step. What keeps KFP's cache apart
-    goes in: the cache outlives a store that was emptied, and would answer with keys of results that are gone.
+    It lacks the settings of the pods: otherwise a new memory limit would invalidate every cached step. It has the salt
+    of KFP's cache: the cache outlives a store that was emptied, and would return keys of results that no longer exist.
     """
-    told = fleet.spec.cluster.model_dump(include={"dashboard", "cache_salt"}, exclude_unset=True)
-    cluster = Cluster(**({"cache_salt": salt} if salt else {}) | told)
+    kept = fleet.spec.cluster.model_dump(include={"dashboard", "cache_salt"}, exclude_unset=True)
+    cluster = Cluster(**({"cache_salt": salt} if salt else {}) | kept)
     deploy = fleet.spec.deploy if fleet.spec.deploy.automatic else Deploy()
     if deploy.automatic and deploy.environment is None:
         deploy = deploy.model_copy(update={"environment": fleet.spec.cluster.environment})
@@ -64,32 +64,32 @@ def for_pods(fleet: Fleet, salt: str = "") -> Fleet:
 
 
 def recipe_of(fleet: Fleet) -> Fleet:
-    """What the models are made by: the fleet without `deploy` and `serving`, which only deploying looks at.
+    """Return the fleet without `deploy` and `serving`, which only the step deploy reads.
 
-    So whoever deploys in another way waits for no step that KFP has done before.
+    So KFP does not repeat the other steps when only the deployment changes.
     """
     spec = fleet.spec
     defaults = spec.defaults.model_copy(update={"serving": Serving()})
     skills = {name: skill.model_copy(update={"serving": None}) for name, skill in spec.skills.items()}
-    told = {"deploy": Deploy(), "defaults": defaults, "skills": skills}
-    return fleet.model_copy(update={"spec": spec.model_copy(update=told)})
+    changes = {"deploy": Deploy(), "defaults": defaults, "skills": skills}
+    return fleet.model_copy(update={"spec": spec.model_copy(update=changes)})
 
 
 def store_identity(store: Store) -> str:
-    """A name that the store was given when it was first submitted from: another store, another name."""
+    """Return the random name that the store got at the first submission; every store has its own."""
     store.create(_IDENTITY, uuid.uuid4().hex.encode())
     return store.read(_IDENTITY).decode()
 
 
 def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
-    """Refuse a fleet that pods could not work on.
+    """Refuse a fleet that pods could not process.
 
     Args:
         fleet: The fleet, located.
-        recurring: Whether it shall run on a schedule, with nobody there to take in photos from this machine.
+        recurring: Whether it runs on a schedule, when photos on this machine cannot be ingested.
 
     Raises:
-        InvalidConfigError: says which setting, and the way out.
+        InvalidConfigError: a setting is unfit; the message names it and the way out.
     """
     from components.ingest.reach import local_sources
 
@@ -124,10 +124,10 @@ def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
 
 
 def ingest_here(fleet: Fleet, progress: Progress) -> str:
-    """Take in photos that only this machine can reach: into the store, with progress.
+    """Ingest photos that only this machine can reach, with progress.
 
     Returns:
-        Key of the result of ingest; empty where pods can reach every source.
+        Key of the result of ingest; empty if pods can reach every source.
     """
     from components.ingest.reach import local_sources
     from components.ingest.step import ingest
@@ -138,7 +138,7 @@ def ingest_here(fleet: Fleet, progress: Progress) -> str:
 
 
 def upload(kubeflow: Kubeflow, submission: Submission) -> tuple[tuple[str, str], str]:
-    """Upload the compiled pipeline as a version named by its content, unless that is there.
+    """Upload the compiled pipeline as a version named by its content, unless it exists.
 
     Returns:
         The ids of the pipeline and its version, and the version's name.
@@ -168,7 +168,7 @@ def start(kubeflow: Kubeflow, store: Store, submission: Submission) -> RemoteRun
 
 
 def schedule(kubeflow: Kubeflow, submission: Submission, cron: str) -> Schedule:
-    """Let the pipeline run by itself, in place of the fleet's earlier schedule."""
+    """Create a recurring run, in place of the fleet's earlier schedule."""
     fleet = submission.fleet
     ids, _ = upload(kubeflow, submission)
     return kubeflow.schedule(
@@ -182,5 +182,5 @@ def schedule(kubeflow: Kubeflow, submission: Submission, cron: str) -> Schedule:
 
 
 def steps_from(step: str | None) -> list[str]:
-    """The steps from `step` on, to be done afresh; none for None."""
+    """Return the steps from `step` on; none for None."""
     return list(CHAIN)[list(CHAIN).index(step) :] if step else []

@@ -14,7 +14,7 @@ def augment(
     sheet_photos: int = 12,
     sheet_views: int = 5,
 ) -> str:
-    """Settle the augmentation policy and draw a contact sheet of its views.
+    """Choose the augmentation policy and draw a contact sheet of its views.
 
     Args:
         fleet: The fleet, as JSON.
@@ -28,6 +28,7 @@ def augment(
         Key of the result.
     """
     from coachworks.task import run_task
+    from components.augment.dashboard import show
 
     task = run_task("augment", fleet, validate, sheet_photos=sheet_photos, sheet_views=sheet_views)
     show(task, metrics, page)

@@ -1,4 +1,4 @@
-"""What augment reports."""
+"""The report of augment."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class AugmentReport:
-    """What augment settled.
+    """The augmentation policy of a run.
 
     Attributes:
         views: Augmented views per training photo, beside the clean one.

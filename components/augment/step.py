@@ -1,4 +1,4 @@
-"""The library face of augment."""
+"""The step augment as a library function."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from coachworks.result import Result
 from coachworks.results import ancestor, load, produce
 from coachworks.store import Store
 from coachworks.tables import read_table
+from coachworks.wording import counted
 from components.augment.config import AugmentConfig
 from components.augment.declaration import names
 from components.augment.policy import POLICY, Policy, augmenter, declared_transforms, policy_of
@@ -32,13 +33,13 @@ _SHEET_PX = 320  # enough for a thumbnail, little enough to be quick
 def augment(
     fleet: Fleet, validate: str, *, config: AugmentConfig | None = None, context: Context | None = None
 ) -> Result[AugmentReport]:
-    """Settle the augmentation policy and draw its contact sheet.
+    """Choose the augmentation policy and draw its contact sheet.
 
     Args:
         fleet: The fleet, located; `spec.augment` is the policy.
-        validate: Key of the result of validate, whose photos the contact sheet shows.
+        validate: Key of the result of validate; the contact sheet shows its photos.
         config: Settings; None for the defaults.
-        context: Surroundings of the run.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Raises:
         InvalidConfigError: the policy names a transform or an argument that does not exist, or a value is refused.
@@ -46,10 +47,10 @@ def augment(
     config = config or AugmentConfig()
     context = context or open_context(fleet)
     store = context.store
-    asked = fleet.spec.augment
+    settings = fleet.spec.augment
 
     def build(folder: Path) -> AugmentReport:
-        policy = policy_of(asked)
+        policy = policy_of(settings)
         (folder / POLICY).write_text(json.dumps(policy.to_json(), indent=1, ensure_ascii=False), "utf-8")
         rows = _rows(store, load(store, "validate", validate), fleet, policy, config)
         _write_sheet(folder, rows, fleet, policy)
@@ -60,7 +61,7 @@ def augment(
 
     inputs = {
         "validate": validate,
-        "policy": {"views": asked.views, "seed": asked.seed, "transforms": declared_transforms(asked)},
+        "policy": {"views": settings.views, "seed": settings.seed, "transforms": declared_transforms(settings)},
         "sheet": {"photos": config.sheet_photos, "views": config.sheet_views},
     }
     return produce(AugmentReport, inputs, build, context=context, code=code_digest(__name__))
@@ -90,11 +91,11 @@ def _rows(store: Store, validated: Result[Any], fleet: Fleet, policy: Policy, co
 
 
 def _chosen(labels: "pd.DataFrame", count: int) -> list[str]:
-    """Photos that show as many labels as can be: by turns one of each label, in an order that is drawn by lot."""
+    """Choose photos that show as many labels as possible: one of each label in turn, in a pseudo-random order."""
     photos: dict[tuple[str, str], list[str]] = {}
     for photo_id, skill, label in zip(labels["photo_id"], labels["skill"], labels["label"], strict=True):
         photos.setdefault((skill, label), []).append(str(photo_id))
-    piles = [iter(sorted(pile, key=_lot)) for pile in photos.values()]
+    piles = [iter(sorted(pile, key=_random_order)) for pile in photos.values()]
     chosen: dict[str, None] = {}
     while piles and len(chosen) < count:
         for pile in list(piles):
@@ -106,7 +107,7 @@ def _chosen(labels: "pd.DataFrame", count: int) -> list[str]:
     return list(chosen)[:count]
 
 
-def _lot(photo_id: str) -> bytes:
+def _random_order(photo_id: str) -> bytes:
     return hashlib.sha256(photo_id.encode()).digest()
 
 
@@ -115,9 +116,9 @@ def _write_sheet(folder: Path, rows: "list[Row]", fleet: Fleet, policy: Policy) 
 
     (folder / "contact-sheet.jpg").write_bytes(draw_sheet(rows))
     summary = (
-        f"Every training photo is learnt from as it is and in {policy.views} view{'' if policy.views == 1 else 's'}. "
-        "Look whether each label still holds in every view: a flip, say, turns left into right. Validation and test "
-        "photos are never varied."
+        f"Models learn from every training photo unchanged and in {counted(policy.views, 'view')}. Check that each label "
+        "still holds in every view: a flip, for example, turns left into right. Validation and test photos are never "
+        "augmented."
     )
     lines = [
         f"{name}: {canonical_json(arguments or {})}" for item in policy.declared for name, arguments in item.items()

@@ -14,9 +14,9 @@ def deploy(
     Args:
         fleet: The fleet, as JSON.
         document: Key of the result of document.
-        page: What answers now, and how it came there.
-        metrics: Skills that are released, and the release's revision.
-        timeout_s: Longest that pods may take to be ready, in seconds.
+        page: The deployed versions, and the stages of the rollout.
+        metrics: Number of deployed skills, and the release's revision.
+        timeout_s: Time that pods may take to become ready, in seconds.
 
     Returns:
         Key of the result.

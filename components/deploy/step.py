@@ -23,28 +23,28 @@ from components.deploy.rollout_plan import plan_rollout
 def deploy(
     fleet: Fleet, document: str, *, config: DeployConfig | None = None, context: Context | None = None
 ) -> Result[DeployReport]:
-    """Deploy the champions to Kubernetes: behind a canary, or back to what answered before.
+    """Deploy the champions to Kubernetes behind a canary, with automatic rollback on failure.
 
-    The cluster is looked at each time; where the very same is in place, the result of the last time is given again.
+    It reads the state of the cluster each time; if the release is up to date, it returns the last result again.
 
     Args:
         fleet: The fleet, located.
         document: Key of the result of document.
         config: Settings.
-        context: The run this is part of.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
         A result with a `DeployReport`.
 
     Raises:
-        BusyError: somebody else is deploying this release.
-        DeployError: the new version did not prove itself; what answered before answers again.
+        BusyError: another deployment of this release is in progress.
+        DeployError: the new version failed its checks; the previous revision serves again.
     """
     context = context or open_context(fleet)
     store = context.store
     load(store, "document", document)
     if context.dry:
-        raise NotDoneError("deploy", "the cluster is looked at each time")
+        raise NotDoneError("deploy", "it depends on the state of the cluster")
     release, request = open_release(fleet, store=store), DeployRequest()
     current = release.deployed_values()
     target = resolve_target(release, request, current, context.progress)
@@ -83,13 +83,13 @@ class _Rejected:
         self._store, self._key = store, f"runs/{run}/rejected.json" if run else None
 
     def refuse(self, target: str) -> None:
-        """DeployError where `target` was rejected before."""
+        """Raise DeployError if `target` was rejected before."""
         rejected = self._read()
         if target in rejected:
             raise DeployError(str(rejected[target]))
 
     def note(self, target: str, reason: str) -> None:
-        """`target` was rejected."""
+        """Record the rejection of `target`."""
         if self._key is not None:
             self._store.write(self._key, json.dumps({**self._read(), target: reason}).encode())
 

@@ -20,7 +20,7 @@ def document(
         fleet: The fleet, as JSON.
         package: Key of the result of package.
         metrics: Skills by status.
-        summary: The table of all skills, and where everything lies.
+        summary: The table of all skills, and the places of all results.
         matrices: The confusion matrices of all skills, the worst first.
         examples: Number of right and of wrong answers shown as photos per skill.
 

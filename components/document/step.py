@@ -36,7 +36,7 @@ def document(
         fleet: The fleet, with absolute paths.
         package: Key of the result of package.
         config: Settings; None: the defaults.
-        context: Progress and run.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
         The result: `index.html` and `index.pdf` for the fleet, `<skill>.html`, `.pdf` and `.tex` for each skill, the

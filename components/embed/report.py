@@ -1,4 +1,4 @@
-"""What embed reports."""
+"""The report of embed."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,23 +6,23 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class EmbedReport:
-    """What embed computed, and where its features are.
+    """The features that embed computed, and their place in the feature cache.
 
     Attributes:
         backbone: The backbone as the fleet file names it.
         backbone_digest: Digest of the backbone: weights, architecture and preprocessing.
         space: Folder of the store's feature cache that holds the clean photos' features and the views' below it.
-        view_digest: Digest of what decides an augmented view's pixels.
+        view_digest: Digest of the settings that decide the pixels of augmented views.
         policy_digest: Digest of the augmentation policy.
         dimensions: Features per photo.
         views: Augmented views per training photo, beside the clean one.
         photos: Photos that have features now.
         computed: Features computed now, a photo's clean and augmented views counted each.
-        reused: Features that were there already, counted in the same way.
-        seconds: Time that computing took, s; 0 where nothing was to do.
-        photos_per_second: Features computed per second; 0 where nothing was to do.
-        device: What computed: `cpu`, or the name of the GPU.
-        workers: Processes that took part.
+        reused: Features that were cached already, counted in the same way.
+        seconds: Time of the computation, in seconds; 0 if nothing was missing.
+        photos_per_second: Features computed per second; 0 if nothing was missing.
+        device: `cpu`, or the name of the GPU.
+        workers: Number of worker processes.
     """
 
     STEP: ClassVar[str] = "embed"

@@ -1,4 +1,4 @@
-"""The library face of embed."""
+"""The step embed as a library function."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from components.embed.config import EmbedConfig
 from components.embed.report import EmbedReport
 from components.embed.work import Photo
 
-_ASKED = "photos.json"  # the photos, their keys and numbers of views: [[photo_id, key, views], …]
+_PHOTOS = "photos.json"  # the photos, their keys and numbers of views: [[photo_id, key, views], …]
 
 
 def embed(
@@ -28,19 +28,19 @@ def embed(
 ) -> Result[EmbedReport]:
     """Compute the features of every photo that a skill may use, and of the training photos' augmented views.
 
-    Each is computed once, whatever skills, labels and photos come later: features are cached by photo, view, policy
-    and backbone. A killed run continues where it was, and features that are gone from the cache are made again.
+    Each is computed once, for all later skills, labels and photos: features are cached by photo, view, policy and
+    backbone. A run that was killed continues, and features that are missing in the cache are computed again.
 
     Args:
         fleet: The fleet, located; `spec.backbone` names the backbone.
         augment: Key of the result of augment.
         config: Settings; None for the defaults.
-        context: Surroundings of the run.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Raises:
         InvalidConfigError: there is no such backbone, or it is not usable.
-        DataError: the converted backbone does not compute what the original does, or a stored photo is damaged.
-        TransientError: a worker process died; what is computed is kept.
+        DataError: the converted backbone computes other features than the original, or a stored photo is damaged.
+        TransientError: a worker process died; computed features are kept.
     """
     config = config or EmbedConfig()
     context = context or open_context(fleet)
@@ -49,31 +49,31 @@ def embed(
 
     def build(folder: Path) -> EmbedReport:
         augmented = load(store, "augment", augment)
-        asked = _asked(store, augmented, fleet, read_policy(augmented.path))
-        listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in asked]
-        (folder / _ASKED).write_text(json.dumps(listed), "utf-8")
-        return fill(asked)
+        photos = _photos_to_embed(store, augmented, fleet, read_policy(augmented.path))
+        listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in photos]
+        (folder / _PHOTOS).write_text(json.dumps(listed), "utf-8")
+        return fill(photos)
 
-    def fill(asked: Sequence[Photo]) -> EmbedReport:
+    def fill(photos: Sequence[Photo]) -> EmbedReport:
         policy = read_policy(load(store, "augment", augment).path)
         backbone = Backbone(source, ensure_backbone(store, source, progress=context.progress))
-        missing = missing_features(store, backbone.spec, policy, asked)
+        missing = missing_features(store, backbone.spec, policy, photos)
         filled = Filled(0.0, "cpu", 0)
         if missing:
-            context.progress.note(f"{_rows(asked) - _rows(missing)} of {_rows(asked)} features are cached already")
+            context.progress.note(f"{_rows(photos) - _rows(missing)} of {_rows(photos)} features are cached already")
             filled = fill_cache(store, backbone, policy, missing, config=config, progress=context.progress)
-        return _report(backbone, policy, asked, missing, filled)
+        return _report(backbone, policy, photos, missing, filled)
 
     inputs = {"augment": augment, "backbone": source.digest}
     result = produce(EmbedReport, inputs, build, context=context, code=code_digest(__name__))
-    if result.reused:  # the result is there, but the cache that it speaks of may have been emptied since
-        listed = json.loads((result.path / _ASKED).read_text("utf-8"))
+    if result.reused:  # the result exists, but the feature cache may have been emptied since
+        listed = json.loads((result.path / _PHOTOS).read_text("utf-8"))
         fill([Photo(photo_id, key, tuple(range(views))) for photo_id, key, views in listed])
     return result
 
 
-def _asked(store: Store, augmented: Result[Any], fleet: Fleet, policy: Policy) -> list[Photo]:
-    """The photos with an admitted label for any skill; the training photos among them in all views."""
+def _photos_to_embed(store: Store, augmented: Result[Any], fleet: Fleet, policy: Policy) -> list[Photo]:
+    """Return the photos with an admitted label for any skill, the training photos among them in all views."""
     from components.validate.admitted import admitted
 
     labels = admitted(store, ancestor(store, augmented, "validate"), fleet)
@@ -89,7 +89,7 @@ def _rows(photos: Sequence[Photo]) -> int:
 
 
 def _report(
-    backbone: Backbone, policy: Policy, asked: Sequence[Photo], missing: Sequence[Photo], filled: Filled
+    backbone: Backbone, policy: Policy, photos: Sequence[Photo], missing: Sequence[Photo], filled: Filled
 ) -> EmbedReport:
     computed = _rows(missing)
     return EmbedReport(
@@ -100,9 +100,9 @@ def _report(
         policy_digest=policy.digest,
         dimensions=backbone.spec.dimensions,
         views=policy.views,
-        photos=len(asked),
+        photos=len(photos),
         computed=computed,
-        reused=_rows(asked) - computed,
+        reused=_rows(photos) - computed,
         seconds=round(filled.seconds, 3),
         photos_per_second=round(computed / filled.seconds, 2) if computed else 0.0,
         device=filled.device,

@@ -1,4 +1,4 @@
-"""Evaluate: from the winners of a lane and the untouched test split to a verdict for each skill."""
+"""evaluate: from the winners of a lane and the unused test split to a verdict for each skill."""
 
 from coachworks.steps import Step
 from components.evaluate.config import EvaluateConfig

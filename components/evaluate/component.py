@@ -17,18 +17,18 @@ def evaluate(
     confidence: float = 0.95,
     pictures: int = 12,
 ) -> str:
-    """Judge the winners of a lane on the test photos; what comes back is the key of the result.
+    """Judge the winners of a lane on the test photos. Returns the key of the result.
 
     Args:
         fleet: The fleet, as JSON.
         train: Key of the result of train.
         skills: The lane's skills.
-        metrics: The telling numbers of each skill.
+        metrics: The figures of each skill.
         page: Every skill's confusion matrix, the worst first.
-        confusion: That of the worst skill, as KFP draws it.
-        replicates: Bootstrap replicates that the confidence intervals rest on.
+        confusion: The matrix of the worst skill, as KFP draws it.
+        replicates: Bootstrap replicates for the confidence intervals.
         confidence: Confidence of the intervals, in (0, 1).
-        pictures: Most photos on a contact sheet.
+        pictures: Maximum of photos on a contact sheet.
     """
     from coachworks.task import run_task
     from components.evaluate.dashboard import show

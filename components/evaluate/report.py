@@ -1,4 +1,4 @@
-"""What evaluate reports."""
+"""The report of evaluate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from coachworks.bootstrap import Interval
 
 @dataclass(frozen=True, kw_only=True)
 class LabelReport:
-    """How well one label is told: precision, recall and F1 with intervals, and its test photos."""
+    """Precision, recall and F1 of one label with intervals, and its number of test photos."""
 
     precision: Interval
     recall: Interval
@@ -19,12 +19,12 @@ class LabelReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """A test photo that was answered wrongly.
+    """A test photo with a wrong answer.
 
     Attributes:
         photo_id: The photo.
         label: Its true label.
-        predicted: The answer.
+        predicted: The predicted label.
         confidence: The answer's probability.
         sensible: Whether the two labels are in one `similar` group.
     """
@@ -38,7 +38,7 @@ class Mistake:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A condition, its limit, the value measured, and whether it holds."""
+    """A condition: its limit, the measured value, and whether it holds."""
 
     gate: str
     limit: float
@@ -52,7 +52,7 @@ class SkillReport:
 
     Attributes:
         status: `passed`, `failed` by a gate, or `dropped` because it could not be judged.
-        reason: Why, in words, and what to do.
+        reason: Reason of the status in words, and what to do.
         labels: The possible answers.
         winner: The candidate that was judged.
         photos: Labelled test photos.
@@ -64,12 +64,12 @@ class SkillReport:
         confusion: Photos by true label (rows) and answer (columns).
         ece_before: Expected calibration error with temperature 1.
         ece_after: Expected calibration error with the head's temperature.
-        temperature: What the logits are divided by; from train.
+        temperature: Divisor of the logits; from train.
         log_loss: Mean of -log(probability of the true label), in nats, with the head's temperature.
         sensible_mistakes: Mistakes within a `similar` group.
         silly_mistakes: All other mistakes.
-        gates: The conditions and how they came out.
-        warnings: What a reader should know; a critical skill with warnings fails.
+        gates: The conditions and their outcomes.
+        warnings: Warnings for the reader; a critical skill with warnings fails.
         mistakes: The worst mistakes, the most confident first.
         head_digest: SHA-256 of `head.safetensors`.
     """

@@ -1,4 +1,4 @@
-"""The library face of evaluate: winners and the test split in, verdicts out."""
+"""The step evaluate as a library function: from winners and the test split to verdicts."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -31,14 +31,14 @@ def evaluate(
     config: EvaluateConfig | None = None,
     context: Context | None = None,
 ) -> Result[EvaluateReport]:
-    """Judge the winner of every skill on the test photos, which nothing before has looked at.
+    """Judge the winner of every skill on the test photos, which no earlier step has used.
 
     Args:
         fleet: The fleet, located.
         train: Key of the result of train.
         skills: The lane; None is all skills of the fleet.
         config: Settings; None is the defaults.
-        context: The run this is part of.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
         For every skill that could be judged `<skill>/head.safetensors` (the winner with its temperature),
@@ -120,7 +120,7 @@ def _build(
 def _read_labelled(
     store: Store, fleet: Fleet, train: Result[TrainReport], skills: list[str]
 ) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]], dict[str, int]]":
-    """By skill: its test photos, photos per label that its winner learnt from, and validation photos.
+    """Read by skill: its test photos, photos per label that its winner was fitted on, and validation photos.
 
     A photo's features are read once, however many skills it has labels for.
     """
@@ -135,7 +135,7 @@ def _read_labelled(
     labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
     tested = labels[labels["split"] == "test"]
     names = sorted(tested["photo_id"].unique())
-    # an empty table has no shape to read: the one of a head's features will do
+    # without photos there is no shape to read
     features = (
         load_features(store, embed.report, names, 0) if names else np.empty((0, embed.report.dimensions), np.float32)
     )
@@ -158,7 +158,7 @@ def _read_labelled(
 
 
 def _thumbnails(store: Store, train: Result[TrainReport]) -> "Callable[[str], Image.Image]":
-    """A function from a photo id to its thumbnail; each is drawn once for all skills of the lane."""
+    """Return a function from a photo id to its thumbnail; each is drawn once for all skills of the lane."""
     from coachworks.photos import decode_photo
     from coachworks.tables import read_table
     from components.evaluate.contact_sheet import TILE_PX, thumbnail

@@ -1,4 +1,4 @@
-"""Ingest: from folders of photos and tables to the store, the catalogue, the votes and the labels."""
+"""ingest: from folders of photos and tables to the store, the catalogue, the votes and the labels."""
 
 from coachworks.steps import Step
 from components.ingest.config import IngestConfig

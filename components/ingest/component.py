@@ -7,12 +7,12 @@ from components import container_images
 
 @dsl.component(base_image=container_images.STEPS, install_kfp_package=False)
 def ingest(fleet: str, metrics: dsl.Output[dsl.Metrics], ingested: str = "", workers: int = 0) -> str:
-    """Take in the photos and tables that the fleet file names.
+    """Ingest the photos and tables that the fleet file names.
 
     Args:
         fleet: The fleet, as JSON.
-        metrics: Photos taken in and set aside.
-        ingested: Key of a result of ingest that was made elsewhere; it is taken as it is, and no source is looked at.
+        metrics: Numbers of ingested and rejected photos.
+        ingested: Key of a result of ingest that was made elsewhere; it is used in place of the sources.
         workers: Threads that read and decode photos; 0 takes one per core, or four with a bucket at either end.
 
     Returns:

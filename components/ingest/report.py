@@ -1,4 +1,4 @@
-"""What ingest reports."""
+"""The report of ingest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Aside(StrEnum):
-    """Why something named or found is not in the catalogue, beside the reasons of `coachworks.photos.Reason`."""
+    """Reasons for leaving a file or row out of the catalogue, beside those of `coachworks.photos.Reason`."""
 
     DUPLICATE = "duplicate"
     MISSING = "missing"
@@ -18,16 +18,16 @@ class Aside(StrEnum):
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file or a row of a table that was set aside: one entry of `rejected.json`.
+    """A file, or a row of a table, that was left out: one entry of `rejected.json`.
 
     Attributes:
-        file: Its name, relative to the folder of its source.
+        file: Name, relative to the folder of its source.
         source: Name of its source.
         reason: One of `Aside` or `coachworks.photos.Reason`.
         message: The same in words.
         same_as: Of a duplicate: the filename in the catalogue that has the same bytes.
         set_id: Of a duplicate: the set that the table puts it in, if it does.
-        split: Of a duplicate: the split that the table demands, if it does.
+        split: Of a duplicate: the split that the table fixes, if it does.
     """
 
     file: str
@@ -41,12 +41,12 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something in a source that was taken in, but not as it is written.
+    """An entry of a source that was ingested with a correction.
 
     Attributes:
         file: The photo's or the table's name.
         source: Name of its source.
-        message: What was odd and what was done.
+        message: The problem and the correction.
     """
 
     file: str
@@ -56,20 +56,20 @@ class Remark:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What ingest took in.
+    """The photos and labels of a result of ingest.
 
     Attributes:
         photos: Photos in the catalogue.
-        new_photos: Of these, photos that the result before did not have.
+        new_photos: Photos among them that the previous result did not have.
         duplicates: Files whose bytes are those of a photo already listed.
         rejected: Files and rows that are not in the catalogue, per reason; duplicates are counted above.
-        ignored: Files that are plainly no photos (documents, tables); hidden files are not counted at all.
+        ignored: Files that are clearly not photos (documents, tables); hidden files are not counted.
         skills: Photos per skill and label.
         sets: Sets in the catalogue.
         sources: Photos per source.
         unlabelled: Photos that carry no label of any skill.
-        remarks: What was taken in, but not as written; the first hundred.
-        remarks_count: How many remarks there were.
+        remarks: Entries that were ingested with a correction; the first hundred.
+        remarks_count: Number of all remarks.
     """
 
     STEP: ClassVar[str] = "ingest"

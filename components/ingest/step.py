@@ -1,4 +1,4 @@
-"""Ingest as a library function."""
+"""The step ingest as a library function."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,27 +19,27 @@ from components.ingest.take_in import take_in
 
 
 def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context | None = None) -> Result[IngestReport]:
-    """Take in the photos and tables of the fleet's sources.
+    """Ingest the photos and tables of the fleet's sources.
 
     The result holds `catalogue.parquet`, `votes.parquet`, `labels.parquet` and `rejected.json`; its key is the digest
-    of what they say, so that the same photos and tables give the same result. The photos themselves are in the store.
+    of their content, so that the same photos and tables give the same result. The photos themselves are in the store.
 
     Args:
         fleet: The located fleet.
         config: Settings; the defaults if None.
-        context: Where progress goes.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Raises:
         NotFoundError: a folder, bucket or table does not exist; or the result that `ingested` names.
-        InvalidConfigError: `photos` of a source is no folder, or may not be listed.
+        InvalidConfigError: `photos` of a source is not a folder, or may not be listed.
         DataError: a table cannot be used, or there is no usable photo at all.
-        NotDoneError: a dry run found a file that has not been read yet, or a table that has changed.
+        NotDoneError: a dry run reached a file that has not been read yet, or a table that has changed.
     """
     config = config or IngestConfig()
     context = context or open_context(fleet)
     store = context.store
     if config.ingested:
-        return _made_elsewhere(store, config.ingested, context)
+        return _ingested_elsewhere(store, config.ingested, context)
     index = PhotoIndex(store)
     gathering = _gather(fleet, store, index, config, context)
 
@@ -52,7 +52,7 @@ def ingest(fleet: Fleet, *, config: IngestConfig | None = None, context: Context
     return produce(IngestReport, inputs, build, context=context, code=code_digest(__name__))
 
 
-def _made_elsewhere(store: Store, key: str, context: Context) -> Result[IngestReport]:
+def _ingested_elsewhere(store: Store, key: str, context: Context) -> Result[IngestReport]:
     try:
         result = load(store, IngestReport, key)
     except NotFoundError as err:
@@ -62,7 +62,7 @@ def _made_elsewhere(store: Store, key: str, context: Context) -> Result[IngestRe
         ) from err
     if not context.dry:
         point_to(store, "ingest", key)
-    context.progress.note("taken as it was made elsewhere")
+    context.progress.note("result from elsewhere reused")
     return replace(result, reused=True)
 
 
@@ -98,7 +98,7 @@ def _first(gathering: Gathering) -> str:
 
 
 def _photos_before(store: Store) -> frozenset[str]:
-    """Photos of the latest result: what is new is new compared with it."""
+    """Return the photos of the latest result, which new photos are counted against."""
     try:
         catalogue = load(store, "ingest", latest(store, "ingest")).path / "catalogue.parquet"
     except NotFoundError:

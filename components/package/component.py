@@ -12,8 +12,8 @@ def package(fleet: str, register: list[str], metrics: dsl.Output[dsl.Metrics], b
     Args:
         fleet: The fleet, as JSON.
         register: Keys of the results of register, one per lane.
-        metrics: Skills in the bundle and left out, and its size.
-        build_bento: Build the bento; without it there is only the bundle.
+        metrics: Numbers of packaged skills and of those left out, and the bundle's size.
+        build_bento: Build the bento in addition to the bundle.
 
     Returns:
         Key of the result.

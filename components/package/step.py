@@ -28,11 +28,11 @@ def package(
         fleet: The fleet, located.
         register: Keys of the results of register, one per lane.
         config: Settings.
-        context: The run this is part of.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
-        A result with `bundle/` (`manifest.json`, `backbone.onnx`, `heads/<skill>.safetensors`) and `bento.json`; where
-        no skill has a champion, with neither.
+        A result with `bundle/` (`manifest.json`, `backbone.onnx`, `heads/<skill>.safetensors`) and `bento.json`; it has
+        neither if no skill has a champion.
 
     Raises:
         DataError: a head or the backbone in the store is damaged.

@@ -1,4 +1,4 @@
-"""Register: the winners become model versions in MLflow, and the better of champion and challenger is served."""
+"""register: versions of models in MLflow for the winners; the better of champion and challenger is the champion."""
 
 from coachworks.steps import Step
 from components.register.config import RegisterConfig

@@ -1,4 +1,4 @@
-"""The KFP face of register. It looks at the registry, so the pipeline never lets KFP cache it."""
+"""The KFP face of register. Its outcome depends on the registry, so KFP must not cache it."""
 
 from kfp import dsl
 
@@ -16,14 +16,14 @@ def register(
     resamples: int = 2000,
     seed: int = 0,
 ) -> str:
-    """Record candidates in MLflow, register winners; a better challenger takes over. Returns the key of the result.
+    """Record candidates in MLflow, register winners, promote better challengers. Returns the key of the result.
 
     Args:
         fleet: The fleet, as JSON.
         evaluate: Key of the result of evaluate.
         skills: The lane's skills.
-        metrics: Skills by status, and the version that each serves.
-        links: Where each skill stands, with links to MLflow.
+        metrics: Skills by status, and the champion's version of each.
+        links: The registration of each skill, with links to MLflow.
         min_probability_better: Share of the resamples in which a challenger must beat the champion, in [0.5, 1].
         resamples: Resamples of the test sets for that comparison.
         seed: Seed of the resamples.

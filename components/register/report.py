@@ -1,4 +1,4 @@
-"""What register reports."""
+"""The report of register."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,22 +8,22 @@ Status = Literal["champion", "challenger", "unchanged", "not-registered"]
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """One skill's place in the registry.
+    """The registration of a skill in the registry.
 
     Attributes:
-        status: `champion`: this evaluation's version is the one to serve; `challenger`: another one is; `unchanged`:
-            the champion holds the very same head; `not-registered`: it passed no gate, or was dropped before.
-        reason: Why, in words.
+        status: `champion`: this evaluation's version is the champion; `challenger`: another version is; `unchanged`:
+            the champion has the same head; `not-registered`: it failed its gates, or was dropped before.
+        reason: Reason of the status, in words.
         model: Name of the registered model.
         version: This evaluation's version.
         run_id: Its run in MLflow.
         experiment_id: The skill's experiment in MLflow.
-        compared_run_id: The run of the version that it was compared with; None where there was none.
-        champion_version: The version to serve.
-        champion_metric: Balanced accuracy of the champion on the test photos it was compared on.
-        challenger_metric: That of the challenger, on the same photos; None where nothing was compared.
-        head_digest: Digest of the head to serve, the champion's: `heads/<digest>.safetensors` in the store.
-        candidate_head_digest: Digest of this evaluation's head; the same where it is the champion.
+        compared_run_id: The run of the version that it was compared with; None if there was none.
+        champion_version: Version of the champion.
+        champion_metric: Balanced accuracy of the champion on the test photos of the comparison.
+        challenger_metric: That of the challenger, on the same photos; None if nothing was compared.
+        head_digest: Digest of the champion's head, `heads/<digest>.safetensors` in the store.
+        candidate_head_digest: Digest of this evaluation's head; the same if it is the champion.
     """
 
     status: Status
@@ -42,11 +42,11 @@ class Registration:
 
 @dataclass(frozen=True)
 class RegisterReport:
-    """Where the lane's skills stand.
+    """The registrations of a lane's skills.
 
     Attributes:
-        tracking: `embedded`, or the address of the tracking server, as people open it.
-        skills: Each skill's place in the registry.
+        tracking: `embedded`, or the public address of the tracking server.
+        skills: Registrations by skill.
     """
 
     STEP: ClassVar[str] = "register"

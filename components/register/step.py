@@ -1,4 +1,4 @@
-"""The step register, as a library function."""
+"""The step register as a library function."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -29,24 +29,24 @@ def register(
     config: RegisterConfig | None = None,
     context: Context | None = None,
 ) -> Result[RegisterReport]:
-    """Record every candidate in MLflow, register the winners, let a better challenger take over.
+    """Record every candidate in MLflow, register the winners, and promote challengers that are better than champions.
 
-    What the registry holds afterwards is part of the result's key, beside the evaluation: the step looks at the
-    outside, and a champion that somebody moved by hand makes another result; the server's address is not, since it
-    may have several. Where nothing is left to do, an embedded MLflow is not even imported.
+    The state of the registry afterwards is part of the result's key, beside the evaluation: a champion that somebody
+    moved by hand gives another result. The server's address is not, because a server may have several. If there is
+    nothing to do, an embedded MLflow is not even imported.
 
     Args:
         fleet: The fleet, located.
         evaluate: Key of the result of evaluate.
         skills: The lane's skills; None: all.
         config: Settings.
-        context: The run's surroundings.
+        context: The surroundings of the task; None opens the fleet's own store and tracking.
 
     Returns:
         The result; its report is a `RegisterReport`.
 
     Raises:
-        TransientError: the tracking server stays away longer than patience lasts; what is done is kept.
+        TransientError: the tracking server did not return in time; completed work is kept.
         InvalidConfigError: the tracking address, the credentials or the database cannot be used.
     """
     config = config or RegisterConfig()
@@ -55,11 +55,11 @@ def register(
     tracking = context.tracking
     lineage = Lineage(fleet, store, load(store, EvaluateReport, evaluate), context.run)
     records = [lineage.skill(name) for name in (fleet.spec.skills if skills is None else skills)]
-    seen = _glance(tracking, records, ask_server=context.dry)
-    if seen is None and context.dry:
-        raise NotDoneError("register", "the registry lacks what evaluate found")
-    seen = seen or _bring_about(tracking, store, records, config, context)
-    registrations = {record.name: registration_of(record, seen[record.name]) for record in records}
+    states = _complete_state(tracking, records, read_server=context.dry)
+    if states is None and context.dry:
+        raise NotDoneError("register", "the registry lacks the results of evaluate")
+    states = states or _complete(tracking, store, records, config, context)
+    registrations = {record.name: registration_of(record, states[record.name]) for record in records}
     inputs = {
         "evaluate": evaluate,
         "fleet": fleet.name,
@@ -77,42 +77,46 @@ def register(
     )
 
 
-def _glance(tracking: Tracking, records: Sequence[SkillRecord], *, ask_server: bool) -> dict[str, RegistryState] | None:
-    """What the registry holds, if nothing is left to do; else None. A server is asked only for a dry run."""
-    client = open_client(tracking) if ask_server and tracking.database is None else None
-    found = {}
+def _complete_state(
+    tracking: Tracking, records: Sequence[SkillRecord], *, read_server: bool
+) -> dict[str, RegistryState] | None:
+    """Return the state of the registry by skill, or None if there is work to do; a server is read for dry runs only."""
+    client = open_client(tracking) if read_server and tracking.database is None else None
+    states = {}
     with translated(tracking) if client else nullcontext():
         for record in records:
-            seen = read_registry(client, record) if client else read_sqlite(tracking, record)
-            if seen is None or not is_complete(record, seen):
+            state = read_registry(client, record) if client else read_sqlite(tracking, record)
+            if state is None or not is_complete(record, state):
                 return None
-            found[record.name] = seen
-    return found
+            states[record.name] = state
+    return states
 
 
-def _bring_about(
+def _complete(
     tracking: Tracking, store: Store, records: Sequence[SkillRecord], config: RegisterConfig, context: Context
 ) -> dict[str, RegistryState]:
-    """Do what is left to do, and return what the registry holds afterwards."""
+    """Do the missing work, and return the state of the registry afterwards."""
     client = open_client(tracking, context.progress)
-    found = {}
+    states = {}
     with context.progress.task("register", total=len(records), unit="skills") as task:
         for record in records:
-            found[record.name] = retry_transient(client, partial(_settle, client, tracking, store, record, config))
+            states[record.name] = retry_transient(
+                client, partial(_complete_skill, client, tracking, store, record, config)
+            )
             task.advance()
-    return found
+    return states
 
 
-def _settle(
+def _complete_skill(
     client: TrackingClient, tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
 ) -> RegistryState:
-    """Bring about what one skill lacks; each time it is called it asks first, so it may be called again."""
+    """Do the missing work for one skill; it reads the registry first, so it may be repeated."""
     with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
-        seen = read_registry(client, record)
-        if not is_complete(record, seen):
-            _register(client, tracking, store, record, seen, config)
-            seen = read_registry(client, record)
-        return seen
+        state = read_registry(client, record)
+        if not is_complete(record, state):
+            _register(client, tracking, store, record, state, config)
+            state = read_registry(client, record)
+        return state
 
 
 def _register(
@@ -120,7 +124,7 @@ def _register(
     tracking: Tracking,
     store: Store,
     record: SkillRecord,
-    seen: RegistryState,
+    state: RegistryState,
     config: RegisterConfig,
 ) -> None:
     from components.register.runs import ensure_experiment, record_run, remove_duplicates
@@ -129,13 +133,13 @@ def _register(
     passed = record.evaluated.status == "passed"
     if passed:
         save_head(store, record)
-    if passed and seen.champion is not None and is_unchanged(record, seen.champion):
+    if passed and state.champion is not None and is_unchanged(record, state.champion):
         return
     experiment_id = ensure_experiment(client, tracking, record)
-    run_id = seen.run_id or record_run(client, store, experiment_id, record)
+    run_id = state.run_id or record_run(client, store, experiment_id, record)
     if not passed:
         remove_duplicates(client, experiment_id, record, None)
         return
-    own = ensure_version(client, record, seen, run_id)
-    assign_alias(client, store, record, seen, own, config)
+    own = ensure_version(client, record, state, run_id)
+    assign_alias(client, store, record, state, own, config)
     remove_duplicates(client, experiment_id, record, own.run_id)

@@ -1,4 +1,4 @@
-"""What split reports."""
+"""The report of split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Conflict:
-    """Sets that belong together, or one set, for which different splits speak.
+    """Linked sets, or one set, with contradictory splits.
 
     Attributes:
         sets: The sets concerned, at most fifty.
         splits: The split each of them has now, in the same order.
-        message: What speaks for which split, and what was done.
+        message: The reasons for each split, and the decision.
     """
 
     sets: Sequence[str]
@@ -22,15 +22,15 @@ class Conflict:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """How the photos are split.
+    """The split of the photos.
 
     Attributes:
         photos: Photos per split.
         sets: Sets per split.
         skills: Photos per skill, label and split; only photos that carry a label.
         remembered: Sets whose split was known from an earlier run.
-        demanded: Sets whose split a table demands.
-        conflicts: What could not be had both ways.
+        demanded: Sets whose split a table fixes.
+        conflicts: Contradictions and their resolution.
     """
 
     STEP: ClassVar[str] = "split"

@@ -1,4 +1,4 @@
-"""Split as a library function."""
+"""The step split as a library function."""
 
 import json
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ def split(
     """Give each set of photos to train, validation or test.
 
     The result holds `labels.parquet`, the labels with their split, and `splits.parquet`, the split of every photo.
-    Splits are remembered in the store under the fleet's name: what was given stays, whatever photos come later.
+    Splits are remembered in the store under the fleet's name: they stay the same when more photos are added.
 
     Args:
         fleet: The located fleet.
         ingest: Key of the result of ingest.
-        config: Settings; there are none.
-        context: Where progress goes.
+        config: Settings; the step has none.
+        context: The surroundings of the task; None opens the fleet's own store.
     """
     context = context or open_context(fleet)
     store = context.store
@@ -62,7 +62,7 @@ def _decide(
     memory: Memory,
     shares: Mapping[str, float],
 ) -> Decision:
-    """The split of every set, remembered before anybody can build on it."""
+    """Decide the split of every set, and remember it before a later step can use it."""
     sets: dict[str, SetFacts] = {}
     set_of_photo = dict(zip(catalogue["photo_id"], catalogue["set_id"], strict=True))
     set_of_file = dict(zip(catalogue["filename"], catalogue["set_id"], strict=True))

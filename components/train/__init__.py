@@ -1,4 +1,4 @@
-"""Train: from the features and labels of a lane of skills to competing heads and a winner for each skill."""
+"""train: from the features and labels of a lane of skills to competing heads and a winner for each skill."""
 
 from coachworks.steps import Step
 from components.train.config import TrainConfig

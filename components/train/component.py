@@ -22,9 +22,9 @@ def train(
         embed: Key of the result of embed.
         skills: The lane's skills.
         metrics: Balanced accuracy of each winner on the validation photos, and times.
-        class_weights: How rare labels are made to count: `balanced` or `none`.
-        components: Most principal components that the candidates see.
-        seed: Seed of everything drawn at random.
+        class_weights: Weights of rare labels: `balanced` or `none`.
+        components: Maximum of principal components that the candidates use.
+        seed: Seed of the random numbers.
 
     Returns:
         Key of the result.

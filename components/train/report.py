@@ -1,4 +1,4 @@
-"""What train reports."""
+"""The report of train."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateReport:
-    """One candidate of a skill.
+    """A candidate of a skill.
 
     Attributes:
         validation_balanced_accuracy: On the validation photos; None without any.
@@ -28,21 +28,21 @@ class CandidateReport:
 
 @dataclass(frozen=True, kw_only=True)
 class SkillReport:
-    """What was trained for one skill.
+    """The candidates of one skill and the winner.
 
     Attributes:
         status: `trained`, or `dropped` with a reason.
-        reason: Why it was dropped, and what to do; empty when trained.
+        reason: Reason for dropping it, and what to do; empty if trained.
         labels: The possible answers.
         photos: Labelled photos per split.
-        class_weights: What one photo of each label counts where the winner was fitted last.
-        candidates: What competed, by name, fitted on the training photos alone.
+        class_weights: Weight of one photo of each label in the last fit of the winner.
+        candidates: The candidates by name, fitted on the training photos alone.
         winner: Name of the candidate that won; None when dropped.
-        why: Why it won, in words, and what it was fitted on.
+        why: Reason for the choice in words, and the photos that it was fitted on.
         refitted: Whether the winner was fitted again, on training and validation photos together.
         winner_photos: Labelled photos that the winner's head was fitted on.
-        temperature: What the winner's logits are divided by: fitted on the validation photos before the refit, 1
-            without any; None when dropped.
+        temperature: Divisor of the winner's logits: fitted on the validation photos before the refit, 1 without
+            any; None if dropped.
         refit_seconds: This skill's share of the time that the refit took.
     """
 
@@ -62,11 +62,11 @@ class SkillReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What train did.
+    """The candidates and winners of a lane.
 
     Attributes:
-        skills: What was trained, by skill.
-        backbone_digest: Digest of the backbone whose features were read.
+        skills: Reports by skill.
+        backbone_digest: Digest of the backbone that computed the features.
         policy_digest: Digest of the augmentation policy.
         class_weights: The policy against imbalance.
         explained_variance: Share of the variance that the reduced dimensions hold; None when nothing was trained.

@@ -1,4 +1,4 @@
-"""The library face of train: features and labels in, heads and a report out."""
+"""The step train as a library function: from features and labels to heads and a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ def train(
         embed: Key of the result of embed.
         skills: The lane; None is all skills of the fleet.
         config: Settings; None is the defaults.
-        context: The run this is part of.
+        context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
-        `<skill>/<candidate>.safetensors` for every candidate trained, and a `TrainReport`. The winner's file holds it
-        fitted again on training and validation photos, with its temperature; the others are as they competed. A skill
-        that cannot be trained is dropped with its reason, and the others go on.
+        `<skill>/<candidate>.safetensors` for every candidate trained, and a `TrainReport`. The winner's file holds the
+        head fitted again on training and validation photos, with its temperature; the others are as they competed. A
+        skill that cannot be trained is dropped with a reason, and the others go on.
 
     Raises:
         NotFoundError: there is no such result of embed.
@@ -79,7 +79,7 @@ def train(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Trained:
-    """What became of a lane: by skill how the competition ended, the winner's refit if any, and the class weights."""
+    """The outcome of a lane by skill: the competition, the winner's refit if any, and the class weights."""
 
     outcomes: "Mapping[str, Outcome]"
     refits: "Mapping[str, Refit]"
@@ -214,7 +214,7 @@ def _counts(labels: "pd.DataFrame", skill: str) -> dict[str, int]:
 
 
 def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: "pd.DataFrame", skill: str) -> str:
-    """Why a skill cannot be trained, and what to do; empty when it can."""
+    """Return the reason why a skill cannot be trained, and what to do; empty if it can."""
     if verdict is not None and not verdict.passed:
         failures = "; ".join(finding.message for finding in verdict.failures) or "see its page"
         return f"it did not pass validate: {failures}"

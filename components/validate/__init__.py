@@ -1,4 +1,4 @@
-"""Validate: what is wrong with the photos and their labels, and which skills may train."""
+"""validate: findings about the photos and their labels, and the skills that may train."""
 
 from coachworks.steps import Step
 from components.validate.config import ValidateConfig

@@ -19,10 +19,10 @@ def validate(
     Args:
         fleet: The fleet, as JSON.
         split: Key of the result of split.
-        near_duplicate_distance: Most bits in which the perceptual hashes of two photos that look alike differ, 0 to 16.
-        near_duplicate_similarity: Least correlation of two such photos without their light and shade, in (0, 1].
-        metrics: Skills that may train and findings, in numbers.
-        page: What was found, with pictures.
+        near_duplicate_distance: Maximum of bits in which the perceptual hashes of near duplicates differ, 0 to 16.
+        near_duplicate_similarity: Minimum of the correlation of near duplicates, without brightness, in (0, 1].
+        metrics: Numbers of skills that may train, and of findings.
+        page: The findings, with pictures.
 
     Returns:
         Key of the result.

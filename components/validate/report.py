@@ -1,4 +1,4 @@
-"""What validate reports."""
+"""The report of validate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from validation import Finding, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateReport:
-    """The verdicts.
+    """The verdicts on the photos and labels.
 
     Attributes:
-        skills: By skill: whether it may train, what stops it, what to look at. Only skills that passed go on.
-        findings: Everything that was found, notes and findings of the whole fleet among it.
+        skills: Verdict by skill, with failures and warnings. Only skills that passed go on.
+        findings: All findings, including notes and those about the whole fleet.
         photos: Photos judged.
         expectations: Expectations judged.
         near_duplicates: Pairs of photos of different sets that look alike.

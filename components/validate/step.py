@@ -1,4 +1,4 @@
-"""The library face of validate."""
+"""The step validate as a library function."""
 
 import dataclasses
 import json
@@ -31,13 +31,13 @@ def validate(
 ) -> Result[ValidateReport]:
     """Judge the photos and labels of a fleet: which skills may train, and what is missing.
 
-    The result holds `page.html`, which stands alone, and `expectations.json`, what Great Expectations said.
+    The result holds `page.html`, which needs no other file, and `expectations.json`, the results of Great Expectations.
 
     Args:
         fleet: The fleet, its paths absolute.
         split: Key of the result of split.
         config: Settings; None for the defaults.
-        context: The run it is part of.
+        context: The surroundings of the task; None opens the fleet's own store.
     """
     config = config or ValidateConfig()
     context = context or open_context(fleet)
@@ -57,7 +57,7 @@ def validate(
 
 
 def _skills(fleet: Fleet) -> dict[str, Any]:
-    """What of the fleet file decides the verdicts."""
+    """Return the part of the fleet file that decides the verdicts."""
     return {
         name: {
             "question": skill.question,
@@ -148,7 +148,7 @@ def _gather(
 
 
 def _reader(store: Store, catalogue: Any, *, at_least_px: int) -> "Callable[[str], Image.Image | None]":
-    """Reads photos by their id; None where the store has lost one or it cannot be read."""
+    """Return a function that reads a photo by its id, or returns None if it is missing or unreadable."""
     uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
 
     def read(photo_id: str) -> "Image.Image | None":

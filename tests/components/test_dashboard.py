@@ -1,4 +1,4 @@
-"""What every step shows in the pipelines' dashboard."""
+"""The figures of every step in the dashboard of Kubeflow Pipelines."""
 
 import importlib
 import json
@@ -153,9 +153,9 @@ def result_of(step, tmp_path, report=None, **changes):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_tells_its_numbers_as_its_report_has_them(step, tmp_path):
-    told = all_numbers(result_of(step, tmp_path, reused=True), figures_of(step))
-    assert told.items() >= {**TELLING[step], "seconds": 1.25, "reused": 1.0}.items()
-    assert all(isinstance(value, float) and math.isfinite(value) for value in told.values())
+    figures = all_numbers(result_of(step, tmp_path, reused=True), figures_of(step))
+    assert figures.items() >= {**TELLING[step], "seconds": 1.25, "reused": 1.0}.items()
+    assert all(isinstance(value, float) and math.isfinite(value) for value in figures.values())
 
 
 @pytest.mark.parametrize("step", ["ingest", "split", "validate", "augment", "embed", "package", "document"])
