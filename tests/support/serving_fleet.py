@@ -20,7 +20,7 @@ from lab import S3_KEY, S3_REGION, S3_SECRET, Lab
 
 CARS = 40
 SERVICES = {"image-content": ("image-content", 8080), "image-quality": ("ai-image-quality", 9722)}  # name and port
-PODS, SHARE, BAKE_S, DRAIN_S = 2, 0.25, 20, 5
+PODS, SHARE, SOAK_S, DRAIN_S = 2, 0.25, 20, 5
 SHORT_S = 5  # a soak where it is not the point
 _GATES = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.3, "maxExpectedCalibrationError": 0.9}
 _FIRST, _SECOND = ["linear"], ["knn"]  # what the first and the second version of each model are
@@ -113,7 +113,7 @@ class ServingFleet:
         critical: Iterable[str] = (),
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
-        soak_s: int = BAKE_S,
+        soak_s: int = SOAK_S,
         **deploy: Any,
     ) -> None:
         """Write the fleet file: what is not named is as usual.

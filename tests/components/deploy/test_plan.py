@@ -114,7 +114,7 @@ def test_another_image_is_a_line(released: Showroom) -> None:
     assert plan.stages == ("canary, smoke test, join the Services, soak, promote",)
 
 
-def test_a_canary_without_a_bake_is_told_without_one(released: Showroom) -> None:
+def test_a_canary_without_a_soak_has_no_such_stage(released: Showroom) -> None:
     plan = planned(released, DeployRequest(image="acme/models:2"), canary={"soakSeconds": 0})
     assert plan.stages == ("canary, smoke test, promote",)
 

@@ -59,9 +59,9 @@ def test_a_release_is_called_like_the_fleet_in_the_context_s_namespace(showroom:
 
 
 def test_the_fleet_file_names_them_and_the_command_goes_before_it(showroom: Showroom) -> None:
-    given = fleet(namespace="cars", release="fleet")
-    assert (open_release(given).release, open_release(given).cluster.namespace) == ("fleet", "cars")
-    assert open_release(given, "elsewhere").cluster.namespace == "elsewhere"
+    configured = fleet(namespace="cars", release="fleet")
+    assert (open_release(configured).release, open_release(configured).cluster.namespace) == ("fleet", "cars")
+    assert open_release(configured, "elsewhere").cluster.namespace == "elsewhere"
 
 
 def test_a_fleet_s_name_that_is_too_long_for_helm_is_refused(showroom: Showroom, tmp_path: Path) -> None:

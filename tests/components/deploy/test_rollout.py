@@ -290,3 +290,20 @@ def test_a_change_that_renews_no_pod_needs_no_canary(release: Release) -> None:
     )
     outcome = release.go(values_of(other))
     assert [stage.name for stage in outcome.stages] == ["replace"]
+
+
+def test_a_release_of_the_chart_before_is_updated_without_a_canary(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(release)
+    values, description = release.helm.made[-1]
+    old = {("release" if key == "releaseDigest" else key): value for key, value in values.items()}
+    old_manifest = release.helm.manifest().replace("coachworks.dev/release-digest", "coachworks.dev/release")
+    release.helm.made[-1] = (old, description)
+    manifest = release.helm.manifest
+    monkeypatch.setattr(
+        release.helm, "manifest", lambda: old_manifest if "release" in release.helm.values() else manifest()
+    )
+    result = release.go(values_of())
+    assert [stage.name for stage in result.stages] == ["replace"]
+    assert release.values == values_of().with_traffic("stable")

@@ -16,7 +16,7 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, math.in
 
 
 def counts_of(seconds, errors=0, bounds=BOUNDS):
-    """What a pod counts that took so long for each request."""
+    """Counts of a pod with requests of these durations, in seconds."""
     return Counts(len(seconds), errors, {bound: sum(each <= bound for each in seconds) for bound in bounds})
 
 

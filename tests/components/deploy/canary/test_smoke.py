@@ -1,4 +1,4 @@
-"""Which photos a smoke test takes, and what it says of pods that answer otherwise than evaluation recorded."""
+"""Photos of a smoke test, and its failures for pods whose answers differ from those of evaluation."""
 
 import json
 from dataclasses import dataclass, field

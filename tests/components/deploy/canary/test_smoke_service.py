@@ -1,4 +1,4 @@
-"""The smoke test and the bake against the service itself: what it answers, and what it counts."""
+"""Smoke test and soak metrics against the service itself, in this process."""
 
 import time
 from dataclasses import dataclass
