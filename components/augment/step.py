@@ -116,9 +116,9 @@ def _write_sheet(folder: Path, rows: "list[Row]", fleet: Fleet, policy: Policy) 
 
     (folder / "contact-sheet.jpg").write_bytes(draw_sheet(rows))
     summary = (
-        f"Models learn from every training photo unchanged and in {counted(policy.views, 'view')}. Check that each label "
-        "still holds in every view: a flip, for example, turns left into right. Validation and test photos are never "
-        "augmented."
+        f"Models learn from every training photo unchanged and in {counted(policy.views, 'view')}. Check that each "
+        "label still holds in every view: a flip, for example, turns left into right. Validation and test photos are "
+        "never augmented."
     )
     lines = [
         f"{name}: {canonical_json(arguments or {})}" for item in policy.declared for name, arguments in item.items()
