@@ -1,4 +1,4 @@
-"""A fleet is installed, its layouts change, a new version takes over: nobody who asks notices."""
+"""A fleet is installed, its layouts change, a new version takes over: no request fails."""
 
 import json
 from collections.abc import Callable
@@ -112,7 +112,7 @@ def test_a_rollback_is_done_at_once_and_nobody_notices(served: ServingFleet, loa
         done = served.deploy(command="rollback")
     counted.note = done.stages
     assert done.versions == dict.fromkeys(SERVICES, "1")
-    assert "was not moved" in done.said
+    assert "was not moved" in done.output
     assert not counted.failures
     assert served.deploy().report["status"] == "unchanged"
 
@@ -206,7 +206,7 @@ def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobo
 )
 @pytest.mark.core
 def test_rights_are_no_more_than_needed(served: ServingFleet, who: str, may: list[str], may_not: list[str]) -> None:
-    """All that these tests deploy is deployed by the deployer: these rights are enough."""
+    """All tests of this file deploy with the deployer's rights: these are enough."""
     name = who.format(namespace=served.name)
 
     def asked(what: str) -> str:

@@ -15,12 +15,12 @@ def refused(served: ServingFleet, load: Load, name: str, *arguments: str) -> tup
     with load.counted(name) as counted:
         done = served.deploy(*arguments, expect=1)
     served.tell()
-    assert "The earlier versions serve again: image-content v1, image-quality v1" in " ".join(done.said.split())
+    assert "The earlier versions serve again: image-content v1, image-quality v1" in " ".join(done.output.split())
     assert [each["metadata"]["name"] for each in served.get("deployments")] == [f"{served.name}-shared"]
     assert not served.pods(track="canary")
     assert len(served.pods()) == PODS
     assert {version for counts in counted.by_version.values() for version in counts} == {"1"}
-    return counted, done.said
+    return counted, done.output
 
 
 def touched_at_most_its_share(counted: Counted, touched: list[dict[str, float]]) -> None:

@@ -70,7 +70,7 @@ spec:
 
 
 def values(text: str = "hello", **more: Any) -> dict[str, Any]:
-    given = {
+    defaults = {
         "image": IMAGE,
         "command": SERVES.format(text=text),
         "probe": "/",
@@ -78,7 +78,7 @@ def values(text: str = "hello", **more: Any) -> dict[str, Any]:
         "init": "",
         "stuck": False,
     }
-    return given | more
+    return defaults | more
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def cluster(namespace: str) -> Cluster:
 
 @pytest.fixture
 def helm(chart: Path, namespace: str) -> Callable[..., Helm]:
-    """The release, by the command `helm` or `helm3`."""
+    """A function that returns the release, with the command `helm` or `helm3`."""
 
     def make(command: str = "helm", **options: Any) -> Helm:
         return Helm(namespace, RELEASE, chart, environ=os.environ | {"COACHWORKS_HELM": find(command)}, **options)
@@ -116,7 +116,7 @@ def helm(chart: Path, namespace: str) -> Callable[..., Helm]:
 
 
 def kill_in_the_middle(act: Callable[[], Any], helm: Helm, status: str) -> None:
-    """Start `act` in a process of its own, and kill that and helm once the release is in `status`."""
+    """Start `act` in a process of its own; kill it and helm when the release is in `status`."""
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -125,7 +125,7 @@ def kill_in_the_middle(act: Callable[[], Any], helm: Helm, status: str) -> None:
         finally:
             os._exit(0)
     try:
-        until(status, lambda: (made := helm.status()) is not None and made.status == status, within_s=60)
+        until(status, lambda: (release := helm.status()) is not None and release.status == status, within_s=60)
     finally:
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -151,7 +151,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     assert release.rollback(1) == 3
     wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     until("one pod", lambda: len([pod for pod in cluster.pods() if not pod.terminating]) == 1, within_s=20)
-    assert [(made.number, made.status) for made in release.history()] == [
+    assert [(revision.number, revision.status) for revision in release.history()] == [
         (1, "superseded"),
         (2, "superseded"),
         (3, "deployed"),
@@ -159,7 +159,7 @@ def test_a_release_from_its_installation_to_its_end(command, helm, cluster):
     with pytest.raises(NotFoundError):
         release.rollback(7)
     assert release.upgrade(values("one"), "the fourth") == 4
-    assert [made.number for made in release.history()] == [2, 3, 4], "history is kept as long as was said"
+    assert [revision.number for revision in release.history()] == [2, 3, 4], "Helm keeps three revisions"
     release.uninstall()
     wait_until_gone(cluster, [DEPLOYMENT], timeout_s=30)
     assert release.status() is None
@@ -221,7 +221,9 @@ def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
     with pytest.raises(HelmError, match=r"helm refused 'tiny' in the namespace .*: "):
         release.upgrade(values(replicas="many"), "no number")
     missing = Helm(f"{namespace}-none", RELEASE, release.chart)
-    with pytest.raises(NotFoundError, match=r"there is no namespace 'cw7-kube-.*-none': make it with `kubectl create"):
+    with pytest.raises(
+        NotFoundError, match=r"there is no namespace 'cw7-kube-.*-none': create it with `kubectl create"
+    ):
         missing.upgrade(values(), "nowhere")
     stranger = kubeconfig_of_stranger(lab, namespace, tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(stranger))
@@ -236,12 +238,12 @@ def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
 
 def kubeconfig_of_stranger(lab: Lab, namespace: str, folder: Path) -> Path:
     token = lab.kubectl("-n", namespace, "create", "token", "default").strip()
-    made = folder / "stranger"
-    made.write_text(Path(lab.environ["KUBECONFIG"]).read_text())
-    settings = ["config", f"--kubeconfig={made}"]
+    kubeconfig = folder / "stranger"
+    kubeconfig.write_text(Path(lab.environ["KUBECONFIG"]).read_text())
+    settings = ["config", f"--kubeconfig={kubeconfig}"]
     lab.kubectl(*settings, "set-credentials", "stranger", f"--token={token}")
     lab.kubectl(*settings, "set-context", "--current", "--user=stranger")
-    return made
+    return kubeconfig
 
 
 def test_what_is_there_is_told(helm, cluster):
@@ -257,7 +259,7 @@ def test_what_is_there_is_told(helm, cluster):
 
 
 @pytest.mark.parametrize(
-    ("broken", "reasons", "said"),
+    ("broken", "reasons", "message"),
     [
         ({"image": "lab/none:1"}, {"ErrImagePull", "ImagePullBackOff"}, "(ErrImagePull|BackOff): .*lab/none:1.* Push"),
         (
@@ -272,13 +274,13 @@ def test_what_is_there_is_told(helm, cluster):
         ),
     ],
 )
-def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reasons, said):
+def test_a_rollout_that_will_never_be_done_ends_early_and_the_old_pod_stays(helm, cluster, broken, reasons, message):
     release = helm()
     release.upgrade(values(), "well")
     wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     release.upgrade(values() | broken, "broken")
     started = time.monotonic()
-    with pytest.raises(RolloutError, match=said) as caught:
+    with pytest.raises(RolloutError, match=message) as caught:
         wait_until_ready(cluster, [DEPLOYMENT], timeout_s=200)
     assert time.monotonic() - started < 60
     assert caught.value.reason in reasons

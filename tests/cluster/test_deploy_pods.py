@@ -1,4 +1,4 @@
-"""Pods come and go, by hand, by load, by policy; and so do those who deploy: what answers keeps answering."""
+"""Pods are deleted, scaled and evicted, deployers are killed: the fleet keeps answering."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def python_in(served: ServingFleet, pod: str, code: str, *, namespace: str = "",
 
 
 def all_ready(served: ServingFleet, pods: int = PODS) -> bool:
-    """Whether so many pods are ready, and no others are there."""
+    """Return whether exactly this many pods exist, and all are ready."""
     conditions = [
         {each["type"]: each["status"] for each in pod["status"].get("conditions", ())} for pod in served.get("pods")
     ]
@@ -85,10 +85,10 @@ def test_pods_follow_the_load_and_the_budget_holds(served: ServingFleet, load: L
     assert not counted.failures
     until("no pod that ends", lambda: all_ready(served), within_s=60)
     with load.counted("two evictions, of which the budget forbids one") as counted:
-        said = [evict(served, pod) for pod in served.pods()]
+        answers = [evict(served, pod) for pod in served.pods()]
         until("two pods again", lambda: all_ready(served), within_s=90)
-    assert [answer.returncode for answer in said] == [0, 1]
-    assert "disruption budget" in said[1].stderr
+    assert [answer.returncode for answer in answers] == [0, 1]
+    assert "disruption budget" in answers[1].stderr
     assert not counted.failures
     served.tell(soak_s=SHORT_S)
     served.deploy()
@@ -114,7 +114,7 @@ def test_two_deployers_do_not_meet_and_what_a_killed_one_left_is_put_in_order(se
         finally:
             os.killpg(first.pid, signal.SIGKILL)
             first.wait()
-    assert "is being changed by" in second.said
+    assert "is being changed by" in second.output
     assert not counted.failures
     served.tell(soak_s=SHORT_S)
     with load.counted("the next deployer") as counted:
@@ -126,7 +126,7 @@ def test_two_deployers_do_not_meet_and_what_a_killed_one_left_is_put_in_order(se
 
 
 def tried(served: ServingFleet, *arguments: str) -> "subprocess.CompletedProcess[str] | None":
-    """`coachworks deploy`, or None while somebody else's lease has not run out."""
+    """Run `coachworks deploy`; return None while another deployer's lease has not expired."""
     done = served.coachworks("deploy", "--json", *arguments)
     return done if done.returncode == 0 else None
 
@@ -156,7 +156,7 @@ def test_a_critical_skill_waits_for_its_approval(served: ServingFleet, load: Loa
 
 @contextmanager
 def stranger(served: ServingFleet) -> Iterator[str]:
-    """A pod in another namespace, with Python; the namespace."""
+    """Start a pod with Python in another namespace; yield the namespace."""
     namespace = f"{served.name}-other"
     container = {
         "name": "answers",
@@ -224,10 +224,10 @@ def test_what_nothing_names_leaves_the_bucket_and_pods_find_all_else(served: Ser
 
 
 def named_by_revisions(served: ServingFleet) -> set[str]:
-    """The versions that the revisions of the release name, as Helm tells them."""
+    """Return the versions that the revisions of the release name, read from Helm."""
     named: set[str] = set()
-    for made in served.history():
-        where = ("-n", served.name, "--revision", str(made["revision"]), "-o", "json")
+    for revision in served.history():
+        where = ("-n", served.name, "--revision", str(revision["revision"]), "-o", "json")
         values = json.loads(served.lab.call("helm", "get", "values", served.name, *where))
         for part in (values, values.get("canary", {}).get("values", {})):
             named |= {f"{skill} v{entry['model']['version']}" for skill, entry in part.get("skills", {}).items()}

@@ -186,7 +186,7 @@ def scheduled(fleet: ClusterFleet, *, after: str) -> str:
         return fresh[0] if fresh else None
 
     run = until("a run by schedule", begun, within_s=120, every_s=3)
-    assert f"The schedule {schedule} is disabled" in fleet.coachworks("cancel", schedule[:8]).stdout
+    assert f"The schedule {schedule} was disabled" in fleet.coachworks("cancel", schedule[:8]).stdout
     until("the first step of the run", lambda: fleet_knows(fleet, run), within_s=120, every_s=3)
     return run
 
@@ -341,11 +341,11 @@ def test_photos_of_this_machine_are_taken_in_first_and_ctrl_c_leaves_the_run_goi
     assert process.wait(60) == 130
     text = log.read_text("utf-8")
     run = re.findall(r"run ([0-9a-f-]{36})", text)[0]
-    assert f"`coachworks status --wait --run {run}` comes back to it" in text
+    assert f"`coachworks status --wait --run {run}` follows it again" in text
     assert "ingest" in text.partition("Fleet")[0]  # taken in here, before anything was sent
     assert next(each["state"] for each in listed(fleet)["runs"] if each["id"] == run) == "RUNNING"
     cancelled = fleet.coachworks("cancel", run)
-    assert "is being ended" in cancelled.stdout, cancelled.stderr
+    assert "is being cancelled" in cancelled.stdout, cancelled.stderr
     waited = fleet.coachworks("status", "--wait", "--run", run)
     assert waited.returncode == 1
     assert f"Run {run}: cancelled" in waited.stderr

@@ -1,4 +1,4 @@
-"""What a pod is told by mounted Secrets and ConfigMaps."""
+"""A pod's variables from mounted Secrets and ConfigMaps."""
 
 from pathlib import Path
 

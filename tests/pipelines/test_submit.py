@@ -1,4 +1,4 @@
-"""What is refused before anything is sent, and with which way out."""
+"""Refusals before anything is sent, each with its way out."""
 
 import json
 import subprocess
@@ -77,10 +77,10 @@ def test_how_a_fleet_is_served_reaches_only_who_deploys_it_and_spoils_no_cache()
     )
     before, after = (Submission(fleet=fleet, lanes=fleet.lanes()).parameters for fleet in (plain, deployed))
     assert before["recipe"] == after["recipe"]
-    told = Fleet.from_json(after["fleet"])
-    serving = told.serving("wheel")
-    assert (told.spec.deploy.canary.soak_seconds, serving.replicas, serving.port) == (9, 3, 9000)
-    assert [source.secret for source in told.spec.deploy.environment or ()] == ["store"]
+    sent = Fleet.from_json(after["fleet"])
+    serving = sent.serving("wheel")
+    assert (sent.spec.deploy.canary.soak_seconds, serving.replicas, serving.port) == (9, 3, 9000)
+    assert [source.secret for source in sent.spec.deploy.environment or ()] == ["store"]
     other = fleet_of(defaults={"gates": {"minBalancedAccuracy": 0.9}})
     assert Submission(fleet=other, lanes=other.lanes()).parameters["recipe"] != before["recipe"]
 

@@ -1,4 +1,4 @@
-"""A fleet of two skills, trained on this machine and registered, to be deployed to a cluster by a deployer's rights."""
+"""A fleet of two skills, trained on this machine and registered, to be deployed with a deployer's rights."""
 
 import json
 import subprocess
@@ -28,16 +28,16 @@ _FIRST, _SECOND = ["linear"], ["knn"]  # what the first and the second version o
 
 @dataclass(frozen=True)
 class Deployed:
-    """What `coachworks deploy` came to.
+    """Outcome of `coachworks deploy`.
 
     Attributes:
         status: Its exit status.
-        said: What it printed beside the report.
+        output: Its output beside the report.
         report: The report; empty where it failed.
     """
 
     status: int
-    said: str
+    output: str
     report: Mapping[str, Any]
 
     @property
@@ -50,10 +50,10 @@ class Deployed:
 
     @property
     def stages(self) -> str:
-        """What was done and how long it took, for the table."""
+        """Stages and how long they took, for the table of requests."""
         stages = self.report.get("stages", ())
-        told = ", ".join(f"{stage['name']} {stage['seconds']:.0f} s" for stage in stages)
-        return f"{sum(stage['seconds'] for stage in stages):.0f} s: {told}" if stages else ""
+        times = ", ".join(f"{stage['name']} {stage['seconds']:.0f} s" for stage in stages)
+        return f"{sum(stage['seconds'] for stage in stages):.0f} s: {times}" if stages else ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class ServingFleet:
     Attributes:
         lab: The cluster.
         name: Name of the fleet, its release, its bucket, its namespace and the Secret in it.
-        folder: Where the photos and the fleet file are.
+        folder: Folder of the photos and the fleet file.
         tracking: Address of MLflow.
-        image: Image of the pods, as long as nothing else is told.
-        kubeconfig: That of the deployer, who may no more than he needs.
-        first_run: What the run of the pipeline came to that made the first version of each model.
+        image: Image of the pods by default.
+        kubeconfig: Kubeconfig of the deployer, with the rights of charts/platform only.
+        first_run: Table of the run that registered the first version of each model.
     """
 
     lab: Lab
@@ -84,12 +84,12 @@ class ServingFleet:
 
     @property
     def photo(self) -> Path:
-        """A photo that nobody has learnt from."""
+        """A photo that was not used in training."""
         return sorted((self.folder / "unseen").iterdir())[0]
 
     @property
     def targets(self) -> list[dict[str, Any]]:
-        """Where each skill answers, for whoever asks from a pod."""
+        """Host and port of each skill, for clients in pods."""
         return [{"skill": skill, "host": name, "port": port} for skill, (name, port) in SERVICES.items()]
 
     @property
@@ -101,7 +101,7 @@ class ServingFleet:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What the deployer's shell has, beside the cluster's addresses."""
+        """Environment of the deployer's shell, beside the cluster's addresses."""
         return {"COACHWORKS_CACHE": str(self.folder / "cache"), "KUBECONFIG": str(self.kubeconfig)}
 
     def tell(
@@ -116,7 +116,7 @@ class ServingFleet:
         soak_s: int = SOAK_S,
         **deploy: Any,
     ) -> None:
-        """Write the fleet file: what is not named is as usual.
+        """Write the fleet file; arguments that are left out have the usual values.
 
         Args:
             layouts: Of skills that do not share pods.
@@ -169,20 +169,20 @@ class ServingFleet:
     def coachworks(
         self, command: str, *arguments: str, helm: str = "helm", timeout: float = 600
     ) -> "subprocess.CompletedProcess[str]":
-        """A command on this fleet, as the deployer calls it who has this `helm`."""
+        """Run a command on this fleet with the deployer's rights and this `helm`."""
         environ = self.environ | ({} if helm == "helm" else {HELM_VARIABLE: helm})
         return self.lab.coachworks(
             command, "-f", self.file, *arguments, cwd=self.folder, environ=environ, timeout=timeout
         )
 
     def deploy(self, *arguments: str, expect: int = 0, command: str = "deploy", helm: str = "helm") -> Deployed:
-        """`coachworks deploy`; what it came to must have the exit status `expect`."""
+        """Run `coachworks deploy`, check its exit status; return its outcome."""
         done = self.coachworks(command, "--json", *arguments, helm=helm)
         assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
         return Deployed(done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else {})
 
     def start_deploying(self, *arguments: str) -> "subprocess.Popen[str]":
-        """`coachworks deploy` in the background, in a process group of its own."""
+        """Start `coachworks deploy` in the background, in a process group of its own."""
         command = [sys.executable, "-m", "coachworks.cli.main", "deploy", "-f", str(self.file), *arguments]
         return subprocess.Popen(
             command,
@@ -195,13 +195,13 @@ class ServingFleet:
         )
 
     def get(self, kind: str, *arguments: str) -> list[dict[str, Any]]:
-        """Objects of the release, as the administrator sees them."""
+        """Return objects of the release, with the administrator's rights."""
         label = f"app.kubernetes.io/instance={self.name}"
-        found: list[dict[str, Any]] = self.lab.get("-n", self.name, kind, "-l", label, *arguments)["items"]
-        return found
+        objects: list[dict[str, Any]] = self.lab.get("-n", self.name, kind, "-l", label, *arguments)["items"]
+        return objects
 
     def pods(self, group: str = "shared", track: str = "stable") -> list[str]:
-        """Names of the pods that answer and do not end."""
+        """Return the names of the ready pods that are not terminating."""
         labels = {"coachworks.dev/group": group, "coachworks.dev/track": track}
         return [
             pod["metadata"]["name"]
@@ -213,14 +213,14 @@ class ServingFleet:
         ]
 
     def history(self) -> list[dict[str, Any]]:
-        """What `helm history` says."""
-        told: list[dict[str, Any]] = json.loads(
+        """Return the parsed output of `helm history`."""
+        revisions: list[dict[str, Any]] = json.loads(
             self.lab.call("helm", "history", self.name, "-n", self.name, "-o", "json", "--max", "256")
         )
-        return told
+        return revisions
 
     def train(self) -> None:
-        """Make two versions of each model: by a run that would deploy critical skills, and by single steps."""
+        """Register two versions of each model: by a run that would deploy critical skills, and by single steps."""
         self.tell(automatic=True, critical=SERVICES)
         done = self.coachworks("run", "--json")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -235,14 +235,14 @@ class ServingFleet:
 
 
 def remove_unsure(table: Path) -> None:
-    """Leave out what nobody knew the label of: critical skills would be stopped for it."""
+    """Remove the rows with the label `unsure`: they would stop critical skills."""
     lines = table.read_text("utf-8").splitlines(keepends=True)
     table.write_text("".join(line for line in lines if "unsure" not in line), "utf-8")
 
 
 @contextmanager
 def serving_fleet(lab: Lab, name: str, folder: Path, image: str) -> Iterator[ServingFleet]:
-    """A fleet with two versions of each model, the first of which is champion; all of it is removed afterwards."""
+    """Train a fleet with two versions of each model, the first as champion; remove everything afterwards."""
     secret = {
         "AWS_ACCESS_KEY_ID": S3_KEY,
         "AWS_SECRET_ACCESS_KEY": S3_SECRET,
@@ -260,9 +260,9 @@ def serving_fleet(lab: Lab, name: str, folder: Path, image: str) -> Iterator[Ser
         with mlflow_server(tracked) as tracking:
             draw_showroom(folder, cars=CARS)
             remove_unsure(folder / "photos.csv")
-            made = ServingFleet(lab, name, folder, tracking, image, deployer_of(lab, name, folder / "kubeconfig"))
-            made.train()
-            yield made
+            fleet = ServingFleet(lab, name, folder, tracking, image, deployer_of(lab, name, folder / "kubeconfig"))
+            fleet.train()
+            yield fleet
     finally:
         lab.call("helm", "uninstall", name, "-n", name, "--ignore-not-found", check=False)
         lab.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")

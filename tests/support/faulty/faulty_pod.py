@@ -75,7 +75,7 @@ def spoil(engine: Any, fault: str) -> None:
         answers = await answer(self, request, skills, **options)
         if kind == "wrong":
             answers = {
-                skill: answer.model_copy(update={"label": answer.runner_up.label}) for skill, answer in answers.items()
+                skill: each.model_copy(update={"label": each.runner_up.label}) for skill, each in answers.items()
             }
         return answers
 
