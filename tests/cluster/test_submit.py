@@ -89,16 +89,16 @@ def models(fleet: ClusterFleet, shell: None) -> Any:
 
 @pytest.mark.core
 def test_a_submitted_run_trains_and_registers_every_skill(first: Done) -> None:
-    assert first.table["state"] == "succeeded", first.said
-    assert {row["registration"] for row in first.table["skills"]} == {"champion"}, first.said
+    assert first.table["state"] == "succeeded", first.output
+    assert {row["registration"] for row in first.table["skills"]} == {"champion"}, first.output
     assert first.table["passed"] is True
 
 
 @pytest.mark.core
 def test_it_was_followed_step_by_step_and_its_page_named(first: Done, fleet: ClusterFleet) -> None:
     for step in ("ingest", "split", "validate", "augment", "embed", "train", "evaluate", "register", "package"):
-        assert f"✓ {step}" in first.said, first.said
-    assert f"#/runs/details/{first.id}" in first.said
+        assert f"✓ {step}" in first.output, first.output
+    assert f"#/runs/details/{first.id}" in first.output
 
 
 @pytest.mark.core
@@ -146,7 +146,7 @@ def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fle
     for secret in (S3_SECRET, fleet.credentials[1]):
         assert secret not in workflows
         assert secret not in logs
-        assert secret not in first.said
+        assert secret not in first.output
 
 
 # --- by itself, with nothing changed
@@ -198,7 +198,7 @@ def fleet_knows(fleet: ClusterFleet, run: str) -> bool:
 def test_a_run_with_nothing_changed_reuses_what_kfp_cached_and_registers_nothing(
     first: Done, second: Done, fleet: ClusterFleet, models: Any
 ) -> None:
-    assert second.table["state"] == "succeeded", second.said
+    assert second.table["state"] == "succeeded", second.output
     assert second.table["unchanged"] is True
     for skill, row in second.skills.items():
         assert (row["version"], row["winner"]) == (first.skills[skill]["version"], first.skills[skill]["winner"])
@@ -284,7 +284,7 @@ def set_fire(fleet: ClusterFleet, platform: MlflowRelease, run: str, seen: dict[
 
 def test_under_fire_the_run_is_complete_and_correct(third: Fire, first: Done) -> None:
     run, seen = third
-    assert run.table["state"] == "succeeded", run.said
+    assert run.table["state"] == "succeeded", run.output
     assert seen["spoilt"] > 20
     assert "deleted" in seen
     assert run.result("ingest").report["photos"] > first.result("ingest").report["photos"]

@@ -23,15 +23,15 @@ def rows(table: dict) -> dict:
 
 def test_a_first_run_trains_registers_and_documents_every_skill_that_can_be(toys) -> None:
     table = toys.table
-    found = rows(table)
-    assert {name: row["status"] for name, row in found.items()} == {
+    by_skill = rows(table)
+    assert {name: row["status"] for name, row in by_skill.items()} == {
         "colour": "passed",
         "shape": "passed",
         "hopeless": "dropped",
     }, toys.done.stderr
-    assert found["colour"]["registration"] == "champion"
-    assert found["colour"]["photos"] == 108
-    low, value, high = (found["colour"]["balanced_accuracy"][k] for k in ("low", "value", "high"))
+    assert by_skill["colour"]["registration"] == "champion"
+    assert by_skill["colour"]["photos"] == 108
+    low, value, high = (by_skill["colour"]["balanced_accuracy"][k] for k in ("low", "value", "high"))
     assert 0.5 <= low <= value <= high <= 1
 
 
@@ -112,9 +112,9 @@ def test_a_step_s_command_comes_to_the_very_result_of_the_pipeline_s_component(
     key = latest(FolderStore(toys.folder / "store"), step)
     done = coachworks_here(step, "--json", cwd=toys.folder)
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    assert said["key"] == key
-    assert Path(said["path"]).is_dir()
+    document = json.loads(done.stdout)
+    assert document["key"] == key
+    assert Path(document["path"]).is_dir()
     assert "reused" in done.stderr
 
 

@@ -33,7 +33,7 @@ _RENDERED: dict[str, str] = {}
 
 
 class MemoryHelm(Helm):
-    """A release whose history is kept here; helm renders the real chart."""
+    """A release with its history in memory; helm renders the real chart."""
 
     def __init__(self, namespace: str = "serving", release: str = "showroom") -> None:
         super().__init__(namespace, release, CHART)
@@ -47,9 +47,9 @@ class MemoryHelm(Helm):
                 number=number,
                 status="deployed" if number == last else "superseded",
                 updated="2026-01-01T00:00:00Z",
-                description=said,
+                description=description,
             )
-            for number, (_, said) in enumerate(self.made, 1)
+            for number, (_, description) in enumerate(self.made, 1)
         ]
 
     def status(self) -> Revision | None:
@@ -83,7 +83,7 @@ class MemoryHelm(Helm):
 
 
 class ReadyHelm(MemoryHelm):
-    """The same; an API server tells of its Deployments, one ready pod each, at once."""
+    """A release whose Deployments an API server returns at once, with one ready pod each."""
 
     def __init__(self, server: Objects, namespace: str = "models", release: str = "showroom") -> None:
         super().__init__(namespace, release)
@@ -101,19 +101,23 @@ class ReadyHelm(MemoryHelm):
 
     def _tell(self) -> None:
         objects = parse_objects(self.manifest()).by_name if self.made else {}
-        made = [each for (kind, _), each in objects.items() if kind == "Deployment"]
-        self._server[path_of("apps/v1", "deployments", self.namespace)] = {"items": [_ready(each) for each in made]}
-        self._server[path_of("v1", "pods", self.namespace)] = {"items": [pod_of(each["metadata"]) for each in made]}
+        deployments = [each for (kind, _), each in objects.items() if kind == "Deployment"]
+        self._server[path_of("apps/v1", "deployments", self.namespace)] = {
+            "items": [_ready(each) for each in deployments]
+        }
+        self._server[path_of("v1", "pods", self.namespace)] = {
+            "items": [pod_of(each["metadata"]) for each in deployments]
+        }
 
 
 def _ready(deployment: dict[str, Any]) -> dict[str, Any]:
-    wanted = deployment["spec"].get("replicas", 1)
-    told = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), wanted)
-    return {**deployment, "status": {"observedGeneration": 1, **told}}
+    desired = deployment["spec"].get("replicas", 1)
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), desired)
+    return {**deployment, "status": {"observedGeneration": 1, **counts}}
 
 
 def pod_of(metadata: dict[str, Any], *, restarts: int = 0, ready: bool = True) -> dict[str, Any]:
-    """A pod of a Deployment of that metadata, as an API server tells of it."""
+    """Return a pod of a Deployment with that metadata, as an API server returns it."""
     name, labels = metadata["name"], {key: metadata["labels"][key] for key in (GROUP, TRACK)}
     return {
         "metadata": {"name": f"{name}-1", "labels": labels, "ownerReferences": [{"kind": "ReplicaSet", "name": name}]},
@@ -127,14 +131,14 @@ def pod_of(metadata: dict[str, Any], *, restarts: int = 0, ready: bool = True) -
 
 
 class LabelledCluster(Cluster):
-    """A cluster that tells pods by their labels, as a real API server does."""
+    """A cluster that selects pods by their labels, as a real API server does."""
 
     def pods(self, group: str | None = None, track: str | None = None) -> list[PodState]:
         return [pod for pod in super().pods(group, track) if group in {None, pod.group} and track in {None, pod.track}]
 
 
 def put_backbone(store: Store, digest: str = BACKBONE) -> None:
-    """A backbone that heads can be said to read."""
+    """Put a backbone for the heads into the store."""
     spec = BackboneSpec(
         name="tiny",
         digest=digest,
@@ -153,7 +157,7 @@ def put_backbone(store: Store, digest: str = BACKBONE) -> None:
 def add_version(
     registry: Registry, store: Store, skill: str, *aliases: str, backbone: str = BACKBONE, **tags: str
 ) -> str:
-    """A registered version whose head is in the store; its number."""
+    """Register a version whose head is in the store; return its number."""
     kept = registry.client.search_model_versions(f"name = '{registry.fleet.name}.{skill}'")
     digest = digest_bytes(f"{skill} {len(kept)}".encode())
     labels = registry.fleet.skill(skill).labels
@@ -169,7 +173,7 @@ def add_version(
 
 
 def _evaluated(store: Store, skill: str, digest: str, labels: list[str]) -> str:
-    """An evaluation of the head, and all that it descends from: every photo shows the first label; its key."""
+    """Publish an evaluation of the head and its upstream, with the first label for every photo; return its key."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -202,7 +206,7 @@ def _evaluated(store: Store, skill: str, digest: str, labels: list[str]) -> str:
 
 
 class Answers:
-    """What pods answer; a test may change it.
+    """Answers of pods; a test may change them.
 
     Attributes:
         skills: Label and version by skill.
@@ -217,12 +221,12 @@ class Answers:
         self._asked = 0
 
     def reply(self, path: str) -> str:
-        """The body of the answer to a request for `path`."""
+        """Return the body of the answer to a request for `path`."""
         where = urlsplit(path)
         if where.path == "/metrics":
             return _METRICS.format(good=self._asked, bad=self.errors, all=self._asked + self.errors)
         if where.path == "/v1/skills":
-            return json.dumps({"skills": {name: {"model_version": told[1]} for name, told in self.skills.items()}})
+            return json.dumps({"skills": {name: {"model_version": answer[1]} for name, answer in self.skills.items()}})
         self._asked += 1
         asked = parse_qs(where.query).get("skills", [",".join(self.skills)])[0].split(",")
         return json.dumps({"answers": {name: _card(*self.skills[name]) for name in asked}})
@@ -244,7 +248,7 @@ def _card(label: str, version: str) -> dict[str, Any]:
 
 @contextmanager
 def answering(server: Objects, answers: Answers, heard: Callable[[str], None] = lambda path: None) -> Iterator[None]:
-    """Let every pod of an API server answer so; `heard` is told what they are asked."""
+    """Let every pod of an API server answer so; `heard` receives the path of each request."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -265,7 +269,7 @@ def answering(server: Objects, answers: Answers, heard: Callable[[str], None] = 
             self.do_GET()
 
         def log_message(self, *args: Any) -> None:
-            """Nothing."""
+            """Keep the log empty."""
 
     pods = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     pods.daemon_threads = True
@@ -299,11 +303,11 @@ class Showroom:
     helm: ReadyHelm
 
     def add(self, skill: str, *aliases: str, **options: Any) -> str:
-        """A registered version whose head is in the store; its number."""
+        """Register a version whose head is in the store; return its number."""
         return add_version(self.registry, self.store, skill, *aliases, **options)
 
     def context(self, fleet: Fleet | None = None) -> ReleaseContext:
-        """The fleet and its release."""
+        """Return the fleet and its release."""
         return ReleaseContext(
             fleet=fleet or self.registry.fleet,
             store=self.store,

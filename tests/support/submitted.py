@@ -1,4 +1,4 @@
-"""What was submitted: how it went, what the dashboard shows of it, what MLflow holds after it."""
+"""Submitted runs: their tables, their artifacts and metrics in the dashboard, and the versions in MLflow."""
 
 import json
 import urllib.request
@@ -12,7 +12,7 @@ from coachworks.store import Store, open_store
 
 
 def listed(fleet: ClusterFleet) -> Any:
-    """What `coachworks runs` lists."""
+    """Return the parsed output of `coachworks runs`."""
     done = fleet.coachworks("runs", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -20,16 +20,16 @@ def listed(fleet: ClusterFleet) -> Any:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that is over.
+    """A run that has ended.
 
     Attributes:
-        table: What `--json` printed.
-        said: What was printed beside it.
+        table: Output of `--json`.
+        output: Its output beside the table.
         store: The fleet's store.
     """
 
     table: dict[str, Any]
-    said: str
+    output: str
     store: Store
 
     @property
@@ -41,9 +41,9 @@ class Done:
         return {row["skill"]: row for row in self.table["skills"]}
 
     def result(self, step: str) -> Result:
-        """The result that a step of this run came to."""
-        found = [json.loads(self.store.read(key)) for key in self.store.list(f"runs/{self.id}/results")]
-        (last,) = [load(self.store, "document", entry["key"]) for entry in found if entry["step"] == "document"]
+        """Return the result of a step of this run."""
+        entries = [json.loads(self.store.read(key)) for key in self.store.list(f"runs/{self.id}/results")]
+        (last,) = [load(self.store, "document", entry["key"]) for entry in entries if entry["step"] == "document"]
         return last if step == "document" else ancestor(self.store, last, step)
 
 
@@ -53,21 +53,21 @@ def done(fleet: ClusterFleet, process: Any) -> Done:
 
 
 def versions(models: Any, fleet: ClusterFleet) -> dict[str, list[int]]:
-    """The versions of every registered model of the fleet."""
-    found: dict[str, list[int]] = {}
+    """Return the versions of every registered model of the fleet."""
+    numbers_of: dict[str, list[int]] = {}
     for version in models.search_model_versions(f"name LIKE '{fleet.name}.%'"):
-        found.setdefault(version.name, []).append(int(version.version))
-    return {name: sorted(numbers) for name, numbers in sorted(found.items())}
+        numbers_of.setdefault(version.name, []).append(int(version.version))
+    return {name: sorted(numbers) for name, numbers in sorted(numbers_of.items())}
 
 
 def runs_of(models: Any, fleet: ClusterFleet) -> dict[str, int]:
-    """How many runs each experiment of the fleet holds."""
+    """Return the number of runs in each experiment of the fleet."""
     experiments = models.search_experiments(filter_string=f"name LIKE '{fleet.name}/%'")
     return {each.name: len(models.search_runs([each.experiment_id], max_results=1000)) for each in experiments}
 
 
 def metrics_shown(run: str, step: str, fleet: ClusterFleet) -> list[str]:
-    """What the dashboard's metadata says of a step's metrics, as text: their names stand in it as they are."""
+    """Return the dashboard's metadata of a step's metrics as raw text: names are readable in it."""
     request = urllib.request.Request(
         f"{fleet.lab.environ['KFP_UI']}/ml_metadata.MetadataStoreService/GetArtifacts",
         data=b"\0" * 5,  # an empty message
@@ -79,23 +79,23 @@ def metrics_shown(run: str, step: str, fleet: ClusterFleet) -> list[str]:
 
 
 def artifacts_of(run: str, fleet: ClusterFleet) -> dict[str, str]:
-    """The texts that the dashboard shows of a run, by their place in its bucket."""
-    client, found = bucket_client(fleet.lab), {}
+    """Return the texts that the dashboard shows of a run, by their key in its bucket."""
+    client, texts = bucket_client(fleet.lab), {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket="mlpipeline", Prefix="v2/artifacts/"):
         for entry in page.get("Contents", ()):
             if run in entry["Key"]:
                 body = client.get_object(Bucket="mlpipeline", Key=entry["Key"])["Body"].read()
-                found[entry["Key"]] = body.decode("utf-8", "replace")
-    return found
+                texts[entry["Key"]] = body.decode("utf-8", "replace")
+    return texts
 
 
 def metrics_of(store: Store, document: Result) -> list[list[float]]:
-    """Every number that evaluate reports of every skill, in a fixed order."""
+    """Return the numbers that evaluate reports of every skill, in a fixed order."""
     package = ancestor(store, document, "package")
     reports = [ancestor(store, load(store, "register", key), "evaluate").report for key in package.inputs["register"]]
     skills = {name: judged for report in reports for name, judged in report["skills"].items()}
-    wanted = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
-    return [numbers([skills[name][field] for field in wanted]) for name in sorted(skills)]
+    fields = ("balanced_accuracy", "macro_f1", "accuracy", "ece_before", "ece_after", "temperature", "log_loss")
+    return [numbers([skills[name][field] for field in fields]) for name in sorted(skills)]
 
 
 def numbers(value: Any) -> list[float]:
