@@ -62,14 +62,14 @@ def test_errors_recorded_by_steps_come_first(store: FolderStore) -> None:
     error = {"step": "validate", "lane": "", "type": "DataError", "message": "no photo has a label", "traceback": ""}
     store.write("runs/5f0c/errors/validate.json", json.dumps(error).encode())
     run = run_of("FAILED", task("validate", "FAILED", error="exit status 1"))
-    assert [failure.message for failure in failures(store, run)] == ["no photo has a label"]
+    assert [failure["message"] for failure in failures(store, run)] == ["no photo has a label"]
 
 
 def test_without_a_recorded_error_kubernetes_message_is_reported(store: FolderStore) -> None:
     record_remote(store, "5f0c", "{}", [["a"]])
     run = run_of("FAILED", task("root", "FAILED", error="child failed"), task("embed", "FAILED", error="ErrImagePull"))
     (failure,) = failures(store, run)
-    assert (failure["step"], failure.message) == ("embed", "ErrImagePull")
+    assert (failure["step"], failure["message"]) == ("embed", "ErrImagePull")
     assert failures(store, run_of("FAILED", error="quota"))[0]["message"] == "quota"
     assert failures(store, run_of("SUCCEEDED")) == []
 

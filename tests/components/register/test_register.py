@@ -52,12 +52,12 @@ def test_the_first_version_that_passes_its_gates_becomes_the_champion(chain, fle
     assert report.tracking == "embedded"
     for skill in fleet.spec.skills:
         view = report.skills[skill]
-        assert (view["status"], view["version"], view["champion_version"]) == ("champion", "1", "1")
+        assert (view.status, view.version, view.champion_version) == ("champion", "1", "1")
         version = client.get_model_version_by_alias(f"showroom.{skill}", "champion")
-        assert version.tags["head_digest"] == view["head_digest"]
-        manifest = json.loads(store.read(head_manifest_key(view["head_digest"])))
+        assert version.tags["head_digest"] == view.head_digest
+        manifest = json.loads(store.read(head_manifest_key(view.head_digest)))
         assert (manifest["skill"], manifest["labels"]) == (skill, ["front", "rear", "side"])
-        assert store.exists(head_key(view["head_digest"]))
+        assert store.exists(head_key(view.head_digest))
 
 
 def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone, client):
@@ -112,7 +112,7 @@ def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone,
     model = mlflow.pyfunc.load_model("models:/showroom.view@champion")
     features = np.eye(3, 4, dtype=np.float32)
     table = model.predict(features)
-    head = load_head(chain.store.fetch(head_key(view["head_digest"])))
+    head = load_head(chain.store.fetch(head_key(view.head_digest)))
     assert list(table["label"]) == ["front", "rear", "side"]
     assert np.allclose(table.filter(like="probability/"), head.probabilities(features))
 
@@ -120,28 +120,28 @@ def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone,
 def test_a_better_challenger_takes_over_and_says_by_how_much(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"]))
     view = one(register(alone, chain.evaluation(noise=0.0, seed=1, skills=["view"])))
-    assert (view["status"], view["version"], view["champion_version"]) == ("champion", "2", "2")
-    assert view["champion_metric"] == 1.0
-    assert view["challenger_metric"] < 0.8
-    assert "Took over from version 1" in view["reason"]
-    assert "on the same 60 test photos (30 sets)" in view["reason"]
+    assert (view.status, view.version, view.champion_version) == ("champion", "2", "2")
+    assert view.champion_metric == 1.0
+    assert view.challenger_metric < 0.8
+    assert "Took over from version 1" in view.reason
+    assert "on the same 60 test photos (30 sets)" in view.reason
     assert (alias(client, "champion"), alias(client, "challenger")) == ("2", None)
 
 
 def test_a_worse_challenger_does_not_replace_the_champion(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
     view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
-    assert (view["status"], view["version"], view["champion_version"]) == ("challenger", "2", "1")
-    assert view["challenger_metric"] < view["champion_metric"] == 1.0
-    assert view["head_digest"] == first.head_digest != view["candidate_head_digest"]
+    assert (view.status, view.version, view.champion_version) == ("challenger", "2", "1")
+    assert view.challenger_metric < view.champion_metric == 1.0
+    assert view.head_digest == first.head_digest != view.candidate_head_digest
     assert (alias(client, "champion"), alias(client, "challenger")) == ("1", "2")
 
 
 def test_a_tie_goes_to_the_champion(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"]))
     view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
-    assert view["status"] == "challenger"
-    assert view["challenger_metric"] == view["champion_metric"]
+    assert view.status == "challenger"
+    assert view.challenger_metric == view.champion_metric
     assert alias(client, "champion") == "1"
 
 
@@ -156,22 +156,22 @@ def test_a_narrow_lead_is_not_enough_unless_the_setting_says_so(chain, alone, cl
 def test_a_champion_on_another_backbone_is_judged_by_its_recorded_answers_about_common_photos(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(40)))
     view = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(10, 60))))
-    assert view["status"] == "champion"
-    assert "on the same 30 test photos" in view["reason"]
+    assert view.status == "champion"
+    assert "on the same 30 test photos" in view.reason
 
 
 def test_without_common_photos_a_person_decides(chain, alone, client):
     register(alone, chain.evaluation(noise=0.62, skills=["view"], photos=range(30)))
     view = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(30, 60))))
-    assert view["status"] == "challenger"
-    assert "Move the alias `champion`" in view["reason"]
+    assert view.status == "challenger"
+    assert "Move the alias `champion`" in view.reason
 
 
 def test_the_champion_is_evaluated_again_even_if_only_the_registry_has_its_head(chain, alone, client, store):
     first = one(register(alone, chain.evaluation(noise=0.62, skills=["view"])))
     shutil.rmtree(store.root / "heads")
     view = one(register(alone, chain.evaluation(seed=1, skills=["view"])))
-    assert view["status"] == "champion"
+    assert view.status == "champion"
     assert store.exists(head_key(first.head_digest))
 
 
@@ -206,16 +206,16 @@ def test_a_complete_registration_is_recognised_without_importing_mlflow(chain, a
 def test_the_same_head_from_another_evaluation_registers_nothing(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
     view = one(register(alone, chain.evaluation(skills=["view"], warnings=["another report, the same head"])))
-    assert (view["status"], view["version"], view["champion_version"]) == ("unchanged", "1", "1")
-    assert view["head_digest"] == first.head_digest
+    assert (view.status, view.version, view.champion_version) == ("unchanged", "1", "1")
+    assert view.head_digest == first.head_digest
     assert (len(versions_of(client)), len(runs_of(client, "run"))) == (1, 1)
 
 
 def test_a_skill_that_failed_its_gates_is_recorded_but_not_registered(chain, alone, client):
     key = chain.evaluation(skills=["view"], status="failed")
     view = one(register(alone, key))
-    assert (view["status"], view["version"], view["head_digest"]) == ("not-registered", None, None)
-    assert "minBalancedAccuracy is 1, limit 0.5" in view["reason"]
+    assert (view.status, view.version, view.head_digest) == ("not-registered", None, None)
+    assert "minBalancedAccuracy is 1, limit 0.5" in view.reason
     assert versions_of(client) == []
     [run] = runs_of(client, "run")
     assert run.data.tags["gates"] == "failed"
@@ -224,15 +224,15 @@ def test_a_skill_that_failed_its_gates_is_recorded_but_not_registered(chain, alo
 
 def test_a_dropped_skill_is_not_recorded_and_keeps_its_reason(chain, alone, client):
     view = one(register(alone, chain.evaluation(skills=["view"], status="dropped", reason="no test photos")))
-    assert (view["status"], view["reason"]) == ("not-registered", "no test photos")
+    assert (view.status, view.reason) == ("not-registered", "no test photos")
     assert client.get_experiment_by_name("showroom/view") is None
 
 
 def test_a_failed_evaluation_names_the_champion_that_is_still_there(chain, alone, client):
     first = one(register(alone, chain.evaluation(skills=["view"])))
     view = one(register(alone, chain.evaluation(seed=1, skills=["view"], status="failed")))
-    assert (view["status"], view["champion_version"]) == ("not-registered", "1")
-    assert view["head_digest"] == first.head_digest
+    assert (view.status, view.champion_version) == ("not-registered", "1")
+    assert view.head_digest == first.head_digest
 
 
 def test_an_alias_that_a_person_moved_stays_where_it_is(chain, alone, client):

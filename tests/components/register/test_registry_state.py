@@ -7,6 +7,7 @@ import pytest
 from coachworks.context import open_context
 from coachworks.results import load
 from coachworks.tracking import open_client, tracking_of
+from components.evaluate.report import EvaluateReport
 from components.register.lineage import Lineage
 from components.register.registry_sqlite import read_sqlite
 from components.register.registry_state import RegistryState, is_complete, read_registry
@@ -72,7 +73,7 @@ def test_sqlite_and_client_give_the_same_state_of_every_kind(chain, alone, clien
 
 def test_a_failed_evaluation_is_complete_once_its_run_is(chain, alone, client, read_both):
     failed = chain.evaluation(skills=["view"], status="failed")
-    record = Lineage(alone, chain.store, load(chain.store, "evaluate", failed), None).skill("view")
+    record = Lineage(alone, chain.store, load(chain.store, EvaluateReport, failed), None).skill("view")
     assert not is_complete(record, read_both(failed))
     register(alone, failed, context=open_context(alone, tracking=tracking_of, run="monday"))
     assert is_complete(record, read_both(failed))
