@@ -70,7 +70,7 @@ def test_it_continues_from_a_result_that_is_there(showroom: Showroom, document: 
 
 def test_a_dry_run_asks_no_cluster(showroom: Showroom, document: str) -> None:
     showroom.server.down = True
-    with pytest.raises(NotDoneError, match="deploy is not done: the cluster is looked at each time"):
+    with pytest.raises(NotDoneError, match="deploy is not done: it depends on the state of the cluster"):
         deploy(fleet_in(showroom), document, context=open_context(fleet_in(showroom), dry=True))
 
 

@@ -35,7 +35,7 @@ def read_both(chain, alone, client):
     """Reads the state for an evaluation by both ways, which must agree."""
 
     def read(evaluate):
-        record = Lineage(alone, chain.store, load(chain.store, "evaluate", evaluate), None).skill("view")
+        record = Lineage(alone, chain.store, load(chain.store, EvaluateReport, evaluate), None).skill("view")
         from_client = read_registry(client, record)
         # None, or another state, means that MLflow's tables have changed: adapt components/register/registry_sqlite.py
         assert read_sqlite(tracking_of(alone), record) == from_client
@@ -81,7 +81,7 @@ def test_a_failed_evaluation_is_complete_once_its_run_is(chain, alone, client, r
 
 def test_a_file_that_is_not_a_registry_is_left_to_mlflow(chain, alone):
     evaluate = chain.evaluation(skills=["view"])
-    record = Lineage(alone, chain.store, load(chain.store, "evaluate", evaluate), None).skill("view")
+    record = Lineage(alone, chain.store, load(chain.store, EvaluateReport, evaluate), None).skill("view")
     tracking = tracking_of(alone)
     assert read_sqlite(tracking, record) is None
     tracking.database.parent.mkdir(parents=True)

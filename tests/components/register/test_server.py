@@ -93,7 +93,7 @@ def test_a_server_is_filled_like_an_embedded_registry(chain, recording_to, serve
     assert {skill.status for skill in report.skills.values()} == {"champion"}
     assert register(fleet, first).reused
     assert register(fleet, first, context=open_context(fleet, tracking=tracking_of, dry=True)).reused
-    with pytest.raises(NotDoneError, match="the registry lacks what evaluate found"):
+    with pytest.raises(NotDoneError, match="the registry lacks the results of evaluate"):
         register(fleet, chain.evaluation(seed=5), context=open_context(fleet, tracking=tracking_of, dry=True))
     second = register(fleet, chain.evaluation(seed=5)).report.skills["view"]
     assert (second.status, second.champion_version) == ("champion", "2")
@@ -149,7 +149,7 @@ def test_lost_replies_create_nothing_twice(chain, recording_to, server):
         fleet = recording_to(proxy.url)
         registration = register(fleet, chain.evaluation(skills=["view"])).report.skills["view"]
         assert proxy.counts[LOST] > 8
-    assert (registration["status"], registration["version"]) == ("champion", "1")
+    assert (registration.status, registration.version) == ("champion", "1")
     recorded = Recorded(server, fleet)
     recorded.is_recorded_once()
     assert (recorded.of("run", "deleted"), recorded.of("candidate", "deleted")) == ([], [])
@@ -178,7 +178,7 @@ def test_a_head_that_only_the_server_has_is_fetched_over_an_unreliable_connectio
         registration = register(recording_to(proxy.url), chain.evaluation(seed=1, skills=["view"])).report.skills[
             "view"
         ]
-    assert (registration["status"], registration["version"]) == ("champion", "2")
+    assert (registration.status, registration.version) == ("champion", "2")
 
 
 def test_an_interrupted_registration_is_completed_and_not_repeated(chain, recording_to, server, monkeypatch):
@@ -263,5 +263,5 @@ def test_a_champion_set_during_the_comparison_is_the_one_to_beat(chain, recordin
     with FaultyProxy(server, choose=choose) as proxy:
         registration = register(recording_to(proxy.url), middling).report.skills["view"]
     assert overtaken[0].report.skills["view"].status == "champion"
-    assert registration["status"] == "challenger"
+    assert registration.status == "challenger"
     assert str(Recorded(server, fleet).client.get_registered_model(f"{fleet.name}.view").aliases["champion"]) == "3"
