@@ -20,6 +20,7 @@ import pytest  # noqa: E402
 from shared import build_once  # noqa: E402
 
 from coachworks.store import FolderStore, S3Store, Store, open_store  # noqa: E402
+from kubernetes_server import Objects, kubernetes_server, write_kubeconfig  # noqa: E402
 from lab import S3_KEY, S3_REGION, S3_SECRET, running_lab  # noqa: E402
 from s3_server import S3Server, local_s3  # noqa: E402
 
@@ -75,6 +76,17 @@ def _bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     name = f"cw-store-{uuid.uuid4().hex[:10]}"
     server.make_bucket(name)
     return name
+
+
+@pytest.fixture
+def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
+    """A Kubernetes API server that KUBECONFIG names: path -> object, or the status of a refusal."""
+    with kubernetes_server() as objects:
+        objects["/version"] = {"gitVersion": "v1.34.4"}
+        write_kubeconfig(tmp_path / "kubeconfig", objects.address, namespace="of-context")
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        monkeypatch.delenv("HELM_KUBECONTEXT", raising=False)
+        yield objects
 
 
 @pytest.fixture(scope="session")

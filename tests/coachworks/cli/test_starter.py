@@ -1,11 +1,11 @@
 """From a folder of photos to a valid fleet file."""
 
-import csv
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pets import draw_pets, names, write_table
 from PIL import Image
 
 from coachworks.cli.starter import InitOptions, scalar, starter
@@ -16,24 +16,7 @@ from components.ingest.survey import survey
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Twelve photos in two folders, `cat` (8) and `dog` (4)."""
-    folder = tmp_path / "pets"
-    for index in range(12):
-        path = folder / ("cat" if index < 8 else "dog") / f"{index}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (index, 0, 0)).save(path)
-    return folder
-
-
-def names(photos: Path) -> list[str]:
-    return sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.jpg"))
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return draw_pets(tmp_path / "pets")
 
 
 def test_missing_files_that_a_table_names_are_reported(photos):

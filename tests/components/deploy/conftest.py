@@ -1,6 +1,5 @@
 """An API server that knows what a test tells it, and a namespace of its cluster."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,7 @@ from released import LabelledCluster, ReadyHelm, Showroom, put_backbone
 from coachworks.store import FolderStore
 from components.deploy.cluster.namespace import Cluster, open_cluster
 from deploy_values import fleet
-from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
-
-
-@pytest.fixture
-def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-    """A Kubernetes API server that KUBECONFIG names."""
-    with kubernetes_server() as objects:
-        objects["/version"] = {"gitVersion": "v1.34.4"}
-        write_kubeconfig(tmp_path / "kubeconfig", objects.address, namespace="of-context")
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        monkeypatch.delenv("HELM_KUBECONTEXT", raising=False)
-        yield objects
+from kubernetes_server import Objects
 
 
 @pytest.fixture

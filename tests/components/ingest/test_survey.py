@@ -1,9 +1,9 @@
 """From a folder of photos, and a table as people write it, to suggested skills."""
 
-import csv
 from pathlib import Path
 
 import pytest
+from pets import draw_pets, names, write_table
 from PIL import Image
 
 from coachworks.errors import DataError, NotFoundError
@@ -15,24 +15,7 @@ from components.ingest.survey import survey
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Twelve photos in two folders, `cat` (8) and `dog` (4)."""
-    folder = tmp_path / "pets"
-    for index in range(12):
-        path = folder / ("cat" if index < 8 else "dog") / f"{index}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (index, 0, 0)).save(path)
-    return folder
-
-
-def names(photos: Path) -> list[str]:
-    return sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.jpg"))
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return draw_pets(tmp_path / "pets")
 
 
 def test_a_folder_per_label_becomes_one_skill(photos):

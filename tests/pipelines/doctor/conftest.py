@@ -4,13 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coachworks.fleet.model import Fleet
-from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
 
 Answer = tuple[int, str]
 
@@ -106,12 +104,3 @@ def cluster_fleet() -> Callable[..., Fleet]:
         )
 
     return make
-
-
-@pytest.fixture
-def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-    """A Kubernetes API server that KUBECONFIG names: path -> object, or the status of a refusal."""
-    with kubernetes_server() as objects:
-        write_kubeconfig(tmp_path / "kubeconfig", objects.address)
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        yield objects

@@ -1,25 +1,13 @@
 """Pods of a run: problems, logs and refusals, as far as the kubeconfig lets us read them."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coachworks.kubernetes_api import PodProblem
-from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
 from pipelines.kubeflow import open_run_pods
 
 PATH = "/api/v1/namespaces/kubeflow"
-
-
-@pytest.fixture
-def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-    """A Kubernetes API server that KUBECONFIG names."""
-    with kubernetes_server() as objects:
-        write_kubeconfig(tmp_path / "kubeconfig", objects.address)
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        yield objects
 
 
 def pod(**status: Any) -> dict[str, Any]:

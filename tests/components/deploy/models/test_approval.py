@@ -4,31 +4,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from registered import Registry, fleet_of, mlflow_server
+from registered import fleet_of
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.tracking.registry import Version
 from components.deploy.models.approval import Approval, approval_of, approve, missing_approvals, revoke
 
 ONE, TWO = "1" * 64, "2" * 64
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with mlflow_server(tmp_path_factory.mktemp("server")) as address:
-        yield address
-
-
-@pytest.fixture(params=["embedded", pytest.param("server", marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
-def registry(request, tmp_path, empty_database, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    if request.param == "embedded":
-        return Registry.embedded(fleet_of(tmp_path / "store"), empty_database)
-    from mlflow import MlflowClient
-
-    address = request.getfixturevalue("server")
-    name = f"cars-{abs(hash(request.node.name)) % 10**8}"
-    return Registry(fleet_of(tmp_path / "store", address, name), MlflowClient(address))
 
 
 def test_an_approval_says_who_when_and_of_which_head(registry):

@@ -3,31 +3,15 @@
 import json
 
 import pytest
-from registered import Registry, fleet_of, mlflow_server
 
 from components.deploy.models.deployment_tags import Deployment, deployments_of, record_deployed
 
 DIGESTS = ["1" * 64, "2" * 64, "3" * 64]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with mlflow_server(tmp_path_factory.mktemp("server")) as address:
-        yield address
-
-
-@pytest.fixture(params=["embedded", pytest.param("server", marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
-def registry(request, tmp_path, empty_database, monkeypatch):
+@pytest.fixture
+def registry(registry):
     """Three versions of `view`, two of `light`."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    if request.param == "embedded":
-        registry = Registry.embedded(fleet_of(tmp_path / "store"), empty_database)
-    else:
-        from mlflow import MlflowClient
-
-        address = request.getfixturevalue("server")
-        name = f"cars-{abs(hash(request.node.name)) % 10**8}"
-        registry = Registry(fleet_of(tmp_path / "store", address, name), MlflowClient(address))
     for digest in DIGESTS:
         registry.add("view", digest)
     for digest in DIGESTS[:2]:
