@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from components.deploy.canary.metrics import TrackRow
-from components.deploy.rollout import Stage
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedSkill:
@@ -27,6 +24,34 @@ class DeployedSkill:
     layout: str
     service: str
     port: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Stage of a rollout: its name, the revision it created (0: none), and its duration in seconds."""
+
+    name: str
+    revision: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrackRow:
+    """Row of the table of a soak: one track.
+
+    Attributes:
+        track: `stable` or `canary`.
+        requests: Requests answered.
+        errors: Those answered with a server error.
+        p50_s: Median time, in seconds; None without requests.
+        p95_s: 95th percentile, in seconds; None likewise.
+    """
+
+    track: str
+    requests: int
+    errors: int
+    p50_s: float | None
+    p95_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

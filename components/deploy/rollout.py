@@ -33,6 +33,7 @@ from components.deploy.cluster.namespace import Cluster
 from components.deploy.cluster.readiness import wait_until_gone, wait_until_ready
 from components.deploy.helm.client import Helm
 from components.deploy.helm.manifests import parse_objects
+from components.deploy.report import Stage
 from components.deploy.revisions import newest_complete
 from components.deploy.rollout_plan import RolloutPlan
 from components.deploy.target.values import FleetValues, read_values, with_canary
@@ -42,15 +43,6 @@ _LISTED_CHANGES = 6  # in the description of a revision, which is one line of `h
 
 class DeployError(CoachworksError):
     """A version was not deployed; the release was rolled back."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Stage of a rollout: its name, the revision it created (0: none), and its duration in seconds."""
-
-    name: str
-    revision: int
-    seconds: float
 
 
 @dataclass(frozen=True)

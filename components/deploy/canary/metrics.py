@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from coachworks.errors import DataError, InvalidConfigError
+from components.deploy.report import TrackRow
 
 STABLE, CANARY = "stable", "canary"
 PREDICT = "/v1/predict"  # only this path is counted; probes and metrics are not
@@ -97,30 +98,6 @@ class CanaryLimits:
 
 
 @dataclass(frozen=True)
-class TrackRow:
-    """Row of the table of a soak: one track.
-
-    Attributes:
-        track: `stable` or `canary`.
-        requests: Requests answered.
-        errors: Those answered with a server error.
-        p50_s: Median time, in seconds; None without requests.
-        p95_s: 95th percentile, in seconds; None likewise.
-    """
-
-    track: str
-    requests: int
-    errors: int
-    p50_s: float | None
-    p95_s: float | None
-
-    @classmethod
-    def of(cls, track: str, counts: Counts) -> "TrackRow":
-        """Return the row of a track."""
-        return cls(track, counts.requests, counts.errors, counts.quantile(0.5), counts.quantile(0.95))
-
-
-@dataclass(frozen=True)
 class SoakResult:
     """Result of a soak.
 
@@ -189,7 +166,7 @@ def compare_tracks(canary: Counts, stable: Counts, limits: CanaryLimits) -> Soak
     return SoakResult(
         ok=not fault,
         reason=fault or _summary(canary, stable),
-        rows=(TrackRow.of(STABLE, stable), TrackRow.of(CANARY, canary)),
+        rows=(_track_row(STABLE, stable), _track_row(CANARY, canary)),
     )
 
 
@@ -229,3 +206,7 @@ def _summary(canary: Counts, stable: Counts) -> str:
     if not _comparable(canary, stable) or slow is None or usual is None:
         return f"{summary}; too few of each version to compare their times"
     return f"{summary}; 95 % took up to {slow:.2f} s, of the stable version's up to {usual:.2f} s"
+
+
+def _track_row(track: str, counts: Counts) -> TrackRow:
+    return TrackRow(track, counts.requests, counts.errors, counts.quantile(0.5), counts.quantile(0.95))

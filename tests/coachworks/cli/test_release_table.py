@@ -8,10 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from coachworks.cli.release_table import show_plan, show_release_status, show_report
-from components.deploy.canary.metrics import TrackRow
 from components.deploy.plan import DeploymentPlan, PlannedSkill
-from components.deploy.report import DeployedSkill, DeployReport
-from components.deploy.rollout import Stage
+from components.deploy.report import DeployedSkill, DeployReport, Stage, TrackRow
 from components.deploy.status import ReleaseStatus, SkillStatus
 
 
