@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from validation import Finding, Verdict
+from validation.findings import Finding, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
