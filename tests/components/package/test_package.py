@@ -7,10 +7,11 @@ from types import ModuleType
 
 import pytest
 
+from coachworks.context import Context
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, InvalidConfigError
 from coachworks.fleet.model import Fleet
-from coachworks.results import latest
+from coachworks.results import latest, produce
 from coachworks.store import FolderStore
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill
@@ -279,3 +280,20 @@ def test_the_bento_imports_without_this_checkout(built: tuple[Fleet, FolderStore
     )
     checkout = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code, str(source), str(checkout)], check=True, cwd=tmp_path)
+
+
+def test_a_package_of_the_first_stored_version_still_names_its_champions(tmp_path: Path, fabricated: ModuleType):
+    """The report as coachworks 0.1.0 wrote it into stores that are still in use."""
+    fleet, store, register = fabricated.fabricate(tmp_path)
+    head = package(fleet, [register], config=BUNDLE_ONLY).report.skills["colour"].head_digest
+    stored = {
+        "bento": None,
+        "skills": {"colour": {"version": "7", "head_digest": head, "kind": "linear"}},
+        "left_out": {},
+        "backbone": "tiny",
+        "bytes": 1000,
+    }
+    produce("package", {}, lambda folder: stored, context=Context(store), code="0.1.0")
+    light = fabricated.champion(None, None, status="not-registered")
+    after = package(fleet, [fabricated.put_register(store, {"light": light})], config=BUNDLE_ONLY).report
+    assert after.skills == {"colour": PackagedSkill(version="7", head_digest=head, kind="linear")}
