@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coachworks.context import Context
+from coachworks.digests import digest_json
 from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable, produce
 from coachworks.runs import SUCCEEDED, Run
@@ -58,7 +59,7 @@ def run_with(store: FolderStore, **reports: Any) -> Run:
 
     def key(step: str, upstream: dict[str, Any]) -> str:
         report = jsonable((REPORTS | reports).get(step, {}))
-        return produce(step, upstream, lambda folder: report, context=Context(store), code="test").key
+        return produce(step, upstream, lambda folder: report, context=Context(store), code=digest_json(report)).key
 
     latest, before = key("ingest", {}), "ingest"
     for step in ("split", "validate", "augment", "embed", "train", "evaluate", "register"):
