@@ -114,7 +114,8 @@ def registered(store: FolderStore, spec: BackboneSpec, name: str) -> dict[str, o
         store.write_file(head_key(digest), Path(file.name))
     manifest = {"labels": LABELS, "kind": "linear", "backbone_digest": spec.digest, "created_at": "2026-01-01T00:00:00"}
     store.write(head_manifest_key(digest), json.dumps(manifest).encode())
-    return {"status": "champion", "reason": "", "version": "1", "champion_version": "1", "head_digest": digest}
+    champion = {"version": "1", "champion_version": "1", "head_digest": digest}
+    return {"status": "champion", "reason": "", "model": name, **champion}
 
 
 def forward_per_second(onnx: Path, spec: BackboneSpec, seconds: float) -> float:
