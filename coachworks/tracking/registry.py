@@ -79,7 +79,7 @@ def _read(client: TrackingClient, condition: str) -> list[Model]:
     known = (version for version in _pages(client.search_model_versions, condition) if version.name in versions)
     for version in sorted(known, key=lambda version: int(version.version)):
         number = str(version.version)
-        versions[version.name][number] = Version(number, dict(version.tags), version.run_id)
+        versions[version.name][number] = Version(number, dict(version.tags), version.run_id or None)
     return [Model(name, versions[name], aliases[name]) for name in aliases]
 
 

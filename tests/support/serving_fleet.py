@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer import RESTRICTED_NAMESPACE, deployer_of
-from registered import mlflow_server
+from mlflow_process import mlflow_server
 from ruamel.yaml import YAML
 
 from cluster_fleet import bucket_client, empty_bucket

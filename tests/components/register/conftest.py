@@ -1,17 +1,9 @@
 """A small chain of results, as published by the steps before register."""
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow_process import mlflow_server
 from PIL import Image
 
 from coachworks.context import Context
@@ -269,33 +262,4 @@ def database(chain: Chain, empty_database: Path) -> Path:
 @pytest.fixture(scope="session")
 def start_mlflow() -> Callable[..., AbstractContextManager[str]]:
     """Starts a real MLflow server: `with start_mlflow(folder) as address:`."""
-    return _mlflow_server
-
-
-@contextmanager
-def _mlflow_server(folder: Path, *options: str, **environment: str) -> Iterator[str]:
-    """Address of a real MLflow server with one worker, which serves artifacts; its log is in `folder`."""
-    from coachworks.tracking import server_environment
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1", *options]
-    command += ["--port", address.rpartition(":")[2]]
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            command, stdout=log, stderr=log, env=server_environment() | environment, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{address}/health", timeout=2):
-                    break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.3)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+    return mlflow_server

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registered import Registry, fleet_of, mlflow_server
+from mlflow_process import mlflow_server
+from registered import Registry, fleet_of
 
 
 @pytest.fixture(scope="module")
