@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
 
 from coachworks.fleet.reader import read_fleet
-from coachworks.store import FolderStore
+from coachworks.store import FolderStore, process_alive
 from coachworks.tracking import tracking_of
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
@@ -133,6 +133,8 @@ def kill_while_it_embeds(folder: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     os.killpg(record["pid"], signal.SIGKILL)
     process.wait()
+    while process_alive(record["pid"]):  # not a child of this process: a kill returns before the process is gone
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")
