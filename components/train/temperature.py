@@ -1,6 +1,5 @@
 """Temperature: the number that makes a head's confidence fit its share of right answers."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _COLDEST, _HOTTEST = 1e-3, 1e3  # beyond these every answer is certain, or all labels are equally likely
-_TOLERANCE = 1e-5  # relative error of the temperature
+_TOLERANCE = 1e-12  # of 1 / T; a looser one would enlarge the rounding differences between two machines
 
 
 def fit_temperature(logits: Array, answers: Array) -> float:
@@ -17,7 +16,7 @@ def fit_temperature(logits: Array, answers: Array) -> float:
 
     Temperature scaling (Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", 2017, arXiv
     1706.04599): it minimises the log loss, changes no answer, and with one parameter it can hardly overfit. The log
-    loss is convex in 1 / T, so a bounded scalar search in log T finds the minimum. One more photo with equal shares of
+    loss is convex in 1 / T, so the root of its derivative is the minimum. One more photo with equal shares of
     all labels keeps T finite where all answers are right (after Platt, 1999).
 
     Args:
@@ -27,7 +26,7 @@ def fit_temperature(logits: Array, answers: Array) -> float:
     Returns:
         T > 0; 1 without photos.
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import brentq
 
     if not len(answers):
         return 1.0
@@ -37,10 +36,14 @@ def fit_temperature(logits: Array, answers: Array) -> float:
     # Logits of the true labels; the mean of all logits is that of the additional photo.
     true = float(shifted[np.arange(photos), answers].sum() + shifted.mean())
 
-    def loss(log_temperature: float) -> float:
-        inverse = math.exp(-log_temperature)
-        partition = float(np.log(np.exp(shifted * inverse).sum(1)).sum())
-        return partition * (1 + 1 / photos) - true * inverse
+    def slope(inverse: float) -> float:
+        """Return the derivative of the log loss by 1 / T."""
+        weights = np.exp(shifted * inverse)
+        expected = float(((weights * shifted).sum(1) / weights.sum(1)).sum())
+        return expected * (1 + 1 / photos) - true
 
-    bounds = (math.log(_COLDEST), math.log(_HOTTEST))
-    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _TOLERANCE}).x)
+    if slope(1 / _HOTTEST) >= 0:
+        return _HOTTEST
+    if slope(1 / _COLDEST) <= 0:
+        return _COLDEST
+    return 1 / float(brentq(slope, 1 / _HOTTEST, 1 / _COLDEST, xtol=_TOLERANCE, rtol=_TOLERANCE))

@@ -59,3 +59,11 @@ def test_any_logits_give_a_usable_temperature(photos, labels, seed):
     assert np.isfinite(temperature)
     assert temperature > 0
     assert np.isfinite(softmax(logits, temperature)).all()
+
+
+def test_the_log_loss_is_flat_at_the_temperature_to_the_last_digits():
+    """A looser fit would turn rounding differences between two machines into other temperatures."""
+    logits, answers = draw_logits(photos=200)
+    shifted = logits - logits.max(1, keepdims=True)
+    expected = (softmax(logits / fit_temperature(logits, answers)) * shifted).sum() * (1 + 1 / len(answers))
+    assert expected == pytest.approx(shifted[np.arange(200), answers].sum() + shifted.mean(), rel=1e-9)
