@@ -154,12 +154,12 @@ def test_nothing_secret_is_in_the_compiled_pipeline_or_the_logs(first: Done, fle
 
 @pytest.fixture(scope="module")
 def local(first: Done, fleet: ClusterFleet) -> "subprocess.Popen[str]":
-    """A run of the same fleet on this machine; OpenBLAS chooses its kernels by the processor, as in pods."""
+    """A run of the same fleet on this machine; OpenBLAS chooses kernels and threads by the processor, as in pods."""
     environ = fleet.lab.client | fleet.environ | {"MLFLOW_TRACKING_URI": ""}
     return subprocess.Popen(
         [sys.executable, "-m", "coachworks.cli.main", "run", "--json"],
         cwd=fleet.folder,
-        env={name: value for name, value in environ.items() if not name.startswith("OPENBLAS_")},
+        env={name: value for name, value in environ.items() if not name.startswith(("OPENBLAS_", "OMP_"))},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
