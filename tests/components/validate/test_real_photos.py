@@ -30,18 +30,18 @@ def test_the_three_contradicting_pairs_are_found_and_shown_with_both_files(trash
     verdict = result.report.skills["material"]
     assert verdict.passed
     by_check = {finding.check: finding for finding in verdict.warnings}
-    assert by_check["contradicting-duplicates"]["count"] == 3
+    assert by_check["contradicting-duplicates"].count == 3
     page = (result.path / "page.html").read_text("utf-8")
     for first, second in (
         ("glass/glass115.jpg", "metal/metal91.jpg"),
         ("glass/glass176.jpg", "plastic/plastic152.jpg"),
         ("glass/glass389.jpg", "plastic/plastic332.jpg"),
     ):
-        (line,) = [line for line in by_check["contradicting-duplicates"]["details"] if first in line]
+        (line,) = [line for line in by_check["contradicting-duplicates"].details if first in line]
         assert second in line
         assert first in page
         assert second in page
-    message = by_check["photos-per-label"]["message"]
+    message = by_check["photos-per-label"].message
     assert message.startswith("6 labels below the rule of thumb of 1,000: trash has 137")
     assert len(admitted(store, result, trashnet)) == 2521
 
