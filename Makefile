@@ -51,10 +51,10 @@ test-all: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests and the slow
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
 
-test-cluster: $(READY) | $(BIN)/helm3  ## All tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that start one
+test-cluster: $(READY) | $(BIN)/helm $(BIN)/helm3  ## All tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that start one
 	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12
 
-test-cluster-core: $(READY)  ## Its core: a submitted run, a deployment with canary and rollback, the platform chart
+test-cluster-core: $(READY) | $(BIN)/helm $(BIN)/helm3  ## Its core: a submitted run, a deployment with canary and rollback, the platform chart
 	@$(BIN)/python -m pytest -q -m "cluster and core" -rs --durations=12
 
 lint: $(READY)  ## ruff, formatting included
