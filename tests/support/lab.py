@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -92,19 +93,36 @@ class Lab:
 
 @contextmanager
 def running_lab() -> Iterator[Lab]:
-    """Start the cluster with Kubeflow Pipelines, and stop it if it was not running before; skip if there is none."""
+    """Start the cluster with Kubeflow Pipelines, and stop it if it was not running before.
+
+    Tests are skipped where `COACHWORKS_LAB` is not set; where it is, they fail if the cluster does not start.
+    """
     scripts = os.environ.get("COACHWORKS_LAB")
     if not scripts:
         pytest.skip("no cluster: COACHWORKS_LAB is not set")
     was_up = is_up()
-    up = subprocess.run([f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, text=True, check=False, timeout=900)
-    if up.returncode:
-        pytest.skip(f"no cluster: {scripts}/up did not bring one up on this machine (exit status {up.returncode})")
     try:
-        yield Lab(Path(scripts), read_environment(up.stdout))
+        yield Lab(Path(scripts), read_environment(_up(scripts)))
     finally:
         if not was_up:
             subprocess.run([f"{scripts}/down"], check=True, timeout=120)
+
+
+def _up(scripts: str) -> str:
+    """Run the script that starts the cluster; return what it prints, or fail with the end of its log."""
+    with TemporaryFile("w+") as log:  # not a pipe: the parts of the cluster may keep it open
+        up = subprocess.run(
+            [f"{scripts}/up", "--kfp"], stdout=subprocess.PIPE, stderr=log, text=True, check=False, timeout=900
+        )
+        if up.returncode:
+            log.seek(0)
+            end = "".join(log.readlines()[-20:])
+            pytest.fail(
+                f"no cluster: {scripts}/up ended with exit status {up.returncode}; its last lines:\n{end}"
+                "Unset COACHWORKS_LAB to skip the tests that need a cluster.",
+                pytrace=False,
+            )
+        return up.stdout
 
 
 def read_environment(text: str) -> dict[str, str]:
