@@ -21,6 +21,7 @@ from coachworks.digests import digest_json
 from coachworks.errors import CoachworksError, DataError, NotFoundError
 from coachworks.result import Report, Result
 from coachworks.store import Store
+from coachworks.wording import first_problem
 
 REPORT = "report.json"
 Json = Mapping[str, Any]
@@ -188,11 +189,9 @@ def _decoded(step: type[Report] | str, key: str, report: Any) -> Any:
     try:
         return _adapter(step).validate_python(report)
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise ReportError(
             f"the report of {step.STEP}/{key} must have the fields that this version of coachworks writes; "
-            f"{where!r}: {first['msg']}. Run `coachworks {step.STEP}` again."
+            f"{first_problem(err)}. Run `coachworks {step.STEP}` again."
         ) from err
 
 

@@ -5,6 +5,10 @@ Only the standard library is imported here, so that every part, `coachworks --he
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _LISTED = 8  # more names than this make a sentence unreadable
 
@@ -127,6 +131,12 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     close = closest(word, known)
     return "" if close is None else f" Did you mean `{close}`?"
+
+
+def first_problem(err: "ValidationError") -> str:
+    """Return the first problem that Pydantic found in a document, after the path of its field."""
+    first = err.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its JSON'}: {first['msg']}"
 
 
 def _folded(word: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coachworks.errors import DataError
 from coachworks.fleet.field_types import Name
 from coachworks.models.manifest import MANIFEST, Manifest
+from coachworks.wording import first_problem
 
 RELEASE_VARIABLE = "COACHWORKS_RELEASE"
 BUNDLE_VARIABLE = "COACHWORKS_BUNDLE"  # folder with the models
@@ -85,8 +86,4 @@ def _read(path: Path, kind: type[Part]) -> Part:
             f"{err.strerror}. {_WAY_OUT}"
         ) from err
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "its JSON"
-        raise DataError(
-            f"{path} of the pod's configuration cannot be read: {where}: {first['msg']}. {_WAY_OUT}"
-        ) from err
+        raise DataError(f"{path} of the pod's configuration cannot be read: {first_problem(err)}. {_WAY_OUT}") from err

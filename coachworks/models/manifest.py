@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from coachworks.digests import digest_json
 from coachworks.errors import DataError
 from coachworks.fleet.field_types import Name
+from coachworks.wording import first_problem
 
 MANIFEST = "manifest.json"
 BACKBONE = "backbone.onnx"
@@ -89,9 +90,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"the bundle must hold {MANIFEST}; {folder} does not. Package the fleet again: `coachworks run`."
         ) from err
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "its JSON"
         raise DataError(
-            f"{path.name} of the bundle {folder} cannot be read: {where}: {first['msg']}. "
+            f"{path.name} of the bundle {folder} cannot be read: {first_problem(err)}. "
             "This version of coachworks reads bundles of coachworks.dev/v1; package the fleet again: `coachworks run`."
         ) from err

@@ -147,20 +147,10 @@ def revoke(
 ) -> Approval | None:
     """Revoke an approval and record who did. Deployed versions stay deployed.
 
-    Args:
-        fleet: The fleet, located.
-        skill: One of its skills.
-        version: Number of a version of the skill's registered model.
-        by: Name of the person.
-        note: Remark of the person.
-        progress: Receives progress updates while the server is waited for.
+    The arguments and errors are those of `approve`.
 
     Returns:
         The approval that was revoked; None where there was none.
-
-    Raises:
-        InvalidConfigError: the fleet has no such skill, `version` is not a number, or `by` is not a name.
-        NotFoundError: there is no such version.
     """
     tracking, by, note = tracking_of(fleet), _name(by), _note(note)
     client = open_client(tracking, progress)

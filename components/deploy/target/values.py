@@ -10,6 +10,7 @@ from coachworks.digests import digest_json
 from coachworks.errors import DataError, InvalidConfigError
 from coachworks.fleet.model import Fleet, Serving
 from coachworks.models.manifest import Manifest
+from coachworks.wording import first_problem
 
 Json = dict[str, Any]
 Layout = Literal["shared", "dedicated"]
@@ -127,10 +128,8 @@ def read_values(document: Mapping[str, Any]) -> FleetValues:
     try:
         return FleetValues.model_validate(values)
     except ValidationError as err:
-        first = err.errors()[0]
-        place = ".".join(map(str, first["loc"]))
         raise DataError(
-            f"the values of a revision must be those of charts/fleet: {place}: {first['msg']}. Is the Helm release "
+            f"the values of a revision must be those of charts/fleet: {first_problem(err)}. Is the Helm release "
             "one of `coachworks deploy`? Set another name under `spec.deploy.release`."
         ) from err
 
