@@ -70,7 +70,7 @@ def _labelled(catalogue: pd.DataFrame, skill: str, labels: list[str | None]) -> 
 
 @pytest.fixture(scope="session")
 def judge() -> Callable[..., list[Finding]]:
-    """Function that gathers the evidence, runs the suite and returns the findings."""
+    """Function that gathers the evidence, runs the suite, or its rules of one check, and returns the findings."""
 
     def run(
         fleet: Fleet,
@@ -80,6 +80,7 @@ def judge() -> Callable[..., list[Finding]]:
         votes: pd.DataFrame | None = None,
         pairs: tuple[tuple[str, str], ...] = (),
         checks: Checks | None = None,
+        check: str | None = None,
     ) -> list[Finding]:
         checks = checks or fleet.spec.checks
         if votes is None:
@@ -93,7 +94,19 @@ def judge() -> Callable[..., list[Finding]]:
             votes=votes,
             pairs=pairs,
         )
-        return list(run_suite(fleet.name, rules(fleet, checks, evidence), evidence.tables()).findings)
+        chosen = [rule for rule in rules(fleet, checks, evidence) if check in (None, rule.check)]
+        return list(run_suite(fleet.name, chosen, evidence.tables()).findings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def judge_by(judge: Callable[..., list[Finding]]) -> Callable[..., Finding]:
+    """Function that runs the rules of one check alone and returns its only finding: a whole suite takes a second."""
+
+    def run(check: str, *tables: Any, **options: Any) -> Finding:
+        (finding,) = judge(*tables, check=check, **options)
+        return finding
 
     return run
 

@@ -45,19 +45,19 @@ def test_one_photo_without_any_measure_is_validated(judge, fleet_of, photos, lab
     assert findings_by_check["label-to-train-and-test"].details == ("red has none in test", "blue has no photo")
 
 
-def test_photos_with_the_same_name_fail(judge, fleet_of, twelve):
+def test_photos_with_the_same_name_fail(judge_by, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[3, "filename"] = catalogue.loc[7, "filename"]
-    finding = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))["unique-filename"]
+    finding = judge_by("unique-filename", fleet_of(colour=COLOUR), catalogue, labels)
     assert finding.severity == "failure"
     assert finding.message == "2 photos share their filename: '007.jpg'."
     assert set(finding.photo_ids) == {catalogue.loc[3, "photo_id"], catalogue.loc[7, "photo_id"]}
 
 
-def test_photos_without_permission_are_a_warning(judge, fleet_of, twelve):
+def test_photos_without_permission_are_a_warning(judge_by, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[:2, "permission"] = None
-    (finding,) = judge(fleet_of(colour=COLOUR), catalogue, labels)
+    finding = judge_by("permission", fleet_of(colour=COLOUR), catalogue, labels)
     assert (finding.check, finding.severity, finding.count) == ("permission", "warning", 3)
     assert finding.message == "3 photos without a permission (25.0%)."
 
@@ -76,14 +76,14 @@ def test_a_photo_taken_after_its_ingest_is_a_warning_with_a_day_for_time_zones(j
     [("sharpness", 1.0, "sharpness"), ("brightness", 0.01, "brightness"), ("brightness", 0.99, "brightness"),
      ("contrast", 0.001, "contrast"), ("height_px", 40, "size")],
 )  # fmt: skip
-def test_a_poor_photo_is_a_note_and_many_are_a_warning(judge, fleet_of, photos, labelled, column, value, check):
+def test_a_poor_photo_is_a_note_and_many_are_a_warning(judge_by, fleet_of, photos, labelled, column, value, check):
     catalogue = photos(60)
     labels = labelled(catalogue, "colour", ALTERNATING * 10)
     catalogue.loc[5, column] = value
-    finding = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))[check]
+    finding = judge_by(check, fleet_of(colour=COLOUR), catalogue, labels)
     assert (finding.severity, finding.photo_ids) == ("info", (catalogue.loc[5, "photo_id"],))
     catalogue.loc[6:10, column] = value
-    finding = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))[check]
+    finding = judge_by(check, fleet_of(colour=COLOUR), catalogue, labels)
     assert (finding.severity, finding.count) == ("warning", 6)
 
 
@@ -95,38 +95,38 @@ def test_blurry_photos_are_allowed_for_a_skill_about_blur(judge, fleet_of, photo
     assert judge(fleet, catalogue, labels) == []
 
 
-def test_blur_in_all_photos_is_not_taken_for_the_meaning_of_a_label(judge, fleet_of, twelve):
+def test_blur_in_all_photos_is_not_taken_for_the_meaning_of_a_label(judge_by, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue["sharpness"] = 1.0
-    (finding,) = judge(fleet_of(colour=COLOUR), catalogue, labels)
+    finding = judge_by("sharpness", fleet_of(colour=COLOUR), catalogue, labels)
     assert (finding.check, finding.severity, finding.count) == ("sharpness", "warning", 12)
 
 
-def test_an_unknown_label_is_listed_with_the_closest_known_one(judge, fleet_of, photos, labelled):
+def test_an_unknown_label_is_listed_with_the_closest_known_one(judge_by, fleet_of, photos, labelled):
     catalogue = photos(300)
     answers = ALTERNATING * 50
     answers[7] = "rde"
-    (finding,) = judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers))
+    finding = judge_by("vocabulary", fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers))
     assert (finding.check, finding.severity, finding.skill) == ("vocabulary", "warning", "colour")
     assert finding.message == (
         "1 label not in the fleet file, on 1 photo (0.3%): 'rde' on 1 photo; did you mean 'red'?"
     )
 
 
-def test_many_unknown_labels_fail(judge, fleet_of, photos, labelled):
+def test_many_unknown_labels_fail(judge_by, fleet_of, photos, labelled):
     catalogue = photos(60)
     answers = [*ALTERNATING * 9, "green", "green", "green", "Red", "green", "<b>"]
-    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers)))
-    assert findings_by_check["vocabulary"].severity == "failure"
-    assert findings_by_check["vocabulary"].details == (
+    finding = judge_by("vocabulary", fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "colour", answers))
+    assert finding.severity == "failure"
+    assert finding.details == (
         "'green' on 4 photos",
         "'Red' on 1 photo; did you mean 'red'?",
         "'<b>' on 1 photo",
     )
 
 
-def test_too_few_photos_for_the_rule_of_thumb_warn_with_the_number_missing(judge, fleet_of, twelve):
-    (finding,) = judge(fleet_of(colour={"labels": ["red", "blue"]}), *twelve)
+def test_too_few_photos_for_the_rule_of_thumb_warn_with_the_number_missing(judge_by, fleet_of, twelve):
+    finding = judge_by("photos-per-label", fleet_of(colour={"labels": ["red", "blue"]}), *twelve)
     assert (finding.check, finding.severity) == ("photos-per-label", "warning")
     assert finding.message == (
         "2 labels below the rule of thumb of 1,000: red has 6 (994 missing), blue has 6 (994 missing); "
@@ -134,11 +134,11 @@ def test_too_few_photos_for_the_rule_of_thumb_warn_with_the_number_missing(judge
     )
 
 
-def test_too_few_photos_fail_if_the_fleet_file_sets_the_gate(judge, fleet_of, photos, labelled):
+def test_too_few_photos_fail_if_the_fleet_file_sets_the_gate(judge_by, fleet_of, photos, labelled):
     catalogue = photos(12)
     labels = labelled(catalogue, "colour", ["red"] * 9 + ["blue"] * 3)
     fleet = fleet_of(colour={"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 8}})
-    (finding,) = judge(fleet, catalogue, labels)
+    finding = judge_by("photos-per-label", fleet, catalogue, labels)
     assert finding.severity == "failure"
     assert finding.message == (
         "1 label below the 8 that the fleet file asks for: blue has 3 (5 missing); 5 photos missing in all."
@@ -164,11 +164,11 @@ def test_a_label_without_test_photos_fails_and_one_without_validation_photos_war
     assert findings_by_check["label-to-choose-with"].severity == "warning"
 
 
-def test_a_label_of_two_sets_cannot_be_evaluated(judge, fleet_of, twelve):
+def test_a_label_of_two_sets_cannot_be_evaluated(judge_by, fleet_of, twelve):
     catalogue, labels = twelve
     catalogue.loc[labels["label"] == "red", "set_id"] = "one car"
-    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels))
-    assert findings_by_check["label-to-train-and-test"].details == ("red has photos of only 1 set",)
+    finding = judge_by("label-to-train-and-test", fleet_of(colour=COLOUR), catalogue, labels)
+    assert finding.details == ("red has photos of only 1 set",)
 
 
 def test_a_set_across_splits_fails(judge, fleet_of, twelve):
@@ -179,7 +179,7 @@ def test_a_set_across_splits_fails(judge, fleet_of, twelve):
     assert finding.message.startswith("1 set with photos in more than one split (2 photos)")
 
 
-def test_copies_of_a_photo_with_contradicting_answers_warn_with_both_files(judge, fleet_of, twelve):
+def test_copies_of_a_photo_with_contradicting_answers_warn_with_both_files(judge_by, fleet_of, twelve):
     catalogue, labels = twelve
     rows = [
         (catalogue.loc[0, "photo_id"], "colour", "own:a.jpg", "red", None),
@@ -190,7 +190,9 @@ def test_copies_of_a_photo_with_contradicting_answers_warn_with_both_files(judge
         (catalogue.loc[2, "photo_id"], "colour", "own:f.jpg", "red", None),
     ]
     votes = pd.DataFrame(rows, columns=list(VOTES))
-    (finding,) = judge(fleet_of(colour={**COLOUR, "unsure": "no idea"}), catalogue, labels, votes=votes)
+    finding = judge_by(
+        "contradicting-duplicates", fleet_of(colour={**COLOUR, "unsure": "no idea"}), catalogue, labels, votes=votes
+    )
     assert (finding.check, finding.severity, finding.count) == ("contradicting-duplicates", "warning", 1)
     assert finding.details == ("own:a.jpg says 'red' but own:b.jpg says 'blue'",)
     assert "own:a.jpg says 'red' but own:b.jpg says 'blue'" in finding.message
@@ -202,25 +204,26 @@ def test_near_duplicates_in_one_split_are_a_note(judge, fleet_of, twelve, photo_
     assert (finding.check, finding.severity, finding.pairs) == ("near-duplicates", "info", (pair,))
 
 
-def test_near_duplicates_with_different_labels_warn(judge, fleet_of, twelve, photo_id):
-    findings_by_check = by_check(judge(fleet_of(colour=COLOUR), *twelve, pairs=((photo_id(0), photo_id(3)),)))
-    assert findings_by_check["contradicting-near-duplicates"].severity == "warning"
-    assert findings_by_check["contradicting-near-duplicates"].count == 2
+def test_near_duplicates_with_different_labels_warn(judge_by, fleet_of, twelve, photo_id):
+    finding = judge_by(
+        "contradicting-near-duplicates", fleet_of(colour=COLOUR), *twelve, pairs=((photo_id(0), photo_id(3)),)
+    )
+    assert finding.severity == "warning"
+    assert finding.count == 2
 
 
-def test_few_held_out_photos_seen_in_training_warn_and_many_fail(judge, fleet_of, photos, labelled, photo_id):
+def test_few_held_out_photos_seen_in_training_warn_and_many_fail(judge_by, fleet_of, photos, labelled, photo_id):
     catalogue = photos(120)
     labels = labelled(catalogue, "colour", ALTERNATING * 20)
     pairs = tuple((photo_id(n), photo_id(n + 2)) for n in range(0, 36, 6))
-    few = by_check(judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs[:2]))["leakage"]
+    tables = fleet_of(colour=COLOUR), catalogue, labels
+    few = judge_by("leakage", *tables, pairs=pairs[:2])
     assert few.severity == "warning"
     assert few.photo_ids == (photo_id(2), photo_id(8))
     assert few.pairs == pairs[:2]
     assert few.message.startswith("2 photos of the validation and test splits (2.5%) look like a photo of an earlier")
-    assert by_check(judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs))["leakage"].severity == "failure"
-    lenient = Checks(max_leaking_share=0.5)
-    findings_by_check = judge(fleet_of(colour=COLOUR), catalogue, labels, pairs=pairs, checks=lenient)
-    assert by_check(findings_by_check)["leakage"].severity == "warning"
+    assert judge_by("leakage", *tables, pairs=pairs).severity == "failure"
+    assert judge_by("leakage", *tables, pairs=pairs, checks=Checks(max_leaking_share=0.5)).severity == "warning"
 
 
 def test_findings_of_one_skill_do_not_concern_another(judge, fleet_of, photos, labelled):
@@ -259,7 +262,8 @@ def test_an_expectation_that_raises_is_a_failure_not_a_crash(fleet_of, twelve):
         fleet, fleet.spec.checks, catalogue=catalogue, splits=splits, labels=labels, votes=votes, pairs=()
     )
     tables = {**evidence.tables(), "catalogue": evidence.catalogue.drop(columns="permission")}
-    run = run_suite("showroom", rules(fleet, fleet.spec.checks, evidence), tables)
+    about = [rule for rule in rules(fleet, fleet.spec.checks, evidence) if rule.check in ("permission", "format")]
+    run = run_suite("showroom", about, tables)
     (finding,) = run.findings
     assert (finding.check, finding.severity) == ("permission", "failure")
     assert finding.message.startswith(
