@@ -105,13 +105,11 @@ class Toys:
 
     Attributes:
         folder: Folder of its fleet file.
-        done: The run that finished.
-        interrupted: Output of `coachworks status` after the run before, which was killed while it embedded.
+        done: The run.
     """
 
     folder: Path
     done: subprocess.CompletedProcess[str]
-    interrupted: dict[str, Any]
 
     @property
     def table(self) -> dict[str, Any]:
@@ -137,19 +135,34 @@ def kill_while_it_embeds(folder: Path) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory, converted: FolderStore, empty_database: Path) -> Toys:
-    """The small fleet after its first run, which was killed once and continued."""
-    folder = tmp_path_factory.mktemp("toys")
+def prepare_toys(folder: Path, converted: FolderStore, empty_database: Path) -> Path:
+    """Write the small fleet with its photos, a converted backbone and MLflow's empty tables."""
     fleet = read_fleet(write_fleet(folder, draw_toys(folder, 36)))
     shutil.copytree(converted.root / "backbones", folder / "store" / "backbones")
     database = tracking_of(fleet).database
     assert database is not None
     database.parent.mkdir(parents=True)
     shutil.copyfile(empty_database, database)
-    kill_while_it_embeds(folder)
-    interrupted = json.loads(call_here("status", "--json", cwd=folder).stdout)
-    return Toys(folder, call("run", "--json", cwd=folder), interrupted)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory, converted: FolderStore, empty_database: Path) -> Toys:
+    """The small fleet after its first run."""
+    folder = prepare_toys(tmp_path_factory.mktemp("toys"), converted, empty_database)
+    return Toys(folder, call("run", "--json", cwd=folder))
+
+
+@pytest.fixture
+def toys_folder(tmp_path: Path, converted: FolderStore, empty_database: Path) -> Path:
+    """Folder of the same small fleet before its first run."""
+    return prepare_toys(tmp_path, converted, empty_database)
+
+
+@pytest.fixture(scope="session")
+def kill_while_embedding() -> Any:
+    """A function that starts a run in a folder and kills it while it embeds."""
+    return kill_while_it_embeds
 
 
 @pytest.fixture

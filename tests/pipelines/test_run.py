@@ -53,10 +53,16 @@ def test_the_places_it_names_are_there(toys) -> None:
         assert Path(toys.table["paths"][name]).stat().st_size > 500, name
 
 
-def test_a_killed_run_is_interrupted_and_the_next_continues_where_it_was(toys) -> None:
-    assert toys.interrupted["state"] == "interrupted"
-    assert "`coachworks run` continues" in toys.interrupted["skills"][0]["next"]
-    lines = {line.split()[1]: line for line in toys.done.stderr.splitlines() if line.startswith("✓ ")}
+@pytest.mark.slow  # test_runs.py holds its state; the steps hold that they continue
+def test_a_killed_run_is_interrupted_and_the_next_continues_where_it_was(
+    toys_folder, kill_while_embedding, run_coachworks, coachworks_here
+) -> None:
+    kill_while_embedding(toys_folder)
+    interrupted = json.loads(coachworks_here("status", "--json", cwd=toys_folder).stdout)
+    assert interrupted["state"] == "interrupted"
+    assert "`coachworks run` continues" in interrupted["skills"][0]["next"]
+    done = run_coachworks("run", "--json", cwd=toys_folder)
+    lines = {line.split()[1]: line for line in done.stderr.splitlines() if line.startswith("✓ ")}
     assert {step: "reused" in line for step, line in lines.items()} == {
         step: step in {"ingest", "split", "validate", "augment"} for step in lines
     }
@@ -71,10 +77,10 @@ def test_status_shows_the_same_table_again(toys, coachworks_here) -> None:
     assert "dropped" in text
 
 
-def test_a_photo_is_answered_from_the_packaged_models(toys, run_coachworks) -> None:
+def test_a_photo_is_answered_from_the_packaged_models(toys, coachworks_here) -> None:
     photo = toys.folder / "photos" / "thing000-0.jpg"
-    done = run_coachworks("predict", photo, "--json", cwd=toys.folder)
-    assert done.returncode == 0, done.stderr
+    done = coachworks_here("predict", photo, "--json", cwd=toys.folder)
+    assert done.exit_code == 0, done.stderr
     assert '"red"' in done.stdout
     assert "hopeless" not in done.stdout
 
@@ -96,9 +102,10 @@ def test_the_packaged_models_answer_as_evaluate_recorded(toys) -> None:
         np.testing.assert_allclose(served, np.stack(recorded["probabilities"].to_list()), atol=1e-4)
 
 
-def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, run_coachworks) -> None:
+@pytest.mark.slow  # the two tests below and test_summary.py hold it
+def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, coachworks_here) -> None:
     before = toys.table
-    again = run_coachworks("run", "--json", cwd=toys.folder)
+    again = coachworks_here("run", "--json", cwd=toys.folder)
     table = json.loads(again.stdout)
     assert "Nothing has changed" in again.stderr
     assert table["unchanged"] is True

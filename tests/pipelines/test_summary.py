@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,12 @@ def test_a_row_joins_what_training_evaluation_and_registration_report(store: Fol
     assert (light.status, light.photos, light.next) == ("dropped", None, "too few photos")
     assert summary.paths["bento"] == "cars:abc"
     json.dumps(jsonable(summary), allow_nan=False)
+
+
+def test_a_run_that_began_after_all_its_results_were_made_changed_nothing(store: FolderStore) -> None:
+    run = run_with(store)
+    assert summarise(store, run).unchanged is False
+    assert summarise(store, dataclasses.replace(run, started_at=time.time() + 60)).unchanged is True
 
 
 def test_a_run_of_an_earlier_version_is_shown_with_the_reason_and_its_documents(store: FolderStore) -> None:

@@ -198,6 +198,7 @@ def test_names_are_shown_as_they_are(fleet_file: Path, photos: Path, tmp_path: P
     assert "[link]broken.jpg: the file is not an image" in result.stderr
 
 
+@pytest.mark.slow  # builds a bento; test_child_server.py holds the message
 def test_a_server_that_does_not_start_gives_the_reason(tmp_path: Path, fabricated: ModuleType):
     from coachworks.child_server import ServerError
 

@@ -1,11 +1,14 @@
 """Ingest killed with SIGKILL and run again: nothing is lost, nothing is doubled."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,40 +17,38 @@ from PIL import Image
 from coachworks.fleet.model import Fleet
 from coachworks.results import latest
 from coachworks.store import FolderStore
+from components.ingest import photo_index
 from components.ingest.step import ingest
 
 PHOTOS = 40
 
-# Ingests; kills itself just before or just after the n-th time that something is published under a key. All that the
-# store publishes goes through `os.link` (photos), `Path.replace` (other objects) and `Path.rename` (results).
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-from coachworks.fleet.model import Fleet
-from components.ingest import photo_index
-from components.ingest.step import ingest
 
-fleet, key, number, when = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-photo_index._PART_ENTRIES, photo_index._PART_SECONDS = 8, 1e9  # small parts: more moments at which to be killed
-seen = 0
+def ingest_and_die(fleet: Fleet, key: str, number: int, when: str) -> None:
+    """Ingest; kill this process just before or just after the n-th time that something is published under a key.
 
-def deadly(publish):
-    def publish_or_die(source, target):
-        global seen
-        hit = f"/store-killed/{key}" in Path(target).as_posix()
-        seen += hit
-        die = hit and seen == number
-        if die and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        published = publish(source, target)
-        if die:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return published
-    return publish_or_die
+    All that the store publishes goes through `os.link` (photos), `Path.replace` (other objects) and `Path.rename`
+    (results).
+    """
+    photo_index._PART_ENTRIES, photo_index._PART_SECONDS = 8, 1e9  # small parts: more moments at which to be killed
+    seen = 0
 
-Path.replace, Path.rename, os.link = deadly(Path.replace), deadly(Path.rename), deadly(os.link)
-ingest(Fleet.from_json(fleet))
-"""
+    def deadly(publish: Callable[..., Any]) -> Callable[..., Any]:
+        def publish_or_die(source: Any, target: Any) -> Any:
+            nonlocal seen
+            hit = f"/store-killed/{key}" in Path(target).as_posix()
+            seen += hit
+            die = hit and seen == number
+            if die and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            published = publish(source, target)
+            if die:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return published
+
+        return publish_or_die
+
+    Path.replace, Path.rename, os.link = deadly(Path.replace), deadly(Path.rename), deadly(os.link)
+    ingest(fleet)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,16 @@ def fleet_at(photos: Path, store: Path) -> Fleet:
     return Fleet.model_validate(document)
 
 
-def child(fleet: Fleet, key: str = "", number: int = 0, when: str = "never") -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, fleet.to_json(), key, str(number), when])
+def child(fleet: Fleet, key: str = "", number: int = 0, when: str = "never") -> ForkProcess:
+    """Start a forked process, which need not import the libraries again."""
+    process = get_context("fork").Process(target=ingest_and_die, args=(fleet, key, number, when))
+    process.start()
+    return process
+
+
+def exit_code(process: ForkProcess) -> int | None:
+    process.join(60)
+    return process.exitcode
 
 
 def state(fleet: Fleet, tables) -> str:
@@ -121,7 +130,7 @@ def test_killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed(
     key, number, when, photos, undisturbed, tables, tmp_path
 ):
     fleet = fleet_at(photos, tmp_path / "store-killed")
-    assert child(fleet, key, number, when).wait(60) == -signal.SIGKILL
+    assert exit_code(child(fleet, key, number, when)) == -signal.SIGKILL
     assert state(fleet, tables) == undisturbed
     FolderStore(tmp_path / "store-killed").sweep()
     assert list((tmp_path / "store-killed" / "tmp").iterdir()) == []
@@ -133,17 +142,17 @@ def test_killed_from_outside_again_and_again_it_gets_further_each_time(photos, u
     for aim in (5, 15, 25):
         process = child(fleet)
         deadline = time.monotonic() + 60
-        while process.poll() is None and len(list(store.list("photos"))) < aim:
+        while process.is_alive() and len(list(store.list("photos"))) < aim:
             assert time.monotonic() < deadline, "the child hangs"
             time.sleep(0.001)
         process.kill()
-        process.wait()
+        process.join()
     assert state(fleet, tables) == undisturbed
 
 
 def test_what_a_killed_run_had_indexed_is_not_read_again(photos, tables, tmp_path):
     fleet = fleet_at(photos, tmp_path / "store-killed")
-    child(fleet, "index/files/", 2, "after").wait(60)
+    assert exit_code(child(fleet, "index/files/", 2, "after")) == -signal.SIGKILL
     store = FolderStore(tmp_path / "store-killed")
     before = set(store.list("index/files"))
     ingest(fleet)

@@ -161,6 +161,7 @@ def test_labels_are_spread_better_than_by_plain_hashing(seed, skills):
     assert ours < (0.3 if skills <= 5 else 0.6) * plain
 
 
+@pytest.mark.slow  # the properties above hold for any number of sets
 def test_ten_thousand_sets_of_thirty_five_skills_keep_the_shares():
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, 5, (10_000, 35))
