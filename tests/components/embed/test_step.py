@@ -1,10 +1,12 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -29,19 +31,36 @@ from components.embed.step import embed
 from components.embed.work import Job, Photo
 
 
+def augmented_and_embedded(
+    store: FolderStore, upstream: ModuleType, numbers, *, skills=("colour",), workers=1, context=None, **spec
+) -> Result:
+    fleet: Fleet = upstream.fleet(store, skills=skills, **spec)
+    key = upstream.validated(store, upstream.photos(store, numbers), skills=skills)
+    config = EmbedConfig(workers=workers)
+    return embed(fleet, augment(fleet, key).key, config=config, context=open_context(fleet, **(context or {})))
+
+
 @pytest.fixture
 def run(store: FolderStore, upstream: ModuleType):
     """Runs augment and embed over photos of some numbers."""
-
-    def run(numbers, *, skills=("colour",), workers=1, context=None, **spec) -> Result:
-        fleet: Fleet = upstream.fleet(store, skills=skills, **spec)
-        key = upstream.validated(store, upstream.photos(store, numbers), skills=skills)
-        config = EmbedConfig(workers=workers)
-        return embed(fleet, augment(fleet, key).key, config=config, context=open_context(fleet, **(context or {})))
-
-    return run
+    return partial(augmented_and_embedded, store, upstream)
 
 
+@pytest.fixture(scope="module")
+def ten_embedded(tmp_path_factory: pytest.TempPathFactory, converted: FolderStore, upstream: ModuleType) -> FolderStore:
+    store = FolderStore(tmp_path_factory.mktemp("ten") / "store")
+    shutil.copytree(converted.root / "backbones", store.root / "backbones")
+    augmented_and_embedded(store, upstream, range(10))
+    return store
+
+
+@pytest.fixture
+def ten(ten_embedded: FolderStore, store: FolderStore) -> None:
+    """The store after a run over the photos 0 to 9."""
+    shutil.copytree(ten_embedded.root, store.root, symlinks=True, dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("ten")
 def test_every_photo_is_embedded_clean_and_training_photos_in_every_view(run, store, upstream) -> None:
     report = run(range(10)).report
     assert (report.photos, report.computed, report.reused) == (10, 7 * 3 + 3, 0)
@@ -71,8 +90,8 @@ def test_any_number_of_processes_gives_the_same_features(run, store, upstream, m
     expected = [load_features(store, alone, ids, view) for view in range(3)]
     for shard in list(store.list("features")):
         (store.root / shard).unlink()
-    report = run(range(7), workers=3, context={"refresh": ["embed"]}).report
-    assert report.workers == 3
+    report = run(range(7), workers=2, context={"refresh": ["embed"]}).report
+    assert report.workers == 2
     assert report.computed == 21
     for view in range(3):
         assert np.abs(load_features(store, report, ids, view) - expected[view]).max() < 1e-4
@@ -91,6 +110,7 @@ def test_a_gpu_gives_the_features_that_the_cpu_gives(run, store, upstream, monke
     assert np.abs(load_features(store, report, ids, 1) - expected).max() < 1e-4
 
 
+@pytest.mark.usefixtures("ten")
 def test_features_missing_from_the_cache_are_computed_again(run, store, upstream) -> None:
     first = run(range(10))
     shards = list(store.list("features"))
@@ -103,22 +123,22 @@ def test_features_missing_from_the_cache_are_computed_again(run, store, upstream
             load_features(store, second.report, [photo.photo_id], view)
 
 
+@pytest.mark.usefixtures("ten")
 def test_new_photos_cost_only_themselves(run) -> None:
-    run(range(10))
     report = run(range(13)).report
     assert (report.photos, report.reused, report.computed) == (13, 24, 9)
 
 
+@pytest.mark.usefixtures("ten")
 def test_new_skills_labels_and_settings_cost_nothing(run, store, monkeypatch) -> None:
-    run(range(10))
     monkeypatch.setattr(cache_filling, "run_chunks", None)  # nothing may be computed any more
     report = run(range(10), skills=("colour", "shape")).report
     assert (report.computed, report.reused, report.photos_per_second) == (0, 24, 0)
     assert run(range(10), skills=("colour", "shape"), workers=5).reused
 
 
+@pytest.mark.usefixtures("ten")
 def test_another_policy_costs_the_views_and_not_the_clean_photos(run) -> None:
-    run(range(10))
     assert run(range(10), augment={"views": 3}).report.computed == 7
     assert run(range(10), augment={"seed": 1}).report.computed == 14
 

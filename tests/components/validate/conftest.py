@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.digests import digest_bytes
 from coachworks.fleet.model import Checks, Fleet
 from coachworks.photos import photo_key
+from coachworks.result import Result
 from coachworks.results import produce
 from coachworks.store import FolderStore
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, write_table
 from components.ingest.quality_measures import difference_hash
+from components.validate.report import ValidateReport
 from components.validate.step import validate
 
 INGESTED_AT = datetime(2026, 1, 2)
@@ -128,6 +131,21 @@ def draw() -> Callable[..., Image.Image]:
 @pytest.fixture
 def good_pile(pile: Pile) -> Pile:
     """Enough photos for a skill `colour` with the labels red and blue."""
+    return fill(pile)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fleet, str, Result[ValidateReport]]:
+    """Such photos, validated once: the fleet, the key of the result of split, the result of validate."""
+    folder = tmp_path_factory.mktemp("good")
+    pile = fill(Pile(FolderStore(folder / "store"), folder))
+    skills = {"colour": {"labels": ["red", "blue"], "gates": {"minPhotosPerLabel": 5}}}
+    fleet, split = small_fleet(skills, store=pile.store.uri), pile.published()
+    return fleet, split, validate(fleet, split)
+
+
+def fill(pile: Pile) -> Pile:
+    """Add the photos of `good_pile`."""
     for seed in range(12):
         split = ("train", "train", "validation", "test")[seed // 2 % 4]
         pile.add(drawn(seed), f"{seed:02}.png", split, {"colour": ("red", "blue")[seed % 2]})
@@ -139,19 +157,7 @@ def fleet_of(store: FolderStore) -> Callable[..., Fleet]:
     """Function that builds a fleet on the store from skills in the form of the fleet file."""
 
     def build(checks: Checks | None = None, **skills: dict[str, Any]) -> Fleet:
-        return Fleet.model_validate(
-            {
-                "apiVersion": "coachworks.dev/v1",
-                "kind": "Fleet",
-                "metadata": {"name": "showroom"},
-                "spec": {
-                    "store": store.uri,
-                    "sources": [{"photos": "photos", "table": "t.csv"}],
-                    "skills": skills,
-                    "checks": checks or Checks(),
-                },
-            }
-        )
+        return small_fleet(skills, store=store.uri, checks=checks or Checks())
 
     return build
 

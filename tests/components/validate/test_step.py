@@ -1,14 +1,17 @@
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from kfp import dsl
+from small_fleets import small_fleet
 
 import validation
 from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.model import Checks
+from coachworks.store import FolderStore
 from components.validate import ValidateConfig
 from components.validate.admitted import admitted
 from components.validate.step import validate
@@ -30,8 +33,8 @@ def refuse_work(monkeypatch):
     return start
 
 
-def test_good_data_let_the_skill_train(good_pile, judged):
-    result = judged(good_pile, colour=COLOUR)
+def test_good_data_let_the_skill_train(good):
+    _, _, result = good
     assert result.report.skills["colour"] == validation.Verdict(passed=True, failures=(), warnings=())
     assert result.report.photos == 12
     assert result.report.findings == ()
@@ -80,8 +83,11 @@ def test_labels_that_are_null_or_unknown_are_not_admitted(good_pile, judged, fle
 def test_a_critical_skill_is_stopped_by_a_warning_about_its_photos(good_pile, judged):
     for photo in good_pile.photos[:3]:
         photo["permission"] = None
-    assert judged(good_pile, colour=COLOUR).report.skills["colour"].passed
-    (failure,) = judged(good_pile, colour={**COLOUR, "tier": "critical"}).report.skills["colour"].failures
+    for photo, label in zip(good_pile.photos, [row["label"] for row in good_pile.labels], strict=True):
+        good_pile.label(photo["photo_id"], "paint", label, photo["split"])
+    verdicts = judged(good_pile, colour={**COLOUR, "tier": "critical"}, paint=COLOUR).report.skills
+    assert verdicts["paint"].passed
+    (failure,) = verdicts["colour"].failures
     assert failure.check == "permission"
     assert failure.message.endswith("3 of them belong to this critical skill.")
 
@@ -133,21 +139,22 @@ def test_a_photo_that_is_missing_in_the_store_is_not_shown(good_pile, judged, st
     assert "<img" not in (result.path / "page.html").read_text("utf-8")
 
 
-def test_the_same_data_are_not_validated_twice(good_pile, judged, refuse_work):
-    first = judged(good_pile, colour=COLOUR)
+def test_the_same_data_are_not_validated_twice(good, refuse_work):
+    fleet, split, first = good
     refuse_work()
-    again = judged(
-        good_pile, colour={**COLOUR, "serving": {"layout": "dedicated", "replicas": 9}, "candidates": ["knn"]}
-    )
+
+    def judged(**settings):
+        return validate(small_fleet({"colour": {**COLOUR, **settings}}, store=fleet.spec.store), split)
+
+    again = judged(serving={"layout": "dedicated", "replicas": 9}, candidates=["knn"])
     assert again.reused
     assert again.key == first.key
     with pytest.raises(AssertionError, match="validated again"):
-        judged(good_pile, colour={**COLOUR, "gates": {"minPhotosPerLabel": 2}})
+        judged(gates={"minPhotosPerLabel": 2})
 
 
-def test_refresh_validates_again(good_pile, fleet_of):
-    split, fleet = good_pile.published(), fleet_of(colour=COLOUR)
-    first = validate(fleet, split)
+def test_refresh_validates_again(good):
+    fleet, split, first = good
     again = validate(fleet, split, context=open_context(fleet, run="r1", refresh=["validate"]))
     assert not again.reused
     assert again.key != first.key
@@ -164,13 +171,15 @@ def test_tables_with_another_schema_stop_every_skill(good_pile, fleet_of, store)
     assert "splits.set_id must be string" in (result.path / "page.html").read_text("utf-8")
 
 
-def test_the_component_returns_the_key_and_writes_metrics_and_page(good_pile, fleet_of, store, tmp_path):
+def test_the_component_returns_the_key_and_writes_metrics_and_page(good, tmp_path):
     from components.validate.component import validate as component
 
     metrics, page = dsl.Metrics(), dsl.HTML()
     page.path = str(tmp_path / "shown.html")
-    fleet = fleet_of(colour=COLOUR).to_json()
-    key = component.python_func(fleet=fleet, split=good_pile.published(), metrics=metrics, page=page)
+    fleet, split, first = good
+    store = FolderStore(Path(fleet.spec.store))
+    key = component.python_func(fleet=fleet.to_json(), split=split, metrics=metrics, page=page)
+    assert key == first.key
     assert store.exists(f"results/validate/{key}/report.json")
     shown = (tmp_path / "shown.html").read_text("utf-8")
     assert shown.replace('<base href="about:srcdoc">', "") == store.read(f"results/validate/{key}/page.html").decode()
