@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
@@ -14,17 +15,7 @@ from coachworks.tracking import Tracking, tracking_of
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """A located fleet with an embedded tracking store."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    document = {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "cars"},
-        "spec": {
-            "store": "./store",
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "skills": {"a": {"labels": ["yes", "no"]}},
-        },
-    }
-    return Fleet.model_validate(document).located(tmp_path)
+    return small_fleet({"a": {"labels": ["yes", "no"]}}, store="./store").located(tmp_path)
 
 
 def test_a_context_opens_the_fleet_s_store(fleet: Fleet) -> None:

@@ -3,11 +3,11 @@ import os
 from contextlib import nullcontext
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.errors import DataError
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.runs import (
     CANCELLED,
@@ -27,18 +27,7 @@ from coachworks.runs import (
 from coachworks.store import FolderStore
 from coachworks.task import recorded
 
-FLEET = Fleet.model_validate(
-    {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "cars"},
-        "spec": {
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "lanes": 2,
-            "skills": {name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")},
-        },
-    }
-)
+FLEET = small_fleet({name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")}, name="cars", lanes=2)
 
 
 def test_a_step_of_a_run_publishes_its_progress(store: FolderStore) -> None:

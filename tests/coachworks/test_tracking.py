@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from mlflow import MlflowClient
+from small_fleets import small_fleet
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
-from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT
 from coachworks.tracking import (
     Tracking,
@@ -35,14 +35,7 @@ from coachworks.tracking import (
 
 
 def fleet_with(store, tracking=None):
-    spec = {
-        "store": store.uri,
-        "sources": [{"photos": "photos", "table": "photos.csv"}],
-        "skills": {"view": {"labels": ["front", "rear"]}},
-        "tracking": tracking,
-    }
-    document = {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": "showroom"}, "spec": spec}
-    return Fleet.from_json(json.dumps(document))
+    return small_fleet({"view": {"labels": ["front", "rear"]}}, store=store.uri, tracking=tracking)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
 from pipelines.compiled import compile_pipeline, compiled_documents, read_documents, version_name
@@ -35,19 +36,13 @@ CLUSTER: dict[str, Any] = {
 
 
 def fleet_with(cluster: dict[str, Any], name: str = "cars") -> Fleet:
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": name},
-            "spec": {
-                "store": "s3://bucket/cars",
-                "tracking": "https://mlflow.example",
-                "sources": [{"photos": "s3://bucket/photos", "skill": "wheel"}],
-                "skills": {"wheel": {"labels": ["left", "right"]}},
-                "cluster": cluster,
-            },
-        }
+    return small_fleet(
+        {"wheel": {"labels": ["left", "right"]}},
+        name=name,
+        store="s3://bucket/cars",
+        tracking="https://mlflow.example",
+        sources=[{"photos": "s3://bucket/photos", "skill": "wheel"}],
+        cluster=cluster,
     )
 
 

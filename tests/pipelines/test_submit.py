@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.errors import InvalidConfigError, TransientError
 from coachworks.fleet.cluster import Cluster
@@ -19,19 +20,13 @@ CLOSED = "http://127.0.0.1:9"
 
 def fleet_of(**spec: object) -> Fleet:
     fitting = {
+        "name": "cars",
         "store": "s3://bucket/cars",
         "tracking": "https://mlflow.example",
         "sources": [{"photos": "s3://bucket/photos", "skill": "wheel"}],
         "skills": {"wheel": {"labels": ["left", "right"]}},
     }
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "cars"},
-            "spec": fitting | spec,
-        }
-    )
+    return small_fleet(**(fitting | spec))
 
 
 def test_a_fleet_that_pods_can_work_on_is_not_refused() -> None:

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.digests import digest_json
-from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable, produce
 from coachworks.runs import SUCCEEDED, Run
 from coachworks.store import FolderStore
@@ -21,17 +21,7 @@ from components.train.report import TrainReport
 from pipelines.summary import summarise
 from reports import report_of
 
-FLEET = Fleet.model_validate(
-    {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "cars"},
-        "spec": {
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "skills": {name: {"labels": ["yes", "no"]} for name in ("view", "light")},
-        },
-    }
-)
+FLEET = small_fleet({name: {"labels": ["yes", "no"]} for name in ("view", "light")}, name="cars")
 REPORTS: dict[str, Any] = {
     "train": report_of(TrainReport, {"skills": {"view": {"status": "trained", "photos": {"train": 6, "test": 2}}}}),
     "evaluate": report_of(

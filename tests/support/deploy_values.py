@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from small_fleets import small_fleet
+
 from coachworks.fleet.model import Fleet
 from coachworks.models.manifest import Manifest, PackagedBackbone, PackagedHead
 from components.deploy.target.values import FleetValues, chart_values
@@ -15,16 +17,8 @@ def fleet(*, store: str = "s3://models/showroom", skills: dict[str, Any] | None 
         "view": {},
         "wheel": {"layout": "dedicated", "replicas": 3, "port": 9722, "serviceName": "ai-wheel"},
     }
-    spec = {
-        "store": store,
-        "sources": [{"photos": "./photos", "table": "./photos.csv"}],
-        "deploy": deploy,
-        "cluster": {"environment": [{"secret": "store"}]},
-        "skills": {name: {"labels": ["a", "b"], "serving": serving} for name, serving in named.items()},
-    }
-    return Fleet.model_validate(
-        {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": "showroom"}, "spec": spec}
-    )
+    labelled = {name: {"labels": ["a", "b"], "serving": serving} for name, serving in named.items()}
+    return small_fleet(labelled, store=store, deploy=deploy, cluster={"environment": [{"secret": "store"}]})
 
 
 def manifest(**versions: str) -> Manifest:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from small_fleets import fleet_text, small_fleet
 
 from coachworks.context import Context
 from coachworks.digests import digest_bytes, digest_file
@@ -19,32 +20,15 @@ INPUT_PX, GRID, DIMENSIONS = 32, 4, 48
 SKILLS = {"colour": ["red", "green", "blue"], "light": ["dark", "bright"]}
 
 
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, table: ./photos.csv}]
-  skills:
-    colour: {labels: [red, green, blue], question: "Which colour?"}
-    light: {labels: [dark, bright], question: "Which light?"}
-"""
+def _skills(labels: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {name: {"labels": each, "question": f"Which {name}?"} for name, each in labels.items()}
+
+
+FLEET = fleet_text(_skills(SKILLS), store="./store")
 
 
 def fleet_of(root: Path, skills: Mapping[str, list[str]] = SKILLS) -> Fleet:
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "showroom"},
-            "spec": {
-                "store": "./store",
-                "sources": [{"photos": "./photos", "table": "./photos.csv"}],
-                "skills": {name: {"labels": labels, "question": f"Which {name}?"} for name, labels in skills.items()},
-            },
-        }
-    ).located(root)
+    return small_fleet(_skills(skills), store="./store").located(root)
 
 
 def backbone_onnx(scale: float = 1.0) -> bytes:

@@ -1,11 +1,12 @@
 """Made-up registered models with the tags that register writes."""
 
 import contextlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
 from coachworks.tracking import tracking_of
@@ -14,18 +15,8 @@ from coachworks.tracking import tracking_of
 def fleet_of(store: Path, tracking: str | None = None, name: str = "showroom") -> Fleet:
     """Return a fleet of a critical skill and a standard one."""
     skill = {"question": "Which way does the car face?", "labels": ["front", "rear"]}
-    document = {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": name},
-        "spec": {
-            "store": str(store),
-            "tracking": tracking,
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "skills": {"view": {**skill, "tier": "critical"}, "light": skill},
-        },
-    }
-    return Fleet.from_json(json.dumps(document))
+    skills = {"view": {**skill, "tier": "critical"}, "light": skill}
+    return small_fleet(skills, name=name, store=str(store), tracking=tracking)
 
 
 @dataclass

@@ -19,15 +19,10 @@ def fleet_document(skills: Mapping[str, Any], *, name: str = "showroom", **spec:
 
 
 def fleet_text(skills: Mapping[str, Any], **spec: Any) -> str:
-    """Return the text of a fleet file."""
-    return json.dumps(fleet_document(skills, **spec))
+    """Return the text of a fleet file, a field a line."""
+    return json.dumps(fleet_document(skills, **spec), indent=1)
 
 
 def small_fleet(skills: Mapping[str, Any], *, name: str = "showroom", **spec: Any) -> Fleet:
     """Return a fleet that is not located yet."""
     return Fleet.model_validate(fleet_document(skills, name=name, **spec))
-
-
-def labelled(**labels: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Return skills with nothing but their labels."""
-    return {skill: {"labels": each} for skill, each in labels.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.digests import digest_bytes
@@ -102,16 +103,4 @@ def validated(
 
 def fleet(store: FolderStore, *, skills: Sequence[str] = ("colour",), **spec: object) -> Fleet:
     """A located fleet over the store."""
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "showroom"},
-            "spec": {
-                "store": store.uri,
-                "sources": [{"photos": "/nowhere", "table": "/nowhere.csv"}],
-                "skills": {skill: {"labels": [*LABELS]} for skill in skills},
-                **spec,
-            },
-        }
-    )
+    return small_fleet({skill: {"labels": [*LABELS]} for skill in skills}, store=store.uri, **spec)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Checks, Fleet
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES
@@ -14,17 +15,6 @@ from validation import Finding, gather, rules, run_suite
 
 def _photo_id(number: int) -> str:
     return f"{number:064x}"
-
-
-def _fleet_of(**skills: dict[str, Any]) -> Fleet:
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "showroom"},
-            "spec": {"sources": [{"photos": "photos", "table": "t.csv"}], "skills": skills},
-        }
-    )
 
 
 def _photos(count: int, **columns: list[Any]) -> pd.DataFrame:
@@ -120,7 +110,7 @@ def photo_id() -> Callable[[int], str]:
 @pytest.fixture(scope="session")
 def fleet_of() -> Callable[..., Fleet]:
     """Function that builds a fleet from skills in the form of the fleet file."""
-    return _fleet_of
+    return lambda **skills: small_fleet(skills)
 
 
 @pytest.fixture(scope="session")

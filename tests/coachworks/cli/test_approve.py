@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 from click.testing import CliRunner
 from registered import Registry
+from small_fleets import fleet_text
 
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
@@ -15,17 +16,7 @@ from coachworks.fleet.reader import read_fleet
 from coachworks.models.comparison import Comparison
 from components.deploy.models import approval
 
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, skill: view}]
-  skills:
-    view: {labels: [front, rear], tier: critical}
-    light: {labels: [dark, bright]}
-"""
+FLEET = fleet_text({"view": {"labels": ["front", "rear"], "tier": "critical"}, "light": {"labels": ["dark", "bright"]}})
 DIGEST = "0123456789ab" + "c" * 52
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from registered import Registry
 from released import Answers, ReadyHelm, add_version, answering, put_backbone
+from small_fleets import fleet_text
 
 from coachworks.cli.main import cli, main
 from coachworks.fleet.reader import read_fleet
@@ -18,25 +19,14 @@ from coachworks.store import FolderStore, open_store
 from components.deploy import request
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
 
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, table: ./photos.csv}]
-  deploy: {namespace: models}
-  skills:
-    view: {labels: [front, rear]}
-    wheel: {labels: [left, right], tier: critical}
-"""
+SKILLS = {"view": {"labels": ["front", "rear"]}, "wheel": {"labels": ["left", "right"], "tier": "critical"}}
 MODEL_IMAGE = ("--image", "acme/models:1", "--timeout-s", "5")
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
     """The cluster that KUBECONFIG names; this folder is that of the fleet file."""
-    (tmp_path / "fleet.yaml").write_text(FLEET)
+    (tmp_path / "fleet.yaml").write_text(fleet_text(SKILLS, deploy={"namespace": "models"}))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos.csv").write_text("filename,view,wheel\n")
     monkeypatch.chdir(tmp_path)
@@ -256,11 +246,12 @@ def test_an_unsuitable_helm_is_refused(
 def test_settings_of_the_deployment_in_the_fleet_file_are_checked(
     server: Objects, capsys: pytest.CaptureFixture[str], deploy: str, message: str
 ) -> None:
-    Path("fleet.yaml").write_text(FLEET.replace("{namespace: models}", deploy))
+    text = fleet_text(SKILLS, deploy="HERE").replace('"HERE"', deploy)
+    Path("fleet.yaml").write_text(text)
     status, error = refusal(capsys, "deploy")
     assert status == 2
     assert message in error
-    assert "fleet.yaml:7:" in error
+    assert f"fleet.yaml:{text[: text.index('deploy')].count(chr(10)) + 1}:" in error
 
 
 # -- status
@@ -302,6 +293,6 @@ def test_status_of_a_run_does_not_fail_for_a_cluster_that_cannot_be_reached(
 
 
 def test_status_reads_no_cluster_where_the_fleet_file_names_no_namespace(ran: FolderStore, server: Objects) -> None:
-    Path("fleet.yaml").write_text(FLEET.replace("{namespace: models}", "{}"))
+    Path("fleet.yaml").write_text(fleet_text(SKILLS))
     call("status")
     assert server.asked == []

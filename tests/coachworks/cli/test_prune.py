@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from registered import Registry
+from small_fleets import fleet_text
 
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError
@@ -18,16 +19,7 @@ from coachworks.store import FolderStore
 from kubernetes_server import kubernetes_server, write_kubeconfig
 from pipelines.local import run_lock
 
-FLEET = """\
-apiVersion: coachworks.dev/v1
-kind: Fleet
-metadata: {name: showroom}
-spec:
-  store: ./store
-  sources: [{photos: ./photos, skill: view}]
-  skills:
-    view: {labels: [front, rear]}
-"""
+SKILLS = {"view": {"labels": ["front", "rear"]}}
 USED, UNUSED, BACKBONE = "1" * 64, "2" * 64, "b" * 64
 
 
@@ -40,7 +32,7 @@ def store(tmp_path, empty_database, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no kubeconfig"))
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "photos").mkdir()
-    (tmp_path / "fleet.yaml").write_text(FLEET)
+    (tmp_path / "fleet.yaml").write_text(fleet_text(SKILLS))
     store = FolderStore(tmp_path / "store")
     registry = Registry.embedded(read_fleet(tmp_path / "fleet.yaml"), empty_database)
     registry.add("view", UNUSED)
@@ -192,7 +184,7 @@ def test_further_namespaces_are_asked_too(store, cluster):
 
 
 def test_the_namespace_of_the_fleet_file_goes_before_that_of_the_kubeconfig(store, cluster):
-    (store.root.parent / "fleet.yaml").write_text(FLEET + "  deploy: {namespace: models}\n")
+    (store.root.parent / "fleet.yaml").write_text(fleet_text(SKILLS, deploy={"namespace": "models"}))
     prune()
     assert list(cluster) == ["models/showroom"]
 

@@ -2,19 +2,9 @@
 
 import pytest
 from pydantic import ValidationError
+from small_fleets import small_fleet as fleet
 
 from coachworks.fleet.model import Fleet
-
-
-def fleet(skills: dict, **spec) -> Fleet:
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "showroom"},
-            "spec": {"sources": [{"photos": "./photos", "table": "./photos.csv"}], "skills": skills, **spec},
-        }
-    )
 
 
 @pytest.mark.parametrize(

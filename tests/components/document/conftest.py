@@ -1,40 +1,21 @@
 """A fabricated chain of results, from ingest to package: drawn photos and seeded numbers."""
 
-import hashlib
-import io
 import json
-import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw
+from drawn_cars import contact_sheet, draw_calibration, put_photos
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.fleet.model import Fleet
-from coachworks.photos import photo_key
 from coachworks.result import Result
 from coachworks.results import produce
 from coachworks.store import FolderStore
 from coachworks.tables import CATALOGUE, LABELS, SPLIT_LABELS, write_table
-from components.document.content import (
-    Bar,
-    Code,
-    Column,
-    Conclusion,
-    Document,
-    Fact,
-    Facts,
-    Items,
-    Paragraph,
-    Row,
-    Section,
-    Table,
-    Text,
-)
 from components.evaluate.report import EvaluateReport
 from components.package.report import PackageReport
 from components.register.report import RegisterReport
@@ -110,23 +91,11 @@ def fabricate(
         name: Of the fleet.
     """
     skills = skills or SHOWROOM
-    fleet = Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": name},
-            "spec": {
-                "store": "./store",
-                "lanes": lanes,
-                "sources": [{"photos": "./photos", "table": "./photos.csv"}],
-                "skills": skills,
-            },
-        }
-    ).located(root)
+    fleet = small_fleet(skills, name=name, store="./store", lanes=lanes).located(root)
     store = FolderStore(Path(fleet.spec.store))
     chain = Chain(fleet, store)
     rng = np.random.default_rng(7)
-    catalogue = _photos(store, rng, per_split, sources)
+    catalogue = put_photos(store, rng, per_split, sources)
     truth = {
         skill: rng.choice(spec["labels"], len(catalogue), p=_shares(len(spec["labels"])))
         for skill, spec in skills.items()
@@ -178,7 +147,7 @@ def fabricate(
         "augment",
         {"validate": validate.key},
         {"views": 2, "policy_digest": "a" * 64, "transforms": ["HorizontalFlip", "RandomBrightnessContrast", "Affine"]},
-        lambda f: _sheet(catalogue, store).save(f / "contact-sheet.jpg"),
+        lambda f: contact_sheet(catalogue, store).save(f / "contact-sheet.jpg"),
     )
     embed = step(
         "embed",
@@ -210,7 +179,7 @@ def fabricate(
                     (folder / skill).mkdir()
                     predictions[skill].to_parquet(folder / skill / "predictions.parquet")
                     if pictures:
-                        _calibration_chart(folder / skill / "calibration.png")
+                        draw_calibration(folder / skill / "calibration.png")
 
         evaluate = step(
             "evaluate",
@@ -244,57 +213,6 @@ def fabricate(
 def _shares(labels: int) -> np.ndarray:
     weights = np.linspace(2, 1, labels)
     return weights / weights.sum()
-
-
-def draw(rng: np.random.Generator, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """Draw a car on a road, in its own colour."""
-    sky, body = (tuple(int(c) for c in rng.integers(low, 255, 3)) for low in (160, 30))
-    image = Image.new("RGB", size, sky)
-    pen = ImageDraw.Draw(image)
-    w, h = size
-    pen.rectangle((0, h * 0.7, w, h), fill=(96, 98, 102))
-    x = int(rng.integers(10, w // 4))
-    pen.rounded_rectangle((x, h * 0.45, x + w * 0.6, h * 0.72), 14, fill=body)
-    pen.polygon(
-        [(x + w * 0.12, h * 0.46), (x + w * 0.2, h * 0.3), (x + w * 0.42, h * 0.3), (x + w * 0.5, h * 0.46)], fill=body
-    )
-    for wheel in (0.13, 0.46):
-        pen.ellipse((x + w * (wheel - 0.06), h * 0.64, x + w * (wheel + 0.06), h * 0.8), fill=(25, 25, 28))
-    return image
-
-
-def _photos(
-    store: FolderStore, rng: np.random.Generator, per_split: tuple[int, int, int], sources: tuple[str, ...]
-) -> pd.DataFrame:
-    rows = []
-    for split, number in zip(("train", "validation", "test"), per_split, strict=True):
-        for index in range(number):
-            buffer = io.BytesIO()
-            draw(rng).save(buffer, "JPEG", quality=80)
-            data = buffer.getvalue()
-            photo_id = hashlib.sha256(data).hexdigest()
-            store.write(photo_key(photo_id, "jpg"), data)
-            rows.append(
-                {
-                    "photo_id": photo_id,
-                    "uri": photo_key(photo_id, "jpg"),
-                    "filename": f"{split}/{index}.jpg",
-                    "source": sources[index % len(sources)],
-                    "permission": "CC-BY 4.0" if index % 2 else None,
-                    "set_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{split}{index // 2}")),
-                    "split": split,
-                    "taken_at": None if index % 5 == 0 else datetime(2026, 3, 1) + timedelta(days=index),
-                    "ingested_at": datetime(2026, 11, 1),
-                    "width_px": 320,
-                    "height_px": 240,
-                    "format": "JPEG",
-                    "sharpness": 300.0,
-                    "brightness": 0.5,
-                    "contrast": 0.2,
-                    "perceptual_hash": "0" * 16,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def _labels(catalogue: pd.DataFrame, skill: str, values: np.ndarray) -> pd.DataFrame:
@@ -453,22 +371,6 @@ def _registered(status: str, challenger: bool) -> dict:
     }
 
 
-def _sheet(catalogue: pd.DataFrame, store: FolderStore) -> Image.Image:
-    sheet = Image.new("RGB", (4 * 160, 2 * 120), "white")
-    for index, uri in enumerate(catalogue["uri"][:8]):
-        tile = Image.open(io.BytesIO(store.read(uri))).resize((156, 116))
-        sheet.paste(tile, (index % 4 * 160 + 2, index // 4 * 120 + 2))
-    return sheet
-
-
-def _calibration_chart(path: Path) -> None:
-    image = Image.new("RGB", (640, 480), "white")
-    pen = ImageDraw.Draw(image)
-    pen.line((60, 420, 600, 40), fill="grey", width=2)
-    pen.line([(60, 420), (200, 330), (340, 230), (480, 110), (600, 50)], fill="navy", width=4)
-    image.save(path)
-
-
 @pytest.fixture
 def build(tmp_path: Path):
     """Function that calls `fabricate` in a folder of the test."""
@@ -488,60 +390,3 @@ def showroom(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         dropped=("body-type",),
         challengers=("colour",),
     )
-
-
-NASTY = [
-    r"\input{/etc/passwd}",
-    r"\write18{touch owned}",
-    "50 % of a_b #1 & $x$ ^ ~ {}",
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "{{ 7 * 7 }} {% raw %} << x >> <% y %> <# z #>",
-    '#read("/etc/passwd") #"a" $x$ *b* _c_ @d <e> // f /* g */',
-    "]]> --> ``` ~~~ ?` !` ,, -- ---",
-    "Größe ñandú Œuvre naïve Łódź £5 ±2 €",
-    "轮胎 шина 🚗",
-    "a\u202eb\x00c\nd\ud800e",
-    "%",
-    "\\",
-]
-
-
-def _page_of(text: str) -> Document:
-    cell = Text(text)
-    blocks = (
-        Conclusion(text, text, "good"),
-        Paragraph(text, lead=text),
-        Items((text, text)),
-        Facts((Fact(text, text), Fact(text, text, code=True))),
-        Table((Column(text), Column("", "bar")), (Row((cell, Bar(0.5, 0.4, 0.6, 0.5, text)), strong=True),), text),
-        Code((text,)),
-    )
-    return Document(
-        stem="nasty",
-        kicker=text,
-        title=text,
-        subtitle=text,
-        date="today",
-        timestamp_s=0,
-        sections=(Section("one", text, blocks),),
-        footer=text,
-    )
-
-
-@pytest.fixture(scope="session", params=NASTY)
-def nasty(request: pytest.FixtureRequest) -> str:
-    """A text that contains markup of some language."""
-    return request.param
-
-
-@pytest.fixture(scope="session")
-def all_nasty() -> list[str]:
-    """All nasty texts, for tests that are too slow to run per text."""
-    return NASTY
-
-
-@pytest.fixture(scope="session")
-def page_of():
-    """Function that returns a document with a text in every place."""
-    return _page_of

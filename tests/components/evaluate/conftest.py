@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.features import view_folder, write_shard
-from coachworks.fleet.model import Fleet
 from coachworks.photos import photo_key
 from coachworks.results import produce
 from coachworks.store import open_store
@@ -35,19 +35,8 @@ def draw_chain(
         "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
         "size": {"labels": ["small", "large"]},
     }
-    fleet = Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "drawn"},
-            "spec": {
-                "store": str(root / "store"),
-                "sources": [{"photos": "photos", "table": "photos.csv"}],
-                "defaults": {"candidates": list(candidates), "gates": gates or {}},
-                "skills": settings,
-            },
-        }
-    ).located(root)
+    defaults = {"candidates": list(candidates), "gates": gates or {}}
+    fleet = small_fleet(settings, name="drawn", store=str(root / "store"), defaults=defaults).located(root)
     store = open_store(fleet.spec.store)
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(3, DIMENSIONS)) * 1.5

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
@@ -40,16 +41,8 @@ def make_fleet(tmp_path: Path) -> Callable[..., Fleet]:
         *sources: Mapping[str, Any], skills: Mapping[str, list[str]] | None = None, unsure: str | None = None
     ) -> Fleet:
         named = skills or {"animal": ["cat", "dog"]}
-        document = {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "test"},
-            "spec": {
-                "sources": list(sources) or [{"photos": "photos"}],
-                "skills": {name: {"labels": labels, "unsure": unsure} for name, labels in named.items()},
-            },
-        }
-        return Fleet.model_validate(document).located(tmp_path)
+        labelled = {name: {"labels": labels, "unsure": unsure} for name, labels in named.items()}
+        return small_fleet(labelled, sources=list(sources) or [{"photos": "photos"}]).located(tmp_path)
 
     return make
 

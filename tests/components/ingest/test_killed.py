@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
 from coachworks.results import latest
@@ -69,17 +70,7 @@ def photos(tmp_path_factory) -> Path:
 
 
 def fleet_at(photos: Path, store: Path) -> Fleet:
-    document = {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "test"},
-        "spec": {
-            "store": str(store),
-            "sources": [{"photos": str(photos)}],
-            "skills": {"animal": {"labels": ["cat", "dog"]}},
-        },
-    }
-    return Fleet.model_validate(document)
+    return small_fleet({"animal": {"labels": ["cat", "dog"]}}, store=str(store), sources=[{"photos": str(photos)}])
 
 
 def child(fleet: Fleet, key: str = "", number: int = 0, when: str = "never") -> ForkProcess:

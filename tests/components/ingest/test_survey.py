@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pets import draw_pets, names, write_table
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.errors import DataError, NotFoundError
-from coachworks.fleet.model import Fleet
 from components.ingest.source_files import read_source
 from components.ingest.survey import survey
 
@@ -184,10 +184,7 @@ def test_parquet_of_either_suffix_is_read_as_ingest_reads_it(photos):
 
 def counts_of_ingest(photos: Path, table: Path, skill: str) -> dict[str, int]:
     """Photos per label, as `ingest` reads them."""
-    spec = {"sources": [{"photos": str(photos), "table": str(table)}], "skills": {skill: {"labels": ["cat", "dog"]}}}
-    fleet = Fleet.model_validate(
-        {"apiVersion": "coachworks.dev/v1", "kind": "Fleet", "metadata": {"name": "pets"}, "spec": spec}
-    )
+    fleet = small_fleet({skill: {"labels": ["cat", "dog"]}}, sources=[{"photos": str(photos), "table": str(table)}])
     items = read_source(fleet.spec.sources[0], fleet, str(photos / "store")).items
     answers = sorted(item.row.answers[skill] for item in items if skill in item.row.answers)
     return {label: answers.count(label) for label in answers}

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from mlflow_process import mlflow_server
 from PIL import Image
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.digests import digest_bytes, digest_file
@@ -229,17 +230,7 @@ def _interval(value: float) -> dict[str, float]:
 def fleet(store: FolderStore) -> Fleet:
     """Two skills, located, embedded tracking."""
     skill = {"question": "Which way does the car face?", "labels": list(LABELS)}
-    document = {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "showroom"},
-        "spec": {
-            "store": store.uri,
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "skills": {"view": skill, "light": skill},
-        },
-    }
-    return Fleet.from_json(json.dumps(document))
+    return small_fleet({"view": skill, "light": skill}, store=store.uri)
 
 
 @pytest.fixture

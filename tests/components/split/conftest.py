@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.context import Context
 from coachworks.fleet.model import Fleet
@@ -19,17 +20,8 @@ from components.split.step import split
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
-    document = {
-        "apiVersion": "coachworks.dev/v1",
-        "kind": "Fleet",
-        "metadata": {"name": "test"},
-        "spec": {
-            "sources": [{"photos": "photos", "table": "photos.csv"}],
-            "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
-            "skills": {"animal": {"labels": ["cat", "dog"]}, "quality": {"labels": ["good", "bad"]}},
-        },
-    }
-    return Fleet.model_validate(document).located(tmp_path)
+    skills = {"animal": {"labels": ["cat", "dog"]}, "quality": {"labels": ["good", "bad"]}}
+    return small_fleet(skills, name="test", split={"train": 0.6, "validation": 0.2, "test": 0.2}).located(tmp_path)
 
 
 @pytest.fixture

@@ -7,10 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
 
 Answer = tuple[int, str]
+SKILLS = {"view": {"labels": ["front", "rear"]}}
+PLACES: dict[str, Any] = {"name": "cars", "store": "s3://cars/store", "sources": [{"photos": "s3://cars/photos"}]}
 
 
 @contextmanager
@@ -69,18 +72,7 @@ def mlflow_like(serve: Callable[..., str]) -> Callable[..., str]:
 
 @pytest.fixture
 def fleet() -> Fleet:
-    return Fleet.model_validate(
-        {
-            "apiVersion": "coachworks.dev/v1",
-            "kind": "Fleet",
-            "metadata": {"name": "cars"},
-            "spec": {
-                "store": "s3://cars/store",
-                "sources": [{"photos": "s3://cars/photos"}],
-                "skills": {"view": {"labels": ["front", "rear"]}},
-            },
-        }
-    )
+    return small_fleet(SKILLS, **PLACES)
 
 
 @pytest.fixture
@@ -88,19 +80,6 @@ def cluster_fleet() -> Callable[..., Fleet]:
     """Return a fleet for a cluster with settings of `spec.cluster`."""
 
     def make(**cluster: Any) -> Fleet:
-        return Fleet.model_validate(
-            {
-                "apiVersion": "coachworks.dev/v1",
-                "kind": "Fleet",
-                "metadata": {"name": "cars"},
-                "spec": {
-                    "store": "s3://cars/store",
-                    "tracking": "https://mlflow.example",
-                    "sources": [{"photos": "s3://cars/photos"}],
-                    "skills": {"view": {"labels": ["front", "rear"]}},
-                    "cluster": cluster,
-                },
-            }
-        )
+        return small_fleet(SKILLS, **PLACES, tracking="https://mlflow.example", cluster=cluster)
 
     return make
