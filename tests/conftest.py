@@ -17,6 +17,7 @@ gc.set_threshold(50_000, 20, 100)  # a collection visits all that the heavy libr
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import ModuleType  # noqa: E402
+from typing import Any  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -167,3 +168,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that build something long for all their tests go first, so that no worker is left waiting at the end."""
     long = ("pipelines/test_run.py", "serving/test_end_to_end.py", "register/test_interruptions.py")
     items.sort(key=lambda item: not item.path.as_posix().endswith(long))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, one worker runs all that imports Great Expectations, which takes four seconds."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "validation" if file.startswith(("tests/validation/", "tests/components/validate/")) else file
+
+    return Scheduling(config, log)

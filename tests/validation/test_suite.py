@@ -1,7 +1,6 @@
 import json
 from datetime import datetime
 
-import great_expectations
 import pandas as pd
 import pytest
 
@@ -272,6 +271,8 @@ def test_an_expectation_that_raises_is_a_failure_not_a_crash(fleet_of, twelve):
 
 
 def test_every_expectation_exists_with_its_arguments(fleet_of, twelve):
+    import great_expectations
+
     catalogue, labels = twelve
     fleet = fleet_of(colour=COLOUR)
     splits = catalogue[["photo_id", "set_id", "split"]]
