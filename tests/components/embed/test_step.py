@@ -218,7 +218,7 @@ def running(pids: set[int]) -> set[int]:
 
 
 def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store, upstream) -> None:
-    numbers = range(120)
+    numbers = range(64)
     fleet = upstream.fleet(store, augment={"views": 0})
     key = augment(fleet, upstream.validated(store, upstream.photos(store, numbers))).key
     process = subprocess.Popen([sys.executable, "-c", SLOWLY, fleet.to_json(), key])
@@ -237,8 +237,8 @@ def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store,
     report = embed(fleet, key, config=EmbedConfig(workers=1)).report
     assert report.reused > 0
     assert report.computed > 0
-    assert report.reused + report.computed == 120
-    assert load_features(store, report, [p.photo_id for p in upstream.photos(store, numbers)], 0).shape == (120, 1280)
+    assert report.reused + report.computed == 64
+    assert load_features(store, report, [p.photo_id for p in upstream.photos(store, numbers)], 0).shape == (64, 1280)
 
 
 def test_a_damaged_photo_in_the_store_is_named(run, store, upstream, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import date, datetime
+from itertools import cycle, product
 
 import pandas as pd
 import pytest
@@ -51,11 +52,14 @@ def test_all_columns_of_a_table_are_in_the_catalogue(table, taken_in):
     assert second.set_id != third.set_id
 
 
-@pytest.mark.parametrize("column", ["filename", "path", "file", "Filename", " PATH "])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_tables_are_read_as_people_write_them(column, delimiter, encoding, newline, table, taken_in):
+FORMS = product(["\n", "\r\n"], ["utf-8", "utf-8-sig", "utf-16"], [",", ";", "\t"])
+
+
+@pytest.mark.parametrize(  # each form of a file, with the names of the column in turn
+    ("newline", "encoding", "delimiter", "column"),
+    [(*form, column) for form, column in zip(FORMS, cycle(["filename", "path", "file", "Filename", " PATH "]))],
+)
+def test_tables_are_read_as_people_write_them(newline, encoding, delimiter, column, table, taken_in):
     rows = [[column, "animal", "note"], ["a.jpg", " cat ", f'"x{delimiter}\ny"'], ["b.jpg", "dog"], [], ["", "", ""]]
     text = newline.join(delimiter.join(row) for row in rows)
     read = taken_in(table(text.encode(encoding)))
