@@ -1,13 +1,12 @@
 """Send requests to every skill of a fleet at a steady rate; run in a pod, print a line of JSON per request.
 
-Nothing is asked twice: what fails, failed. Half of the clients keep their connection, as HTTP libraries do, and the
-others open one for each request.
+Nothing is asked twice: what fails, failed, a lookup of the host's name included. Half of the clients keep their
+connection, as HTTP libraries do, and the others open one for each request.
 """
 
 import http.client
 import json
 import select
-import socket
 import sys
 import threading
 import time
@@ -18,32 +17,6 @@ FOLDER = Path(__file__).parent
 TIMEOUT_S = 30
 HEADERS = {"Content-Type": "application/octet-stream"}
 _lock = threading.Lock()
-
-
-class Connection(http.client.HTTPConnection):
-    """A connection that records how long the lookup of the host's address took, in seconds.
-
-    Lookups get lost at times, whatever answers behind the Service, and more where A and AAAA are asked at once from one
-    port (kubernetes/kubernetes, issue 56903): it asks for IPv4 alone. Where one fails, it goes to the address that the
-    name had before, as a client with a cache does, and tells so: a Service that was made anew does not answer there.
-    """
-
-    lookup_s = 0.0
-    lookup_failed = False
-    _address = ""
-
-    def connect(self) -> None:
-        started = time.monotonic()
-        try:
-            addresses = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)
-            self._address = str(addresses[0][4][0])
-        except socket.gaierror:
-            if not self._address:
-                raise
-            self.lookup_failed = True
-        finally:
-            self.lookup_s = time.monotonic() - started
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
 
 
 class Client(threading.Thread):
@@ -64,7 +37,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self._number, self._target, self._kept = number, target, kept
         self._photo, self._period_s, self._start_s = photo, period_s, start_s
-        self._connection = Connection(target["host"], target["port"], timeout=TIMEOUT_S)
+        self._connection = http.client.HTTPConnection(target["host"], target["port"], timeout=TIMEOUT_S)
 
     def run(self) -> None:
         time.sleep(self._start_s)
@@ -85,8 +58,6 @@ class Client(threading.Thread):
         except (ValueError, KeyError, TypeError) as err:
             line["error"] = f"not an answer: {err!r}"
         line["seconds"] = round(time.monotonic() - started, 4)
-        line |= {"lookup_s": round(self._connection.lookup_s, 4), "lookup_failed": self._connection.lookup_failed}
-        self._connection.lookup_s, self._connection.lookup_failed = 0.0, False
         with _lock:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
