@@ -14,7 +14,7 @@ class Comparison:
         difference: Challenger minus champion.
         low: Lower end of the difference's 95 % interval.
         high: Upper end of the same interval.
-        probability_better: Share of the resamples in which the challenger is better, ties counting half.
+        probability_better: Share of the bootstrap replicates in which the challenger is better, ties counting half.
         photos: Number of photos.
         sets: Number of sets of photos.
         basis: Origin of the champion's answers, in words.
@@ -37,5 +37,5 @@ class Comparison:
             f"balanced accuracy {self.challenger:.3f} against {self.champion:.3f} of version {self.champion_version} "
             f"on the same {self.photos} test photos ({self.sets} sets): difference {self.difference:+.3f}, "
             f"95 % interval {self.low:+.3f} to {self.high:+.3f}, "
-            f"better in {self.probability_better:.0%} of the resamples"
+            f"better in {self.probability_better:.0%} of the bootstrap replicates"
         )

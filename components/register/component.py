@@ -13,7 +13,7 @@ def register(
     metrics: dsl.Output[dsl.Metrics],
     links: dsl.Output[dsl.Markdown],
     min_probability_better: float = 0.9,
-    resamples: int = 2000,
+    replicates: int = 2000,
     seed: int = 0,
 ) -> str:
     """Record candidates in MLflow, register winners, promote better challengers. Returns the key of the result.
@@ -24,14 +24,14 @@ def register(
         skills: The lane's skills.
         metrics: Skills by status, and the champion's version of each.
         links: The registration of each skill, with links to MLflow.
-        min_probability_better: Share of the resamples in which a challenger must beat the champion, in [0.5, 1].
-        resamples: Resamples of the test sets for that comparison.
-        seed: Seed of the resamples.
+        min_probability_better: Share of the bootstrap replicates in which a challenger must beat the champion, in [0.5, 1].
+        replicates: Bootstrap replicates of the test sets for that comparison.
+        seed: Seed of the replicates.
     """
     from coachworks.task import run_task
     from components.register.dashboard import show
 
-    settings = {"min_probability_better": min_probability_better, "resamples": resamples, "seed": seed}
+    settings = {"min_probability_better": min_probability_better, "replicates": replicates, "seed": seed}
     task = run_task("register", fleet, evaluate, skills, **settings)
     show(task, metrics, links)
     return task.result.key

@@ -17,13 +17,15 @@ TEST = "test/balanced_accuracy"
 VALIDATION = "validation/balanced_accuracy"
 # Columns of the table of runs; MLflow cuts their headers after about twelve letters.
 COLUMNS = (
-    "attributes.`Created`",
     f"metrics.`{TEST}`",
-    f"metrics.`{VALIDATION}`",
-    "metrics.`test_calibration/expected_error_after`",
-    "metrics.`test_vs_champion/difference`",
+    "params.`candidate`",
     "tags.`gates`",
+    "attributes.`Models`",
+    f"metrics.`{VALIDATION}`",
+    "metrics.`test_vs_champion/difference`",
+    "metrics.`test_calibration/expected_error_after`",
     "params.`settings`",
+    "attributes.`Created`",
 )
 
 _INTERVALS = ("balanced_accuracy", "macro_f1", "accuracy")

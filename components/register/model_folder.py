@@ -5,6 +5,7 @@ import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from coachworks import __version__
 from components.register.head_store import manifest
@@ -25,9 +26,27 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
         run_id: The run that the model belongs to.
         folder: An empty folder.
     """
-    created = datetime.fromtimestamp(record.evaluated_at_ms / 1000, UTC)
     features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, record.backbone.dimensions]}}
     document = {
+        **_identity(record),
+        "signature": {"inputs": json.dumps([features]), "outputs": json.dumps(_columns(record)), "params": None},
+        "run_id": run_id,
+    }
+    (folder / "MLmodel").write_text(json.dumps(document, indent=1), "utf-8")
+    (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
+    shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)
+
+
+def logged_models(record: SkillRecord) -> str:
+    """Return the tag by which MLflow's UI knows that a run has a model, and looks for its registered version."""
+    return json.dumps([{"artifact_path": FOLDER, **_identity(record)}])
+
+
+def _identity(record: SkillRecord) -> dict[str, Any]:
+    """Fields that MLflow keeps both in the model folder and among the run's tags."""
+    created = datetime.fromtimestamp(record.evaluated_at_ms / 1000, UTC)
+    return {
         "flavors": {
             "python_function": {
                 "loader_module": "components.register.pyfunc_loader",
@@ -35,15 +54,9 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
                 "python_version": ".".join(str(part) for part in sys.version_info[:3]),
             }
         },
-        "signature": {"inputs": json.dumps([features]), "outputs": json.dumps(_columns(record)), "params": None},
-        "run_id": run_id,
         "model_uuid": record.head_digest[:32],
         "utc_time_created": created.strftime("%Y-%m-%d %H:%M:%S.%f"),
     }
-    (folder / "MLmodel").write_text(json.dumps(document, indent=1), "utf-8")
-    (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
-    (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
-    shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)
 
 
 def _columns(record: SkillRecord) -> list[dict[str, str]]:

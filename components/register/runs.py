@@ -17,7 +17,7 @@ from coachworks.tracking.tags import CANDIDATE, EVALUATE, KIND, RUN
 from components.augment.report import AugmentReport
 from components.register import descriptions, measures
 from components.register.lineage import SkillRecord
-from components.register.model_folder import FOLDER, write_model_folder
+from components.register.model_folder import FOLDER, logged_models, write_model_folder
 from components.register.registry_state import list_runs, valid_run
 from components.split.report import SplitReport
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
+_LOGGED_MODELS = "mlflow.log-model.history"
+_KIND_OF_EXPERIMENT = ("mlflow.experimentKind", "custom_model_development")  # model training, no GenAI application
 _PICTURES = ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg")
 PREDICTIONS = "test/predictions.parquet"  # among a run's artifacts
 # Columns of the table of runs, in the format of MLflow's button "Share"; its UI ignores unknown ones.
@@ -43,7 +45,6 @@ def ensure_experiment(client: TrackingClient, tracking: Tracking, record: SkillR
             experiment_id = client.create_experiment(
                 record.experiment,
                 artifact_location=tracking.artifact_location(record.experiment),
-                tags={"mlflow.experimentKind": "custom_model_development"},  # otherwise the UI asks for the kind
             )
         except MlflowException as err:
             if err.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -53,6 +54,7 @@ def ensure_experiment(client: TrackingClient, tracking: Tracking, record: SkillR
         experiment_id = experiment.experiment_id
         if experiment.lifecycle_stage != "active":
             client.restore_experiment(experiment_id)
+    client.set_experiment_tag(experiment_id, *_KIND_OF_EXPERIMENT)  # experiments that were created by hand lack it
     client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record))
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{VIEW}", json.dumps(_VIEW_STATE))
     return str(experiment_id)
@@ -212,8 +214,14 @@ def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
         "mlflow.source.name": "coachworks",
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),
-        **({"gates": record.evaluated.status} if kind == RUN else {}),
+        **(_outcome(record) if kind == RUN else {}),
     }
+
+
+def _outcome(record: SkillRecord) -> dict[str, str]:
+    """Tags of a run, not of its candidates: whether it passed its gates, and the model if it did."""
+    status = record.evaluated.status
+    return {"gates": status, **({_LOGGED_MODELS: logged_models(record)} if status == "passed" else {})}
 
 
 def _dataset(record: SkillRecord) -> "DatasetInput":

@@ -119,7 +119,7 @@ def assign_alias(
             return
         note = obstacle or (
             f"Version {champion.number} stays the champion: to take over, a challenger must be better in "
-            f"{config.min_probability_better:.0%} of the resamples."
+            f"{config.min_probability_better:.0%} of the bootstrap replicates."
         )
         client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
         client.set_model_version_tag(record.model, own.number, REASON, note)
@@ -127,7 +127,7 @@ def assign_alias(
 
 
 def wins(comparison: Comparison, config: RegisterConfig) -> bool:
-    """Return whether a challenger takes over: better on the same photos, and in enough of the resamples."""
+    """Return whether a challenger takes over: better on the same photos, and in enough of the bootstrap replicates."""
     return comparison.difference > 0 and comparison.probability_better >= config.min_probability_better
 
 
@@ -155,7 +155,7 @@ def _compare(
         ),
         champion_version=champion.number,
         basis=answers.basis,
-        replicates=config.resamples,
+        replicates=config.replicates,
         seed=config.seed,
     )
     return comparison, ""

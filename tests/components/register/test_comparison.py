@@ -100,7 +100,7 @@ def test_a_champion_may_answer_with_labels_that_no_longer_exist():
     ("settings", "message"),
     [
         ({"min_probability_better": 0.4}, r"min_probability_better must be a float in \[0\.5, 1\]; got 0\.4"),
-        ({"resamples": 10}, "resamples must be an integer of at least 100; got 10"),
+        ({"replicates": 10}, "replicates must be an integer of at least 100; got 10"),
         ({"seed": -1}, "seed must be an integer of at least 0; got -1"),
     ],
 )
