@@ -1,9 +1,11 @@
 """Clients of the tracking store, with MLflow's settings and retries."""
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from filelock import FileLock
@@ -118,7 +120,7 @@ class TrackingClient:
         return once
 
 
-def open_client(tracking: Tracking, progress: Progress = SILENT) -> TrackingClient:
+def open_client(tracking: Tracking, progress: Progress = SILENT, *, longest_wait_s: float = math.inf) -> TrackingClient:
     """Return a client of the tracking store; an embedded store is created if it does not exist.
 
     Requests to a server that does not answer are repeated for as long as `COACHWORKS_TRACKING_PATIENCE_S` allows.
@@ -127,6 +129,7 @@ def open_client(tracking: Tracking, progress: Progress = SILENT) -> TrackingClie
     Args:
         tracking: The tracking store.
         progress: Receives a note when the client waits for the server.
+        longest_wait_s: Limit of that wait for work that can do without the server.
 
     Raises:
         InvalidConfigError: the database belongs to another version of MLflow, or a setting of the environment is
@@ -140,7 +143,10 @@ def open_client(tracking: Tracking, progress: Progress = SILENT) -> TrackingClie
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
     with translated(tracking), _creation_lock(tracking):
         client = MlflowClient(tracking_uri=tracking.uri, registry_uri=tracking.uri)
-    return TrackingClient(client, tracking, _NO_RETRIES if tracking.database else configured_retries(progress))
+    if tracking.database:
+        return TrackingClient(client, tracking, _NO_RETRIES)
+    retries = configured_retries(progress)
+    return TrackingClient(client, tracking, replace(retries, limit_s=min(retries.limit_s, longest_wait_s)))
 
 
 def retry_transient(client: TrackingClient, work: Callable[[], T]) -> T:

@@ -7,11 +7,15 @@ from typing import Any
 
 from coachworks.wording import joined, noun_for
 from components.document.content import Bar, Conclusion, Fact, Figures
+from components.document.deployments import DeployedVersion
 from components.document.phrases import (
     NOT_MEASURED,
+    between,
     count,
+    day,
     decimal,
     interval,
+    moment,
     percent,
     percents,
     quoted,
@@ -26,6 +30,7 @@ class Status(StrEnum):
     """Status of a skill after a run."""
 
     READY = "ready"
+    CHALLENGER = "challenger"
     NOT_PACKAGED = "not packaged"
     FAILED = "not good enough"
     DROPPED = "left out"
@@ -34,6 +39,7 @@ class Status(StrEnum):
 
 TONES: Mapping[Status, str] = {
     Status.READY: "good",
+    Status.CHALLENGER: "muted",
     Status.NOT_PACKAGED: "warn",
     Status.FAILED: "bad",
     Status.DROPPED: "bad",
@@ -98,6 +104,8 @@ def status(record: SkillRecord) -> Status:
         return Status.FAILED
     if record.evaluated.get("status") != "passed":
         return Status.UNKNOWN
+    if words(record.registered, "status") == "challenger":
+        return Status.CHALLENGER
     packaged = words(record.registered, "status") in {"champion", "unchanged"} and bool(record.packaged)
     return Status.READY if packaged else Status.NOT_PACKAGED
 
@@ -123,9 +131,9 @@ def reason(record: SkillRecord) -> str:
     if failures and record.validated.get("passed") is False:
         return " ".join(sentence(message) for message in failures[:3])
     for own in (record.trained, record.evaluated, record.registered):
-        if words(own, "reason") and (own is not record.registered or status(record) is Status.NOT_PACKAGED):
+        if words(own, "reason") and (own is not record.registered or status(record) is Status.CHALLENGER):
             return sentence(words(own, "reason"))
-    return ""
+    return sentence(record.not_packaged) if status(record) is Status.NOT_PACKAGED else ""
 
 
 def failed_findings(record: SkillRecord) -> list[Mapping[str, Any]]:
@@ -142,18 +150,23 @@ def conclusion(record: SkillRecord) -> Conclusion:
         return Conclusion("Not measured", "The run contains no evaluation of this skill.", tone)
     if state is Status.DROPPED:
         why = reason(record) or "The run recorded no reason."
-        text = f"The skill was not trained or not tested. {why} {_packaged_sentence(record)}"
+        text = f"The skill was not trained or not tested. {why} {whereabouts(record)}"
         return Conclusion("Left out of this run", text, tone)
     if state is Status.FAILED:
         missed = any(gate.passed is False for gate in gates(record))
         why = _gate_sentence(record) if missed else reason(record)
-        text = f"{measured_sentence(record)} {why} {_packaged_sentence(record)}"
+        text = f"{measured_sentence(record)} {why} {whereabouts(record)}"
         return Conclusion("Not good enough yet", text.strip(), tone)
-    if state is Status.NOT_PACKAGED:
-        why = reason(record) or "It is not part of the package."
-        text = f"{measured_sentence(record)} {_gate_sentence(record)} {why} {_packaged_sentence(record)}"
-        return Conclusion("Good enough, not packaged", " ".join(text.split()), tone)
-    return Conclusion("Good enough for use", f"{measured_sentence(record)} {_gate_sentence(record)}".strip(), tone)
+    text = f"{measured_sentence(record)} {_gate_sentence(record)}"
+    if state is Status.CHALLENGER:
+        of = f"Version {record.version} is the challenger. " if record.version else ""
+        text = f"{of}{text} {reason(record)} {whereabouts(record)}"
+        stays = f"version {record.champion}" if record.champion else "an earlier version"
+        return Conclusion(f"Good enough, but {stays} stays the champion", " ".join(text.split()), tone)
+    text = " ".join(f"{text} {whereabouts(record)}".split())
+    return Conclusion(
+        "Good enough, not packaged" if state is Status.NOT_PACKAGED else "Good enough for use", text, tone
+    )
 
 
 def measured_sentence(record: SkillRecord) -> str:
@@ -169,8 +182,8 @@ def measured_sentence(record: SkillRecord) -> str:
     text = f"{on}, none of which were used for training, {percent(measured.value)} of its answers are right; every"
     text += " label counts the same."
     if measured.width is not None:
-        text += f" With a confidence of {percent(record.confidence)}, the true figure lies between"
-        text += f" {percent(measured.low)} and {percent(measured.high)}: {precision(measured)}."
+        text += f" With a confidence of {percent(record.confidence)}, the true figure lies"
+        text += f" {between(measured.low or 0.0, measured.high or 0.0)}: {precision(measured)}."
     return text
 
 
@@ -203,9 +216,37 @@ def _gate_sentence(record: SkillRecord) -> str:
     return f"It misses {which}: {joined(texts)}."
 
 
-def _packaged_sentence(record: SkillRecord) -> str:
-    version = words(record.packaged, "version")
-    return f"Version {version}, from an earlier run, stays packaged." if version else "No version is packaged."
+def whereabouts(record: SkillRecord) -> str:
+    """Return sentences on the versions that are packaged and deployed."""
+    version = record.packaged_version
+    earlier = ", from an earlier run, stays" if version and version != record.version else " is"
+    why = f": {record.not_packaged}" if record.not_packaged else "."
+    packaged = f"Version {version}{earlier} packaged." if version else sentence(f"No version is packaged{why}")
+    return f"{packaged} {deployed_sentence(record)}"
+
+
+def deployed_sentence(record: SkillRecord) -> str:
+    """Return a sentence on the deployed versions: a run deploys, if at all, after its documents are written."""
+    if not record.fleet.deployments.known:
+        return "Whether a version is deployed is not known: the registry could not be read."
+    if not record.deployed:
+        return "When this document was written, MLflow recorded no deployment."
+    texts = [f"version {each.version} {place(each)}" for each in record.deployed]
+    return f"When this document was written, MLflow recorded as deployed: {joined(texts)}."
+
+
+def place(deployed: DeployedVersion) -> str:
+    """Return a phrase for the release of a deployed version and the time since when it is deployed."""
+    when = moment(deployed.since)
+    since = f" since {day(when)}, {when:%H:%M} UTC" if when else ""
+    return f"in the release {deployed.release} of the namespace {deployed.namespace}{since}"
+
+
+def deployed_versions(record: SkillRecord) -> str:
+    """Return the numbers of the deployed versions for a narrow column; "?" if they are not known."""
+    if not record.fleet.deployments.known:
+        return "?"
+    return ", ".join(dict.fromkeys(each.version for each in record.deployed)) or "–"
 
 
 def key_figures(record: SkillRecord) -> Figures | None:
@@ -214,13 +255,15 @@ def key_figures(record: SkillRecord) -> Figures | None:
     if measured.value is None:
         return None
     spread = f"± {max(1, round(50 * measured.width))} points" if measured.width is not None else "interval not measured"
+    other = record.version and record.version != record.packaged_version  # the figures are not those of the package
     rows = [
-        Fact("balanced accuracy", f"{percent(measured.value)}"),
+        Fact(f"balanced accuracy{f' of version {record.version}' if other else ''}", f"{percent(measured.value)}"),
         Fact(f"{percent(record.confidence)} interval", spread),
+        Fact("test photos", count(whole(record.evaluated, "photos"))),
+        Fact("packaged version", record.packaged_version or "none"),
     ]
-    rows.append(Fact("test photos", count(whole(record.evaluated, "photos"))))
-    version = words(record.packaged, "version")
-    rows.append(Fact("packaged version", version or "none"))
+    if record.deployed:
+        rows.append(Fact("deployed version", deployed_versions(record)))
     return Figures(tuple(rows))
 
 
@@ -232,8 +275,10 @@ def next_step(record: SkillRecord) -> str:
     if state is Status.DROPPED:
         ways = dict.fromkeys(sentence(words(f, "way_out")) for f in failed_findings(record) if words(f, "way_out"))
         return " ".join(list(ways)[:3]) or "Correct the data as the reason says, then run the pipeline again."
+    if state is Status.CHALLENGER:
+        return _advice_on_challenger(record)
     if state is Status.NOT_PACKAGED:
-        return "Compare the versions in MLflow; promote the new one if it is to be used."
+        return "Run the pipeline again once the reason is removed."
     if state is Status.UNKNOWN:
         return "Run the pipeline for this skill, up to its last step."
     weak = weakest_labels(record)
@@ -247,6 +292,23 @@ def next_step(record: SkillRecord) -> str:
     if missed and measured.high is not None and missed[0].limit is not None and measured.high >= missed[0].limit:
         advice.append("The gate lies within the interval: with more test photos, the skill may pass.")
     return " ".join(advice) or "Add training photos, then run the pipeline again."
+
+
+def _advice_on_challenger(record: SkillRecord) -> str:
+    """Advise by the comparison with the champion: only a person can decide where the two were not compared."""
+    champion, challenger = number(record.registered, "champion_metric"), number(record.registered, "challenger_metric")
+    if champion is None or challenger is None:
+        return (
+            f"Compare versions {record.version} and {record.champion} in MLflow; move the alias ‘champion’ if the new "
+            "one is to be used."
+        )
+    if challenger <= champion:
+        return (
+            f"Nothing needs to be done: version {record.champion} is not worse. More training photos may improve on it."
+        )
+    better = number(record.registered, "probability_better")
+    sure = f" in {percent(better)} of the bootstrap replicates" if better is not None else ""
+    return f"Version {record.version} was better{sure}, which is not certain enough: add test photos to decide it."
 
 
 def weakest_labels(record: SkillRecord, most: int = 2) -> list[str]:

@@ -1,13 +1,13 @@
 """Document of the whole fleet."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coachworks.wording import joined, noun_for
 from components.document.closing_sections import created, fleet_versions, glossary, usage
-from components.document.conclusions import TONES, Status, accuracy_bar, next_step, reason, status
+from components.document.conclusions import TONES, Status, accuracy_bar, deployed_versions, next_step, reason, status
 from components.document.content import Block, Column, Conclusion, Document, Paragraph, Row, Section, Table, Text
-from components.document.phrases import NOT_MEASURED, count, day, duration, percent, size, titled
+from components.document.phrases import NOT_MEASURED, between, count, day, duration, size, titled
 from components.document.pictures import Pictures
 from components.document.run_records import FleetRecord, SkillRecord, number, parts, whole, words
 from components.document.skill_sections import dates, findings_table, source_table
@@ -39,9 +39,18 @@ def fleet_document(record: FleetRecord, skills: Sequence[SkillRecord], pictures:
         _data(record),
         _checked(record),
         _trained(record, pictures),
-        usage(record, None),
+        usage(record, None, skills),
         fleet_versions(record),
-        glossary("balanced accuracy", "interval", "gate", "separate thing (set)", "digest"),
+        glossary(
+            "balanced accuracy",
+            "interval",
+            "gate",
+            "champion",
+            "packaged",
+            "deployed",
+            "separate thing (set)",
+            "digest",
+        ),
     ]
     when = created(record.results)
     return Document(
@@ -57,36 +66,47 @@ def fleet_document(record: FleetRecord, skills: Sequence[SkillRecord], pictures:
 
 
 def fleet_conclusion(record: FleetRecord, skills: Sequence[SkillRecord]) -> Conclusion:
-    """Return the number of skills that are good enough, and their range of quality."""
-    tally = Counter(status(skill) for skill in skills)
-    ready, total = tally[Status.READY], len(skills)
+    """Return the number of skills that are packaged, the outcome of this run, and its range of quality."""
+    tally, total = Counter(status(skill) for skill in skills), len(skills)
+    packaged = sum(bool(skill.packaged) for skill in skills)
+    title = f"{packaged} of {total} skills {noun_for(packaged, 'is', 'are')} packaged"
+    if packaged == total:
+        title = noun_for(total, "The skill is packaged", f"All {total} skills are packaged")
+    attention = sum(n for state, n in tally.items() if state not in {Status.READY, Status.CHALLENGER})
+    tone = "bad" if not packaged else "warn" if attention or packaged < total else "good"
+    text = f"Outcome of this run: {_outcomes(tally)}. {_deployed_skills(record, skills)} "
+    values = [bar.value for bar in map(accuracy_bar, skills) if bar.value is not None]
+    if values:
+        lies = between(min(values), max(values)).removeprefix("at ")
+        text += f"On test photos that were not used for training, the balanced accuracy of this run is {lies}. "
+    photos, sets = count(record.facts.photos, "photo"), count(record.facts.sets, "separate thing")
+    text += f"The skills are based on {photos} of {sets}."
+    return Conclusion(title, text, tone)
+
+
+def _outcomes(tally: Mapping[Status, int]) -> str:
     phrases = {
+        Status.READY: noun_for(tally[Status.READY], "champion"),
+        Status.CHALLENGER: f"{noun_for(tally[Status.CHALLENGER], 'challenger')} (the champion stays)",
         Status.NOT_PACKAGED: "good enough but not packaged",
         Status.FAILED: "not good enough yet",
         Status.DROPPED: "left out",
         Status.UNKNOWN: "not measured",
     }
-    rest = joined(f"{count(tally[state])} {phrase}" for state, phrase in phrases.items() if tally[state])
-    if ready == total:
-        title, tone = (
-            f"{noun_for(total, 'The skill is', f'All {total} skills are')} good enough and packaged",
-            "good",
-        )
-    else:
-        title, tone = (
-            f"{ready} of {total} skills {noun_for(ready, 'is', 'are')} good enough and packaged",
-            "warn" if ready else "bad",
-        )
-    text = f"{rest[:1].upper()}{rest[1:]}. " if rest else ""
-    values = [bar.value for bar in map(accuracy_bar, skills) if bar.value is not None]
-    if values:
-        text += (
-            f"On test photos that were not used for training, balanced accuracy is between {percent(min(values))} and "
-            f"{percent(max(values))}. "
-        )
-    photos, sets = count(record.facts.photos, "photo"), count(record.facts.sets, "separate thing")
-    text += f"The skills are based on {photos} of {sets}."
-    return Conclusion(title, text, tone)
+    return joined(f"{tally[state]} {phrase}" for state, phrase in phrases.items() if tally[state])
+
+
+def _deployed_skills(record: FleetRecord, skills: Sequence[SkillRecord]) -> str:
+    if not record.deployments.known:
+        return "What is deployed is not known: the registry could not be read."
+    deployed = [skill for skill in skills if skill.deployed]
+    if not deployed:
+        return "When this document was written, MLflow recorded no deployment."
+    places = dict.fromkeys(f"{each.release} ({each.namespace})" for skill in deployed for each in skill.deployed)
+    return (
+        f"When this document was written, MLflow recorded {count(len(deployed), 'skill')} as deployed, in the "
+        f"{noun_for(len(places), 'release')} {joined(places, most=4)}."
+    )
 
 
 def skill_table(skills: Sequence[SkillRecord]) -> Table:
@@ -100,22 +120,30 @@ def skill_table(skills: Sequence[SkillRecord]) -> Table:
                 (
                     Text(skill.name, document=skill.name),
                     Text(state, TONES[state]),
+                    Text(skill.version or "–"),
                     Text(bar.text, "" if bar.value is not None else "muted"),
                     bar,
                     Text(count(whole(skill.evaluated, "photos")) if bar.value is not None else "–"),
-                    Text(words(skill.packaged, "version") or "–"),
+                    Text(skill.packaged_version or "–"),
+                    Text(deployed_versions(skill)),
                 )
             )
         )
     columns = (
-        Column("Skill", share=1.9),
-        Column("Status", share=1.2),
+        Column("Skill", share=1.7),
+        Column("Status", share=1.3),
+        Column("Version", "right", 0.8),
         Column("Balanced accuracy", share=1.7),
-        Column("", "bar", 1.3),
-        Column("Test photos", "right", 0.8),
-        Column("Version", "right", 0.7),
+        Column("", "bar", 1.1),
+        Column("Test photos", "right", 0.7),
+        Column("Packaged", "right", 0.9),
+        Column("Deployed", "right", 0.9),
     )
-    caption = "Balanced accuracy with its interval, number of test photos, packaged version; the thin line is the gate"
+    caption = (
+        "Version of this run, its balanced accuracy with the interval, and the number of test photos; then the version "
+        "that is packaged, and the one that MLflow recorded as deployed when this document was written. The thin line "
+        "is the gate"
+    )
     return Table(columns, tuple(rows), caption)
 
 

@@ -41,14 +41,25 @@ def percents(*shares: float | None) -> list[str]:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    r"""Return an interval of shares.
+    r"""Return an interval of shares; a single share if both ends read the same.
 
-    >>> interval(0.881, 0.94)
-    '88\xa0% to 94\xa0%'
+    >>> interval(0.881, 0.94), interval(0.722, 0.722), interval(0.7221, 0.7224)
+    ('88\xa0% to 94\xa0%', '72\xa0%', '72.21\xa0% to 72.24\xa0%')
     """
     if low is None or high is None:
         return NOT_MEASURED
-    return f"{percent(low)} to {percent(high)}"
+    first, last = percents(low, high)
+    return percent(low) if first == last else f"{first} to {last}"
+
+
+def between(low: float, high: float) -> str:
+    r"""Return an interval of shares inside a sentence, after the verb.
+
+    >>> between(0.881, 0.94), between(0.722, 0.722)
+    ('between 88\xa0% and 94\xa0%', 'at 72\xa0%')
+    """
+    first, last = percents(low, high)
+    return f"at {percent(low)}" if first == last else f"between {first} and {last}"
 
 
 def count(number: int | None, noun: str = "", plural: str = "") -> str:

@@ -12,6 +12,7 @@ from coachworks.result import Result
 from coachworks.results import ancestors, load
 from coachworks.steps import find_step
 from coachworks.store import Store
+from components.document.deployments import DeployedVersion, Deployments
 from components.document.photo_facts import PhotoFacts, PhotoTables
 
 _EMPTY: Mapping[str, Any] = {}
@@ -81,6 +82,31 @@ class SkillRecord:
         inputs = self.results["evaluate"].inputs if "evaluate" in self.results else _EMPTY
         return number(inputs, "confidence") or number(part(inputs, "config"), "confidence") or _CONFIDENCE
 
+    @property
+    def version(self) -> str:
+        """Version that this run registered, or whose head this run trained again; "" if there is none."""
+        return words(self.registered, "version")
+
+    @property
+    def champion(self) -> str:
+        """Version of the champion after this run; "" if there is none."""
+        return words(self.registered, "champion_version") or self.packaged_version
+
+    @property
+    def packaged_version(self) -> str:
+        """Version in the package; "" if there is none."""
+        return words(self.packaged, "version")
+
+    @property
+    def not_packaged(self) -> str:
+        """Reason why no version is packaged, or ""."""
+        return words(part(self.fleet.report("package"), "left_out"), self.name)
+
+    @property
+    def deployed(self) -> tuple[DeployedVersion, ...]:
+        """Deployed versions, one per release."""
+        return self.fleet.deployments.of(self.name)
+
     def evaluation_file(self, name: str) -> Path | None:
         """Return the path of a file in the result of evaluate for this skill, or None."""
         result = self.results.get("evaluate")
@@ -96,6 +122,7 @@ class FleetRecord:
         fleet: The fleet file.
         results: The results that all skills share, by step, and that of package.
         tables: The tables of photos and labels.
+        deployments: Deployed versions, as MLflow records them when the document is written.
         facts: Counts, sources and dates of all photos.
         rejected: Number of files that ingest rejected, by reason.
     """
@@ -103,6 +130,7 @@ class FleetRecord:
     fleet: Fleet
     results: Mapping[str, Result[Any]]
     tables: PhotoTables
+    deployments: Deployments
     facts: PhotoFacts
     rejected: Mapping[str, int]
 
@@ -152,7 +180,9 @@ def estimate(mapping: Mapping[str, Any], name: str) -> Estimate:
     return Estimate(number(mapping, name))
 
 
-def read_records(store: Store, fleet: Fleet, package: Result[Any]) -> tuple[FleetRecord, list[SkillRecord]]:
+def read_records(
+    store: Store, fleet: Fleet, package: Result[Any], deployments: Deployments
+) -> tuple[FleetRecord, list[SkillRecord]]:
     """Read the records of the fleet and of each of its skills, in the order of the fleet file."""
     lanes = [load(store, "register", key) for key in _keys(package.inputs.get("register"))]
     first = lanes[0] if lanes else package
@@ -163,6 +193,7 @@ def read_records(store: Store, fleet: Fleet, package: Result[Any]) -> tuple[Flee
         fleet=fleet,
         results=shared,
         tables=tables,
+        deployments=deployments,
         facts=tables.all_photos(),
         rejected={str(reason): int(n) for reason, n in part(_report(shared, "ingest"), "rejected").items()},
     )

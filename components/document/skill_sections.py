@@ -132,7 +132,8 @@ def dates(facts: PhotoFacts) -> str:
     """Return a sentence on the dates of the photos."""
     if facts.first is None:
         return "None of the photos has a date."
-    text = f"The photos were taken between {day(facts.first)} and {day(facts.last)}."
+    first, last = day(facts.first), day(facts.last)
+    text = f"The photos were taken {f'on {first}' if first == last else f'between {first} and {last}'}."
     if facts.undated:
         text += f" {count(facts.undated, 'photo')} of {count(facts.photos)} have no date."
     return text

@@ -14,7 +14,9 @@ from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import load, produce
 from coachworks.store import Store
+from coachworks.tracking import tracking_of
 from components.document.config import DocumentConfig
+from components.document.deployments import Deployments, read_deployments
 from components.document.report import DocumentFiles, DocumentReport
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ def document(
 ) -> Result[DocumentReport]:
     """Write a document per skill and one for the fleet, as HTML, PDF and LaTeX source, from the results of the run.
 
+    The versions that are deployed are read from MLflow each time: a deployment gives other documents.
+
     Args:
         fleet: The fleet, with absolute paths.
         package: Key of the result of package.
         config: Settings; None: the defaults.
-        context: The surroundings of the task; None opens the fleet's own store.
+        context: The surroundings of the task; None opens the fleet's own store and tracking.
 
     Returns:
         The result: `index.html` and `index.pdf` for the fleet, `<skill>.html`, `.pdf` and `.tex` for each skill, the
@@ -46,16 +50,19 @@ def document(
         NotFoundError: the store holds no such result of package.
     """
     config = config or DocumentConfig()
-    context = context or open_context(fleet)
+    context = context or open_context(fleet, tracking=tracking_of)
     store = context.store
     upstream = load(store, "package", package)
+    deployments = read_deployments(fleet, context.tracking, context.progress)
     inputs = {
         "package": package,
         "fleet": fleet.name,
         "skills": {name: _described(fleet, name) for name in fleet.spec.skills},
+        "service": fleet.spec.deploy.namespace,
+        "deployed": deployments.to_json(),
         "examples": config.examples,
     }
-    build = partial(_write, store, fleet, upstream, config, context.progress)
+    build = partial(_write, store, fleet, upstream, deployments, config, context.progress)
     return produce(DocumentReport, inputs, build, context=context, code=code_digest(__name__))
 
 
@@ -67,11 +74,18 @@ def _described(fleet: Fleet, name: str) -> dict[str, Any]:
         "unsure": skill.unsure,
         "similar": skill.similar,
         "tier": skill.tier,
+        "service": [fleet.serving(name).service_name, fleet.serving(name).port],
     }
 
 
 def _write(
-    store: Store, fleet: Fleet, package: Result[Any], config: DocumentConfig, progress: Progress, folder: Path
+    store: Store,
+    fleet: Fleet,
+    package: Result[Any],
+    deployments: Deployments,
+    config: DocumentConfig,
+    progress: Progress,
+    folder: Path,
 ) -> DocumentReport:
     from components.document.conclusions import status
     from components.document.fleet_page import fleet_conclusion, fleet_document, skill_table
@@ -81,7 +95,7 @@ def _write(
     from components.document.skill_page import skill_document
     from components.document.typst_pdf import typst_fonts
 
-    record, skills = read_records(store, fleet, package)
+    record, skills = read_records(store, fleet, package, deployments)
     fonts = typst_fonts()
     publish = partial(_publish, folder, fonts)
 

@@ -24,7 +24,7 @@ def register(
         skills: The lane's skills.
         metrics: Skills by status, and the champion's version of each.
         links: The registration of each skill, with links to MLflow.
-        min_probability_better: Share of the bootstrap replicates in which a challenger must beat the champion, in [0.5, 1].
+        min_probability_better: Share of the replicates in which a challenger must beat the champion, in [0.5, 1].
         replicates: Bootstrap replicates of the test sets for that comparison.
         seed: Seed of the replicates.
     """

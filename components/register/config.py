@@ -10,7 +10,7 @@ class RegisterConfig:
     """Settings of register.
 
     Attributes:
-        min_probability_better: Share of the bootstrap replicates in which a challenger must beat the champion, in [0.5, 1].
+        min_probability_better: Share of the replicates in which a challenger must beat the champion, in [0.5, 1].
         replicates: Bootstrap replicates of the test sets for the comparison of champion and challenger.
         seed: Seed of the replicates.
     """

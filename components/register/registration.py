@@ -43,13 +43,15 @@ def registration_of(record: SkillRecord, state: RegistryState) -> Registration:
         champion_version=champion.number,
         champion_metric=champion_metric,
         challenger_metric=challenger_metric,
+        probability_better=comparison.probability_better if comparison and challenger_metric is not None else None,
         head_digest=champion.tags.get(HEAD_DIGEST),
         candidate_head_digest=record.head_digest,
     )
 
 
 def _status(record: SkillRecord, champion: Version, own: Version, comparison: Comparison | None) -> tuple[Status, str]:
-    sentences = [own.tags.get(REASON, "").rstrip("."), comparison.sentence() if comparison else ""]
+    compared = comparison.sentence() if comparison else ""
+    sentences = [own.tags.get(REASON, "").rstrip("."), f"{compared[:1].upper()}{compared[1:]}"]
     reason = ". ".join(filter(None, sentences))
     if is_unchanged(record, champion):
         return "unchanged", f"version {champion.number} has the same head"
@@ -61,12 +63,12 @@ def _status(record: SkillRecord, champion: Version, own: Version, comparison: Co
 
 
 def _metrics(champion: Version, own: Version, comparison: Comparison | None) -> tuple[float | None, float | None]:
-    """Balanced accuracy of the champion and of the other version, on the same photos if they were compared."""
+    """Balanced accuracy of the champion and, on the same photos if it was compared with it, of the other version."""
     if comparison is not None and own.number == champion.number:
         return comparison.challenger, comparison.champion
     if comparison is not None and comparison.champion_version == champion.number:
         return comparison.champion, comparison.challenger
-    return _metric(champion), None if own.number == champion.number else _metric(own)
+    return _metric(champion), None
 
 
 def _metric(version: Version | None) -> float | None:

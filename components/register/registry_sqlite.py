@@ -5,16 +5,12 @@ so that a version of MLflow with other tables fails a test; docs/decisions/0020-
 """
 
 import sqlite3
-from collections import defaultdict
-from contextlib import closing
 
 from coachworks.tracking import Tracking
-from coachworks.tracking.registry import Model, Version
+from coachworks.tracking.registry_file import open_registry_file, read_file_model
 from coachworks.tracking.tags import EVALUATE, KIND, RUN
 from components.register.lineage import SkillRecord
 from components.register.registry_state import RegistryState, state_of
-
-_BUSY_TIMEOUT_S = 5.0
 
 
 def read_sqlite(tracking: Tracking, record: SkillRecord) -> RegistryState | None:
@@ -26,11 +22,10 @@ def read_sqlite(tracking: Tracking, record: SkillRecord) -> RegistryState | None
     """
     if tracking.database is None or not tracking.database.exists():
         return None
-    address = f"{tracking.database.as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)) as connection:
+        with open_registry_file(tracking.database) as connection:
             experiment_id, runs = _read_runs(connection, record)
-            return state_of(record, experiment_id, runs, _read_model(connection, record.model))
+            return state_of(record, experiment_id, runs, read_file_model(connection, record.model))
     except sqlite3.Error:
         return None
 
@@ -52,22 +47,3 @@ def _read_runs(connection: sqlite3.Connection, record: SkillRecord) -> tuple[str
         (experiment_id, EVALUATE, record.lineage.evaluate.key, KIND, RUN),
     )
     return str(experiment_id), dict(runs.fetchall())
-
-
-def _read_model(connection: sqlite3.Connection, name: str) -> Model:
-    """The registered model, without versions if there is none."""
-    # Aliases first, as in `coachworks.tracking.registry`: the versions that they name are then read after them.
-    aliases = connection.execute("SELECT alias, version FROM registered_model_aliases WHERE name = ?", (name,))
-    numbers = {alias: str(number) for alias, number in aliases}
-    tags: dict[str, dict[str, str]] = defaultdict(dict)
-    for number, key, value in connection.execute(
-        "SELECT version, key, value FROM model_version_tags WHERE name = ?", (name,)
-    ):
-        tags[str(number)][key] = value
-    versions = connection.execute(
-        # MLflow marks a deleted version by this stage, which its client never shows
-        "SELECT version, run_id FROM model_versions WHERE name = ? AND current_stage != 'Deleted_Internal'"
-        " ORDER BY version",
-        (name,),
-    )
-    return Model(name, {str(n): Version(str(n), tags[str(n)], run_id) for n, run_id in versions}, numbers)

@@ -22,6 +22,7 @@ class Registration:
         champion_version: Version of the champion.
         champion_metric: Balanced accuracy of the champion on the test photos of the comparison.
         challenger_metric: That of the challenger, on the same photos; None if nothing was compared.
+        probability_better: Share of the bootstrap replicates in which the challenger of that comparison was better.
         head_digest: Digest of the champion's head, `heads/<digest>.safetensors` in the store.
         candidate_head_digest: Digest of this evaluation's head; the same if it is the champion.
     """
@@ -36,6 +37,7 @@ class Registration:
     champion_version: str | None = None
     champion_metric: float | None = None
     challenger_metric: float | None = None
+    probability_better: float | None = None
     head_digest: str | None = None
     candidate_head_digest: str | None = None
 
