@@ -130,10 +130,11 @@ def reason(record: SkillRecord) -> str:
     failures = [words(finding, "message") for finding in failed_findings(record)]
     if failures and record.validated.get("passed") is False:
         return " ".join(sentence(message) for message in failures[:3])
-    for own in (record.trained, record.evaluated, record.registered):
-        if words(own, "reason") and (own is not record.registered or status(record) is Status.CHALLENGER):
-            return sentence(words(own, "reason"))
-    return sentence(record.not_packaged) if status(record) is Status.NOT_PACKAGED else ""
+    if status(record) is Status.CHALLENGER and words(record.registered, "reason"):
+        return sentence(words(record.registered, "reason"))
+    if status(record) is Status.NOT_PACKAGED and record.not_packaged:
+        return sentence(record.not_packaged)
+    return next((sentence(words(own, "reason")) for own in (record.trained, record.evaluated) if own.get("reason")), "")
 
 
 def failed_findings(record: SkillRecord) -> list[Mapping[str, Any]]:
@@ -260,8 +261,11 @@ def key_figures(record: SkillRecord) -> Figures | None:
         Fact(f"balanced accuracy{f' of version {record.version}' if other else ''}", f"{percent(measured.value)}"),
         Fact(f"{percent(record.confidence)} interval", spread),
         Fact("test photos", count(whole(record.evaluated, "photos"))),
-        Fact("packaged version", record.packaged_version or "none"),
     ]
+    packaged = record.packaged_version or "none"
+    if record.deployed and deployed_versions(record) == packaged:
+        return Figures((*rows, Fact("packaged and deployed version", packaged)))
+    rows.append(Fact("packaged version", packaged))
     if record.deployed:
         rows.append(Fact("deployed version", deployed_versions(record)))
     return Figures(tuple(rows))

@@ -68,6 +68,8 @@ def fabricate(
     failed: tuple[str, ...] = (),
     dropped: tuple[str, ...] = (),
     challengers: tuple[str, ...] = (),
+    registrations: dict[str, dict] | None = None,
+    deploy: dict | None = None,
     per_split: tuple[int, int, int] = (30, 8, 10),
     sources: tuple[str, ...] = ("own garage", "client site"),
     reports: dict[str, dict] | None = None,
@@ -83,6 +85,8 @@ def fabricate(
         failed: Skills that miss a gate.
         dropped: Skills that validation refused.
         challengers: Skills whose new version did not take over.
+        registrations: Changes to the report of register, by skill.
+        deploy: `spec.deploy` of the fleet file.
         per_split: Photos for training, validation and test.
         sources: Names of the sources, in turn.
         reports: Reports to use as they are, by step.
@@ -91,7 +95,7 @@ def fabricate(
         name: Of the fleet.
     """
     skills = skills or SHOWROOM
-    fleet = small_fleet(skills, name=name, store="./store", lanes=lanes).located(root)
+    fleet = small_fleet(skills, name=name, store="./store", lanes=lanes, deploy=deploy or {}).located(root)
     store = FolderStore(Path(fleet.spec.store))
     chain = Chain(fleet, store)
     rng = np.random.default_rng(7)
@@ -192,7 +196,12 @@ def fabricate(
             {"evaluate": evaluate.key},
             {
                 "tracking": "embedded",
-                "skills": {s: _registered(states[s], s in challengers) | {"model": f"{name}.{s}"} for s in lane},
+                "skills": {
+                    s: _registered(states[s], s in challengers)
+                    | {"model": f"{name}.{s}"}
+                    | (registrations or {}).get(s, {})
+                    for s in lane
+                },
             },
         )
         registered.append(register.key)
@@ -315,7 +324,7 @@ def _evaluated(predictions: pd.DataFrame, spec: dict, status: str) -> dict:
     silly = len(mistakes) // 2
     return {
         "status": status,
-        "reason": "balanced accuracy is below its gate" if status == "failed" else "",
+        "reason": "balanced accuracy is below its gate" if status == "failed" else "it clears every gate",
         "winner": "linear",
         "warnings": [],
         "photos": len(predictions),
