@@ -28,7 +28,7 @@ _NOT_REACHED = {
 
 @dataclass(frozen=True, kw_only=True)
 class SkillRow:
-    """The outcome of one skill.
+    """The outcome of one skill. Status, winner, accuracy and gates are those of the run, also where its champion stays.
 
     Attributes:
         skill: The skill.
@@ -37,8 +37,11 @@ class SkillRow:
         winner: The candidate that won, or None.
         balanced_accuracy: `{"value", "low", "high"}` on the test split, or None.
         gates: `{"gate", "limit", "value", "passed"}` each.
+        registered_version: Version of the registered model that this run trained, or None.
+        registration: Its status in `register`: `champion`, `challenger`, `unchanged`, `not-registered`.
         version: Version of the registered model that is champion, or None.
-        registration: Status in `register`: `champion`, `challenger`, `unchanged`, `not-registered`.
+        champion_accuracy: Balanced accuracy of the champion: on the same test photos if this run compared another
+            version with it, else that of its own evaluation; None if it is not known.
         next: The next thing to do, in words; empty if there is none.
     """
 
@@ -48,8 +51,10 @@ class SkillRow:
     winner: str | None = None
     balanced_accuracy: Mapping[str, float] | None = None
     gates: tuple[Mapping[str, Any], ...] = ()
-    version: str | None = None
+    registered_version: str | None = None
     registration: str | None = None
+    version: str | None = None
+    champion_accuracy: float | None = None
     next: str = ""
 
 
@@ -180,8 +185,10 @@ def _rows(lane: Mapping[str, Result[Any]]) -> Iterator[SkillRow]:
             winner=judged.winner,
             balanced_accuracy=jsonable(judged.balanced_accuracy),
             gates=tuple(jsonable(judged.gates)),
-            version=registration.champion_version if registration else None,
+            registered_version=registration.version if registration else None,
             registration=registration.status if registration else None,
+            version=registration.champion_version if registration else None,
+            champion_accuracy=registration.champion_metric if registration else None,
             next=_next_step(judged, registration),
         )
 

@@ -40,8 +40,10 @@ def show(summary: "Summary", console: Console) -> None:
             row.winner or "",
             _accuracy(row),
             Text(mark, style=colour),
-            f"v{row.version}" if row.version else "",
+            f"v{row.registered_version}" if row.registered_version else "",
         )
+        if row.version and row.version != row.registered_version:  # a row of its own, so that no row mixes versions
+            table.add_row("  champion", "", "", _champion_accuracy(row), "", f"v{row.version}", style="dim")
     console.print(table)
     for row in summary.skills:
         if row.next:
@@ -77,6 +79,13 @@ def short_path(path: str) -> str:
     """Return a path relative to the current folder where it lies in it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _champion_accuracy(row: "SkillRow") -> str:
+    if row.champion_accuracy is None:
+        return ""
+    measured = "same photos" if row.registration == "challenger" else "its own run"
+    return f"{row.champion_accuracy:.3f}  {measured}"
 
 
 def _accuracy(row: "SkillRow") -> str:

@@ -34,7 +34,18 @@ REPORTS: dict[str, Any] = {
         },
     ),
     "register": report_of(
-        RegisterReport, {"skills": {"view": {"status": "challenger", "reason": "no better", "champion_version": "3"}}}
+        RegisterReport,
+        {
+            "skills": {
+                "view": {
+                    "status": "challenger",
+                    "reason": "no better",
+                    "version": "4",
+                    "champion_version": "3",
+                    "champion_metric": 0.92,
+                }
+            }
+        },
     ),
     "package": report_of(PackageReport, {"bento": "cars:abc"}),
 }
@@ -66,6 +77,7 @@ def test_a_row_joins_what_training_evaluation_and_registration_report(store: Fol
     view, light = summary.skills
     assert (view.status, view.photos, view.winner, view.version) == ("passed", 8, "linear", "3")
     assert (view.registration, view.next) == ("challenger", "no better")
+    assert (view.registered_version, view.champion_accuracy) == ("4", 0.92)
     assert view.balanced_accuracy == {"value": 0.9, "low": None, "high": 0.0}
     assert (light.status, light.photos, light.next) == ("dropped", None, "too few photos")
     assert summary.paths["bento"] == "cars:abc"
