@@ -4,19 +4,27 @@ import math
 
 from coachworks.bootstrap import UNKNOWN
 from coachworks.models.comparison import Comparison
+from coachworks.tracking import experiment_page
 from components.evaluate.report import SkillReport
 from components.register.lineage import SkillRecord
 
 
-def describe_experiment(record: SkillRecord) -> str:
-    """Describe the skill and the list of its runs."""
+def describe_experiment(record: SkillRecord, experiment_id: str) -> str:
+    """Describe the skill and the list of its runs.
+
+    The first line is visible everywhere, so it leads to the runs: MLflow 3.17 takes the kind of an experiment from a
+    switch in the browser, which is set to GenAI at first, and not from the experiment's tag.
+    """
     reading = (
         "Each run of the pipeline is one run here; unfold it to see the candidates that competed, the losers too. "
         "Tick candidates and press *Compare*: `validation/balanced_accuracy` chose the winner. "
         "Tick runs to see how the skill changed over time: `test/balanced_accuracy` was measured on photos that no "
         "candidate saw."
     )
-    return "\n\n".join([*_purpose(record), reading])
+    # relative to the page, because people may reach the server at several addresses
+    runs = f"[Runs with accuracy, candidate, gate and model]({experiment_page(experiment_id).removeprefix('/')})"
+    question, *rest = _purpose(record)
+    return "\n\n".join([f"{question} {runs}", *rest, reading])
 
 
 def describe_run(record: SkillRecord) -> str:

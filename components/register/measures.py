@@ -15,18 +15,18 @@ from components.register.lineage import SkillRecord
 
 TEST = "test/balanced_accuracy"
 VALIDATION = "validation/balanced_accuracy"
-# Columns of the table of runs; MLflow cuts their headers after about twelve letters.
-COLUMNS = (
-    f"metrics.`{TEST}`",
-    "params.`candidate`",
-    "tags.`gates`",
-    "attributes.`Models`",
-    f"metrics.`{VALIDATION}`",
-    "metrics.`test_vs_champion/difference`",
-    "metrics.`test_calibration/expected_error_after`",
-    "params.`settings`",
-    "attributes.`Created`",
-)
+# Columns of the table of runs, with the width, in px, of those whose header or content does not fit MLflow's own.
+COLUMNS: Mapping[str, int | None] = {
+    f"metrics.`{TEST}`": 190,
+    "params.`candidate`": 110,
+    "tags.`gates`": 80,
+    "attributes.`Models`": 200,
+    f"metrics.`{VALIDATION}`": 220,
+    "metrics.`test_vs_champion/difference`": 240,
+    "metrics.`test_calibration/expected_error_after`": None,
+    "params.`settings`": None,
+    "attributes.`Created`": None,
+}
 
 _INTERVALS = ("balanced_accuracy", "macro_f1", "accuracy")
 

@@ -31,7 +31,11 @@ _KIND_OF_EXPERIMENT = ("mlflow.experimentKind", "custom_model_development")  # m
 _PICTURES = ("confusion.png", "calibration.png", "mistakes.jpg", "right.jpg")
 PREDICTIONS = "test/predictions.parquet"  # among a run's artifacts
 # Columns of the table of runs, in the format of MLflow's button "Share"; its UI ignores unknown ones.
-_VIEW_STATE = {"selectedColumns": measures.COLUMNS}
+_VIEW_STATE = {
+    "selectedColumns": list(measures.COLUMNS),
+    "columnOrder": ["attributes.`Run Name`", *measures.COLUMNS],
+    "columnWidths": {column: width for column, width in measures.COLUMNS.items() if width is not None},
+}
 _DATASET_DIGEST_LENGTH = 36  # MLflow's limit; a tag has the whole digest
 
 
@@ -55,7 +59,7 @@ def ensure_experiment(client: TrackingClient, tracking: Tracking, record: SkillR
         if experiment.lifecycle_stage != "active":
             client.restore_experiment(experiment_id)
     client.set_experiment_tag(experiment_id, *_KIND_OF_EXPERIMENT)  # experiments that were created by hand lack it
-    client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record))
+    client.set_experiment_tag(experiment_id, _NOTE, descriptions.describe_experiment(record, experiment_id))
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{VIEW}", json.dumps(_VIEW_STATE))
     return str(experiment_id)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,38 @@ def test_a_run_records_its_origin(chain, alone, client):
     assert "Which way does the car face?" in client.get_experiment(run.info.experiment_id).tags["mlflow.note.content"]
 
 
+def test_an_experiment_is_one_of_model_training_and_shows_what_decides_first(chain, alone, client, tmp_path):
+    # without a kind, as a person creates it
+    experiment_id = client.create_experiment("showroom/view", artifact_location=tmp_path.joinpath("files").as_uri())
+    register(alone, chain.evaluation(skills=["view"]))
+    tags = client.get_experiment(experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    view = json.loads(tags["mlflow.sharedViewState.coachworks"])
+    first = ["metrics.`test/balanced_accuracy`", "params.`candidate`", "tags.`gates`", "attributes.`Models`"]
+    assert view["selectedColumns"][:4] == first
+    assert view["columnOrder"][:5] == ["attributes.`Run Name`", *first]
+    assert set(view["columnWidths"]) <= set(view["selectedColumns"])
+    page = f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey=coachworks"
+    note = tags["mlflow.note.content"].splitlines()[0]
+    assert note == f"**Which way does the car face?** [Runs with accuracy, candidate, gate and model]({page})"
+
+
+def test_a_run_lists_its_model_so_that_mlflow_shows_the_registered_version_beside_it(chain, alone, client):
+    register(alone, chain.evaluation(skills=["view"]))
+    [run], [version] = runs_of(client, "run"), versions_of(client)
+    [model] = json.loads(run.data.tags["mlflow.log-model.history"])
+    assert (version.run_id, version.source) == (
+        run.info.run_id,
+        f"{run.info.artifact_uri}/{model['artifact_path']}",
+    )
+    folder = client.download_artifacts(run.info.run_id, model["artifact_path"])
+    written = json.loads(Path(folder, "MLmodel").read_text())
+    assert {name: written[name] for name in model if name != "artifact_path"} == {
+        name: value for name, value in model.items() if name != "artifact_path"
+    }
+    assert not any("mlflow.log-model.history" in each.data.tags for each in runs_of(client, "candidate"))
+
+
 def test_pictures_and_model_are_artifacts_of_the_run(chain, alone, client):
     register(alone, chain.evaluation(skills=["view"]))
     [run] = runs_of(client, "run")
@@ -133,6 +166,8 @@ def test_a_worse_challenger_does_not_replace_the_champion(chain, alone, client):
     view = one(register(alone, chain.evaluation(noise=0.62, seed=1, skills=["view"])))
     assert (view.status, view.version, view.champion_version) == ("challenger", "2", "1")
     assert view.challenger_metric < view.champion_metric == 1.0
+    assert view.probability_better < 0.01
+    assert "bootstrap replicates. Balanced accuracy 0." in view.reason
     assert view.head_digest == first.head_digest != view.candidate_head_digest
     assert (alias(client, "champion"), alias(client, "challenger")) == ("1", "2")
 
@@ -165,6 +200,7 @@ def test_without_common_photos_a_person_decides(chain, alone, client):
     view = one(register(alone, chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(30, 60))))
     assert view.status == "challenger"
     assert "Move the alias `champion`" in view.reason
+    assert (view.challenger_metric, view.probability_better) == (None, None), "measured on other photos"
 
 
 def test_the_champion_is_evaluated_again_even_if_only_the_registry_has_its_head(chain, alone, client, store):
@@ -219,6 +255,7 @@ def test_a_skill_that_failed_its_gates_is_recorded_but_not_registered(chain, alo
     assert versions_of(client) == []
     [run] = runs_of(client, "run")
     assert run.data.tags["gates"] == "failed"
+    assert "mlflow.log-model.history" not in run.data.tags
     assert register(alone, key).reused
 
 
