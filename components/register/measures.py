@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, int | None] = {
     f"metrics.`{TEST}`": 190,
     "params.`candidate`": 110,
     "tags.`gates`": 80,
-    "attributes.`Models`": 200,
+    "attributes.`Models`": 240,
     f"metrics.`{VALIDATION}`": 220,
     "metrics.`test_vs_champion/difference`": 240,
     "metrics.`test_calibration/expected_error_after`": None,

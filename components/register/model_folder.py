@@ -38,9 +38,17 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
     shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)
 
 
-def logged_models(record: SkillRecord) -> str:
-    """Return the tag by which MLflow's UI knows that a run has a model, and looks for its registered version."""
-    return json.dumps([{"artifact_path": FOLDER, **_identity(record)}])
+def logged_models(record: SkillRecord, location: str) -> str:
+    """Return the tag by which MLflow's UI knows that a run has a model, and looks for its registered version.
+
+    Args:
+        record: The skill.
+        location: Location of the experiment's artifacts.
+    """
+    # The UI takes what follows the first `/artifacts/` of a version's source for the model's path. Where the location
+    # has such a folder itself, as in an embedded store, it would list the model a second time, and hide the version.
+    listed = "" if "/artifacts/" in f"{location}/" else FOLDER
+    return json.dumps([{"artifact_path": listed, **_identity(record)}])
 
 
 def _identity(record: SkillRecord) -> dict[str, Any]:

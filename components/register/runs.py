@@ -103,7 +103,7 @@ def _ensure_run(client: TrackingClient, experiment_id: str, record: SkillRecord)
         experiment_id,
         start_time=record.training_started_at_ms,
         run_name=run_name(record),
-        tags=_tags(record, RUN, descriptions.describe_run(record)),
+        tags=_tags(record, RUN, descriptions.describe_run(record)) | _outcome(client, record),
     )
     valid = valid_run([*list_runs(client, experiment_id, record), created])
     return str((valid or created).info.run_id)
@@ -218,14 +218,16 @@ def _tags(record: SkillRecord, kind: str, note: str) -> dict[str, str]:
         "mlflow.source.name": "coachworks",
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),
-        **(_outcome(record) if kind == RUN else {}),
     }
 
 
-def _outcome(record: SkillRecord) -> dict[str, str]:
-    """Tags of a run, not of its candidates: whether it passed its gates, and the model if it did."""
-    status = record.evaluated.status
-    return {"gates": status, **({_LOGGED_MODELS: logged_models(record)} if status == "passed" else {})}
+def _outcome(client: TrackingClient, record: SkillRecord) -> dict[str, str]:
+    """Tags of a run, not of its candidates: whether it passed its gates, and its model if it did."""
+    tags: dict[str, str] = {"gates": record.evaluated.status}
+    if record.evaluated.status == "passed":
+        location = str(client.get_experiment_by_name(record.experiment).artifact_location)
+        tags[_LOGGED_MODELS] = logged_models(record, location)
+    return tags
 
 
 def _dataset(record: SkillRecord) -> "DatasetInput":
