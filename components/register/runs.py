@@ -225,8 +225,8 @@ def _outcome(client: TrackingClient, record: SkillRecord) -> dict[str, str]:
     """Tags of a run, not of its candidates: whether it passed its gates, and its model if it did."""
     tags: dict[str, str] = {"gates": record.evaluated.status}
     if record.evaluated.status == "passed":
-        location = str(client.get_experiment_by_name(record.experiment).artifact_location)
-        tags[_LOGGED_MODELS] = logged_models(record, location)
+        experiment = client.get_experiment_by_name(record.experiment)
+        tags[_LOGGED_MODELS] = logged_models(record, experiment.artifact_location if experiment else "")
     return tags
 
 
