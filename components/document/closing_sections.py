@@ -105,8 +105,9 @@ def _time_of_reading(fleet: FleetRecord) -> Paragraph:
     when = moment(fleet.results["package"].created_at)
     after = f" of {day(when)}, {when:%H:%M} UTC" if when else ""
     text = (
-        f"What is deployed was read from MLflow after the packaging{after}, and before any deployment by this run. "
-        "‘coachworks status’ shows the present state."
+        f"What is deployed was read from MLflow when this document was written, after the packaging{after}. Later "
+        "deployments are not in it: a pipeline deploys after it has written its documents. ‘coachworks status’ shows "
+        "the present state."
     )
     return Paragraph(text, lead="Deployed.")
 

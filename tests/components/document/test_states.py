@@ -114,7 +114,7 @@ def test_packaged_is_not_deployed(registry):
     assert "Version 3 is packaged. When this document was written, MLflow recorded as deployed: version 2" in text
     assert "in the release cars of the namespace models since 27 November 2026, 14:05 UTC" in text
     assert "2 deployed version" in text
-    assert "before any deployment by this run" in text
+    assert "a pipeline deploys after it has written its documents" in text
     assert "in service" not in text
     assert "MLflow recorded 1 skill as deployed, in the release cars (models)." in pages(chain).text()
 
