@@ -160,14 +160,12 @@ def conclusion(record: SkillRecord) -> Conclusion:
         return Conclusion("Not good enough yet", text.strip(), tone)
     text = f"{measured_sentence(record)} {_gate_sentence(record)}"
     if state is Status.CHALLENGER:
-        of = f"Version {record.version} is the challenger. " if record.version else ""
-        text = f"{of}{text} {reason(record)} {whereabouts(record)}"
+        own = f"Version {record.version} is the challenger." if record.version else ""
         stays = f"version {record.champion}" if record.champion else "an earlier version"
-        return Conclusion(f"Good enough, but {stays} stays the champion", " ".join(text.split()), tone)
-    text = " ".join(f"{text} {whereabouts(record)}".split())
-    return Conclusion(
-        "Good enough, not packaged" if state is Status.NOT_PACKAGED else "Good enough for use", text, tone
-    )
+        text = " ".join(filter(None, (own, text, reason(record), whereabouts(record))))
+        return Conclusion(f"Good enough, but {stays} stays the champion", text, tone)
+    title = "Good enough, not packaged" if state is Status.NOT_PACKAGED else "Good enough for use"
+    return Conclusion(title, f"{text} {whereabouts(record)}", tone)
 
 
 def measured_sentence(record: SkillRecord) -> str:

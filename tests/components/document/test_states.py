@@ -158,6 +158,9 @@ def test_the_advice_on_a_challenger_follows_its_comparison(build, comparison, ad
 
 def test_a_range_of_one_value_is_that_value(build):
     run = pages(build(skills=COLOUR, pictures=False))
+    [conclusion, *_] = run.skills["colour"].sections[0].blocks
+    assert isinstance(conclusion, Conclusion)
+    assert " %" not in conclusion.text, "the space before a percent sign breaks no line"
     assert re.search(r"the balanced accuracy of this run is \d+\xa0%\. ", run.conclusion.text)
     ends = re.findall(r"between ([\d.]+ %) and ([\d.]+ %)", run.text("colour"))
     assert ends
