@@ -81,6 +81,10 @@ def show_plan(plan: "DeploymentPlan", console: Console) -> None:
     if not plan.changes:
         say(console, f"Nothing to do: release {plan.release} in the namespace {plan.namespace} is up to date.")
         return
+    if plan.drift:
+        say(console, "Changed by hand since the last revision; the deployment takes it back:", style="yellow")
+    for change in plan.drift:
+        say(console, f"  {change}", markup=False)
     for name, mark in plan.objects.items():
         say(console, f"{mark} {name}", style=_COLOURS[mark])
     console.print()

@@ -71,13 +71,13 @@ class Connection:
         """
         return self._json("POST", path, {}, body)
 
-    def replace(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Replace an object and return it as stored.
+    def replace(self, path: str, body: Mapping[str, Any], **query: str) -> Any:
+        """Replace an object and return it as stored; with `dryRun="All"`, as it would be stored.
 
         Raises:
             ConflictError: the resourceVersion of `body` is not the latest.
         """
-        return self._json("PUT", path, {}, body)
+        return self._json("PUT", path, query, body)
 
     def delete(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Delete an object."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
+from components.deploy.cluster.field_changes import HIDDEN, FieldChange
 from components.deploy.helm.manifests import RenderedObjects, parse_objects
 from components.deploy.request import DeployRequest, ReleaseContext, Target, resolve_target
 from components.deploy.rollout_plan import RolloutPlan, plan_rollout
 from components.deploy.target.values import FleetValues
 
-HIDDEN = "(hidden)"
 _Objects = Mapping[tuple[str, str], Any]  # by kind and name
 
 
@@ -37,6 +37,7 @@ class DeploymentPlan:
         awaiting: Critical skills whose new version awaits approval, each with what to do.
         left_out: Skills that would not be deployed, each with the reason.
         stages: Stages of the rollout, in words.
+        drift: Fields that were changed by hand since the last revision, which the deployment takes back.
         objects: Kind and name of every object that would be added, changed or removed: `+`, `~`, `-`.
         diff: The difference, as `diff -u` writes it.
     """
@@ -47,13 +48,14 @@ class DeploymentPlan:
     awaiting: Mapping[str, str]
     left_out: Mapping[str, str]
     stages: tuple[str, ...]
+    drift: tuple[FieldChange, ...]
     objects: Mapping[str, str]
     diff: str
 
     @property
     def changes(self) -> bool:
         """True if there is anything to do."""
-        return bool(self.objects)
+        return bool(self.objects or self.drift)
 
 
 def plan_deployment(context: ReleaseContext, request: DeployRequest, progress: Progress = SILENT) -> DeploymentPlan:
@@ -62,10 +64,11 @@ def plan_deployment(context: ReleaseContext, request: DeployRequest, progress: P
     target = resolve_target(context, request, current, progress)
     if target.values is None:
         deployed = parse_objects(context.helm.manifest()) if current is not None else RenderedObjects()
-        return _describe(context, target, current, current, deployed, deployed, ())
-    rollout = plan_rollout(context.helm, current, target.values)
+        return _describe(context, target, current, current, deployed, deployed, (), ())
+    rollout = plan_rollout(context.helm, context.cluster, current, target.values)
     stages = tuple(_stages(rollout, soak=context.fleet.spec.deploy.canary.soak_seconds > 0))
-    return _describe(context, target, current, target.values, rollout.deployed_objects, rollout.target_objects, stages)
+    drift, deployed, planned = rollout.drift.changes, rollout.deployed_objects, rollout.target_objects
+    return _describe(context, target, current, target.values, deployed, planned, stages, drift)
 
 
 def _describe(
@@ -76,6 +79,7 @@ def _describe(
     deployed: RenderedObjects,
     planned: RenderedObjects,
     stages: tuple[str, ...],
+    drift: tuple[FieldChange, ...],
 ) -> DeploymentPlan:
     old, new = old or FleetValues(), new or FleetValues()
     return DeploymentPlan(
@@ -90,6 +94,7 @@ def _describe(
         awaiting=target.resolved.awaiting,
         left_out=target.resolved.left_out,
         stages=stages,
+        drift=drift,
         objects=dict(_marks(deployed.by_name, planned.by_name)),
         diff="".join(_diff(deployed.by_name, planned.by_name)),
     )
@@ -105,6 +110,8 @@ def _stages(rollout: RolloutPlan, *, soak: bool) -> Iterator[str]:
         yield f"canary, smoke test, {'join the Services, soak, ' if soak else ''}promote"
     elif rollout.changes:
         yield "replace"
+    if rollout.drift:
+        yield "take back what was changed by hand, one pod after the other"
 
 
 def _marks(before: _Objects, after: _Objects) -> Iterator[tuple[str, str]]:

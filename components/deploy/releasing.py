@@ -46,11 +46,11 @@ def release_fleet(
         if target.values is None or target.resolved.manifest is None:
             unchanged = RolloutResult(False, context.revision())
             return build_report(context, current, current, target.resolved, unchanged)
-        plan = plan_rollout(context.helm, current, target.values)
-        if plan.up_to_date:
-            result = RolloutResult(False, context.revision())
-        else:
-            result = rollout.run(plan, _canary_checks(context, target.resolved.manifest, target.values, progress))
+        plan = plan_rollout(context.helm, context.cluster, current, target.values)
+        checks = None
+        if plan.current is None or plan.renewed:
+            checks = _canary_checks(context, target.resolved.manifest, target.values, progress)
+        result = rollout.run(plan, checks)
         _record(context, request, target.values, result, progress)
         return build_report(context, target.values, current, target.resolved, result)
 
@@ -83,7 +83,7 @@ def roll_back(
                 f"nothing is deployed as {context.release!r} in the namespace {context.cluster.namespace!r}."
             )
         target = _earlier(context, current) if revision is None else _values_of(context, revision)
-        result = rollout.run(plan_rollout(context.helm, current, target), None)
+        result = rollout.run(plan_rollout(context.helm, context.cluster, current, target), None)
         _record(context, request, target, result, progress)
         return build_report(context, target, current, ResolvedVersions(None, {}, {}), result)
 

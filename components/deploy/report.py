@@ -69,6 +69,7 @@ class DeployReport:
         awaiting: Critical skills whose new version awaits approval, each with what to do.
         left_out: Skills that are not deployed, each with the reason.
         stages: Stages of the rollout, in order.
+        mended: Changes by hand that the deployment took back, each as a sentence.
         smoke: Number of answers that the smoke test compared.
         soak: Requests, errors and latency of canary and stable pods during the soak.
         soak_summary: Result of the soak in words.
@@ -85,6 +86,7 @@ class DeployReport:
     awaiting: Mapping[str, str]
     left_out: Mapping[str, str]
     stages: Sequence[Stage] = ()
+    mended: Sequence[str] = ()
     smoke: int = 0
     soak: Sequence[TrackRow] = ()
     soak_summary: str = ""

@@ -45,6 +45,7 @@ def build_report(
         awaiting=resolved.awaiting,
         left_out=resolved.left_out,
         stages=result.stages,
+        mended=[str(change) for change in result.drift.changes],
         smoke=result.smoke,
         soak=result.soak.rows if result.soak else (),
         soak_summary=result.soak.reason if result.soak else "",

@@ -13,8 +13,9 @@ passed its checks, and the next deployer undoes what is left (`Rollout.undo_inte
 Where no pod changes, or where the target was deployed before, one revision (`replace`) takes the place of 3 to 6. A
 first installation has two revisions: `install`, pods that no Service selects, for the smoke test; then `open`.
 
-Every revision is waited for until its pods are ready. The state of a rollout is read from the release, never kept
-elsewhere.
+Every revision is waited for until its pods are ready, those included that an autoscaler must keep. Changes by hand
+(`drift`) are taken back by `promote` or `replace`, one pod after the other, and are there again after a rollback. The
+state of a rollout is read from the release, never kept elsewhere.
 """
 
 import math
@@ -25,20 +26,18 @@ from dataclasses import dataclass, field
 
 from coachworks.errors import CoachworksError
 from coachworks.progress import Progress
-from coachworks.wording import listed
 from components.deploy.canary.checks import CanaryChecks
 from components.deploy.canary.metrics import CANARY, STABLE, SoakResult
 from components.deploy.cluster.lease import LeaseLock, LostError
 from components.deploy.cluster.namespace import Cluster
-from components.deploy.cluster.readiness import wait_until_gone, wait_until_ready
+from components.deploy.cluster.readiness import RolloutError, wait_until_gone, wait_until_ready
+from components.deploy.drift import Drift, mend, restore, scaled_to
 from components.deploy.helm.client import Helm
-from components.deploy.helm.manifests import parse_objects
+from components.deploy.helm.manifests import RenderedObjects, parse_objects
 from components.deploy.report import Stage
 from components.deploy.revisions import newest_complete
 from components.deploy.rollout_plan import RolloutPlan
 from components.deploy.target.values import FleetValues, read_values, with_canary
-
-_LISTED_CHANGES = 6  # in the description of a revision, which is one line of `helm history`
 
 
 class DeployError(CoachworksError):
@@ -55,6 +54,7 @@ class RolloutResult:
         stages: The stages, in order.
         soak: Result of the soak; None without one.
         smoke: Number of answers that the smoke test compared.
+        drift: Changes by hand that were taken back.
     """
 
     changed: bool
@@ -62,6 +62,7 @@ class RolloutResult:
     stages: tuple[Stage, ...] = ()
     soak: SoakResult | None = None
     smoke: int = 0
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Rollout:
     timeout_s: float
     progress: Progress
     _stages: list[Stage] = field(default_factory=list)
+    _drift: Drift = field(default_factory=Drift)
 
     def undo_interrupted(self) -> FleetValues | None:
         """Undo the rollout of a deployer that was killed, if there is one.
@@ -119,12 +121,15 @@ class Rollout:
 
         Raises:
             DeployError: a check failed, or pods did not get ready; the release was rolled back.
+            RolloutError: there is nothing to change, and pods that the release asks for do not get ready.
             LostError: another deployer took over the release.
         """
         if plan.current is None:
-            return self._install(plan.target, checks)
-        revision, current = self._latest(), plan.current
+            return self._install(plan, checks)
+        revision, current, self._drift = self._latest(), plan.current, plan.drift
+        self._note_drift()
         if plan.up_to_date:
+            self._wait(plan.deployed_objects)
             return RolloutResult(False, revision)
         if plan.moves is not None:
             added, switched = plan.moves
@@ -136,15 +141,15 @@ class Rollout:
             return self._result(revision)
         if checks is None or not plan.renewed:
             with self._rollback_on_failure(revision):
-                revision = self._upgrade("replace", plan.target, _describe_change(current, plan.target))
+                revision = self._upgrade("replace", plan.target, plan.description, mended=True)
             return self._result(revision)
-        return self._run_canary(current, plan.target, checks, self._canary_pods(plan.renewed))
+        return self._run_canary(plan, current, checks, self._canary_pods(plan.renewed))
 
     def _run_canary(
-        self, current: FleetValues, target: FleetValues, checks: CanaryChecks, replicas: Mapping[str, int]
+        self, plan: RolloutPlan, current: FleetValues, checks: CanaryChecks, replicas: Mapping[str, int]
     ) -> RolloutResult:
-        revision, groups = self._latest(), sorted(replicas)
-        change = _describe_change(current, target)
+        revision, target, groups = self._latest(), plan.target, sorted(replicas)
+        change = plan.description
         soak = None
         with self._rollback_on_failure(revision):
             self._upgrade("canary", with_canary(current, target, replicas, "stable"), f"canary of {change}")
@@ -156,18 +161,18 @@ class Rollout:
                 with self._timed("soak"):
                     soak = checks.soak(groups)
             promoted = with_canary(target, None, replicas, "all")
-            self._upgrade("promote", promoted, f"{change} is promoted")
+            self._upgrade("promote", promoted, f"{change} is promoted", mended=True)
             revision = self._upgrade("finish", target, change)
         return self._result(revision, soak, asked)
 
-    def _install(self, target: FleetValues, checks: CanaryChecks | None) -> RolloutResult:
-        asked = 0
+    def _install(self, plan: RolloutPlan, checks: CanaryChecks | None) -> RolloutResult:
+        target, asked = plan.target, 0
         try:
             self._upgrade("install", target.with_traffic("none"), "first installation, before its smoke test")
             if checks is not None:
                 with self._timed("smoke test"):
                     asked = checks.smoke(sorted(checks.skills), STABLE)
-            revision = self._upgrade("open", target.with_traffic("stable"), _describe_change(None, target))
+            revision = self._upgrade("open", target.with_traffic("stable"), plan.description)
         except LostError:
             raise
         except BaseException as err:  # Ctrl-C included
@@ -178,7 +183,13 @@ class Rollout:
         return self._result(revision, None, asked)
 
     def _result(self, revision: int, soak: SoakResult | None = None, asked: int = 0) -> RolloutResult:
-        return RolloutResult(True, revision, tuple(self._stages), soak, asked)
+        return RolloutResult(True, revision, tuple(self._stages), soak, asked, self._drift)
+
+    def _note_drift(self) -> None:
+        for change in self._drift.changes:
+            self.progress.note(f"changed by hand: {change}")
+        for name, reason in self._drift.unknown.items():
+            self.progress.note(f"{name} could not be compared with the release: {reason}")
 
     def _canary_pods(self, renewed: Mapping[str, int]) -> dict[str, int]:
         """Return the number of each group's canary pods: its share of all the group's pods, at least one."""
@@ -187,17 +198,25 @@ class Rollout:
         shares = {group: stable.get(group, pods) * self.share / (1 - self.share) for group, pods in renewed.items()}
         return {group: max(1, math.floor(share + 0.5)) for group, share in shares.items()}
 
-    def _upgrade(self, stage: str, values: FleetValues, description: str) -> int:
+    def _upgrade(self, stage: str, values: FleetValues, description: str, *, mended: bool = False) -> int:
         self.lease.check()
         with self._timed(stage) as timer:
             timer.revision = self.helm.upgrade(values.to_json(), description)
             self.progress.note(f"revision {timer.revision}: {description}")
-            self._wait(parse_objects(self.helm.manifest()).deployment_names)
+            applied = parse_objects(self.helm.manifest())
+            if mended:
+                mend(self.cluster, self._drift, applied)
+            self._wait(applied)
         return timer.revision
 
-    def _wait(self, deployments: list[str], *, fail_fast: bool = True) -> None:
+    def _wait(self, applied: RenderedObjects, *, fail_fast: bool = True) -> None:
         wait_until_ready(
-            self.cluster, deployments, timeout_s=self.timeout_s, progress=self.progress, fail_fast=fail_fast
+            self.cluster,
+            applied.deployment_names,
+            autoscaled=applied.autoscaled,
+            timeout_s=self.timeout_s,
+            progress=self.progress,
+            fail_fast=fail_fast,
         )
 
     @contextmanager
@@ -209,27 +228,52 @@ class Rollout:
     @contextmanager
     def _rollback_on_failure(self, revision: int) -> Iterator[None]:
         """Roll back to `revision` on any failure, Ctrl-C included."""
+        pods = {each.name: each.desired for each in self.cluster.deployments()}
         try:
             yield
         except LostError:  # the deployer that holds the lease now puts the release in order
             raise
         except BaseException as err:
             self.progress.note(f"back to revision {revision}")
-            self._roll_back_to(revision)
+            try:
+                self._roll_back_to(revision, pods)
+            except RolloutError as unready:
+                raise DeployError(
+                    f"{err}\nThe release is at revision {revision} again, whose pods do not get ready either: {unready}"
+                ) from err
             if not isinstance(err, CoachworksError):
                 raise
             versions = read_values(self.helm.values(revision)).versions
             listed = ", ".join(f"{skill} v{version}" for skill, version in versions.items())
-            raise DeployError(f"{err}\nThe earlier versions serve again: {listed} (revision {revision}).") from err
+            by_hand = "; what was changed by hand is there again" if self._drift else ""
+            raise DeployError(
+                f"{err}\nThe earlier versions serve again: {listed} (revision {revision}){by_hand}."
+            ) from err
 
-    def _roll_back_to(self, revision: int) -> None:
+    def _roll_back_to(self, revision: int, pods: Mapping[str, int] | None = None) -> None:
+        """Roll back to a revision.
+
+        Args:
+            revision: The revision.
+            pods: Number of pods of each Deployment before the deployment that failed.
+        """
         deployed = parse_objects(self.helm.manifest()).deployment_names
         self.helm.recover()
         self.helm.rollback(revision)
-        restored = parse_objects(self.helm.manifest()).deployment_names
+        restore(self.cluster, self._drift)
+        restored = parse_objects(self.helm.manifest())
+        self._scale_back(restored, pods or {})
         self._wait(restored, fail_fast=False)
-        removed = [name for name in deployed if name not in restored]
+        removed = [name for name in deployed if name not in restored.deployment_names]
         wait_until_gone(self.cluster, removed, timeout_s=self.timeout_s)
+
+    def _scale_back(self, restored: RenderedObjects, pods: Mapping[str, int]) -> None:
+        """Remove pods that an autoscaler added and that are not available: it would keep them for minutes."""
+        for state in self.cluster.deployments():
+            fewest = restored.autoscaled.get(state.name)
+            kept = max(pods.get(state.name, state.desired), state.available)
+            if fewest is not None and fewest <= kept < state.desired:
+                self.cluster.rewrite(restored.by_name["Deployment", state.name], scaled_to(kept))
 
     def _remove(self) -> None:
         names = parse_objects(self.helm.manifest()).deployment_names if self.helm.history() else []
@@ -244,15 +288,3 @@ class Rollout:
 @dataclass
 class _StageTimer:
     revision: int = 0
-
-
-def _describe_change(old: FleetValues | None, new: FleetValues) -> str:
-    """Describe a change for `helm history`: `3f2a91c0de47: view 3 → 4, wheel 1`."""
-    before, after = old.versions if old is not None else {}, new.versions
-    changes = [
-        f"{skill} {before[skill]} → {version}" if skill in before else f"{skill} {version}"
-        for skill, version in after.items()
-        if before.get(skill) != version
-    ]
-    changes += [f"without {skill}" for skill in before if skill not in after]
-    return f"{new.release_digest}: {listed(changes, _LISTED_CHANGES) or 'the same models'}"

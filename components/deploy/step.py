@@ -54,7 +54,7 @@ def deploy(
     same = (
         current is not None
         and target.values is not None
-        and plan_rollout(release.helm, current, target.values).up_to_date
+        and plan_rollout(release.helm, release.cluster, current, target.values).up_to_date
     )
     inputs: dict[str, Any] = {
         "document": document,

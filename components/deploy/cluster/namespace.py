@@ -1,16 +1,25 @@
 """Objects of a Helm release in its namespace: pods, Deployments, ReplicaSets, events and logs."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from coachworks.errors import CoachworksError
-from coachworks.kubernetes_api import Connection, connect, find_pod_problem, path_of, read_pod_events
+from coachworks.errors import CoachworksError, NotFoundError
+from coachworks.kubernetes_api import (
+    ConflictError,
+    Connection,
+    connect,
+    find_pod_problem,
+    path_of,
+    read_pod_events,
+)
 from components.deploy.cluster.state import GROUP, TRACK, DeploymentState, Json, PodState, read_deployment, read_pod
 
 __all__ = ["INSTANCE", "Cluster", "DeploymentState", "PodState", "open_cluster"]
 
 INSTANCE = "app.kubernetes.io/instance"
 _MAX_LINE = 300  # characters of a log line that a message repeats
+_ATTEMPTS = 5  # of a change that conflicts with those of other clients
 _LOG_KEYS = ("message", "msg", "event", "error")  # keys of a JSON log line that may hold its message
 
 
@@ -48,6 +57,36 @@ class Cluster:
     def events(self, pod: str) -> list[Json]:
         """Return the events about a pod, oldest first; none if we have no right to list them."""
         return read_pod_events(self.connection, self.namespace, pod)
+
+    def read(self, document: Json) -> Json:
+        """Return the live state of an object.
+
+        Raises:
+            NotFoundError: there is none of its kind and name.
+        """
+        return dict(self.connection.get(self._path(document)))
+
+    def dry_replace(self, document: Json) -> Json:
+        """Return an object as the API server would store it in place of the live one; nothing is changed."""
+        return dict(self.connection.replace(self._path(document), document, dryRun="All"))
+
+    def rewrite(self, document: Json, edit: Callable[[Json], Mapping[str, Any]]) -> None:
+        """Replace the live state of an object, if it exists, by what `edit` makes of it."""
+        path = self._path(document)
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self.connection.replace(path, edit(self.connection.get(path)), fieldManager="coachworks")
+            except NotFoundError:
+                return
+            except ConflictError:  # controllers write their status at the same time
+                if not left:
+                    raise
+            else:
+                return
+
+    def _path(self, document: Json) -> str:
+        resource = f"{document['kind'].lower()}s".replace("policys", "policies")
+        return path_of(document["apiVersion"], resource, self.namespace, document["metadata"]["name"])
 
     def last_line(self, pod: str, container: str) -> str:
         """Return the last log line of a container, else of its previous run; empty if there is none to be seen."""

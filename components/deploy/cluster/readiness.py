@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from coachworks.errors import CoachworksError, TransientError
 from coachworks.kubernetes_api.pod_problems import CRASHING, IMAGE_REASONS
@@ -35,8 +36,9 @@ class RolloutError(CoachworksError):
 
 def wait_until_ready(
     cluster: Cluster,
-    deployments: Sequence[str],
+    deployments: Iterable[str],
     *,
+    autoscaled: Mapping[str, int] | None = None,
     timeout_s: float,
     progress: Progress = SILENT,
     fail_fast: bool = True,
@@ -46,6 +48,8 @@ def wait_until_ready(
     Args:
         cluster: The release.
         deployments: Names of the Deployments.
+        autoscaled: The fewest pods that an autoscaler keeps, by the name of its Deployment: until it has asked for them
+            and they are available, the rollout is not complete.
         timeout_s: Longest wait in seconds.
         progress: Receives the number of available pods.
         fail_fast: Whether a permanent problem, such as an image that cannot be pulled or a container that crashes
@@ -55,9 +59,10 @@ def wait_until_ready(
         RolloutError: a Deployment is not ready; names it, the pod that shows the cause, and its last log line.
         TransientError: the API server does not answer.
     """
-    rollouts = _Rollouts(cluster, tuple(deployments), fail_fast=fail_fast)
-    total = _desired_pods(cluster, deployments)
-    with progress.task(f"rollout: {_short_names(cluster.release, deployments)}", total=total, unit="pods") as task:
+    names = tuple(deployments)
+    rollouts = _Rollouts(cluster, names, autoscaled or {}, fail_fast=fail_fast)
+    total = rollouts.desired_pods()
+    with progress.task(f"rollout: {_short_names(cluster.release, names)}", total=total, unit="pods") as task:
 
         def complete() -> bool:
             done = rollouts.complete()
@@ -111,14 +116,6 @@ def _poll(condition: Callable[[], bool], timeout_s: float) -> bool:
         time.sleep(_INTERVAL_S)
 
 
-def _desired_pods(cluster: Cluster, deployments: Sequence[str]) -> int | None:
-    """Return the total of the Deployments' desired pods; None while the API server does not answer."""
-    try:
-        return sum(state.desired for state in cluster.deployments() if state.name in deployments)
-    except TransientError:
-        return None
-
-
 def _short_names(release: str, deployments: Sequence[str]) -> str:
     """Return the names of the first few Deployments without the release's prefix."""
     return listed((name.removeprefix(f"{release}-") for name in deployments), most=3)
@@ -130,14 +127,22 @@ class _Rollouts:
     Args:
         cluster: The release.
         names: Names of the Deployments.
+        fewest: The fewest pods that an autoscaler keeps, by the name of its Deployment.
         fail_fast: Whether a permanent problem is an error at once.
     """
 
-    def __init__(self, cluster: Cluster, names: tuple[str, ...], *, fail_fast: bool) -> None:
-        self._cluster, self._names, self._fail_fast = cluster, names, fail_fast
+    def __init__(self, cluster: Cluster, names: tuple[str, ...], fewest: Mapping[str, int], *, fail_fast: bool) -> None:
+        self._cluster, self._names, self._fewest, self._fail_fast = cluster, names, fewest, fail_fast
         self._sightings: Counter[tuple[str, str]] = Counter()
         self._incomplete: list[DeploymentState] = []
         self._available = self._reported = 0
+
+    def desired_pods(self) -> int | None:
+        """Return the total of the Deployments' desired pods; None while the API server does not answer."""
+        try:
+            return sum(state.desired for state in self._states().values() if state.name in self._names)
+        except TransientError:
+            return None
 
     def complete(self) -> bool:
         """Read the Deployments and return whether all rollouts are complete.
@@ -145,7 +150,7 @@ class _Rollouts:
         Raises:
             RolloutError: a Deployment was removed or, with `fail_fast`, has a permanent problem.
         """
-        by_name = {state.name: state for state in self._cluster.deployments()}
+        by_name = self._states()
         for name in self._names:
             if name not in by_name:
                 raise RolloutError(
@@ -161,6 +166,13 @@ class _Rollouts:
             self._raise_permanent()
         return not self._incomplete
 
+    def _states(self) -> dict[str, DeploymentState]:
+        """Return the Deployments by name, those that are autoscaled with at least the pods that are to be kept."""
+        return {
+            state.name: replace(state, desired=max(state.desired, self._fewest.get(state.name, 0)))
+            for state in self._cluster.deployments()
+        }
+
     def newly_available(self) -> int:
         """Number of available pods beyond those reported before."""
         gain = max(0, self._available - self._reported)
@@ -175,6 +187,8 @@ class _Rollouts:
         if (failure := _creation_failure(current)) and not pods:
             return _error(self._cluster, state, failure, reason="FailedCreate")
         message = f"{state.available} of {state.desired} pods are available after {timeout_s:.0f} s"
+        if not pods and state.total < state.desired and state.name in self._fewest:
+            return _error(self._cluster, state, f"{message}; its autoscaler asks for no more", reason="Autoscaler")
         if not pods:
             return _error(self._cluster, state, message, reason="Timeout")
         pod = next((pod for pod in pods if pod.problem), pods[0])
@@ -267,6 +281,8 @@ def _way_out(cluster: Cluster, state: DeploymentState, reason: str, pod: str) ->
         return "Create the Secret or ConfigMap, or the entry, that it names."
     if reason == "Unschedulable":
         return "No node has room or fits: lower `cpu`, `memory` or `replicas`, or add a node."
+    if reason == "Autoscaler":
+        return f"`{kubectl} describe hpa {state.name}` shows more."
     if reason == "FailedCreate":
         return f"`{kubectl} describe rs -l pod-template-hash` of {state.name} shows more."
     if reason == CRASHING:

@@ -30,6 +30,12 @@ class RenderedObjects:
         """Names of the Deployments."""
         return [each["metadata"]["name"] for each in self._deployments]
 
+    @property
+    def autoscaled(self) -> dict[str, int]:
+        """The fewest pods that an autoscaler keeps, by the Deployment that it scales."""
+        scalers = (each["spec"] for (kind, _), each in self.by_name.items() if kind == "HorizontalPodAutoscaler")
+        return {each["scaleTargetRef"]["name"]: int(each.get("minReplicas", 1)) for each in scalers}
+
     def pod_templates(self, track: str) -> dict[str, Any]:
         """Return the pod templates of a track, by group."""
         return {
