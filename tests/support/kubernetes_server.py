@@ -68,15 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if self._absent():
             return
+        path, _, query = self.path.partition("?")
         with self.objects.lock:
-            self._answer(self._unlike(body["metadata"]) or self._store(self.path, body, uid=body["metadata"]["uid"]))
+            refused = self._unlike(path, body["metadata"])
+            dry = "dryRun=All" in query
+            self._answer(refused or (body if dry else self._store(path, body, uid=body["metadata"]["uid"])))
 
     def do_DELETE(self) -> None:
         body = self._body()
         if self._absent():
             return
         with self.objects.lock:
-            refused = self._unlike((body or {}).get("preconditions") or {})
+            refused = self._unlike(self.path, (body or {}).get("preconditions") or {})
             if not refused:
                 del self.objects[self.path]
             self._answer(refused or {"kind": "Status"})
@@ -95,10 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
 
-    def _unlike(self, preconditions: dict[str, Any]) -> int:
-        """Return the status for an object that is missing or does not meet the preconditions; 0 if it does."""
-        current = self.objects.get(self.path, 404)
-        if isinstance(current, int):
+    def _unlike(self, path: str, preconditions: dict[str, Any]) -> Any:
+        """Return the refusal of a change of an object that is missing or does not meet the preconditions; 0 if it does."""
+        current = self.objects.get(path, 404)
+        if isinstance(current, int | tuple):
             return current
         meta = current["metadata"]
         same = all(preconditions.get(key, meta[key]) == meta[key] for key in ("uid", "resourceVersion"))

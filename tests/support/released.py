@@ -1,6 +1,7 @@
 """Models that a store and MLflow hold, and a release of them that is kept in memory."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,11 +84,15 @@ class MemoryHelm(Helm):
 
 
 class ReadyHelm(MemoryHelm):
-    """A release whose Deployments an API server returns at once, with one ready pod each."""
+    """A release whose objects an API server has at once, with one ready pod for each Deployment.
+
+    Like Helm, it leaves alone what others have changed in an object, unless the chart's part of it changes.
+    """
 
     def __init__(self, server: Objects, namespace: str = "models", release: str = "showroom") -> None:
         super().__init__(namespace, release)
         self._server = server
+        self._applied: dict[str, Any] = {}
         self._tell()
 
     def upgrade(self, values: Any, description: str) -> int:
@@ -99,8 +104,22 @@ class ReadyHelm(MemoryHelm):
         super().uninstall()
         self._tell()
 
+    def path_of(self, document: dict[str, Any]) -> str:
+        """Return the path of an object on the API server."""
+        resource = document["kind"].lower() + "s"
+        resource = {"networkpolicys": "networkpolicies"}.get(resource, resource)
+        return path_of(document["apiVersion"], resource, self.namespace, document["metadata"]["name"])
+
     def _tell(self) -> None:
         objects = parse_objects(self.manifest()).by_name if self.made else {}
+        applied = {self.path_of(each): each for each in objects.values()}
+        for path in self._applied.keys() - applied.keys():
+            self._server.pop(path, None)
+        for path, each in applied.items():
+            if path not in self._server or self._applied.get(path) != each:
+                meta = {**each["metadata"], "uid": path, "resourceVersion": uuid.uuid4().hex}
+                self._server[path] = {**each, "metadata": meta}
+        self._applied = applied
         deployments = [each for (kind, _), each in objects.items() if kind == "Deployment"]
         self._server[path_of("apps/v1", "deployments", self.namespace)] = {
             "items": [_ready(each) for each in deployments]

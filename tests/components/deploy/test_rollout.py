@@ -38,6 +38,7 @@ class Release:
         self.wrong: Exception | None = None
         self.slow: Exception | None = None
         self.looked_for_pods = False
+        self.edited: dict[str, Any] = {}
 
     # the cluster
     release, namespace = "showroom", "serving"
@@ -50,6 +51,15 @@ class Release:
     def pods(self) -> list[Any]:
         self.looked_for_pods = True
         return []
+
+    def read(self, document: Any) -> Any:
+        return self.edited.get(document["metadata"]["name"], document)
+
+    def dry_replace(self, document: Any) -> Any:
+        return document
+
+    def rewrite(self, document: Any, edit: Callable[[Any], Any]) -> None:
+        self.edited[document["metadata"]["name"]] = edit(self.read(document))
 
     # the checks
     @property
@@ -83,7 +93,7 @@ class Release:
 
     def go(self, target: FleetValues, *, checked: bool = True, lease: Any = None) -> Any:
         rollout = self.rollout(lease)
-        plan = plan_rollout(self.helm, rollout.undo_interrupted(), target)
+        plan = plan_rollout(self.helm, self, rollout.undo_interrupted(), target)  # type: ignore[arg-type]
         return rollout.run(plan, self if checked else None)  # type: ignore[arg-type]
 
     @property
