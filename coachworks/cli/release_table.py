@@ -55,6 +55,8 @@ def show_report(report: "DeployReport", console: Console) -> None:
     if report.stages:
         stages = ", ".join(f"{stage.name} {stage.seconds:.0f} s" for stage in report.stages)
         say(console, stages, style="dim")
+    for change in report.mended:
+        say(console, f"Taken back: {change}", markup=False)
     _print_facts(console, {**report.left_out, **report.awaiting})
     revision = f"release {report.release}, revision {report.revision}" if report.revision else "nothing is deployed"
     say(console, f"{_TITLES[report.status]}: {revision}, namespace {report.namespace}.")
@@ -62,6 +64,15 @@ def show_report(report: "DeployReport", console: Console) -> None:
 
 def _milliseconds(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def show_drift(plan: "DeploymentPlan", console: Console) -> None:
+    """Show what was changed by hand on the cluster, and what could not be compared."""
+    if plan.drift:
+        say(console, "Changed by hand since the last revision; the deployment takes it back:", style="yellow")
+    for change in plan.drift:
+        say(console, f"  {change}", markup=False)
+    _print_facts(console, {f"{name} could not be compared": reason for name, reason in plan.not_compared.items()})
 
 
 def show_plan(plan: "DeploymentPlan", console: Console) -> None:
@@ -78,13 +89,10 @@ def show_plan(plan: "DeploymentPlan", console: Console) -> None:
         )
     console.print(table)
     _print_facts(console, {**plan.left_out, **plan.awaiting})
+    show_drift(plan, console)
     if not plan.changes:
         say(console, f"Nothing to do: release {plan.release} in the namespace {plan.namespace} is up to date.")
         return
-    if plan.drift:
-        say(console, "Changed by hand since the last revision; the deployment takes it back:", style="yellow")
-    for change in plan.drift:
-        say(console, f"  {change}", markup=False)
     for name, mark in plan.objects.items():
         say(console, f"{mark} {name}", style=_COLOURS[mark])
     console.print()

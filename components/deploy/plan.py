@@ -3,7 +3,7 @@
 import difflib
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coachworks.progress import SILENT, Progress
@@ -37,9 +37,10 @@ class DeploymentPlan:
         awaiting: Critical skills whose new version awaits approval, each with what to do.
         left_out: Skills that would not be deployed, each with the reason.
         stages: Stages of the rollout, in words.
-        drift: Fields that were changed by hand since the last revision, which the deployment takes back.
         objects: Kind and name of every object that would be added, changed or removed: `+`, `~`, `-`.
         diff: The difference, as `diff -u` writes it.
+        drift: Fields that were changed by hand since the last revision; the deployment takes them back.
+        not_compared: Objects whose state on the cluster could not be compared with the release, each with the reason.
     """
 
     release: str
@@ -48,9 +49,10 @@ class DeploymentPlan:
     awaiting: Mapping[str, str]
     left_out: Mapping[str, str]
     stages: tuple[str, ...]
-    drift: tuple[FieldChange, ...]
     objects: Mapping[str, str]
     diff: str
+    drift: tuple[FieldChange, ...] = ()
+    not_compared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -64,11 +66,11 @@ def plan_deployment(context: ReleaseContext, request: DeployRequest, progress: P
     target = resolve_target(context, request, current, progress)
     if target.values is None:
         deployed = parse_objects(context.helm.manifest()) if current is not None else RenderedObjects()
-        return _describe(context, target, current, current, deployed, deployed, (), ())
+        return _describe(context, target, current, current, deployed, deployed, ())
     rollout = plan_rollout(context.helm, context.cluster, current, target.values)
     stages = tuple(_stages(rollout, soak=context.fleet.spec.deploy.canary.soak_seconds > 0))
-    drift, deployed, planned = rollout.drift.changes, rollout.deployed_objects, rollout.target_objects
-    return _describe(context, target, current, target.values, deployed, planned, stages, drift)
+    plan = _describe(context, target, current, target.values, rollout.deployed_objects, rollout.target_objects, stages)
+    return replace(plan, drift=rollout.drift.changes, not_compared=rollout.drift.unknown)
 
 
 def _describe(
@@ -79,7 +81,6 @@ def _describe(
     deployed: RenderedObjects,
     planned: RenderedObjects,
     stages: tuple[str, ...],
-    drift: tuple[FieldChange, ...],
 ) -> DeploymentPlan:
     old, new = old or FleetValues(), new or FleetValues()
     return DeploymentPlan(
@@ -94,7 +95,6 @@ def _describe(
         awaiting=target.resolved.awaiting,
         left_out=target.resolved.left_out,
         stages=stages,
-        drift=drift,
         objects=dict(_marks(deployed.by_name, planned.by_name)),
         diff="".join(_diff(deployed.by_name, planned.by_name)),
     )

@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
 
     def _unlike(self, path: str, preconditions: dict[str, Any]) -> Any:
-        """Return the refusal of a change of an object that is missing or does not meet the preconditions; 0 if it does."""
+        """Return the refusal of a change of an object that is missing or unlike the preconditions, else 0."""
         current = self.objects.get(path, 404)
         if isinstance(current, int | tuple):
             return current

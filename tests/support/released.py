@@ -1,5 +1,6 @@
 """Models that a store and MLflow hold, and a release of them that is kept in memory."""
 
+import copy
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ class ReadyHelm(MemoryHelm):
         for path, each in applied.items():
             if path not in self._server or self._applied.get(path) != each:
                 meta = {**each["metadata"], "uid": path, "resourceVersion": uuid.uuid4().hex}
-                self._server[path] = {**each, "metadata": meta}
+                self._server[path] = {**copy.deepcopy(each), "metadata": meta}
         self._applied = applied
         deployments = [each for (kind, _), each in objects.items() if kind == "Deployment"]
         self._server[path_of("apps/v1", "deployments", self.namespace)] = {

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from coachworks.cli.release_table import show_plan, show_release_status, show_report
+from components.deploy.cluster.field_changes import FieldChange
 from components.deploy.plan import DeploymentPlan, PlannedSkill
 from components.deploy.report import DeployedSkill, DeployReport, Stage, TrackRow
 from components.deploy.status import ReleaseStatus, SkillStatus
@@ -95,6 +96,31 @@ def test_a_plan_shows_versions_layouts_objects_and_stages() -> None:
     assert "- Service lamp" in text
     assert "+new: [2]" in text
     assert text.rstrip().endswith("Plan: canary, smoke test, promote.")
+
+
+CHANGE = FieldChange(
+    object="Deployment showroom-shared",
+    field="spec.template.spec.containers[answers].env[HANDMADE].value",
+    live='"yes"',
+    released=None,
+    manager="kubectl-set",
+    at="2026-11-28T19:09:36Z",
+)
+SENTENCE = (
+    "Deployment showroom-shared: spec.template.spec.containers[answers].env[HANDMADE].value was added: "
+    '"yes" (kubectl-set, 2026-11-28T19:09:36Z)'
+)
+
+
+def test_a_plan_shows_what_was_changed_by_hand_and_what_could_not_be_compared() -> None:
+    text = shown(show_plan, planned(drift=(CHANGE,), not_compared={"Service view": "no [dry] run"}))
+    assert f"Changed by hand since the last revision; the deployment takes it back:\n  {SENTENCE}\n" in text
+    assert "Service view could not be compared: no [dry] run" in text
+    assert "Nothing to do" not in text
+
+
+def test_a_report_shows_what_was_taken_back() -> None:
+    assert f"Taken back: {SENTENCE}\n" in shown(show_report, replace(REPORT, mended=[SENTENCE]))
 
 
 def test_a_plan_without_changes_is_one_sentence_after_the_skills_that_await_approval() -> None:

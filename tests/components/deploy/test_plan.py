@@ -24,6 +24,12 @@ metadata: {{name: {name}}}
 data: {{password: {value}}}
 stringData: {{token: {value}}}
 """
+DEPLOYMENT = "/apis/apps/v1/namespaces/models/deployments/showroom-shared"
+
+
+def deployment_of(showroom: Showroom) -> Any:
+    """Return the Deployment of shared pods as it is on the cluster."""
+    return showroom.server[DEPLOYMENT]
 
 
 @pytest.fixture
@@ -138,6 +144,27 @@ def test_what_renews_no_pod_needs_no_canary(released: Showroom) -> None:
     assert plan.objects["Service ai-wheel"] == "~"
     assert "port: 9999" in lines(plan)[1]
     assert plan.stages == ("replace",)
+
+
+def test_what_was_changed_by_hand_is_planned_to_be_taken_back(released: Showroom) -> None:
+    live = deployment_of(released)
+    answers = live["spec"]["template"]["spec"]["containers"][0]
+    answers["env"].append({"name": "HANDMADE", "value": "yes"})
+    plan = planned(released)
+    assert plan.changes
+    assert plan.objects == {}
+    assert [(change.object, change.live, change.released) for change in plan.drift] == [
+        ("Deployment showroom-shared", '"yes"', None)
+    ]
+    assert plan.stages == ("replace", "take back what was changed by hand, one pod after the other")
+    assert deployment_of(released) is live, "a plan changes nothing"
+
+
+def test_what_cannot_be_compared_with_the_release_is_named(released: Showroom) -> None:
+    released.server[DEPLOYMENT] = (403, "deployments is forbidden")
+    plan = planned(released)
+    assert "deployments is forbidden" in plan.not_compared["Deployment showroom-shared"]
+    assert not plan.changes
 
 
 def test_a_skill_that_leaves_the_fleet_is_removed(released: Showroom) -> None:

@@ -110,6 +110,19 @@ def test_the_same_again_is_unchanged_and_makes_no_revision(showroom: Showroom, a
     assert again.skills["view"].before == "1"
 
 
+def test_what_was_changed_by_hand_is_taken_back_and_reported(showroom: Showroom, answers: Answers) -> None:
+    deploy(showroom)
+    path = "/apis/apps/v1/namespaces/models/deployments/showroom-shared"
+    container = showroom.server[path]["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{**each, "value": "4"} for each in container["env"]] + [{"name": "HANDMADE", "value": "yes"}]
+    report = deploy(showroom)
+    assert (report.status, report.revision) == ("deployed", 3)
+    assert any('env[HANDMADE].value was added: "yes"' in sentence for sentence in report.mended)
+    assert any("env[COACHWORKS_SERVING_THREADS].value" in sentence for sentence in report.mended)
+    assert "HANDMADE" not in str(showroom.server[path])
+    assert deploy(showroom).status == "unchanged"
+
+
 def test_a_new_version_is_promoted_after_a_soak(showroom: Showroom, answers: Answers) -> None:
     deploy(showroom)
     showroom.add("wheel", "champion")

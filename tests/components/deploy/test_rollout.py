@@ -4,10 +4,13 @@ Helm renders the real chart; its history is kept in memory here, and each test d
 of the cluster show the same on a real one.
 """
 
+import copy
+import json
 import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ class Release:
         self.wrong: Exception | None = None
         self.slow: Exception | None = None
         self.looked_for_pods = False
-        self.edited: dict[str, Any] = {}
+        self.edited: dict[tuple[str, str], Any] = {}
 
     # the cluster
     release, namespace = "showroom", "serving"
@@ -53,13 +56,13 @@ class Release:
         return []
 
     def read(self, document: Any) -> Any:
-        return self.edited.get(document["metadata"]["name"], document)
+        return self.edited.get((document["kind"], document["metadata"]["name"]), document)
 
     def dry_replace(self, document: Any) -> Any:
         return document
 
     def rewrite(self, document: Any, edit: Callable[[Any], Any]) -> None:
-        self.edited[document["metadata"]["name"]] = edit(self.read(document))
+        self.edited[document["kind"], document["metadata"]["name"]] = edit(self.read(document))
 
     # the checks
     @property
@@ -300,6 +303,117 @@ def test_a_change_that_renews_no_pod_needs_no_canary(release: Release) -> None:
     )
     outcome = release.go(values_of(other))
     assert [stage.name for stage in outcome.stages] == ["replace"]
+
+
+SHARED = ("Deployment", "showroom-shared")
+
+
+def edit_by_hand(release: Release) -> dict[str, Any]:
+    """Add an environment variable to a Deployment on the cluster; return the object."""
+    document = copy.deepcopy(parse_objects(release.helm.manifest()).by_name[SHARED])
+    document["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": "HANDMADE", "value": "yes"})
+    release.edited[SHARED] = document
+    return document
+
+
+def handmade(release: Release) -> bool:
+    """Return whether the variable of `edit_by_hand` is there."""
+    return "HANDMADE" in json.dumps(release.edited[SHARED])
+
+
+def test_what_was_changed_by_hand_is_taken_back_though_nothing_else_changes(release: Release) -> None:
+    installed(release)
+    edit_by_hand(release)
+    outcome = release.go(values_of())
+    assert [stage.name for stage in outcome.stages] == ["replace"]
+    assert release.descriptions[-1].endswith("the same models; changes by hand are taken back")
+    assert not handmade(release)
+    assert [change.live for change in outcome.drift.changes] == ['"yes"']
+    assert release.smoked == [], "these pods have served before"
+
+
+def test_the_canary_passes_before_what_was_changed_by_hand_is_taken_back(release: Release) -> None:
+    installed(release)
+    edit_by_hand(release)
+    states = []
+    release.fault = lambda: states.append((len(release.helm.made), handmade(release)))
+    outcome = release.go(values_of(view="1", wheel="2"))
+    assert outcome.changed
+    assert {made for made, by_hand in states if by_hand} == {2, 3, 4}
+    assert not handmade(release)
+
+
+def test_what_was_changed_by_hand_is_there_again_after_a_failure(release: Release) -> None:
+    installed(release)
+    before = edit_by_hand(release)
+
+    def fault() -> None:
+        if len(release.helm.made) == 3:
+            raise RolloutError("CrashLoopBackOff", deployment="x", reason="CrashLoopBackOff")
+
+    release.fault = fault
+    with pytest.raises(DeployError, match=r"\(revision 2\); what was changed by hand is there again\."):
+        release.go(values_of())
+    assert release.edited[SHARED] == before
+
+
+def test_where_nothing_changes_the_pods_are_asked_for_nevertheless(release: Release) -> None:
+    installed(release)
+
+    def fault() -> None:
+        raise RolloutError("1 of 2 pods are available", deployment="x", reason="Timeout")
+
+    release.fault = fault
+    with pytest.raises(RolloutError, match="1 of 2 pods"):
+        release.go(values_of())
+    assert len(release.helm.made) == 2
+
+
+AUTOSCALED = {"enabled": True, "minReplicas": 1, "maxReplicas": 4}
+
+
+def autoscaled(fewest: int) -> FleetValues:
+    """Values of a release whose shared pods an autoscaler counts."""
+    scaling = {"shared": {"autoscaling": {**AUTOSCALED, "minReplicas": fewest}}}
+    return values_of(fleet(values=scaling))
+
+
+def test_more_pods_of_an_autoscaler_are_waited_for_and_taken_back_if_they_do_not_start(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.go(autoscaled(1))
+    shared = parse_objects(release.helm.manifest()).by_name[SHARED]
+    deployments = release.deployments
+
+    def scaled() -> list[DeploymentState]:
+        """Return the Deployments; the autoscaler has added a pod, which does not start."""
+        pods = release.edited.get(SHARED, shared)["spec"].get("replicas", min(2, len(release.helm.made) - 1))
+        counts = {"desired": pods, "total": pods, "updated": pods, "available": 1}
+        return [replace(each, **counts) if each.name == SHARED[1] else each for each in deployments()]
+
+    monkeypatch.setattr(release, "deployments", scaled)
+    monkeypatch.setattr(release, "replica_sets", list, raising=False)
+    rollout = release.rollout()
+    rollout.timeout_s = 0.01
+    plan = plan_rollout(release.helm, release, rollout.undo_interrupted(), autoscaled(2))  # type: ignore[arg-type]
+    with pytest.raises(DeployError, match=r"(?s)1 of 2 pods are available.*earlier versions serve again"):
+        rollout.run(plan, None)
+    assert release.edited[SHARED]["spec"]["replicas"] == 1
+    assert release.descriptions[-1] == "Rollback to 2"
+
+
+def test_a_rollback_whose_pods_do_not_get_ready_is_told_beside_the_cause(release: Release) -> None:
+    installed(release)
+    faults = iter(["the new pods crash", "the old pods crash"])
+
+    def fault() -> None:
+        if len(release.helm.made) >= 3:
+            raise RolloutError(next(faults), deployment="x", reason="CrashLoopBackOff")
+
+    release.fault = fault
+    message = r"(?s)the new pods crash\nThe release is at revision 2 again, whose pods .* either: the old pods crash"
+    with pytest.raises(DeployError, match=message):
+        release.go(values_of(view="1", wheel="2"))
 
 
 def test_a_release_of_the_chart_before_is_updated_without_a_canary(

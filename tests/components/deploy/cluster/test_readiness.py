@@ -243,6 +243,40 @@ def test_a_timeout_without_any_pod_reports_the_available_pods(cluster, put):
         wait(cluster, timeout_s=0.1)
 
 
+def test_the_fewest_pods_of_an_autoscaler_are_waited_for(cluster, put, monkeypatch):
+    put([deployment(desired=1)])
+    looks = 0
+
+    def scale(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        scaling = deployment(desired=2, updatedReplicas=1, replicas=1, readyReplicas=1, availableReplicas=1)
+        put([scaling if looks < 3 else deployment(desired=2)])
+
+    monkeypatch.setattr(readiness.time, "sleep", scale)
+    wait(cluster, autoscaled={DEPLOYMENT: 2})
+    assert looks == 3
+
+
+def test_the_pod_that_an_autoscaler_adds_and_that_cannot_start_ends_the_wait(cluster, put):
+    event = {"type": "Warning", "reason": "FailedMount", "message": 'secret "store" not found'}
+    starting = deployment(desired=2, readyReplicas=1, availableReplicas=1)
+    put([starting], [replica_set()], [pod(**RUNNING), pod(2)], [event | {"metadata": {"name": "e"}}])
+    with pytest.raises(RolloutError, match='FailedMount: secret "store" not found') as caught:
+        wait(cluster, timeout_s=60, autoscaled={DEPLOYMENT: 2})
+    assert caught.value.pod == f"cars-shared-{HASH}-2"
+
+
+def test_an_autoscaler_that_does_not_act_is_named_at_the_timeout(cluster, put):
+    put([deployment(desired=1)], [replica_set()], [pod(**RUNNING)])
+    message = (
+        "1 of 2 pods are available after 0 s; its autoscaler asks for no more. `kubectl -n models describe hpa "
+        "cars-shared` shows more"
+    )
+    with pytest.raises(RolloutError, match=message):
+        wait(cluster, timeout_s=0.1, autoscaled={DEPLOYMENT: 2})
+
+
 def test_a_deployment_removed_by_somebody_is_named(cluster, put):
     put()
     with pytest.raises(RolloutError, match="there is no Deployment cars-shared in the namespace models: somebody"):
