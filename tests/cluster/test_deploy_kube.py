@@ -17,7 +17,9 @@ from components.deploy.cluster.lease import BusyError, LeaseLock, hold_lease
 from components.deploy.cluster.namespace import Cluster, open_cluster
 from components.deploy.cluster.pod_http import PodClient
 from components.deploy.cluster.readiness import RolloutError, wait_until_gone, wait_until_ready
+from components.deploy.drift import find_drift, mend
 from components.deploy.helm.client import Helm, HelmError, UnfinishedError
+from components.deploy.helm.manifests import parse_objects
 from helms import BOTH, find
 from lab import Lab, until
 
@@ -33,7 +35,9 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: {{ .Release.Name }}-shared, labels: {{ toJson $labels }}}
 spec:
+  {{- if not .Values.fewest }}
   replicas: {{ .Values.replicas }}
+  {{- end }}
   strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
   selector: {matchLabels: {{ toJson $labels }}}
   template:
@@ -50,6 +54,17 @@ spec:
           command: [/bin/busybox, sh, -c, {{ toJson .Values.command }}]
           resources: {requests: {cpu: 10m, memory: 16Mi}}
           readinessProbe: {httpGet: {path: {{ .Values.probe }}, port: 3000}, periodSeconds: 1}
+"""
+AUTOSCALER_YAML = """\
+{{- with .Values.fewest }}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: {{ $.Release.Name }}-shared}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ $.Release.Name }}-shared}
+  minReplicas: {{ . }}
+  maxReplicas: 4
+{{- end }}
 """
 HOOK_YAML = """\
 {{- if .Values.stuck }}
@@ -77,6 +92,7 @@ def values(text: str = "hello", **more: Any) -> dict[str, Any]:
         "replicas": 1,
         "init": "",
         "stuck": False,
+        "fewest": 0,
     }
     return defaults | more
 
@@ -87,6 +103,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "templates").mkdir(parents=True)
     (folder / "Chart.yaml").write_text("apiVersion: v2\nname: tiny\nversion: 0.1.0\n")
     (folder / "templates/deployment.yaml").write_text(DEPLOYMENT_YAML)
+    (folder / "templates/autoscaler.yaml").write_text(AUTOSCALER_YAML)
     (folder / "templates/hook.yaml").write_text(HOOK_YAML)
     return folder
 
@@ -214,6 +231,44 @@ def test_what_somebody_scaled_or_changed_by_hand_is_overwritten(helm, cluster, l
     wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
     (state,) = cluster.deployments()
     assert state.desired == 2
+
+
+@BOTH
+def test_what_somebody_added_or_removed_is_seen_and_taken_back_which_helm_alone_does_not(
+    command, helm, cluster, lab, namespace
+):
+    release, target = helm(command), f"deployment/{DEPLOYMENT}"
+    release.upgrade(values(), "the first")
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+    objects = parse_objects(release.manifest())
+    lab.kubectl("-n", namespace, "rollout", "restart", target)
+    assert not find_drift(cluster, objects), "a restart changes no setting"
+    lab.kubectl("-n", namespace, "set", "env", target, "HANDMADE=yes")
+    lab.kubectl("-n", namespace, "set", "image", target, "answers=lab/other:1")
+    drift = find_drift(cluster, objects)
+    seen = {change.field.rpartition("spec.")[2]: (change.live, change.released) for change in drift.changes}
+    assert seen == {
+        "containers[answers].env": ('[{"name": "HANDMADE", "value": "yes"}]', None),
+        "containers[answers].image": ('"lab/other:1"', f'"{IMAGE}"'),
+    }
+    assert {change.manager for change in drift.changes} == {"kubectl-set"}
+    release.upgrade(values(), "the second")
+    assert [change.field for change in find_drift(cluster, objects).changes] == [
+        "spec.template.spec.containers[answers].env"
+    ]
+    mend(cluster, drift, objects)
+    assert not find_drift(cluster, objects)
+    wait_until_ready(cluster, [DEPLOYMENT], timeout_s=60)
+
+
+def test_a_rollout_is_done_when_the_autoscaler_s_fewest_pods_are_ready(helm, cluster):
+    release = helm()
+    for fewest in (1, 2):
+        release.upgrade(values(fewest=fewest), f"at least {fewest}")
+        objects = parse_objects(release.manifest())
+        wait_until_ready(cluster, objects.deployment_names, autoscaled=objects.autoscaled, timeout_s=60)
+        assert not find_drift(cluster, objects)
+    assert [pod.ready for pod in cluster.pods()] == [True, True]
 
 
 def test_helm_s_errors_are_told(helm, namespace, lab, monkeypatch, tmp_path):
