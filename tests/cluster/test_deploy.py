@@ -171,6 +171,7 @@ def test_a_run_of_the_pipeline_ends_with_what_awaits_approval_and_waits_for_nobo
                 "create secrets",
                 "create pods --subresource=portforward",
                 "update leases",
+                "update deployments.apps",
             ],
             [
                 "create pods",

@@ -339,7 +339,7 @@ def test_the_canary_passes_before_what_was_changed_by_hand_is_taken_back(release
     release.fault = lambda: states.append((len(release.helm.made), handmade(release)))
     outcome = release.go(values_of(view="1", wheel="2"))
     assert outcome.changed
-    assert {made for made, by_hand in states if by_hand} == {2, 3, 4}
+    assert {revision for revision, by_hand in states if by_hand} == {2, 3, 4}
     assert not handmade(release)
 
 
