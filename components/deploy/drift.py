@@ -6,18 +6,21 @@ that has the server's defaults, and nothing else. It needs the right to `update`
 """
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from coachworks.errors import CoachworksError, NotFoundError, TransientError
+from coachworks.wording import listed
 from components.deploy.cluster.field_changes import FieldChange, field_changes, owner_of
 from components.deploy.cluster.namespace import Cluster
 from components.deploy.cluster.state import Json
 from components.deploy.helm.manifests import Object, RenderedObjects
 
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`: it changes no setting
+_LISTED = 3  # names of objects in a message
 _KEPT = {"ServiceAccount": ("imagePullSecrets", "secrets")}  # clusters add to these by themselves
 
 
@@ -28,7 +31,7 @@ class Drift:
     Attributes:
         changes: The changed fields.
         objects: The changed objects as they are on the cluster, by kind and name; None for one that was removed.
-        unknown: Objects that could not be compared, by kind and name in words, each with the reason.
+        unknown: Objects that could not be compared, those with the same reason together, and the reason.
     """
 
     changes: tuple[FieldChange, ...] = ()
@@ -52,7 +55,7 @@ def find_drift(cluster: Cluster, released: RenderedObjects) -> Drift:
     """
     changes: list[FieldChange] = []
     objects: dict[tuple[str, str], Json | None] = {}
-    unknown: dict[str, str] = {}
+    unknown: defaultdict[str, list[str]] = defaultdict(list)
     for (kind, name), document in released.by_name.items():
         try:
             live = cluster.read(document)
@@ -63,12 +66,12 @@ def find_drift(cluster: Cluster, released: RenderedObjects) -> Drift:
             objects[kind, name] = None
             changes.append(FieldChange(object=f"{kind} {name}", field="", live=None, released=None))
         except CoachworksError as err:  # no right, or an admission webhook that knows no dry run
-            unknown[f"{kind} {name}"] = str(err)
+            unknown[str(err)].append(f"{kind} {name}")
         else:
             if differences := field_changes(live, stored):
                 objects[kind, name] = live
                 changes += differences
-    return Drift(tuple(changes), objects, unknown)
+    return Drift(tuple(changes), objects, {listed(names, _LISTED): reason for reason, names in unknown.items()})
 
 
 def mend(cluster: Cluster, drift: Drift, released: RenderedObjects) -> None:

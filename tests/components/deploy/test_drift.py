@@ -140,6 +140,17 @@ def test_an_object_that_may_not_be_compared_is_no_drift_and_has_a_reason(cluster
     assert "does not support dry run" in drift.unknown["Deployment cars-shared"]
 
 
+def test_objects_that_may_not_be_compared_for_the_same_reason_are_listed_together(
+    cluster: Cluster, api_server: Objects
+) -> None:
+    services = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{number}"}} for number in range(5)]
+    for service in services:
+        api_server[f"/api/v1/namespaces/models/services/{service['metadata']['name']}"] = (403, "no right to update")
+    ((names, reason),) = find_drift(cluster, rendered(*services)).unknown.items()
+    assert names == "Service s0, Service s1, Service s2 and 2 more"
+    assert "no right to update" in reason
+
+
 def test_an_api_server_that_is_away_is_an_error(cluster: Cluster, api_server: Objects) -> None:
     api_server[ROOT] = (503, "starting")
     with pytest.raises(TransientError, match="starting"):
