@@ -7,7 +7,8 @@ that has the server's defaults, and nothing else. It needs the right to `update`
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -58,8 +59,8 @@ def find_drift(cluster: Cluster, released: RenderedObjects) -> Drift:
     unknown: defaultdict[str, list[str]] = defaultdict(list)
     for (kind, name), document in released.by_name.items():
         try:
-            live = cluster.read(document)
-            stored = cluster.dry_replace(_replacement(live, document, released))
+            edit = partial(_replacement, document=document, released=released)
+            live, stored = cluster.rewrite(document, edit, dry_run=True)
         except TransientError:
             raise
         except NotFoundError:
@@ -84,19 +85,21 @@ def mend(cluster: Cluster, drift: Drift, released: RenderedObjects) -> None:
     """
     for key in drift.objects:
         if document := released.by_name.get(key):
-            cluster.rewrite(document, partial(_replacement, document=document, released=released))
+            with suppress(NotFoundError):
+                cluster.rewrite(document, partial(_replacement, document=document, released=released))
 
 
 def restore(cluster: Cluster, drift: Drift) -> None:
     """Bring the changed objects back to what they were before a deployment that failed."""
     for saved in drift.objects.values():
         if saved is not None:
-            cluster.rewrite(saved, partial(_restored, saved))
+            with suppress(NotFoundError):
+                cluster.rewrite(saved, partial(_restored, saved))
 
 
-def scaled_to(pods: int) -> Callable[[Json], dict[str, Any]]:
-    """Return a change of a Deployment's number of pods, for `Cluster.rewrite`."""
-    return lambda live: {**live, "spec": {**live["spec"], "replicas": pods}}
+def scale(cluster: Cluster, deployment: Json, pods: int) -> None:
+    """Change the number of a Deployment's pods."""
+    cluster.rewrite(deployment, lambda live: {**live, "spec": {**live["spec"], "replicas": pods}})
 
 
 def _restored(saved: Json, live: Json) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from components.deploy.canary.metrics import CANARY, STABLE, SoakResult
 from components.deploy.cluster.lease import LeaseLock, LostError
 from components.deploy.cluster.namespace import Cluster
 from components.deploy.cluster.readiness import RolloutError, wait_until_gone, wait_until_ready
-from components.deploy.drift import Drift, mend, restore, scaled_to
+from components.deploy.drift import Drift, mend, restore, scale
 from components.deploy.helm.client import Helm
 from components.deploy.helm.manifests import RenderedObjects, parse_objects
 from components.deploy.report import Stage
@@ -273,7 +273,7 @@ class Rollout:
             fewest = restored.autoscaled.get(state.name)
             kept = max(pods.get(state.name, state.desired), state.available)
             if fewest is not None and fewest <= kept < state.desired:
-                self.cluster.rewrite(restored.by_name["Deployment", state.name], scaled_to(kept))
+                scale(self.cluster, restored.by_name["Deployment", state.name], kept)
 
     def _remove(self) -> None:
         names = parse_objects(self.helm.manifest()).deployment_names if self.helm.history() else []

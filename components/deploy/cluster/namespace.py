@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coachworks.errors import CoachworksError, NotFoundError
+from coachworks.errors import CoachworksError
 from coachworks.kubernetes_api import (
     ConflictError,
     Connection,
@@ -58,31 +58,29 @@ class Cluster:
         """Return the events about a pod, oldest first; none if we have no right to list them."""
         return read_pod_events(self.connection, self.namespace, pod)
 
-    def read(self, document: Json) -> Json:
-        """Return the live state of an object.
+    def rewrite(
+        self, document: Json, edit: Callable[[Json], Mapping[str, Any]], *, dry_run: bool = False
+    ) -> tuple[Json, Json]:
+        """Replace the live state of an object by what `edit` makes of it; return the state before and after.
+
+        Args:
+            document: The object; its kind and name are read.
+            edit: Change of the live state.
+            dry_run: Whether to change nothing, and to return what the API server would store.
 
         Raises:
-            NotFoundError: there is none of its kind and name.
+            NotFoundError: there is no such object.
+            ConflictError: other clients change it all the time.
         """
-        return dict(self.connection.get(self._path(document)))
-
-    def dry_replace(self, document: Json) -> Json:
-        """Return an object as the API server would store it in place of the live one; nothing is changed."""
-        return dict(self.connection.replace(self._path(document), document, dryRun="All"))
-
-    def rewrite(self, document: Json, edit: Callable[[Json], Mapping[str, Any]]) -> None:
-        """Replace the live state of an object, if it exists, by what `edit` makes of it."""
-        path = self._path(document)
+        path, query = self._path(document), {"fieldManager": "coachworks"} | ({"dryRun": "All"} if dry_run else {})
         for left in reversed(range(_ATTEMPTS)):
+            live = self.connection.get(path)
             try:
-                self.connection.replace(path, edit(self.connection.get(path)), fieldManager="coachworks")
-            except NotFoundError:
-                return
+                return live, self.connection.replace(path, edit(live), **query)
             except ConflictError:  # controllers write their status at the same time
                 if not left:
                     raise
-            else:
-                return
+        raise AssertionError  # the last attempt returned or raised
 
     def _path(self, document: Json) -> str:
         resource = f"{document['kind'].lower()}s".replace("policys", "policies")

@@ -7,7 +7,7 @@ import pytest
 
 from coachworks.errors import TransientError
 from components.deploy.cluster.namespace import Cluster
-from components.deploy.drift import find_drift, mend, restore, scaled_to
+from components.deploy.drift import find_drift, mend, restore, scale
 from components.deploy.helm.manifests import RenderedObjects
 from kubernetes_server import Objects
 
@@ -58,7 +58,7 @@ def fields(drift: Any) -> dict[str, tuple[Any, Any]]:
 def test_an_untouched_release_has_no_drift_and_nothing_is_written(cluster: Cluster, api_server: Objects) -> None:
     put(api_server, DEPLOYMENT, annotations={"deployment.kubernetes.io/revision": "3"}, labels={"group": "shared"})
     assert not find_drift(cluster, rendered(DEPLOYMENT))
-    assert api_server.asked[-1] == f"PUT {ROOT}?dryRun=All"
+    assert api_server.asked[-1] == f"PUT {ROOT}?fieldManager=coachworks&dryRun=All"
 
 
 def test_changed_and_added_variables_are_taken_back(cluster: Cluster, api_server: Objects) -> None:
@@ -167,10 +167,13 @@ def test_a_change_that_meets_a_controller_s_is_made_again(
         live = get(path)
         reads.append(path)
         if len(reads) == 1:
-            put(api_server, DEPLOYMENT, resourceVersion="3")
+            api_server[ROOT]["metadata"]["resourceVersion"] = f"newer than {live['metadata']['resourceVersion']}"
         return live
 
     monkeypatch.setattr(cluster.connection, "get", get_before_a_controller)
-    cluster.rewrite(DEPLOYMENT, scaled_to(1))
+    scale(cluster, DEPLOYMENT, 1)
+    assert len(reads) == 2
+    reads.clear()
+    assert fields(find_drift(cluster, rendered(DEPLOYMENT))) == {"replicas": ("1", "2")}, "so is a dry run"
     assert len(reads) == 2
     assert api_server[ROOT]["spec"]["replicas"] == 1

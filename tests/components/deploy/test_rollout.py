@@ -55,14 +55,13 @@ class Release:
         self.looked_for_pods = True
         return []
 
-    def read(self, document: Any) -> Any:
-        return self.edited.get((document["kind"], document["metadata"]["name"]), document)
-
-    def dry_replace(self, document: Any) -> Any:
-        return document
-
-    def rewrite(self, document: Any, edit: Callable[[Any], Any]) -> None:
-        self.edited[document["kind"], document["metadata"]["name"]] = edit(self.read(document))
+    def rewrite(self, document: Any, edit: Callable[[Any], Any], *, dry_run: bool = False) -> tuple[Any, Any]:
+        key = document["kind"], document["metadata"]["name"]
+        live = self.edited.get(key, document)
+        after = edit(live)
+        if not dry_run:
+            self.edited[key] = after
+        return live, after
 
     # the checks
     @property
