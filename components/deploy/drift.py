@@ -90,11 +90,13 @@ def mend(cluster: Cluster, drift: Drift, released: RenderedObjects) -> None:
 
 
 def restore(cluster: Cluster, drift: Drift) -> None:
-    """Bring the changed objects back to what they were before a deployment that failed."""
-    for saved in drift.objects.values():
+    """Bring the changed objects back to what they were before a deployment that failed, under their client's name."""
+    managers = {change.object: change.manager for change in drift.changes if change.manager}
+    for (kind, name), saved in drift.objects.items():
         if saved is not None:
             with suppress(NotFoundError):
-                cluster.rewrite(saved, partial(_restored, saved))
+                manager = managers.get(f"{kind} {name}", "coachworks")
+                cluster.rewrite(saved, partial(_restored, saved), manager=manager)
 
 
 def scale(cluster: Cluster, deployment: Json, pods: int) -> None:

@@ -59,20 +59,26 @@ class Cluster:
         return read_pod_events(self.connection, self.namespace, pod)
 
     def rewrite(
-        self, document: Json, edit: Callable[[Json], Mapping[str, Any]], *, dry_run: bool = False
+        self,
+        document: Json,
+        edit: Callable[[Json], Mapping[str, Any]],
+        *,
+        manager: str = "coachworks",
+        dry_run: bool = False,
     ) -> tuple[Json, Json]:
         """Replace the live state of an object by what `edit` makes of it; return the state before and after.
 
         Args:
             document: The object; its kind and name are read.
             edit: Change of the live state.
+            manager: Name of the client that Kubernetes records in `managedFields`.
             dry_run: Whether to change nothing, and to return what the API server would store.
 
         Raises:
             NotFoundError: there is no such object.
             ConflictError: other clients change it all the time.
         """
-        path, query = self._path(document), {"fieldManager": "coachworks"} | ({"dryRun": "All"} if dry_run else {})
+        path, query = self._path(document), {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
         for left in reversed(range(_ATTEMPTS)):
             live = self.connection.get(path)
             try:

@@ -62,7 +62,8 @@ def test_an_untouched_release_has_no_drift_and_nothing_is_written(cluster: Clust
 
 
 def test_changed_and_added_variables_are_taken_back(cluster: Cluster, api_server: Objects) -> None:
-    live = put(api_server, DEPLOYMENT, annotations={"note": "of another tool"})
+    by_kubectl = {"manager": "kubectl-set", "fieldsV1": {"f:spec": {"f:template": {}}}}
+    live = put(api_server, DEPLOYMENT, annotations={"note": "of another tool"}, managedFields=[by_kubectl])
     env(live)[:] = [{"name": "THREADS", "value": "4"}, {"name": "HANDMADE", "value": "yes"}]
     before = copy.deepcopy(live)
     drift = find_drift(cluster, rendered(DEPLOYMENT))
@@ -77,6 +78,7 @@ def test_changed_and_added_variables_are_taken_back(cluster: Cluster, api_server
     assert not find_drift(cluster, rendered(DEPLOYMENT))
     restore(cluster, drift)
     assert env(api_server[ROOT]) == env(before)
+    assert api_server.asked[-1] == f"PUT {ROOT}?fieldManager=kubectl-set"
 
 
 def test_an_object_that_was_removed_is_drift_and_left_to_helm(cluster: Cluster, api_server: Objects) -> None:

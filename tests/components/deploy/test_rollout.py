@@ -55,7 +55,9 @@ class Release:
         self.looked_for_pods = True
         return []
 
-    def rewrite(self, document: Any, edit: Callable[[Any], Any], *, dry_run: bool = False) -> tuple[Any, Any]:
+    def rewrite(
+        self, document: Any, edit: Callable[[Any], Any], *, manager: str = "", dry_run: bool = False
+    ) -> tuple[Any, Any]:
         key = document["kind"], document["metadata"]["name"]
         live = self.edited.get(key, document)
         after = edit(live)
