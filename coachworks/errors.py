@@ -11,6 +11,7 @@ defined in the module beside their name (`make golden` updates the tree)::
             AccessDeniedError       coachworks.s3.errors
             ForbiddenError          coachworks.kubernetes_api.failures
             InvalidFleetError       coachworks.fleet.problems
+            NameTakenError          components.deploy.cluster.ownership
         NotFoundError
             ObjectMissingError      coachworks.s3.errors
         TransientError
@@ -32,6 +33,7 @@ defined in the module beside their name (`make golden` updates the tree)::
         RefusalError                serving.errors
             UnknownSkillError       serving.errors
         RemoteError                 serving.client
+        RemovalError                components.deploy.removals
         RolloutError                components.deploy.cluster.readiness
         ServerError                 coachworks.child_server
             ServerNotReadyError     coachworks.child_server

@@ -67,7 +67,7 @@ class Summary:
         run: Id of the run.
         state: Its state.
         seconds: Its duration, or None while it runs.
-        passed: Whether the run succeeded and every skill passed.
+        passed: Whether the run succeeded, every skill passed and the deployment, if any, was not refused.
         unchanged: Whether every step reused its result.
         skills: One row per skill of the run.
         errors: Errors of failed steps: `{"step", "lane", "type", "message"}` each.
@@ -131,17 +131,19 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
     ]
     order = {name: place for place, name in enumerate(fleet.spec.skills)}
     rows.sort(key=lambda row: order.get(row.skill, len(order)))
+    deployment = _deployment(store, run)
+    refused = deployment is not None and deployment.status == "refused"
     return Summary(
         fleet=fleet.name,
         run=run.id,
         state=run.state,
         seconds=None if run.ended_at is None else round(run.ended_at - run.started_at, 1),
-        passed=run.state == SUCCEEDED and all(row.status == "passed" for row in rows),
+        passed=run.state == SUCCEEDED and all(row.status == "passed" for row in rows) and not refused,
         unchanged=bool(results) and all(_older(result, run) for result in results),
         skills=tuple(rows),
         errors=errors,
         paths=paths,
-        deployment=_deployment(store, run),
+        deployment=deployment,
     )
 
 

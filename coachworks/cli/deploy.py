@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 namespace_option = click.option(
     "-n", "--namespace", metavar="NAME", help="Namespace.  [default: `spec.deploy.namespace`]"
 )
+remove_option = click.option(
+    "--remove",
+    "removed",
+    multiple=True,
+    metavar="SKILL",
+    help="Skill that may stop being answered under the name and port of today; may be repeated.",
+)
 timeout_option = click.option(
     "--timeout-s", default=600, show_default=True, help="Longest wait for pods to be ready, in seconds."
 )
@@ -26,6 +33,7 @@ timeout_option = click.option(
 @click.command()
 @fleet_option
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, without changing it.")
+@click.option("--diff", "with_diff", is_flag=True, help="As --plan, with the changed lines of all objects.")
 @click.option("--image", metavar="NAME", help="A model image: it holds the models, so pods need no store.")
 @click.option(
     "--write-image",
@@ -41,15 +49,18 @@ timeout_option = click.option(
     metavar="SKILL=NUMBER",
     help="Version to deploy instead of the champion; may be repeated.",
 )
+@remove_option
 @namespace_option
 @timeout_option
 @json_option
 def deploy(
     file: Path,
     only_plan: bool,
+    with_diff: bool,
     image: str | None,
     image_folder: Path | None,
     pinned: tuple[str, ...],
+    removed: tuple[str, ...],
     namespace: str | None,
     timeout_s: int,
     as_json: bool,
@@ -59,12 +70,15 @@ def deploy(
     A new version starts as a canary beside the deployed one. Its answers must equal those that evaluation recorded
     before it gets its share of the traffic; after `spec.deploy.canary.soakSeconds` without a fault it is promoted. On
     any failure the release is rolled back, and the exit status is 1. A critical skill's version without an approval is
-    left out, and the exit status is 3.
+    left out, and the exit status is 3. A deployment, or its plan, that would stop answering a skill under the name and
+    port of its Service is refused with exit status 1, unless --remove names that skill.
 
     \b
     Examples:
       coachworks deploy --plan
+      coachworks deploy --diff
       coachworks deploy
+      coachworks deploy --remove image-content
       coachworks deploy --version image-quality=7
       coachworks deploy --write-image ./image
       helm history showroom
@@ -73,6 +87,7 @@ def deploy(
 
     from coachworks.cli.release_table import show_plan
     from coachworks.cli.terminal import TerminalProgress
+    from coachworks.errors import InvalidConfigError
     from coachworks.fleet.reader import read_fleet
     from coachworks.results import jsonable
     from components.deploy.config import DeployConfig
@@ -81,15 +96,19 @@ def deploy(
     from components.deploy.releasing import release_fleet
     from components.deploy.request import DeployRequest, open_release
 
+    if removed and image_folder is not None:
+        raise InvalidConfigError("--remove belongs to a deployment, and --write-image deploys nothing. Leave one out.")
     console = Console(stderr=True)
     context = open_release(read_fleet(file), namespace)
-    request = DeployRequest(image=image, pinned=_pinned(pinned))
-    if only_plan:
+    request = DeployRequest(image=image, pinned=_pinned(pinned), removed=removed)
+    if only_plan or with_diff:
         plan = plan_deployment(context, request)
         if as_json:
             click.echo(json.dumps(jsonable(plan), indent=1, ensure_ascii=False))
         else:
-            show_plan(plan, Console())
+            show_plan(plan, Console(), diff=with_diff)
+        if plan.refusal:
+            sys.exit(1)
         return
     if image_folder is not None:
         with TerminalProgress(console) as progress:
@@ -104,14 +123,23 @@ def deploy(
 @click.command()
 @fleet_option
 @click.argument("revision", type=int, required=False)
+@remove_option
 @namespace_option
 @timeout_option
 @json_option
-def rollback(file: Path, revision: int | None, namespace: str | None, timeout_s: int, as_json: bool) -> None:
+def rollback(
+    file: Path,
+    revision: int | None,
+    removed: tuple[str, ...],
+    namespace: str | None,
+    timeout_s: int,
+    as_json: bool,
+) -> None:
     """Deploy the release before the present one again, or that of REVISION in `helm history`.
 
     Its versions have passed their checks, so there is no canary. MLflow's alias `champion` is not moved: the next
-    `coachworks deploy` deploys its versions again.
+    `coachworks deploy` deploys its versions again. A skill that was not answered then, under its present name and
+    port, must be named with --remove.
 
     \b
     Examples:
@@ -130,7 +158,7 @@ def rollback(file: Path, revision: int | None, namespace: str | None, timeout_s:
     context = open_release(read_fleet(file), namespace)
     with TerminalProgress(console) as progress:
         config = DeployConfig(timeout_s=timeout_s)
-        report = roll_back(context, DeployRequest(), revision, config=config, progress=progress)
+        report = roll_back(context, DeployRequest(removed=removed), revision, config=config, progress=progress)
     _finish(report, as_json=as_json)
     say(console, "MLflow's alias `champion` was not moved: the next `coachworks deploy` deploys its versions again.")
 

@@ -9,6 +9,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from coachworks.cli.console import say
+from coachworks.wording import listed
 
 if TYPE_CHECKING:
     from components.deploy.plan import DeploymentPlan
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from components.deploy.status import ReleaseStatus
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red"}
-_TITLES = {"deployed": "Deployed", "unchanged": "Nothing to do", "awaiting-approval": "Awaiting approval"}
+_TITLES = {
+    "deployed": "Deployed",
+    "unchanged": "Nothing to do",
+    "awaiting-approval": "Awaiting approval",
+    "refused": "Refused",
+}
+_LISTED_OBJECTS = 4  # of a kind, by name
 
 
 def _table(*columns: str) -> Table:
@@ -75,17 +82,24 @@ def show_drift(plan: "DeploymentPlan", console: Console) -> None:
     _print_facts(console, {f"{name} could not be compared": reason for name, reason in plan.not_compared.items()})
 
 
-def show_plan(plan: "DeploymentPlan", console: Console) -> None:
-    """Show the plan of a deployment."""
-    table = _table("Skill", "Version", "Planned", "Pods")
+def show_plan(plan: "DeploymentPlan", console: Console, *, diff: bool = False) -> None:
+    """Show the plan of a deployment.
+
+    Args:
+        plan: The plan.
+        console: Receives the text.
+        diff: Show the changed lines of the objects too.
+    """
+    table = _table("Skill", "Version", "Planned", "Pods", "Service")
+    gone = {removal.name for removal in plan.removals}
     for name, skill in plan.skills.items():
-        moves = skill.layout_before not in {None, skill.layout_after} and skill.layout_after is not None
-        layout = skill.layout_after or skill.layout_before
         table.add_row(
             name,
             f"v{skill.before}" if skill.before else "–",
             f"v{skill.after}" if skill.after else "–",
-            f"{skill.layout_before} → {layout}" if moves else str(layout),
+            _change(skill.layout_before, skill.layout_after),
+            _change(skill.service_before, skill.service_after),
+            style=_COLOURS["-"] if name in gone else None,
         )
     console.print(table)
     _print_facts(console, {**plan.left_out, **plan.awaiting})
@@ -93,12 +107,41 @@ def show_plan(plan: "DeploymentPlan", console: Console) -> None:
     if not plan.changes:
         say(console, f"Nothing to do: release {plan.release} in the namespace {plan.namespace} is up to date.")
         return
-    for name, mark in plan.objects.items():
-        say(console, f"{mark} {name}", style=_COLOURS[mark])
-    console.print()
-    console.print(Syntax(plan.diff, "diff", background_color="default", word_wrap=False))
+    _show_objects(plan, console)
+    if diff:
+        console.print(Syntax(plan.diff, "diff", background_color="default", word_wrap=False))
+    else:
+        say(console, "`coachworks deploy --diff` shows the changed lines.", style="dim")
     for stage in plan.stages:
         say(console, f"Plan: {stage}.")
+    for label, reasons in (("Removed", plan.removals), ("Taken", plan.conflicts)):
+        for reason in reasons:
+            if str(reason) not in plan.refusal:
+                say(console, f"{label}: {reason}", style=_COLOURS["-"], markup=False)
+    if plan.refusal:
+        say(console, f"Refused: {plan.refusal}", style=_COLOURS["-"], markup=False)
+
+
+def _change(before: str | None, after: str | None) -> str:
+    if before is None or after is None or before == after:
+        return str(after or before)
+    return f"{before} → {after}"
+
+
+def _show_objects(plan: "DeploymentPlan", console: Console) -> None:
+    """Print a line for each kind of object that is added, changed or removed; those that are removed by name."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, mark in plan.objects.items():
+        kind, _, own_name = name.partition(" ")
+        kinds.setdefault((mark, kind), []).append(own_name)
+    width = max((len(kind) for _, kind in kinds), default=0)
+    for mark, colour in _COLOURS.items():
+        for (each, kind), names in kinds.items():
+            if each == mark:
+                most = len(names) if mark == "-" else _LISTED_OBJECTS
+                text = f"{mark} {kind:<{width}}  {len(names):>3}  {listed(names, most)}"
+                say(console, text, style=colour, markup=False)
+    console.print()
 
 
 def show_release_status(status: "ReleaseStatus", console: Console) -> None:

@@ -60,8 +60,15 @@ def show(summary: "Summary", console: Console) -> None:
 
 
 def _deployment(report: "DeployReport", console: Console) -> None:
-    words = {"deployed": "Deployed", "unchanged": "Deployed before", "awaiting-approval": "Awaiting approval"}
+    words = {
+        "deployed": "Deployed",
+        "unchanged": "Deployed before",
+        "awaiting-approval": "Awaiting approval",
+        "refused": "[red]Deployment refused[/red]",
+    }
     say(console, f"{words[report.status]}: release {report.release} in {report.namespace}")
+    for reason in report.refused.values():
+        say(console, reason, style="red", markup=False)
     for skill, reason in report.awaiting.items():
         say(console, f"[bold]{skill}[/bold]: ", end="")
         say(console, reason, markup=False)

@@ -12,6 +12,7 @@ _TITLES = {
     "deployed": "Deployed",
     "unchanged": "Nothing to deploy: the release is up to date",
     "awaiting-approval": "Awaiting approval",
+    "refused": "Refused: something would not be answered any more",
 }
 
 
@@ -21,6 +22,7 @@ def numbers(report: DeployReport) -> Figures:
     yield "skills: released", len(report.skills)
     yield "skills: new versions", sum(skill.version != skill.before for skill in report.skills.values())
     yield "skills: awaiting approval", len(report.awaiting)
+    yield "skills: removal refused", len(report.refused)
     yield "skills: left out", len(report.left_out)
     yield "smoke test: answers compared", report.smoke
     for stage in report.stages:
@@ -40,6 +42,8 @@ def show(task: Task, metrics: Artifact, page: Artifact) -> None:
 
 def _sections(report: DeployReport) -> Iterator[str]:
     yield f"# {_TITLES[report.status]}"
+    for reason in report.refused.values():
+        yield f"* {reason}"
     for skill, reason in report.awaiting.items():
         yield f"* **{skill}**: {reason}"
     if report.skills:

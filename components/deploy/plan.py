@@ -8,7 +8,10 @@ from typing import Any
 
 from coachworks.progress import SILENT, Progress
 from components.deploy.cluster.field_changes import HIDDEN, FieldChange
+from components.deploy.cluster.ownership import Conflict, NameTakenError
 from components.deploy.helm.manifests import RenderedObjects, parse_objects
+from components.deploy.refusals import Refusals, absence_from, find_refusals
+from components.deploy.removals import Removal, RemovalError
 from components.deploy.request import DeployRequest, ReleaseContext, Target, resolve_target
 from components.deploy.rollout_plan import RolloutPlan, plan_rollout
 from components.deploy.target.values import FleetValues
@@ -18,12 +21,14 @@ _Objects = Mapping[tuple[str, str], Any]  # by kind and name
 
 @dataclass(frozen=True)
 class PlannedSkill:
-    """Version and layout of a skill before and after; None where it is not deployed."""
+    """Version, layout and Service (`name:port`) of a skill before and after; None where it is not deployed."""
 
     before: str | None
     after: str | None
     layout_before: str | None
     layout_after: str | None
+    service_before: str | None
+    service_after: str | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class DeploymentPlan:
         diff: The difference, as `diff -u` writes it.
         drift: Fields that were changed by hand since the last revision; the deployment takes them back.
         not_compared: Objects whose state on the cluster could not be compared with the release, each with the reason.
+        removals: What is answered today and would not be any more.
+        conflicts: Objects that would be added and belong to somebody else.
+        refusal: The error that `release_fleet` would raise; empty without one.
     """
 
     release: str
@@ -53,6 +61,9 @@ class DeploymentPlan:
     diff: str
     drift: tuple[FieldChange, ...] = ()
     not_compared: Mapping[str, str] = field(default_factory=dict)
+    removals: tuple[Removal, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    refusal: str = ""
 
     @property
     def changes(self) -> bool:
@@ -61,16 +72,37 @@ class DeploymentPlan:
 
 
 def plan_deployment(context: ReleaseContext, request: DeployRequest, progress: Progress = SILENT) -> DeploymentPlan:
-    """Plan what `release_fleet` would do now, without changing anything."""
+    """Plan what `release_fleet` would do now, without changing anything.
+
+    Raises:
+        InvalidConfigError: `request` allows the removal of what stays.
+    """
     current = context.deployed_values()
     target = resolve_target(context, request, current, progress)
     if target.values is None:
         deployed = parse_objects(context.helm.manifest()) if current is not None else RenderedObjects()
+        Refusals().check(context, request.removed)
         return _describe(context, target, current, current, deployed, deployed, ())
     rollout = plan_rollout(context.helm, context.cluster, current, target.values)
     stages = tuple(_stages(rollout, soak=context.fleet.spec.deploy.canary.soak_seconds > 0))
     plan = _describe(context, target, current, target.values, rollout.deployed_objects, rollout.target_objects, stages)
-    return replace(plan, drift=rollout.drift.changes, not_compared=rollout.drift.unknown)
+    refusals = find_refusals(context, rollout, absence_from(context.fleet, target.resolved.left_out, current))
+    return replace(
+        plan,
+        drift=rollout.drift.changes,
+        not_compared=rollout.drift.unknown,
+        removals=refusals.removals,
+        conflicts=refusals.conflicts,
+        refusal=_refusal(refusals, context, request),
+    )
+
+
+def _refusal(refusals: Refusals, context: ReleaseContext, request: DeployRequest) -> str:
+    try:
+        refusals.check(context, request.removed)
+    except (RemovalError, NameTakenError) as err:
+        return str(err)
+    return ""
 
 
 def _describe(
@@ -88,7 +120,12 @@ def _describe(
         namespace=context.cluster.namespace,
         skills={
             skill: PlannedSkill(
-                old.versions.get(skill), new.versions.get(skill), old.layouts.get(skill), new.layouts.get(skill)
+                before=old.versions.get(skill),
+                after=new.versions.get(skill),
+                layout_before=old.layouts.get(skill),
+                layout_after=new.layouts.get(skill),
+                service_before=_service(old, skill),
+                service_after=_service(new, skill),
             )
             for skill in {**old.skills, **new.skills}
         },
@@ -98,6 +135,10 @@ def _describe(
         objects=dict(_marks(deployed.by_name, planned.by_name)),
         diff="".join(_diff(deployed.by_name, planned.by_name)),
     )
+
+
+def _service(values: FleetValues, skill: str) -> str | None:
+    return f"{values.service_of(skill)}:{values.skills[skill].port}" if skill in values.skills else None
 
 
 def _stages(rollout: RolloutPlan, *, soak: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ from components.deploy.canary.smoke_photos import choose_photos
 from components.deploy.cluster.lease import hold_lease
 from components.deploy.config import DeployConfig
 from components.deploy.models.deployment_tags import Deployment, record_deployed
+from components.deploy.refusals import Refusals, absence_from, find_refusals
 from components.deploy.report import DeployReport
 from components.deploy.reporting import build_report
 from components.deploy.request import DeployRequest, ReleaseContext, resolve_target
@@ -36,6 +37,8 @@ def release_fleet(
 
     Raises:
         BusyError: another deployer holds the lease.
+        RemovalError: something that is answered today would not be, and `request` does not allow it.
+        InvalidConfigError: a name is taken, or `request` allows the removal of what stays.
         DeployError: a check of the new versions failed; the release was rolled back.
     """
     with _rollout(context, request, config, progress) as rollout:
@@ -44,9 +47,12 @@ def release_fleet(
         for skill, reason in {**target.resolved.left_out, **target.resolved.awaiting}.items():
             progress.note(f"{skill}: {reason}")
         if target.values is None or target.resolved.manifest is None:
+            Refusals().check(context, request.removed)
             unchanged = RolloutResult(False, context.revision())
             return build_report(context, current, current, target.resolved, unchanged)
         plan = plan_rollout(context.helm, context.cluster, current, target.values)
+        absence = absence_from(context.fleet, target.resolved.left_out, current)
+        find_refusals(context, plan, absence).check(context, request.removed)
         checks = None
         if plan.current is None or plan.renewed:
             checks = _canary_checks(context, target.resolved.manifest, target.values, progress)
@@ -67,14 +73,16 @@ def roll_back(
 
     Args:
         context: The release.
-        request: Name of the deployer; the rest is not used.
+        request: Name of the deployer, and what may stop being answered; the rest is not used.
         revision: Revision of the Helm release; None: the newest one that deployed something else.
         config: Settings.
         progress: Receives progress updates.
 
     Raises:
         NotFoundError: nothing else was deployed before, or the release keeps no such revision.
-        InvalidConfigError: a rollout was in progress at that revision.
+        InvalidConfigError: a rollout was in progress at that revision, a name is taken, or `request` allows the
+            removal of what stays.
+        RemovalError: something that is answered today was not at that revision, and `request` does not allow it.
     """
     with _rollout(context, request, config, progress) as rollout:
         current = rollout.undo_interrupted()
@@ -83,7 +91,11 @@ def roll_back(
                 f"nothing is deployed as {context.release!r} in the namespace {context.cluster.namespace!r}."
             )
         target = _earlier(context, current) if revision is None else _values_of(context, revision)
-        result = rollout.run(plan_rollout(context.helm, context.cluster, current, target), None)
+        plan = plan_rollout(context.helm, context.cluster, current, target)
+        refusals = find_refusals(context, plan, lambda _: ("that revision does not have it.", ""))
+        command = " ".join(["coachworks rollback", *([] if revision is None else [str(revision)])])
+        refusals.check(context, request.removed, command)
+        result = rollout.run(plan, None)
         _record(context, request, target, result, progress)
         return build_report(context, target, current, ResolvedVersions(None, {}, {}), result)
 

@@ -1,7 +1,7 @@
 """Report of deploy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 
@@ -60,7 +60,8 @@ class DeployReport:
 
     Attributes:
         status: `deployed`; `unchanged`, where there was nothing to do; `awaiting-approval`, where a critical skill's
-            new version is not deployed until `coachworks approve`.
+            new version is not deployed until `coachworks approve`; `refused`, where something would not be answered any
+            more, in a run of the pipeline: nothing was changed.
         namespace: Namespace of the release.
         release: Name of the Helm release.
         revision: Its revision; 0 where nothing is deployed.
@@ -68,6 +69,7 @@ class DeployReport:
         skills: The deployed skills.
         awaiting: Critical skills whose new version awaits approval, each with what to do.
         left_out: Skills that are not deployed, each with the reason.
+        refused: What would not be answered any more, each with the reason and the way out.
         stages: Stages of the rollout, in order.
         mended: Changes by hand that the deployment took back, each as a sentence.
         smoke: Number of answers that the smoke test compared.
@@ -77,7 +79,7 @@ class DeployReport:
 
     STEP: ClassVar[str] = "deploy"
 
-    status: Literal["deployed", "unchanged", "awaiting-approval"]
+    status: Literal["deployed", "unchanged", "awaiting-approval", "refused"]
     namespace: str
     release: str
     revision: int
@@ -90,3 +92,4 @@ class DeployReport:
     smoke: int = 0
     soak: Sequence[TrackRow] = ()
     soak_summary: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)

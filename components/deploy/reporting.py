@@ -1,5 +1,9 @@
 """Report of a deployment, from the values before and after and the result of the rollout."""
 
+from collections.abc import Iterable
+from typing import Literal
+
+from components.deploy.removals import Removal
 from components.deploy.report import DeployedSkill, DeployReport
 from components.deploy.request import ReleaseContext
 from components.deploy.rollout import RolloutResult
@@ -13,6 +17,7 @@ def build_report(
     before: FleetValues | None,
     resolved: ResolvedVersions,
     result: RolloutResult,
+    refused: Iterable[Removal] = (),
 ) -> DeployReport:
     """Build the report of a deployment.
 
@@ -22,11 +27,13 @@ def build_report(
         before: Values of the complete revision before; None where nothing was deployed.
         resolved: Skills without a version to deploy.
         result: Result of the rollout.
+        refused: What the deployment would have stopped answering.
     """
+    refusals = {each.name: f"{each} To let it go: `coachworks deploy --remove {each.name}`." for each in refused}
     earlier = before.versions if before is not None else {}
     deployed = values if values is not None else FleetValues()
     return DeployReport(
-        status="awaiting-approval" if resolved.awaiting else "deployed" if result.changed else "unchanged",
+        status=_status(resolved, result, refused=bool(refusals)),
         namespace=context.cluster.namespace,
         release=context.release,
         revision=result.revision,
@@ -44,9 +51,20 @@ def build_report(
         },
         awaiting=resolved.awaiting,
         left_out=resolved.left_out,
+        refused=refusals,
         stages=result.stages,
         mended=[str(change) for change in result.drift.changes],
         smoke=result.smoke,
         soak=result.soak.rows if result.soak else (),
         soak_summary=result.soak.reason if result.soak else "",
     )
+
+
+def _status(
+    resolved: ResolvedVersions, result: RolloutResult, *, refused: bool
+) -> Literal["deployed", "unchanged", "awaiting-approval", "refused"]:
+    if refused:
+        return "refused"
+    if resolved.awaiting:
+        return "awaiting-approval"
+    return "deployed" if result.changed else "unchanged"

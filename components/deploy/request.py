@@ -2,7 +2,7 @@
 
 import getpass
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from coachworks.bundled_files import bundled_file
@@ -28,11 +28,13 @@ class DeployRequest:
     Attributes:
         image: A model image; None: pods fetch the models from the store.
         pinned: Versions by skill, in place of the champions.
+        removed: Skills, or Services of all shared skills, that may stop being answered.
         by: Name of the deployer; empty: user and host.
     """
 
     image: str | None = None
     pinned: Mapping[str, str] = field(default_factory=dict)
+    removed: Collection[str] = ()
     by: str = ""
 
     @property

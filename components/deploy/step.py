@@ -14,9 +14,11 @@ from coachworks.results import NotDoneError, load, produce
 from coachworks.store import Store
 from components.deploy.config import DeployConfig
 from components.deploy.releasing import release_fleet
+from components.deploy.removals import RemovalError
 from components.deploy.report import DeployReport
+from components.deploy.reporting import build_report
 from components.deploy.request import DeployRequest, open_release, resolve_target
-from components.deploy.rollout import DeployError
+from components.deploy.rollout import DeployError, RolloutResult
 from components.deploy.rollout_plan import plan_rollout
 
 
@@ -25,7 +27,9 @@ def deploy(
 ) -> Result[DeployReport]:
     """Deploy the champions to Kubernetes behind a canary, with automatic rollback on failure.
 
-    It reads the state of the cluster each time; if the release is up to date, it returns the last result again.
+    It reads the state of the cluster each time; if the release is up to date, it returns the last result again. Where
+    something would not be answered any more, nothing is changed, and the report says so: `coachworks deploy --remove`
+    allows it.
 
     Args:
         fleet: The fleet, located.
@@ -69,6 +73,9 @@ def deploy(
     def build(_: Path) -> DeployReport:
         try:
             return release_fleet(release, request, config=config, progress=context.progress)
+        except RemovalError as err:  # a person decides; the run is none the worse for it
+            unchanged = RolloutResult(False, release.revision())
+            return build_report(release, current, current, target.resolved, unchanged, err.removals)
         except DeployError as err:
             memory.note(digest, str(err))
             raise

@@ -1,13 +1,16 @@
 """The summary of a run: from the reports of its steps, also from those of an earlier version of coachworks."""
 
 import dataclasses
+import io
 import json
 import time
 from typing import Any
 
 import pytest
+from rich.console import Console
 from small_fleets import small_fleet
 
+from coachworks.cli.table import show
 from coachworks.context import Context
 from coachworks.digests import digest_json
 from coachworks.results import jsonable, produce
@@ -103,3 +106,21 @@ def test_a_deployment_is_summarised_unless_an_earlier_version_reported_it(store:
     assert deployment
     assert (deployment.status, deployment.release) == (report.status, report.release)
     assert summarise(store, run_with(store, deploy={"status": "deployed", "name": "cars"})).deployment is None
+
+
+def test_a_run_whose_deployment_was_refused_has_not_passed_and_says_why(store: FolderStore) -> None:
+    passed = {"skills": {name: {"status": "passed", "winner": "linear"} for name in ("view", "light")}}
+    evaluate = report_of(EvaluateReport, passed)
+    assert summarise(store, run_with(store, evaluate=evaluate)).passed
+    settings = {
+        "status": "refused",
+        "release": "cars",
+        "namespace": "models",
+        "refused": {"wheel": "wheel: it is gone."},
+    }
+    summary = summarise(store, run_with(store, evaluate=evaluate, deploy=report_of(DeployReport, settings)))
+    assert not summary.passed
+    console = Console(file=io.StringIO(), width=120)
+    show(summary, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Deployment refused: release cars in models\nwheel: it is gone.\n" in text

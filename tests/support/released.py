@@ -111,6 +111,12 @@ class ReadyHelm(MemoryHelm):
         resource = {"networkpolicys": "networkpolicies"}.get(resource, resource)
         return path_of(document["apiVersion"], resource, self.namespace, document["metadata"]["name"])
 
+    def owned(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return an object as Helm applies it."""
+        owner = {"meta.helm.sh/release-name": self.release, "meta.helm.sh/release-namespace": self.namespace}
+        metadata = document["metadata"]
+        return {**document, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **owner}}}
+
     def _tell(self) -> None:
         objects = parse_objects(self.manifest()).by_name if self.made else {}
         applied = {self.path_of(each): each for each in objects.values()}
@@ -118,10 +124,13 @@ class ReadyHelm(MemoryHelm):
             self._server.pop(path, None)
         for path, each in applied.items():
             if path not in self._server or self._applied.get(path) != each:
-                meta = {**each["metadata"], "uid": path, "resourceVersion": uuid.uuid4().hex}
-                self._server[path] = {**copy.deepcopy(each), "metadata": meta}
+                owned = copy.deepcopy(self.owned(each))
+                meta = {**owned["metadata"], "uid": path, "resourceVersion": uuid.uuid4().hex}
+                self._server[path] = {**owned, "metadata": meta}
         self._applied = applied
         deployments = [each for (kind, _), each in objects.items() if kind == "Deployment"]
+        services = [each for (kind, _), each in objects.items() if kind == "Service"]
+        self._server[path_of("v1", "services", self.namespace)] = {"items": services}
         self._server[path_of("apps/v1", "deployments", self.namespace)] = {
             "items": [_ready(each) for each in deployments]
         }

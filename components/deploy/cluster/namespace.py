@@ -54,6 +54,10 @@ class Cluster:
         """Return the release's ReplicaSets: one for each recent pod template of a Deployment."""
         return self._list("apps/v1", "replicasets")
 
+    def services(self) -> list[Json]:
+        """Return the release's Services."""
+        return self._list("v1", "services")
+
     def events(self, pod: str) -> list[Json]:
         """Return the events about a pod, oldest first; none if we have no right to list them."""
         return read_pod_events(self.connection, self.namespace, pod)

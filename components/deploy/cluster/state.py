@@ -7,6 +7,7 @@ from typing import Any
 from coachworks.kubernetes_api import PodProblem
 
 GROUP, TRACK = "coachworks.dev/group", "coachworks.dev/track"
+SKILL, VERSION = "coachworks.dev/skill", "coachworks.dev/model-version"  # of a skill's Service
 HOOK = "helm.sh/hook"
 KEPT = "coachworks.dev/kept"  # ConfigMaps that charts/fleet keeps for pods of earlier revisions
 TEMPLATE = "pod-template-hash"

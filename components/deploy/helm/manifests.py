@@ -36,6 +36,11 @@ class RenderedObjects:
         scalers = (each["spec"] for (kind, _), each in self.by_name.items() if kind == "HorizontalPodAutoscaler")
         return {each["scaleTargetRef"]["name"]: int(each.get("minReplicas", 1)) for each in scalers}
 
+    @property
+    def services(self) -> list[Object]:
+        """The Services, those of skills and others."""
+        return [each for (kind, _), each in self.by_name.items() if kind == "Service"]
+
     def pod_templates(self, track: str) -> dict[str, Any]:
         """Return the pod templates of a track, by group."""
         return {

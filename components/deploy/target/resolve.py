@@ -57,7 +57,7 @@ def resolve_versions(
 
     Raises:
         NotFoundError: a pinned version does not exist.
-        DataError: no skill can be deployed, or a deployed skill would be lost.
+        DataError: no skill can be deployed.
     """
     with translated(tracking):
         models = {model.name: model for model in read_models(client, fleet)}
@@ -82,7 +82,6 @@ def resolve_versions(
         raise DataError(f"no skill of the fleet can be deployed:\n{_listed(left_out, left_out)}")
     content = choose_content(stored)
     left_out |= content.left_out
-    _require_deployed([skill for skill in kept if skill in fleet.spec.skills], left_out)
     return ResolvedVersions(describe(store, fleet, content), awaiting, left_out, content)
 
 
@@ -124,16 +123,6 @@ def _deployed_heads(deployed: FleetValues | None) -> dict[str, HeadVersion]:
         name: HeadVersion(version=skill.model.version, head_digest=skill.model.head_sha256)
         for name, skill in (deployed.skills.items() if deployed is not None else ())
     }
-
-
-def _require_deployed(deployed: Iterable[str], left_out: Mapping[str, str]) -> None:
-    """Raise DataError where a deployed skill is among those that are left out."""
-    lost = [skill for skill in deployed if skill in left_out]
-    if lost:
-        raise DataError(
-            f"these skills are deployed and would be removed:\n{_listed(lost, left_out)}\nFix that, or remove them "
-            "from the fleet file."
-        )
 
 
 def _listed(skills: Iterable[str], reasons: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,15 @@ def helm(server: Objects, monkeypatch: pytest.MonkeyPatch) -> ReadyHelm:
 
 @pytest.fixture
 def add(server: Objects, empty_database: Path) -> Callable[..., str]:
-    """Register versions of the fleet's models."""
+    """Register versions of the models of the fleet as its file is at the time."""
     fleet = read_fleet(Path("fleet.yaml"))
     registry, store = Registry.embedded(fleet, empty_database), open_store(fleet.spec.store)
     put_backbone(store)
-    return lambda skill, *aliases: add_version(registry, store, skill, *aliases)
+
+    def register(skill: str, *aliases: str) -> str:
+        return add_version(replace(registry, fleet=read_fleet(Path("fleet.yaml"))), store, skill, *aliases)
+
+    return register
 
 
 @pytest.fixture
@@ -122,8 +127,10 @@ def test_the_same_again_is_nothing_to_do_and_a_good_end(
 def test_a_plan_changes_nothing_and_names_every_object(helm: ReadyHelm, add: Callable[..., str]) -> None:
     add("view", "champion")
     done = call("deploy", "--plan", *MODEL_IMAGE)
-    assert "+ Deployment showroom-shared" in done.stdout
-    assert "acme/models:1" in done.stdout
+    assert ["+", "Deployment", "1", "showroom-shared"] in [line.split() for line in done.stdout.splitlines()]
+    assert "acme/models:1" not in done.stdout
+    assert len(done.stdout.splitlines()) < 20
+    assert "image: acme/models:1" in call("deploy", "--diff", *MODEL_IMAGE).stdout
     assert "Plan: install without traffic, smoke test, open." in done.stdout
     assert helm.made == []
 
@@ -133,7 +140,14 @@ def test_a_plan_is_json_for_scripts(helm: ReadyHelm, add: Callable[..., str]) ->
     add("view")
     document = json.loads(call("deploy", "--plan", "--json", "--version", "view=2", *MODEL_IMAGE).stdout)
     assert document["skills"] == {
-        "view": {"before": None, "after": "2", "layout_before": None, "layout_after": "shared"}
+        "view": {
+            "before": None,
+            "after": "2",
+            "layout_before": None,
+            "layout_after": "shared",
+            "service_before": None,
+            "service_after": "view:8080",
+        }
     }
     assert document["objects"]["Service view"] == "+"
 
@@ -145,6 +159,28 @@ def test_a_rollback_does_not_move_the_champion(helm: ReadyHelm, add: Callable[..
     done = call("rollback", "2")
     assert helm.values().get("drainSeconds") is None
     assert "MLflow's alias `champion` was not moved" in done.stderr
+
+
+def test_a_skill_goes_only_by_its_name_on_the_command_line(
+    helm: ReadyHelm, add: Callable[..., str], answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add("view", "champion")
+    call("deploy", *MODEL_IMAGE)
+    Path("fleet.yaml").write_text(
+        FLEET.replace("view: {", "kind: {").replace("models}", "models, canary: {soakSeconds: 0}}")
+    )
+    add("kind", "champion")
+    answers.skills = {"kind": ("front", "1")}
+    status, error = refusal(capsys, "deploy", *MODEL_IMAGE)
+    assert status == 1
+    assert "  view (Service view:8080, v1): the fleet file has no such skill." in error
+    plan = call("deploy", "--plan", *MODEL_IMAGE, expect=1).stdout
+    assert "Refused: the release 'showroom' in the namespace 'models' answers today" in plan
+    assert json.loads(call("deploy", "--plan", "--json", *MODEL_IMAGE, expect=1).stdout)["refusal"] in f"{error}\n"
+    assert "Removed: view (Service view:8080, v1)" in call("deploy", "--plan", "--remove", "view", *MODEL_IMAGE).stdout
+    assert "Deployed: " in call("deploy", "--remove", "view", *MODEL_IMAGE).stdout
+    status, error = refusal(capsys, "rollback", "2")
+    assert (status, "`coachworks rollback 2 --remove kind`" in error) == (1, True)
 
 
 # -- refusals
@@ -159,6 +195,12 @@ def test_a_version_is_written_with_its_skill(server: Objects, capsys: pytest.Cap
 def test_a_skill_has_one_version(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
     status, error = refusal(capsys, "deploy", "--version", "view=1", "--version", "view=2")
     assert (status, error) == (2, "error: --version must name a skill once; got several versions of view\n")
+
+
+def test_an_image_removes_no_skill(server: Objects, capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = refusal(capsys, "deploy", "--write-image", "image", "--remove", "view")
+    message = "--remove belongs to a deployment, and --write-image deploys nothing. Leave one out."
+    assert (status, error) == (2, f"error: {message}\n")
 
 
 def test_a_version_of_an_unknown_skill_or_number_is_refused(

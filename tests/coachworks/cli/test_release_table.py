@@ -1,6 +1,7 @@
 """Tables of a release: the report of a deployment, the plan of one, and the status."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,14 +10,17 @@ from rich.console import Console
 
 from coachworks.cli.release_table import show_plan, show_release_status, show_report
 from components.deploy.cluster.field_changes import FieldChange
+from components.deploy.cluster.ownership import Conflict
 from components.deploy.plan import DeploymentPlan, PlannedSkill
+from components.deploy.removals import Removal
 from components.deploy.report import DeployedSkill, DeployReport, Stage, TrackRow
 from components.deploy.status import ReleaseStatus, SkillStatus
 
 
-def shown(show: Callable[..., None], document: Any) -> str:
-    console = Console(file=io.StringIO(), width=140)
-    show(document, console)
+def shown(show: Callable[..., None], document: Any, *, colours: bool = False, **options: Any) -> str:
+    system = "standard" if colours else None
+    console = Console(file=io.StringIO(), width=140, force_terminal=colours, color_system=system)
+    show(document, console, **options)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -76,25 +80,30 @@ def planned(**changed: Any) -> DeploymentPlan:
 
 
 def test_a_plan_shows_versions_layouts_objects_and_stages() -> None:
-    text = shown(
-        show_plan,
-        planned(
-            skills={
-                "view": PlannedSkill("3", "4", "shared", "dedicated"),
-                "wheel": PlannedSkill(None, "1", None, "shared"),
-                "lamp": PlannedSkill("2", None, "shared", None),
-            },
-            objects={"Deployment showroom-shared": "~", "Service lamp": "-"},
-            diff="--- a\n+++ b\n-old: [1]\n+new: [2]\n",
-            stages=("canary, smoke test, promote",),
-        ),
+    plan = planned(
+        skills={
+            "view": PlannedSkill("3", "4", "shared", "dedicated", "view:8080", "view:8080"),
+            "wheel": PlannedSkill(None, "1", None, "shared", None, "ai-wheel:9722"),
+            "lamp": PlannedSkill("2", None, "shared", None, "lamp:8080", None),
+        },
+        objects={"Service lamp": "-", "Deployment showroom-shared": "~"}
+        | {f"Service new-{number}": "+" for number in range(35)},
+        diff="--- a\n+++ b\n-old: [1]\n+new: [2]\n",
+        stages=("canary, smoke test, promote",),
     )
-    assert cells(text, "view") == ["view", "v3", "v4", "shared", "→", "dedicated"]
-    assert cells(text, "wheel") == ["wheel", "–", "v1", "shared"]
-    assert cells(text, "lamp") == ["lamp", "v2", "–", "shared"]
-    assert "~ Deployment showroom-shared" in text
-    assert "- Service lamp" in text
-    assert "+new: [2]" in text
+    text = shown(show_plan, plan)
+    assert cells(text, "view") == ["view", "v3", "v4", "shared", "→", "dedicated", "view:8080"]
+    assert cells(text, "wheel") == ["wheel", "–", "v1", "shared", "ai-wheel:9722"]
+    assert cells(text, "lamp") == ["lamp", "v2", "–", "shared", "lamp:8080"]
+    listed = [line for line in text.splitlines() if line[:2] in {"+ ", "~ ", "- "}]
+    assert listed == [
+        "+ Service      35  new-0, new-1, new-2, new-3 and 31 more",
+        "~ Deployment    1  showroom-shared",
+        "- Service       1  lamp",
+    ]
+    assert "+new: [2]" not in text
+    assert "`coachworks deploy --diff` shows the changed lines." in text
+    assert "+new: [2]" in shown(show_plan, plan, diff=True)
     assert text.rstrip().endswith("Plan: canary, smoke test, promote.")
 
 
@@ -121,6 +130,28 @@ def test_a_plan_shows_what_was_changed_by_hand_and_what_could_not_be_compared() 
 
 def test_a_report_shows_what_was_taken_back() -> None:
     assert f"Taken back: {SENTENCE}\n" in shown(show_report, replace(REPORT, mended=[SENTENCE]))
+
+
+REMOVAL = Removal(name="lamp", service="lamp", port=8080, version="2", reason="it is [gone].", way_out="Put it back.")
+
+
+def test_a_plan_shows_in_red_what_would_go_where_there_are_colours() -> None:
+    skills = {"view": PlannedSkill("3", "3", "shared", "shared", *["view:8080"] * 2)}
+    skills["lamp"] = PlannedSkill("2", None, "shared", None, "lamp:8080", None)
+    plan = planned(skills=skills, objects={"Service lamp": "-"}, removals=(REMOVAL,))
+    refused = replace(plan, refusal=f"it answers today:\n  {REMOVAL}")
+    red = [line for line in shown(show_plan, refused, colours=True).splitlines() if re.search(r"\x1b\[[\d;]*31m", line)]
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line).split()[:3] for line in red] == [
+        ["lamp", "v2", "–"],
+        ["-", "Service", "1"],
+        ["Refused:", "it", "answers"],
+        ["lamp", "(Service", "lamp:8080,"],
+    ]
+    assert "\x1b" not in shown(show_plan, refused)
+    assert f"Removed: {REMOVAL}\n" in shown(show_plan, plan)
+    assert "lamp (Service lamp:8080, v2): it is [gone]. Put it back." in shown(show_plan, refused)
+    conflict = Conflict(kind="Service", name="view", owner="belongs to [boats]", way_out="Choose another.")
+    assert f"Taken: {conflict}\n" in shown(show_plan, replace(refused, conflicts=(conflict,)))
 
 
 def test_a_plan_without_changes_is_one_sentence_after_the_skills_that_await_approval() -> None:

@@ -67,8 +67,8 @@ def test_the_first_installation_adds_every_object(showroom: Showroom) -> None:
     showroom.add("wheel", "champion")
     plan = planned(showroom)
     assert plan.skills == {
-        "view": PlannedSkill(None, "1", None, "shared"),
-        "wheel": PlannedSkill(None, "1", None, "dedicated"),
+        "view": PlannedSkill(None, "1", None, "shared", None, "view:8080"),
+        "wheel": PlannedSkill(None, "1", None, "dedicated", None, "ai-wheel:9722"),
     }
     assert set(plan.objects.values()) == {"+"}
     assert {"Deployment showroom-shared", "Service view", "Service ai-wheel"} <= set(plan.objects)
@@ -81,13 +81,13 @@ def test_the_same_again_is_nothing_to_do(released: Showroom) -> None:
     plan = planned(released)
     assert not plan.changes
     assert (plan.objects, plan.stages, plan.diff) == ({}, (), "")
-    assert plan.skills["view"] == PlannedSkill("1", "1", "shared", "shared")
+    assert plan.skills["view"] == PlannedSkill("1", "1", "shared", "shared", "view:8080", "view:8080")
 
 
 def test_a_new_version_is_a_canary_and_its_digest_a_line(released: Showroom) -> None:
     released.add("wheel", "champion")
     plan = planned(released)
-    assert plan.skills["wheel"] == PlannedSkill("1", "2", "dedicated", "dedicated")
+    assert plan.skills["wheel"] == PlannedSkill("1", "2", "dedicated", "dedicated", *["ai-wheel:9722"] * 2)
     assert plan.stages == ("canary, smoke test, join the Services, soak, promote",)
     assert plan.objects["Deployment showroom-dedicated-wheel"] == "~"
     first, second = (released.registry.tags("wheel", number)["head_digest"] for number in "12")
@@ -130,7 +130,7 @@ def test_another_layout_adds_pods_before_it_switches_services(showroom: Showroom
     showroom.add("wheel", "champion")
     release(showroom, skills=SHARED)
     plan = planned(showroom, skills=OWN)
-    assert plan.skills["wheel"] == PlannedSkill("1", "1", "shared", "dedicated")
+    assert plan.skills["wheel"] == PlannedSkill("1", "1", "shared", "dedicated", *["wheel:8080"] * 2)
     assert plan.objects["Deployment showroom-dedicated-wheel"] == "+"
     assert plan.stages[0] == "add pods in the new layout, wait, switch Services, remove the pods that they left"
     gone, come = lines(plan)
@@ -169,7 +169,7 @@ def test_what_cannot_be_compared_with_the_release_is_named(released: Showroom) -
 
 def test_a_skill_that_leaves_the_fleet_is_removed(released: Showroom) -> None:
     plan = planned(released, skills={"view": {}})
-    assert plan.skills["wheel"] == PlannedSkill("1", None, "dedicated", None)
+    assert plan.skills["wheel"] == PlannedSkill("1", None, "dedicated", None, "ai-wheel:9722", None)
     assert plan.objects["Service ai-wheel"] == plan.objects["Deployment showroom-dedicated-wheel"] == "-"
 
 

@@ -51,9 +51,9 @@ def answers(showroom: Showroom) -> Iterator[Answers]:
         yield pods
 
 
-def fleet_in(showroom: Showroom) -> Fleet:
+def fleet_in(showroom: Showroom, skills: dict[str, Any] | None = None) -> Fleet:
     settings = {"namespace": "models", "image": "acme/models:1", "canary": {"soakSeconds": 0}}
-    return fleet(store=showroom.store.uri, skills={"view": {}}, **settings)
+    return fleet(store=showroom.store.uri, skills=skills or {"view": {}}, **settings)
 
 
 def page_of(result: Result[DeployReport], tmp_path: Any) -> str:
@@ -143,6 +143,24 @@ def test_the_dashboard_shows_what_was_deployed_and_how(
     assert "Helm release `showroom` in the namespace `models`, revision 2" in page
     assert "| view | 1 | – | shared | view:8080 |" in page
     assert "| smoke test | – |" in page
+
+
+def test_what_would_not_be_answered_any_more_is_refused_in_the_report_and_a_person_allows_it(
+    showroom: Showroom, document: str, answers: Answers, tmp_path: Any
+) -> None:
+    deploy(fleet_in(showroom), document, config=SETTINGS)
+    showroom.add("wheel", "champion")
+    renamed = fleet_in(showroom, {"wheel": {}})
+    refused = deploy(renamed, document, config=SETTINGS)
+    assert (refused.report.status, refused.report.revision, list(refused.report.skills)) == ("refused", 2, ["view"])
+    reason = refused.report.refused["view"]
+    assert reason.startswith("view (Service view:8080, v1): the fleet file has no such skill. Put it back. If its name")
+    assert reason.endswith("To let it go: `coachworks deploy --remove view`.")
+    page = page_of(refused, tmp_path)
+    assert page.startswith("# Refused: something would not be answered any more\n")
+    assert f"* {reason}" in page
+    assert len(showroom.helm.made) == 2
+    assert not deploy(renamed, document, config=SETTINGS).reused, "it may be allowed in the meantime"
 
 
 def test_the_dashboard_shows_what_awaits_approval(showroom: Showroom, document: str, tmp_path: Any) -> None:
