@@ -107,6 +107,7 @@ class ServingFleet:
     def tell(
         self,
         *,
+        names: Mapping[str, str] | None = None,
         layouts: Mapping[str, str] | None = None,
         image: str | None = None,
         fault: str = "",
@@ -119,6 +120,7 @@ class ServingFleet:
         """Write the fleet file; arguments that are left out have the usual values.
 
         Args:
+            names: New names of skills; their models stay under the old ones.
             layouts: Of skills that do not share pods.
             image: Of the pods.
             fault: How that image misbehaves.
@@ -136,6 +138,7 @@ class ServingFleet:
             skills[skill]["tier"] = "critical" if skill in critical else "standard"
             layout = {"layout": (layouts or {}).get(skill, "shared"), "serviceName": service}
             skills[skill]["serving"] = layout | ({} if port == 8080 else {"port": port})
+        skills = {(names or {}).get(skill, skill): entry for skill, entry in skills.items()}
         values = {
             "drainSeconds": DRAIN_S,
             "health": {"periodSeconds": 2},
