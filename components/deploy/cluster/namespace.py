@@ -62,6 +62,14 @@ class Cluster:
         """Return the events about a pod, oldest first; none if we have no right to list them."""
         return read_pod_events(self.connection, self.namespace, pod)
 
+    def read(self, document: Json) -> Json:
+        """Return the live state of an object, whose kind and name `document` has.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        return dict(self.connection.get(self._path(document)))
+
     def rewrite(
         self,
         document: Json,

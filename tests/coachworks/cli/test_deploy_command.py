@@ -166,9 +166,9 @@ def test_a_skill_goes_only_by_its_name_on_the_command_line(
 ) -> None:
     add("view", "champion")
     call("deploy", *MODEL_IMAGE)
-    Path("fleet.yaml").write_text(
-        FLEET.replace("view: {", "kind: {").replace("models}", "models, canary: {soakSeconds: 0}}")
-    )
+    renamed = {"kind": SKILLS["view"], "wheel": SKILLS["wheel"]}
+    deploy = {"namespace": "models", "canary": {"soakSeconds": 0}}
+    Path("fleet.yaml").write_text(fleet_text(renamed, deploy=deploy))
     add("kind", "champion")
     answers.skills = {"kind": ("front", "1")}
     status, error = refusal(capsys, "deploy", *MODEL_IMAGE)
