@@ -110,8 +110,13 @@ def local_time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def closest(word: object, known: Iterable[str]) -> str | None:
+def closest(word: object, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
     """Return the known word that `word` was probably meant to be, whatever its case; None when none is close.
+
+    Args:
+        word: The word.
+        known: The known words.
+        similarity: Least similarity, from 0 to 1.
 
     >>> closest("Exteror", ["interior", "exterior"]), closest("wheel", ["interior"])
     ('exterior', None)
@@ -119,7 +124,7 @@ def closest(word: object, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     folded = {_folded(name): name for name in known}
-    close = get_close_matches(_folded(str(word)), folded, n=1)
+    close = get_close_matches(_folded(str(word)), folded, n=1, cutoff=similarity)
     return folded[close[0]] if close else None
 
 

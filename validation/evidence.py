@@ -1,12 +1,13 @@
 """Evidence: the tables to validate, with computed columns for the rules that need more than one row or table."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.fleet.model import RULE_OF_THUMB_PHOTOS_PER_LABEL, Checks, Fleet
-from coachworks.tables import SPLITS, arrow_schema
+from coachworks.tables import CATALOGUE, SPLITS, arrow_schema
 from validation.near_duplicates import NearDuplicates
 from validation.quality import QualityLabel, find_quality_labels, measures
 
@@ -34,6 +35,7 @@ class Evidence:
         skills: One row per skill: `photos` with an admissible label.
         pairs: Pairs of photos of different sets that look alike.
         quality_labels: By check: labels that describe poor photos.
+        attributes: Photos per value, by column of the catalogue that is neither computed nor a skill's.
     """
 
     catalogue: "pd.DataFrame"
@@ -43,6 +45,7 @@ class Evidence:
     skills: "pd.DataFrame"
     pairs: tuple[tuple[str, str], ...]
     quality_labels: Mapping[str, tuple[QualityLabel, ...]]
+    attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def tables(self) -> "dict[str, pd.DataFrame]":
         """Return the tables by name."""
@@ -72,9 +75,9 @@ def schema_table(files: Mapping[str, tuple[Path, Mapping[str, str]]]) -> "pd.Dat
     rows = []
     for table, (path, columns) in files.items():
         schema = pq.read_schema(path)
-        for field in arrow_schema(dict(columns)):
-            kind = str(schema.field(field.name).type) if field.name in schema.names else "missing"
-            rows.append((table, field.name, str(field.type), kind.removeprefix("large_")))
+        for column in arrow_schema(dict(columns)):
+            kind = str(schema.field(column.name).type) if column.name in schema.names else "missing"
+            rows.append((table, column.name, str(column.type), kind.removeprefix("large_")))
     return pd.DataFrame(rows, columns=["table", "column", "expected", "actual"])
 
 
@@ -113,6 +116,9 @@ def gather(
     import pandas as pd
 
     skills = list(fleet.spec.skills)
+    attributes = {
+        name: dict(Counter(map(str, catalogue[name].dropna()))) for name in catalogue.columns if name not in CATALOGUE
+    }
     catalogue = catalogue.drop(columns="split").merge(
         splits[["photo_id", "split"]].drop_duplicates("photo_id"), on="photo_id", how="left"
     )
@@ -152,6 +158,7 @@ def gather(
         skills=coverage.groupby("skill", sort=False, as_index=False)["photos"].sum(),
         pairs=pairs,
         quality_labels=quality_labels,
+        attributes=attributes,
     )
 
 

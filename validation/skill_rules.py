@@ -1,9 +1,11 @@
 """Rules about the labels of skills."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from coachworks.fleet.answers import likely_column, unknown_labels, ways_out
 from coachworks.fleet.model import Checks, Fleet
-from coachworks.wording import closest, counted, listed, percent
+from coachworks.wording import counted, listed, percent
 from validation.evidence import Evidence, vocabulary
 from validation.findings import Severity
 from validation.rule import Outcome, Row, Rule, photos_in
@@ -23,7 +25,7 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         arguments={"column": "photos", "min_value": 1},
         per_skill=True,
         severity=Severity.FAILURE,
-        message=lambda outcome: f"No photo carries a label of {outcome.skill!r}.",
+        message=lambda outcome: _no_label_message(str(outcome.skill), fleet, evidence),
         way_out="Add a column of the skill's name to the table of a source, or remove the skill from the fleet file.",
     )
     yield Rule(
@@ -101,6 +103,12 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
         way_out="Give photos of the same thing one `set_id` in the table: a set never crosses a split.",
         pairs=evidence.pairs,
     )
+
+
+def _no_label_message(name: str, fleet: Fleet, evidence: Evidence) -> str:
+    column = likely_column(name, fleet.skill(name), evidence.attributes)
+    renamed = f"; did you rename the column {column!r}? {ways_out(name, column)}" if column is not None else "."
+    return f"No photo carries a label of {name!r}{renamed}"
 
 
 def _count_rules() -> Iterator[Rule]:
@@ -183,14 +191,7 @@ def _absence(row: Row) -> str:
 
 
 def _unknown_labels(outcome: Outcome, labels: Sequence[str]) -> list[str]:
-    counts: dict[str, int] = {}
-    for row in outcome.rows:
-        counts[str(row["label"])] = counts.get(str(row["label"]), 0) + 1
-    lines = []
-    for label, count in sorted(counts.items(), key=lambda item: -item[1]):
-        meant = closest(label, labels)
-        lines.append(f"{label!r} on {counted(count, 'photo')}" + (f"; did you mean {meant!r}?" if meant else ""))
-    return lines
+    return unknown_labels(Counter(str(row["label"]) for row in outcome.rows), labels)
 
 
 def _unknown_message(outcome: Outcome, labels: Sequence[str]) -> str:

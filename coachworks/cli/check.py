@@ -1,5 +1,6 @@
 """`coachworks check`: every problem of the fleet file, or a summary of what it describes."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from coachworks.cli.options import fleet_option
 from coachworks.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from coachworks.fleet.answers import Answers
     from coachworks.fleet.model import Fleet
     from coachworks.fleet.problems import Problem
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 def check(file: Path) -> None:
     """Check the fleet file: all errors at once, each with its line, the rule and the way out.
 
-    Exit status 0: the file is valid; 2: it is not. Checks whether photos and tables on this machine exist, but does
-    not read them, and does not use the network: `coachworks doctor` does.
+    Exit status 0: the file is valid, perhaps with warnings; 2: it is not. Compares the skills with the tables on this
+    machine, and values of `spec.deploy` with the chart. Reads no photos and does not use the network: `coachworks
+    doctor` does.
 
     \b
     Examples:
@@ -34,7 +37,8 @@ def check(file: Path) -> None:
 
     try:
         fleet = read_fleet(file)
-        if problems := sorted(_library_problems(file, fleet)):
+        sources, problems = _read_sources(file, fleet)
+        if problems := sorted([*_library_problems(file, fleet), *problems]):
             raise InvalidFleetError(file, problems)
     except InvalidFleetError as err:
         click.echo(str(err))
@@ -42,13 +46,49 @@ def check(file: Path) -> None:
         sys.exit(2)
     for line in _summary(fleet):
         click.echo(line)
+    warnings = sorted(_warnings(file, fleet, sources))
+    for warning in warnings:
+        click.secho(f"{file}:{warning.line}:{warning.column}: warning: {warning.message}", fg="yellow")
+    result = f"valid, with {counted(len(warnings), 'warning')}" if warnings else "valid"
+    click.echo(f"{result}. Next: coachworks {'submit' if _can_run_on_a_cluster(fleet) else 'run'}")
+
+
+def _read_sources(file: Path, fleet: "Fleet") -> "tuple[dict[str, Answers | None], list[Problem]]":
+    """Return the answers by source, None where they cannot be read here; and the problems of tables."""
+    from coachworks.errors import DataError
+    from coachworks.fleet.reader import problem_at
+    from components.ingest.source_answers import read_answers
+
+    answers: dict[str, Answers | None] = {}
+    problems = []
+    for index, source in enumerate(fleet.spec.sources):
+        try:
+            answers[source.table or source.photos] = read_answers(source, fleet)
+        except DataError as err:
+            problems.append(problem_at(file, ("spec", "sources", index, "table"), str(err)))
+    return answers, problems
+
+
+def _warnings(file: Path, fleet: "Fleet", sources: "Mapping[str, Answers | None]") -> "Iterator[Problem]":
+    """Yield the differences between skills and answers.
+
+    They are no errors: a fleet file may be written before the answers are there.
+    """
+    from coachworks.fleet.answers import compare_with_skills
+    from coachworks.fleet.reader import problem_at
+
+    folder = file.absolute().parent
+    known = {os.path.relpath(place, folder): answers for place, answers in sources.items() if answers is not None}
+    for skill, sentence in compare_with_skills(fleet.spec.skills, known, complete=len(known) == len(sources)):
+        yield problem_at(file, ("spec", "skills", skill), sentence, key_itself=True)
 
 
 def _library_problems(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
-    """Yield the problems that only libraries can find: unknown transforms, an unusable backbone."""
+    """Yield the problems that only libraries can find: unknown transforms, an unusable backbone, values of no chart."""
     from coachworks.errors import InvalidConfigError
     from coachworks.fleet.reader import problem_at
     from components.augment.policy import policy_of
+    from components.deploy.target.chart_schema import value_problems
     from components.embed.backbones import find_backbone
 
     try:
@@ -61,6 +101,8 @@ def _library_problems(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
             find_backbone(fleet.spec.backbone)
     except InvalidConfigError as err:
         yield problem_at(file, ("spec", "backbone"), str(err))
+    for location, message in value_problems(fleet):
+        yield problem_at(file, location, message, key_itself=True)
 
 
 def _summary(fleet: "Fleet") -> list[str]:
@@ -74,9 +116,7 @@ def _summary(fleet: "Fleet") -> list[str]:
         lines.append(f"  {_existence(source.photos, folder=True)}")
         if source.table is not None:
             lines.append(f"  {_existence(source.table, folder=False)}")
-    lines += _not_checked(fleet)
-    lines.append(f"valid. Next: coachworks {'submit' if _can_run_on_a_cluster(fleet) else 'run'}")
-    return lines
+    return lines + _not_checked(fleet)
 
 
 def _not_checked(fleet: "Fleet") -> list[str]:

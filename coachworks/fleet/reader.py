@@ -26,19 +26,20 @@ def read_fleet(path: Path) -> Fleet:
     return fleet.located(path.absolute().parent)
 
 
-def problem_at(path: Path, location: tuple[str, ...], message: str) -> Problem:
+def problem_at(path: Path, location: tuple[str | int, ...], message: str, *, key_itself: bool = False) -> Problem:
     """Return a problem that only a library could find in a valid fleet file, at the place of its setting.
 
     Args:
         path: The fleet file.
         location: Keys of the setting, from the root; a missing one gives the place of the nearest one above.
         message: Message of the library.
+        key_itself: Whether the problem is about the last key rather than its value.
     """
     text = _read_text(path)
     root = None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
     if root is None:
         return Problem(1, 1, message)
-    place, _ = _walk(root, location)
+    place, _ = _walk(root, location, key_itself=key_itself)
     return Problem(place.line, place.column, message)
 
 

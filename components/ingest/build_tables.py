@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.digests import canonical_json
+from coachworks.fleet.answers import no_answer
 from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
 from components.ingest.listing import SourceFile, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
 from components.ingest.report import Aside, IngestReport, Rejection, Remark
+from components.ingest.source_answers import gather_answers
 from components.ingest.source_files import Item
+from components.ingest.spelling import Spelling
 from components.ingest.take_in import Outcome
 
 _SETS = uuid.UUID("5e1f0f62-9d0b-5c0e-8d6a-6a0f2c1b7a11")  # namespace of the sets of photos that name none
@@ -101,10 +103,8 @@ class Gathering:
 
     def __init__(self, fleet: Fleet) -> None:
         self._unsure = {name: skill.unsure for name, skill in fleet.spec.skills.items()}
-        self._vocabulary = {
-            name: {_composed(label): label for label in (*skill.labels, *filter(None, [skill.unsure]))}
-            for name, skill in fleet.spec.skills.items()
-        }
+        self._fleet = fleet
+        self._spelling = Spelling(fleet.spec.skills)
         self.entries: dict[str, Entry] = {}
         self.rejections: list[Rejection] = []
         self.remarks: list[Remark] = []
@@ -121,12 +121,12 @@ class Gathering:
         elif (entry := self.entries.get(outcome.photo_id)) is None:
             entry = Entry(outcome, item.file, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
-            entry.add_row(item, self._spelt(item))
+            entry.add_row(item, self._spelling.spelt(item.row.answers))
         else:
             self._add_duplicate(entry, item, name)
 
     def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
-        entry.add_row(item, self._spelt(item))
+        entry.add_row(item, self._spelling.spelt(item.row.answers))
         if entry.file.true_place() == item.file.true_place():
             return  # one file that two sources list: nothing to set aside
         message = f"it has the same bytes as {entry.filename}"
@@ -150,12 +150,6 @@ class Gathering:
         self._filenames.add(unique)
         return unique
 
-    def _spelt(self, item: Item) -> dict[str, str]:
-        """Return the answers as the fleet file spells them: Unicode has two ways to write an accented letter."""
-        return {
-            skill: self._vocabulary[skill].get(_composed(label), label) for skill, label in item.row.answers.items()
-        }
-
     def digest(self) -> str:
         """Return the digest of the tables' content, except the times of ingestion."""
         hasher = hashlib.sha256()
@@ -168,6 +162,14 @@ class Gathering:
         rest = [jsonable(self.rejections), jsonable(self.remarks), skills, self.ignored]
         hasher.update(canonical_json(rest).encode())
         return hasher.hexdigest()
+
+    def unanswered(self) -> Iterator[str]:
+        """Yield a sentence for each skill that no photo answers."""
+        answered = {skill for entry in self.entries.values() for skill, _, _ in entry.votes}
+        missing = [name for name in self._fleet.spec.skills if name not in answered]
+        if missing:
+            columns = gather_answers((({}, entry.attributes) for entry in self.entries.values()), self._fleet).columns
+            yield from (no_answer(name, self._fleet.skill(name), columns) for name in missing)
 
     def labels(self) -> Iterator[tuple[str, str, Label]]:
         """Yield (photo_id, skill, label) of every photo and skill with votes, skills in the fleet's order."""
@@ -233,10 +235,6 @@ class Gathering:
             remarks=self.remarks[:_REMARKS_SHOWN],
             remarks_count=len(self.remarks),
         )
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def _set_of(entry: Entry) -> str:

@@ -89,6 +89,8 @@ def _gather(fleet: Fleet, store: Store, index: PhotoIndex, config: IngestConfig,
         )
     if gathering.rejections:
         context.progress.note(f"{len(gathering.rejections)} files or rows set aside: see rejected.json")
+    for sentence in gathering.unanswered():
+        context.progress.note(sentence)
     return gathering
 
 

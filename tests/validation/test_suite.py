@@ -35,6 +35,15 @@ def test_an_empty_catalogue_fails(judge, fleet_of, photos, labelled):
     assert set(findings_by_check) == {"row-count", "has-labels"}
 
 
+def test_a_skill_without_labels_names_the_column_that_may_hold_them(judge, fleet_of, photos, labelled):
+    catalogue = photos(12, paint=ALTERNATING * 2)
+    findings = judge(fleet_of(colour=COLOUR), catalogue, labelled(catalogue, "paint", ALTERNATING * 2))
+    assert by_check(findings)["has-labels"].message == (
+        "No photo carries a label of 'colour'; did you rename the column 'paint'? Then write `was: paint` at the "
+        "skill, or rename the column to 'colour'."
+    )
+
+
 def test_one_photo_without_any_measure_is_validated(judge, fleet_of, photos, labelled):
     nothing = [None]
     catalogue = photos(1, sharpness=nothing, brightness=nothing, contrast=nothing, perceptual_hash=nothing)

@@ -124,3 +124,92 @@ def test_check_asks_the_libraries_about_transforms_and_backbones(here):
     assert f"fleet.yaml:{backbone}:" in checked.output
     assert "backbone must be an existing folder" in checked.output
     assert "Did you mean `HorizontalFlip`?" in checked.output
+
+
+TABLED = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata:
+  name: cars
+spec:
+  sources:
+    - {photos: ./pets, table: ./labels.csv}
+  deploy:
+    namespace: cars
+    values:
+      drainSeconds: 20
+  skills:
+    kind:
+      labels: [inside, outside]
+    quality:
+      labels: [good, blurry]
+"""
+
+
+@pytest.fixture
+def tabled(here: Path) -> Path:
+    """A fleet file whose table calls the skill `kind` by another name."""
+    rows = ["filename,content,quality", *(f"{n}.png,{('inside', 'outside')[n % 2]},good" for n in range(4))]
+    (here / "labels.csv").write_text("\n".join([*rows, "5.png,,blury"]), "utf-8")
+    (here / "fleet.yaml").write_text(TABLED, "utf-8")
+    return here / "fleet.yaml"
+
+
+def test_check_compares_the_skills_with_the_tables(tabled):
+    checked = run(check)
+    assert checked.exit_code == 0
+    assert checked.stdout.splitlines()[-4:] == [
+        (
+            "fleet.yaml:13:5: warning: no photo carries an answer to 'kind'; did you rename 'content'? Then write "
+            "`was: content` at the skill, or rename the column to 'kind'."
+        ),
+        (
+            "fleet.yaml:15:5: warning: 1 answer to 'quality' not among its labels: 'blury' on 1 photo; did you mean "
+            "'blurry'? Correct them, or add to `labels`."
+        ),
+        "fleet.yaml:15:5: warning: no photo has the label 'blurry' of 'quality'. Add photos of it.",
+        "valid, with 3 warnings. Next: coachworks run",
+    ]
+
+
+def test_check_compares_a_skill_with_the_names_of_its_sub_folders(here):
+    run(init, "pets")
+    (here / "pets" / "cat").rename(here / "pets" / "kitten")
+    checked = run(check)
+    assert checked.exit_code == 0
+    assert "warning: 1 answer to 'pets' not among its labels: 'kitten'. Correct them, or add" in checked.output
+    assert "warning: no photo has the label 'cat' of 'pets'" in checked.output
+
+
+def test_check_does_not_judge_skills_while_a_table_is_missing_or_in_a_bucket(tabled):
+    text = tabled.read_text()
+    for other in ("./none.csv", "s3://team/labels.csv"):
+        source = f"    - {{photos: ./pets, table: {other}}}\n"
+        tabled.write_text(text.replace("  deploy:\n", f"{source}  deploy:\n"))
+        checked = run(check)
+        assert checked.exit_code == 0
+        assert "no photo carries an answer" not in checked.output
+        assert "1 answer to 'quality' not among its labels" in checked.output
+
+
+def test_check_refuses_a_table_that_ingest_would_refuse(tabled):
+    (tabled.parent / "labels.csv").write_text("photo,kind\n1.png,inside\n", "utf-8")
+    checked = run(check)
+    assert checked.exit_code == 2
+    assert "fleet.yaml:7:31: table labels.csv must have a column filename or path or file; its columns are" in (
+        checked.stdout
+    )
+
+
+def test_check_refuses_values_that_the_chart_refuses(tabled):
+    text = tabled.read_text().replace("drainSeconds: 20", "nonsense: 1\n      drainSecond: 20\n      tolerations: many")
+    tabled.write_text(text.replace("  skills:\n    kind", "    skills: {kind: {helth: {}}}\n  skills:\n    kind"))
+    checked = run(check)
+    assert checked.exit_code == 2
+    lines = checked.stdout.splitlines()
+    assert lines[0].startswith("fleet.yaml:11:7: charts/fleet has no value `nonsense`. Known there: ")
+    assert lines[1] == "fleet.yaml:12:7: charts/fleet has no value `drainSecond`. Did you mean `drainSeconds`?"
+    assert lines[2].startswith(
+        "fleet.yaml:13:7: `spec.deploy.values.tolerations` is refused by charts/fleet: 'many' is"
+    )
+    assert lines[3] == "fleet.yaml:14:21: charts/fleet has no value `kind.helth`. Did you mean `health`?"

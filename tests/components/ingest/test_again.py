@@ -119,22 +119,38 @@ def test_a_dry_run_reads_nothing_and_reports_whether_there_is_something_to_do(dr
     assert ingest(make_fleet(), context=dry).key == done.key
 
 
+class Heard:
+    """Progress that keeps what it receives."""
+
+    def __init__(self):
+        self.totals, self.done, self.notes = [], 0, []
+
+    @contextmanager
+    def task(self, name, *, total, unit):
+        self.totals.append((name, total, unit))
+        yield self
+
+    def advance(self, amount=1):
+        self.done += amount
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_skill_without_an_answer_is_noted_with_the_column_that_may_hold_them(draw, make_fleet, table):
+    for i in range(2):
+        draw(f"photos/{i}.jpg", i)
+    source = table("filename,species\n0.jpg,cat\n1.jpg,dog\n")
+    heard = Heard()
+    fleet = make_fleet(source)
+    ingest(fleet, context=open_context(fleet, progress=heard))
+    (note,) = heard.notes
+    assert note.startswith(
+        "no photo carries an answer to 'animal'; did you rename 'species'? Then write `was: species`"
+    )
+
+
 def test_progress_counts_every_file(draw, make_fleet):
-    class Heard:
-        def __init__(self):
-            self.totals, self.done, self.notes = [], 0, []
-
-        @contextmanager
-        def task(self, name, *, total, unit):
-            self.totals.append((name, total, unit))
-            yield self
-
-        def advance(self, amount=1):
-            self.done += amount
-
-        def note(self, text):
-            self.notes.append(text)
-
     for i in range(4):
         draw(f"photos/cat/{i}.jpg", i)
     draw("photos/cat/copy.jpg", 0)
