@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -63,7 +64,7 @@ def mlflow(file: Path, host: str, port: int) -> None:
         click.echo(f"Port {port} is taken; using {chosen}.", err=True)
     try:
         with _server(tracking, host, chosen) as (process, address):
-            _show_pages(fleet, address)
+            show_pages(fleet, address)
             status = process.wait()
     except KeyboardInterrupt:
         click.echo("MLflow is stopped.", err=True)
@@ -109,7 +110,7 @@ def _log_of(tracking: "Tracking") -> Path:
     return tracking.database.with_name("server.log")
 
 
-def _show_pages(fleet: "Fleet", address: str) -> None:
+def show_pages(fleet: "Fleet", address: str) -> None:
     """Print the address, and those of the pages of each skill."""
     from coachworks.tracking import experiment_page, model_page
     from coachworks.tracking.registry import model_name
@@ -123,8 +124,26 @@ def _show_pages(fleet: "Fleet", address: str) -> None:
     for skill, experiment_id in ids.items():
         click.echo(f"  {skill:<{width}}  {address}{experiment_page(experiment_id)}")
     click.echo("\nVersions, champion and challenger:")
+    models = _models(fleet, address)
     for skill in ids:
-        click.echo(f"  {skill:<{width}}  {address}{model_page(model_name(fleet, skill))}")
+        name = model_name(fleet, skill)
+        page = f"{address}{model_page(name)}" if name in models else f"no model yet. {_why_no_model(fleet, skill)}"
+        click.echo(f"  {skill:<{width}}  {page}")
+
+
+def _why_no_model(fleet: "Fleet", skill: str) -> str:
+    from coachworks.store import open_store
+    from components.register.latest_outcome import why_not_registered
+
+    return why_not_registered(open_store(fleet.spec.store), skill)
+
+
+def _models(fleet: "Fleet", address: str) -> set[str]:
+    """Return the names of the fleet's registered models."""
+    query = urllib.parse.urlencode({"max_results": 1000, "filter": f"name LIKE '{fleet.name}.%'"})
+    page = f"{address}/api/2.0/mlflow/registered-models/search?{query}"
+    with urllib.request.urlopen(page, timeout=30) as response:  # noqa: S310 — an address we made
+        return {model["name"] for model in json.load(response).get("registered_models", [])}
 
 
 def _experiments(fleet: "Fleet", address: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from coachworks.result import Result
 from coachworks.results import latest, load
 from coachworks.store import Store, open_store
 from components.package.report import PackageReport
+from components.register.latest_outcome import describe_unfinished
 
 
 def latest_package(file: Path) -> tuple[Store, Result[PackageReport]]:
@@ -21,9 +22,8 @@ def latest_package(file: Path) -> tuple[Store, Result[PackageReport]]:
     try:
         result = load(store, PackageReport, latest(store, "package"))
     except NotFoundError as err:
-        raise NotFoundError(
-            f"nothing is packaged yet for the fleet {fleet.name!r}. Run `coachworks run -f {file}` first."
-        ) from err
+        way_out = describe_unfinished(store) or f"Run `coachworks run -f {file}` first."
+        raise NotFoundError(f"nothing is packaged yet for the fleet {fleet.name!r}. {way_out}") from err
     if not result.report.skills:
         reasons = "".join(f"\n  {skill}: {reason}" for skill, reason in result.report.left_out.items())
         raise NotFoundError(

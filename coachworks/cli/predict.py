@@ -103,7 +103,9 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
     try:
         names = bundle.pick(skills or None)
     except UnknownSkillError as err:
-        raise InvalidConfigError(str(err)) from err
+        left_out = result.report.left_out
+        reasons = [f"{name!r} is not in the package: {left_out[name]}" for name in skills if name in left_out]
+        raise InvalidConfigError("\n".join(reasons) or str(err)) from err
     predictor = Predictor(bundle)
 
     def ask(files: Sequence[Path]) -> Iterator[_Outcome]:

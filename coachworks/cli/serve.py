@@ -107,6 +107,8 @@ def _show_address(console: "Console", url: str, result: "Result[PackageReport]")
     say(console, f"[bold]{result.report.bento}[/bold] answers at [bold]{url}[/bold]. Ctrl-C stops it.")
     for skill, entry in skills.items():
         say(console, f"  {skill:<24} version {entry.version}, {entry.kind}")
+    for skill, reason in result.report.left_out.items():
+        say(console, f"  {skill:<24} not in the package: {reason}", style="yellow", markup=False)
     console.print("Try it:")
     say(console, f"  coachworks predict --url {url} PHOTO…")
     say(console, f"  curl -F photo=@photo.jpg {url}/v1/predict")

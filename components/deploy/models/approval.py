@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.comparison import Comparison
 from coachworks.progress import SILENT, Progress
+from coachworks.store import open_store
 from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated, version_page
 from coachworks.tracking.registry import Model, Version, model_name, read_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, REASON
+from components.register.latest_outcome import why_not_registered
 
 BY, AT, NOTE = "coachworks.approved_by", "coachworks.approved_at", "coachworks.approved_note"
 DIGEST = "coachworks.approved_digest"  # set last, removed first: an approval is valid only with it
@@ -195,11 +197,15 @@ def _known_model(client: TrackingClient, fleet: Fleet, skill: str) -> Model:
         )
     model = read_model(client, model_name(fleet, skill))
     if model is None or not model.versions:
-        raise NotFoundError(
-            f"no version of {skill!r} is registered yet. `coachworks run` registers what passes its gates; "
-            "`coachworks status` shows its result."
-        )
+        raise NotFoundError(f"no version of {skill!r} is registered. {_why_not_registered(fleet, skill)}")
     return model
+
+
+def _why_not_registered(fleet: Fleet, skill: str) -> str:
+    try:
+        return why_not_registered(open_store(fleet.spec.store), skill)
+    except CoachworksError:  # who approves need not have access to the store
+        return "`coachworks run` registers what passes its gates; `coachworks status` shows its result."
 
 
 def _known_version(model: Model, text: str) -> Version:

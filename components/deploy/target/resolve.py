@@ -14,6 +14,7 @@ from coachworks.tracking.registry import Model, Version, model_name, read_models
 from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.approval import missing_approvals
 from components.deploy.target.values import FleetValues
+from components.register.latest_outcome import why_not_registered
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def resolve_versions(
     """
     with translated(tracking):
         models = {model.name: model for model in read_models(client, fleet)}
-    versions, left_out = _registered_versions(fleet, models, pinned or {})
+    versions, left_out = _registered_versions(fleet, store, models, pinned or {})
     heads = {
         skill: HeadVersion(version=version.number, head_digest=version.tags[HEAD_DIGEST])
         for skill, version in versions.items()
@@ -86,14 +87,18 @@ def resolve_versions(
 
 
 def _registered_versions(
-    fleet: Fleet, models: Mapping[str, Model], pinned: Mapping[str, str]
+    fleet: Fleet, store: Store, models: Mapping[str, Model], pinned: Mapping[str, str]
 ) -> tuple[dict[str, Version], dict[str, str]]:
     """Return the version to deploy by skill, and the reason why each of the other skills has none."""
     versions: dict[str, Version] = {}
     missing: dict[str, str] = {}
     for skill in fleet.spec.skills:
         name = model_name(fleet, skill)
-        version = _registered_version(name, models.get(name), pinned.get(skill))
+        model = models.get(name)
+        if model is None or not model.versions:
+            missing[skill] = f"no model {name!r} is registered. {why_not_registered(store, skill)}"
+            continue
+        version = _registered_version(name, model, pinned.get(skill))
         if isinstance(version, str):
             missing[skill] = version
         else:
@@ -101,10 +106,8 @@ def _registered_versions(
     return versions, missing
 
 
-def _registered_version(name: str, model: Model | None, pinned: str | None) -> Version | str:
+def _registered_version(name: str, model: Model, pinned: str | None) -> Version | str:
     """Return the version to deploy, or the reason why there is none."""
-    if model is None:
-        return f"no model {name!r} is registered. Run the pipeline: `coachworks run`."
     number = pinned or model.champion
     if number is None:
         return f"no version of {name!r} has the alias `champion`. See its versions in MLflow."

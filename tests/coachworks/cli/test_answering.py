@@ -15,6 +15,9 @@ from coachworks.cli.main import main
 from coachworks.cli.predict import predict
 from coachworks.cli.serve import serve, serving
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.fleet.reader import read_fleet
+from coachworks.runs import start_run
+from coachworks.store import open_store
 from components.package.config import PackageConfig
 from components.package.step import package
 
@@ -102,6 +105,18 @@ def test_skills_can_be_picked(fleet_file: Path, photos: Path):
     assert list(json.loads(result.stdout)["photos"][0]["answers"]) == ["light"]
 
 
+def test_a_skill_without_a_model_is_refused_with_the_reason(
+    tmp_path: Path, photos: Path, fabricated: ModuleType
+) -> None:
+    fleet, _, register = fabricated.fabricate(tmp_path)
+    third = fleet.spec.skills["light"].model_copy(update={"question": "Is it dark?"})
+    spec = fleet.spec.model_copy(update={"skills": {**fleet.spec.skills, "dark": third}})
+    package(fleet.model_copy(update={"spec": spec}), [register], config=PackageConfig(build_bento=False))
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    result = run("-f", tmp_path / "fleet.yaml", "--skill", "dark", photos / "a.jpg")
+    assert str(result.exception) == ("'dark' is not in the package: it took no part in this run and was never packaged")
+
+
 def test_an_unknown_skill_is_refused(fleet_file: Path, photos: Path):
     result = run("-f", fleet_file, "--skill", "color", photos / "a.jpg")
     assert isinstance(result.exception, InvalidConfigError)
@@ -122,6 +137,9 @@ def test_without_a_package_the_error_names_the_way_out(empty_fleet_file: Path, c
     result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
     assert isinstance(result.exception, NotFoundError)
     assert "nothing is packaged yet for the fleet 'showroom'. Run `coachworks run -f" in str(result.exception)
+    run_of_fleet = start_run(open_store(read_fleet(empty_fleet_file).spec.store), "{}", [["colour"]])
+    result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
+    assert f"for the fleet 'showroom'. The run {run_of_fleet.id} is under way" in str(result.exception)
 
 
 def test_without_a_champion_the_error_lists_the_reasons(empty_fleet_file: Path, fabricated: ModuleType):

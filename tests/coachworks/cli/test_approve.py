@@ -199,7 +199,7 @@ def test_a_skill_or_version_that_is_not_there_is_refused_with_what_is(registry, 
         "version must be a number, since an alias may move; got 'champion'. 'champion' is version 1 now. The latest "
         "versions of 'showroom.view': 1 (champion)."
     )
-    assert "no version of 'light' is registered yet. `coachworks run`" in refused(NotFoundError, "light", "1", *flags)
+    assert "no version of 'light' is registered. Run the pipeline" in refused(NotFoundError, "light", "1", *flags)
 
 
 def test_a_note_that_is_too_long_and_a_version_without_a_head_are_refused(registry):

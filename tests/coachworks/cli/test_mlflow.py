@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow import MlflowClient
+from mlflow_process import mlflow_server
 
-from coachworks.cli.mlflow import mlflow
+from coachworks.cli.mlflow import mlflow, show_pages
+from coachworks.fleet.reader import read_fleet
 
 FLEET = """\
 apiVersion: coachworks.dev/v1
@@ -56,6 +59,20 @@ def test_the_printed_address_is_that_for_people_not_that_for_machines(fleet_file
 def test_an_address_that_is_not_of_this_machine_is_refused(fleet_file):
     result = CliRunner().invoke(mlflow, ["-f", fleet_file(), "--host", "no.such.host.invalid"])
     assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_a_skill_without_a_model_has_the_reason_in_place_of_a_page(fleet_file, capsys, tmp_path):
+    fleet = read_fleet(Path(fleet_file()))
+    (tmp_path / "server").mkdir()
+    with mlflow_server(tmp_path / "server") as address:
+        client = MlflowClient(address, address)
+        client.create_experiment("showroom/view")
+        show_pages(fleet, address)
+        assert "view  no model yet. Run the pipeline: `coachworks run`." in capsys.readouterr().out
+        client.create_registered_model("showroom.view")
+        show_pages(fleet, address)
+        assert f"view  {address}/#/models/showroom.view" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_a_skill_that_is_not_critical_may_be_approved_without_need(registry):
 
 
 def test_what_is_not_there_is_refused_with_what_is(registry):
-    with pytest.raises(NotFoundError, match=r"no version of 'view' is registered yet\. `coachworks run`"):
+    with pytest.raises(NotFoundError, match=r"no version of 'view' is registered\. Run the pipeline: `coachworks run`"):
         approve(registry.fleet, "view", "1", by="Ada")
     for digest, alias in ((ONE, "challenger"), (TWO, "champion")):
         registry.add("view", digest, alias)

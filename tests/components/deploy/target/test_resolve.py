@@ -4,11 +4,14 @@ import pytest
 from registered import Registry, fleet_of
 from released import BACKBONE, add_version, put_backbone
 
+from coachworks.context import open_context
 from coachworks.errors import DataError, NotFoundError
+from coachworks.results import produce
 from coachworks.tracking import tracking_of
 from components.deploy.models.approval import approve
 from components.deploy.target.resolve import resolve_versions
 from components.deploy.target.values import read_values
+from components.register.report import RegisterReport, Registration
 
 OTHER = "c" * 64
 
@@ -100,6 +103,45 @@ def test_a_skill_that_nobody_registered_is_left_out_with_the_way_out(add, resolv
     result = resolved()
     assert versions(result) == {"light": "1"}
     assert result.left_out == {"view": "no model 'showroom.view' is registered. Run the pipeline: `coachworks run`."}
+
+
+@pytest.fixture
+def record_run(registry, store):
+    """Record the registrations of a run that packaged."""
+
+    def call(**registrations):
+        context = open_context(registry.fleet)
+        entries = {skill: Registration(model=f"showroom.{skill}", **entry) for skill, entry in registrations.items()}
+        report = RegisterReport("embedded", entries)
+        register = produce(RegisterReport, {"evaluate": "e"}, lambda _: report, context=context, code="c")
+        produce("package", {"register": [register.key]}, lambda _: {}, context=context, code="c")
+
+    return call
+
+
+def test_a_skill_that_the_latest_run_dropped_is_left_out_with_the_reason_of_the_run(add, resolved, record_run):
+    add("light", "champion")
+    record_run(view={"status": "not-registered", "reason": "front has no photo. Add photos of it."})
+    assert resolved().left_out["view"] == (
+        "no model 'showroom.view' is registered. The latest run did not register 'view': front has no photo. "
+        "Add photos of it. `coachworks status` shows the run."
+    )
+
+
+def test_a_skill_that_the_latest_run_did_not_include_is_left_out_with_the_way_out(add, resolved, record_run):
+    add("light", "champion")
+    record_run(light={"status": "champion", "reason": "", "champion_version": "1"})
+    assert (
+        resolved()
+        .left_out["view"]
+        .endswith("The latest run did not include 'view'. Run the pipeline with it: `coachworks run`.")
+    )
+
+
+def test_a_skill_that_the_latest_run_registered_elsewhere_points_to_the_other_mlflow(add, resolved, record_run):
+    add("light", "champion")
+    record_run(view={"status": "champion", "reason": "", "champion_version": "4"})
+    assert "registered version 4: in another MLflow, or it was removed since" in resolved().left_out["view"]
 
 
 def test_a_model_without_a_champion_is_left_out(add, resolved):
