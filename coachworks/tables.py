@@ -3,6 +3,7 @@
 All are Parquet. Columns named here are typed; further columns (attributes such as `make` or `market`) are kept.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,18 @@ LABELS = {
 }
 SPLIT_LABELS = {**LABELS, "split": "string"}  # train, validation or test
 SPLITS = ("train", "validation", "test")
+
+
+def with_present_names(frame: "pd.DataFrame", renamed: Mapping[str, str]) -> "pd.DataFrame":
+    """Return a table of votes or labels with the skills' present names, for tables from before a skill was renamed.
+
+    Args:
+        frame: A table with a column `skill`.
+        renamed: The present name by earlier name. A skill that has rows under its present name keeps only those.
+    """
+    skills = set(frame["skill"])
+    outdated = [was for was, name in renamed.items() if name in skills]
+    return frame[~frame["skill"].isin(outdated)].assign(skill=lambda rows: rows["skill"].replace(dict(renamed)))
 
 
 def arrow_schema(columns: dict[str, str]) -> "pa.Schema":

@@ -12,7 +12,8 @@ from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.model import BACKBONES, Fleet, Serving
+from coachworks.fleet.model import BACKBONES, Fleet
+from coachworks.fleet.skill import Serving
 from coachworks.progress import Progress
 from coachworks.runs import record_remote
 from coachworks.steps import CHAIN

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from coachworks.fleet.labels import fold
-from coachworks.fleet.model import Skill
 from coachworks.fleet.names import RESERVED_SKILLS, slug
+from coachworks.fleet.skill import Skill
 from coachworks.wording import closest, counted, joined, listed
 
 _MIN_SHARE = 0.5  # of a column's values that must be answers to a skill, for the column to be likely the skill's

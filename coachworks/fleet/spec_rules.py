@@ -20,6 +20,7 @@ def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
     return [
         *_sources(spec, names),
         *_sources_in_store(spec),
+        *_renamed(spec, names),
         *_services(spec, names),
         *_shared_pods(spec, names),
         *_deployed_skills(spec, names),
@@ -55,8 +56,7 @@ def _sources(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDe
             )
         elif isinstance(skill, str) and skill not in skills:
             yield detail(
-                f"`skill` must be one of the fleet's; got {skill!r}."
-                + (did_you_mean(skill, skills) or f" Its skills: {', '.join(skills)}."),
+                f"`skill` must be one of the fleet's; got {skill!r}.{_hint(skill, spec, skills)}",
                 ("sources", index, "skill"),
                 skill,
             )
@@ -78,6 +78,40 @@ def _sources_in_store(spec: Mapping[str, Any]) -> Iterable[InitErrorDetails]:
 def _is_inside(inner: str, outer: str) -> bool:
     inner, outer = posixpath.normpath(inner), posixpath.normpath(outer)
     return inner == outer or inner.startswith(f"{outer}/")
+
+
+def _renamed(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
+    """Yield an error for each earlier name that is the skill's own, another skill's, or two skills'."""
+    renamed: dict[str, str] = {}
+    for name in skills:
+        was = _get(spec["skills"][name], "was")
+        if not isinstance(was, str):
+            continue
+        location = ("skills", name, "was")
+        if was == name:
+            yield detail(f"`was` must be an earlier name; got {was!r}, the skill's name. Remove it.", location, was)
+        elif was in skills:
+            yield detail(
+                f"`was` must be a name that no skill has any more; {was!r} is a skill of the fleet. Remove that skill, "
+                "or this `was`.",
+                location,
+                was,
+            )
+        elif renamed.setdefault(was, name) != name:
+            yield detail(
+                f"two skills must not have the same `was`; got {was!r} for {renamed[was]!r} and {name!r}. Keep it "
+                "at the skill that goes on with its answers and its model.",
+                location,
+                was,
+            )
+
+
+def _hint(name: str, spec: Mapping[str, Any], skills: list[str]) -> str:
+    """Return a sentence about the skill that an unknown `name` may mean."""
+    renamed = next((skill for skill in skills if _get(spec["skills"][skill], "was") == name), None)
+    if renamed is not None:
+        return f" Its name is {renamed!r} now."
+    return did_you_mean(name, skills) or f" Its skills: {', '.join(skills)}."
 
 
 def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
@@ -106,11 +140,18 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
             continue
         for other in skills:
             others = _get(_get(spec["skills"][other], "serving"), "serviceName")
+            default = _get(spec["skills"][other], "was") or other
             comes_first = skills.index(other) < skills.index(name)
-            if other != name and ((service == others and comes_first) or (others is None and service == other)):
+            if other != name and ((service == others and comes_first) or (others is None and service == default)):
                 yield detail(
                     f"two skills must not have the same serviceName; got {service!r} for {other!r} and {name!r}"
-                    + (" (a skill's Service has the name of the skill by default)" if others is None else "")
+                    + (
+                        ""
+                        if others is not None
+                        else " (a skill's Service has the name of the skill by default)"
+                        if default == other
+                        else " (a renamed skill keeps its Service by default)"
+                    )
                     + ". Rename one of them.",
                     ("skills", name, "serving", "serviceName"),
                     service,
@@ -148,8 +189,7 @@ def _deployed_skills(spec: Mapping[str, Any], skills: list[str]) -> Iterable[Ini
     for name in further if isinstance(further, Mapping) else ():
         if name not in skills:
             yield detail(
-                f"`deploy.skills` must name skills of the fleet; got {name!r}."
-                + (did_you_mean(name, skills) or f" Its skills: {', '.join(skills)}."),
+                f"`deploy.skills` must name skills of the fleet; got {name!r}.{_hint(name, spec, skills)}",
                 ("deploy", "skills", name, "[key]"),
                 name,
             )

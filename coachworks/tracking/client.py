@@ -57,6 +57,7 @@ class TrackingClient:
         self.get_experiment_by_name = repeat(client.get_experiment_by_name)
         self.search_experiments = repeat(client.search_experiments)
         self.set_experiment_tag = repeat(client.set_experiment_tag)
+        self.rename_experiment = once(client.rename_experiment)
         self.restore_experiment = repeat(client.restore_experiment)
         self.delete_experiment = repeat(client.delete_experiment)
 
@@ -73,6 +74,8 @@ class TrackingClient:
         self.create_registered_model = repeat(client.create_registered_model)
         self.get_registered_model = repeat(client.get_registered_model)
         self.search_registered_models = repeat(client.search_registered_models)
+        self.rename_registered_model = once(client.rename_registered_model)  # not idempotent: the old name is gone
+        self.set_registered_model_tag = repeat(client.set_registered_model_tag)
         self.update_registered_model = repeat(client.update_registered_model)
         self.set_registered_model_alias = repeat(client.set_registered_model_alias)
         self.delete_registered_model_alias = repeat(client.delete_registered_model_alias)

@@ -56,6 +56,26 @@ def model_name(fleet: Fleet, skill: str) -> str:
     return f"{fleet.name}.{skill}"
 
 
+def earlier_model_name(fleet: Fleet, skill: str) -> str | None:
+    """Return the name of a renamed skill's registered model until register renames it; None: it has had no other."""
+    was = fleet.spec.skills[skill].was
+    return None if was is None else model_name(fleet, was)
+
+
+def read_skill_model(client: TrackingClient, fleet: Fleet, skill: str) -> Model | None:
+    """Return a skill's registered model, under its earlier name where register has not renamed it yet."""
+    earlier = earlier_model_name(fleet, skill)
+    model = read_model(client, model_name(fleet, skill))
+    return read_model(client, earlier) if model is None and earlier is not None else model
+
+
+def read_skill_models(client: TrackingClient, fleet: Fleet) -> dict[str, Model]:
+    """Return all registered models of a fleet by skill, those of renamed skills under the present name."""
+    models = {model.skill: model for model in read_models(client, fleet)}
+    earlier = {name: models.pop(was) for was, name in fleet.renamed.items() if was in models}
+    return {**earlier, **models}
+
+
 def read_model(client: TrackingClient, name: str) -> Model | None:
     """Return a registered model, or None if there is no model of that name."""
     return next(iter(_read(client, f"name = '{name}'")), None)

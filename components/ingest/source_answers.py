@@ -28,7 +28,7 @@ def read_answers(source: Source, fleet: Fleet) -> Answers | None:
         return None
     if source.table is None:
         return _of_folders(Path(place), str(source.skill), fleet)
-    table = read_source_table(posixpath.basename(place), read_table_file(place), fleet.spec.skills)
+    table = read_source_table(posixpath.basename(place), read_table_file(place), fleet.spec.skills, fleet.renamed)
     return gather_answers(((row.answers, row.attributes) for row in table.rows), fleet)
 
 

@@ -102,7 +102,7 @@ def _rows_of_table(source: Source, fleet: Fleet, files: dict[str, SourceFile], r
     """Return the row of each file that the table names; rows without a file are set aside."""
     address, name = str(source.table), source_name(source)
     table_name = posixpath.basename(as_path(address))
-    table = read_source_table(table_name, read_table_file(address), fleet.spec.skills)
+    table = read_source_table(table_name, read_table_file(address), fleet.spec.skills, fleet.renamed)
     result.remarks += [Remark(file, name, message) for file, message in table.remarks]
     result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
     rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, files))

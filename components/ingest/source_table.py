@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from coachworks.errors import DataError
@@ -61,24 +62,29 @@ class SourceTable:
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_source_table(name: str, data: bytes, skills: Collection[str]) -> SourceTable:
+def read_source_table(
+    name: str, data: bytes, skills: Collection[str], renamed: Mapping[str, str] = MappingProxyType({})
+) -> SourceTable:
     """Read the rows of the table called `name`.
 
     Args:
         name: Its file name; the suffix tells Parquet from CSV.
         data: CSV (comma, semicolon or tab; UTF-8, or UTF-16 with a byte-order mark) or Parquet.
         skills: Names of the skills: columns that hold labels.
+        renamed: The skill of each earlier name, which its column may still have.
 
     Raises:
         DataError: it cannot be read, has no filename column, demands an unknown split, or contradicts itself.
     """
-    return interpret(parse_table(name, data), skills)
+    return interpret(parse_table(name, data), skills, renamed)
 
 
-def interpret(file: TableFile, skills: Collection[str]) -> SourceTable:
+def interpret(
+    file: TableFile, skills: Collection[str], renamed: Mapping[str, str] = MappingProxyType({})
+) -> SourceTable:
     """Return what the cells of a table mean; arguments and errors as `read_source_table`."""
     table = SourceTable(malformed=list(file.malformed))
-    roles = _roles(file, skills, table)
+    roles = _roles(file, skills, renamed, table)
     problems: dict[str, list[str]] = {}
     rows: dict[str, Row] = {}
     for line, cells in file.lines:
@@ -100,7 +106,9 @@ def interpret(file: TableFile, skills: Collection[str]) -> SourceTable:
     return table
 
 
-def _roles(file: TableFile, skills: Collection[str], table: SourceTable) -> dict[str, tuple[str, str]]:
+def _roles(
+    file: TableFile, skills: Collection[str], renamed: Mapping[str, str], table: SourceTable
+) -> dict[str, tuple[str, str]]:
     """Return column -> (role, name); the roles are filename, known, skill, attribute. Ignored columns are left out."""
     lower = [column.strip().lower() for column in file.columns]
     doubled = sorted({column for column in lower if column and lower.count(column) > 1})
@@ -111,6 +119,7 @@ def _roles(file: TableFile, skills: Collection[str], table: SourceTable) -> dict
     answered: dict[str, str] = {}
     for column, low in zip(file.columns, lower, strict=True):
         skill = slug(low)  # as `coachworks init` names the skill of a column
+        skill = renamed.get(skill, skill)
         if column == filename:
             roles[column] = ("filename", low)
         elif low in KNOWN_COLUMNS:
@@ -119,7 +128,7 @@ def _roles(file: TableFile, skills: Collection[str], table: SourceTable) -> dict
             if skill in answered:
                 raise DataError(
                     f"table {file.name} must have one column for the skill {skill!r}; "
-                    f"got {answered[skill]!r} and {column!r}"
+                    f"got {answered[skill]!r} and {column!r}. Remove one of them."
                 )
             answered[skill] = column
             roles[column] = ("skill", skill)

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 
-from coachworks.fleet.model import Skill
+from coachworks.fleet.skill import Skill
 
 
 class Spelling:

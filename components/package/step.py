@@ -44,7 +44,7 @@ def package(
     registered = {
         skill: entry for key in register for skill, entry in load(store, RegisterReport, key).report.skills.items()
     }
-    named, without = find_champions(fleet, registered, _packaged(store))
+    named, without = find_champions(fleet, registered, _packaged(store, fleet))
     heads, lost = read_heads(store, named)
     without |= lost
 
@@ -85,12 +85,13 @@ def package(
     return produce(PackageReport, inputs, build, context=context, code=code_digest(__name__))
 
 
-def _packaged(store: Store) -> dict[str, HeadVersion]:
-    """Return the champions in the latest package."""
+def _packaged(store: Store, fleet: Fleet) -> dict[str, HeadVersion]:
+    """Return the champions in the latest package, those of renamed skills under the present name."""
     try:
         report = load(store, PackageReport, latest(store, "package")).report
     except NotFoundError:
         return {}
     return {
-        name: HeadVersion(version=skill.version, head_digest=skill.head_digest) for name, skill in report.skills.items()
+        fleet.renamed.get(name, name): HeadVersion(version=skill.version, head_digest=skill.head_digest)
+        for name, skill in report.skills.items()
     }

@@ -68,7 +68,8 @@ def _recorded(client: TrackingClient, store: Store, record: SkillRecord, champio
     import pyarrow.parquet as pq
 
     columns = ["photo_id", "predicted"]
-    stored = f"results/evaluate/{champion.tags.get(EVALUATE, 'unknown')}/{record.name}/predictions.parquet"
+    skill = champion.tags.get("skill", record.name)  # its name then
+    stored = f"results/evaluate/{champion.tags.get(EVALUATE, 'unknown')}/{skill}/predictions.parquet"
     if store.exists(stored):
         table = pq.read_table(store.fetch(stored), columns=columns)
     else:

@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from coachworks import __version__
 from coachworks.digests import digest_json
-from coachworks.fleet.model import Fleet, Skill
+from coachworks.fleet.model import Fleet
+from coachworks.fleet.skill import Skill
 from coachworks.result import Report, Result
 from coachworks.results import ancestors, typed
 from coachworks.store import Store
-from coachworks.tracking.registry import model_name
+from coachworks.tracking.registry import earlier_model_name, model_name
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.evaluate.report import EvaluateReport
@@ -101,9 +102,19 @@ class SkillRecord:
         return model_name(self.lineage.fleet, self.name)
 
     @property
+    def earlier_model(self) -> str | None:
+        """Name of the registered model before the skill was renamed; None where it was not."""
+        return earlier_model_name(self.lineage.fleet, self.name)
+
+    @property
     def experiment(self) -> str:
         """Name of the experiment."""
         return f"{self.lineage.fleet.name}/{self.name}"
+
+    @property
+    def earlier_experiment(self) -> str | None:
+        """Name of the experiment before the skill was renamed; None where it was not."""
+        return self.skill.was and f"{self.lineage.fleet.name}/{self.skill.was}"
 
     @property
     def evaluated(self) -> Evaluated:

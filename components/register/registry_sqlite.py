@@ -17,17 +17,33 @@ def read_sqlite(tracking: Tracking, record: SkillRecord) -> RegistryState | None
     """Read the state of the registry from its SQLite file, opened read-only.
 
     Returns:
-        The same as `read_registry`; None without an embedded registry, or if the file cannot be read: it is locked, or
-        has the tables of another version of MLflow. MLflow's client then has to be asked.
+        The same as `read_registry`; None without an embedded registry, if it holds the skill under an earlier name, or
+        if the file cannot be read: it is locked, or has the tables of another version of MLflow. MLflow's client then
+        has to be asked.
     """
     if tracking.database is None or not tracking.database.exists():
         return None
     try:
         with open_registry_file(tracking.database) as connection:
+            if _has_earlier_name(connection, record):
+                return None
             experiment_id, runs = _read_runs(connection, record)
             return state_of(record, experiment_id, runs, read_file_model(connection, record.model))
     except sqlite3.Error:
         return None
+
+
+def _has_earlier_name(connection: sqlite3.Connection, record: SkillRecord) -> bool:
+    """Return whether the model or the experiment of a renamed skill has its earlier name."""
+    if record.skill.was is None:
+        return False
+    return any(
+        connection.execute(query, (name,)).fetchone() is not None
+        for query, name in (
+            ("SELECT 1 FROM registered_models WHERE name = ?", record.earlier_model),
+            ("SELECT 1 FROM experiments WHERE name = ? AND lifecycle_stage = 'active'", record.earlier_experiment),
+        )
+    )
 
 
 def _read_runs(connection: sqlite3.Connection, record: SkillRecord) -> tuple[str | None, dict[str, str]]:

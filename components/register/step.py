@@ -18,6 +18,7 @@ from components.register.lineage import Lineage, SkillRecord
 from components.register.registration import registration_of
 from components.register.registry_sqlite import read_sqlite
 from components.register.registry_state import RegistryState, is_complete, is_unchanged, read_registry
+from components.register.renaming import must_rename, rename, why_not_renamed
 from components.register.report import RegisterReport
 
 
@@ -85,6 +86,8 @@ def _complete_state(
     states = {}
     with translated(tracking) if client else nullcontext():
         for record in records:
+            if client is not None and must_rename(client, record):
+                return None
             state = read_registry(client, record) if client else read_sqlite(tracking, record)
             if state is None or not is_complete(record, state):
                 return None
@@ -103,6 +106,8 @@ def _complete(
             states[record.name] = retry_transient(
                 client, partial(_complete_skill, client, tracking, store, record, config)
             )
+            if reason := why_not_renamed(client, record):
+                context.progress.note(reason)
             task.advance()
     return states
 
@@ -112,6 +117,8 @@ def _complete_skill(
 ) -> RegistryState:
     """Do the missing work for one skill; it reads the registry first, so it may be repeated."""
     with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
+        if must_rename(client, record):
+            rename(client, record)
         state = read_registry(client, record)
         if not is_complete(record, state):
             _register(client, tracking, store, record, state, config)

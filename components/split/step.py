@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.results import load, produce
-from coachworks.tables import SPLIT_LABELS, SPLITS, read_table, write_table
+from coachworks.tables import SPLIT_LABELS, SPLITS, read_table, with_present_names, write_table
 from components.split.assignment_memory import Assignments, Memory
 from components.split.config import SplitConfig
 from components.split.decide import Decision, SetFacts, decide
@@ -40,18 +40,22 @@ def split(
     context = context or open_context(fleet)
     store = context.store
     shares = {"train": fleet.spec.split.train, "validation": fleet.spec.split.validation, "test": fleet.spec.split.test}
+    known = load(store, "ingest", ingest).report.get("skills", ())  # of before a skill was renamed, perhaps
+    renamed = {was: name for was, name in fleet.renamed.items() if was in known}
 
     def build(folder: Path) -> SplitReport:
         source = load(store, "ingest", ingest).path
         catalogue = read_table(source / "catalogue.parquet")
-        labels = read_table(source / "labels.parquet")
+        labels = with_present_names(read_table(source / "labels.parquet"), renamed)
         rejected = json.loads((source / "rejected.json").read_text("utf-8"))
         decision = _decide(catalogue, labels, rejected, Memory(store, fleet.name), shares)
         for conflict in decision.conflicts:
             context.progress.note(f"split: {', '.join(conflict.sets[:3])}: {conflict.message}")
         return _write(folder, catalogue, labels, decision, list(fleet.spec.skills))
 
-    inputs = {"ingest": ingest, "fleet": fleet.name, "shares": shares}
+    inputs: dict[str, Any] = {"ingest": ingest, "fleet": fleet.name, "shares": shares}
+    if renamed:
+        inputs["renamed"] = renamed
     return produce(SplitReport, inputs, build, context=context, code=code_digest(__name__))
 
 

@@ -16,7 +16,7 @@ from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import ancestor, load, produce
 from coachworks.store import Store
-from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table
+from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table, with_present_names
 from components.validate.config import ValidateConfig
 from components.validate.report import ValidateReport
 
@@ -89,6 +89,7 @@ def _judge(
     evidence = None
     if not findings:
         tables = {name: read_table(path) for name, (path, _) in files.items()}
+        tables["votes"] = with_present_names(tables["votes"], fleet.renamed)
         evidence = _gather(store, fleet, config, tables, progress)
         judged = validation.run_suite(
             fleet.name, validation.rules(fleet, fleet.spec.checks, evidence), evidence.tables()

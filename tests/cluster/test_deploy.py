@@ -88,6 +88,25 @@ def test_the_layout_changes_and_nobody_notices(served: ServingFleet, load: Load)
     assert not back.failures
 
 
+def test_a_renamed_skill_keeps_its_model_and_its_address_and_no_request_fails(served: ServingFleet, load: Load) -> None:
+    served.tell(renamed={"image-content": "view"}, soak_s=SHORT_S)
+    with load.counted("a skill is renamed") as there:
+        done = served.deploy()
+    there.note = done.stages
+    assert done.versions == {"image-quality": "1", "view": "1"}
+    assert not [line for line in there.failures if line.get("status") != 200]  # the answer has another key
+    assert any("answers of ['view']" in line.get("error", "") for line in there.lines)
+    names = {
+        each["metadata"]["name"] for each in served.get("svc") if "coachworks.dev/skill" in each["metadata"]["labels"]
+    }
+    assert names == {name for name, _ in SERVICES.values()}
+    with load.counted("and back") as back:
+        done = served.deploy(command="rollback")
+    back.note = done.stages
+    assert done.versions == dict.fromkeys(SERVICES, "1")
+    assert not [line for line in back.failures if line.get("status") != 200]
+
+
 @pytest.mark.core
 def test_a_new_version_takes_over_behind_a_canary_and_nobody_notices(served: ServingFleet, load: Load) -> None:
     with load.counted("a new release") as counted:

@@ -5,7 +5,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from coachworks.errors import DataError
-from coachworks.tables import CATALOGUE, LABELS, SPLIT_LABELS, VOTES, arrow_schema, read_table, write_table
+from coachworks.tables import (
+    CATALOGUE,
+    LABELS,
+    SPLIT_LABELS,
+    VOTES,
+    arrow_schema,
+    read_table,
+    with_present_names,
+    write_table,
+)
 
 ROW = {"photo_id": "a", "skill": "s", "label": None, "confidence": None, "votes": 2, "agreement": 0.5}
 
@@ -52,3 +61,11 @@ def test_a_missing_column_is_named(tmp_path):
 def test_a_value_of_another_type_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"t\.parquet holds a value of the wrong type"):
         write_table(pd.DataFrame([{**ROW, "votes": "many"}]), tmp_path / "t.parquet", LABELS)
+
+
+def test_a_renamed_skill_takes_its_rows_along_unless_it_has_its_own():
+    frame = pd.DataFrame({"skill": ["content", "content", "quality"], "label": ["a", "b", "c"]})
+    renamed = {"content": "kind", "gone": "quality"}
+    assert list(with_present_names(frame, renamed)["skill"]) == ["kind", "kind", "quality"]
+    both = pd.DataFrame({"skill": ["content", "kind"], "label": ["a", "b"]})
+    assert with_present_names(both, renamed).to_dict("list") == {"skill": ["kind"], "label": ["b"]}

@@ -195,6 +195,7 @@ def add_version(
         "labels": list(labels),
         "kind": "linear",
         "evaluate": _evaluated(store, skill, digest, list(labels)),
+        "provenance": {"skill": skill},
         "created_at": f"2026-01-01T00:00:{len(kept):02}+00:00",
     }
     store.write(f"heads/{digest}.json", json.dumps(beside).encode())

@@ -115,12 +115,13 @@ class ServingFleet:
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
         soak_s: int = SOAK_S,
+        renamed: Mapping[str, str] | None = None,
         **deploy: Any,
     ) -> None:
         """Write the fleet file; arguments that are left out have the usual values.
 
         Args:
-            names: New names of skills; their models stay under the old ones.
+            names: New names of skills, which the fleet file does not connect with the old ones.
             layouts: Of skills that do not share pods.
             image: Of the pods.
             fault: How that image misbehaves.
@@ -128,6 +129,7 @@ class ServingFleet:
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
             soak_s: How long a canary must hold.
+            renamed: New names of skills by their earlier ones, connected by `was`; their Services have the default name.
             deploy: Further settings of `spec.deploy`.
         """
         serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}
@@ -139,6 +141,9 @@ class ServingFleet:
             layout = {"layout": (layouts or {}).get(skill, "shared"), "serviceName": service}
             skills[skill]["serving"] = layout | ({} if port == 8080 else {"port": port})
         skills = {(names or {}).get(skill, skill): entry for skill, entry in skills.items()}
+        for was, name in (renamed or {}).items():
+            del skills[was]["serving"]["serviceName"]
+            skills[name] = {**skills.pop(was), "was": was}
         values = {
             "drainSeconds": DRAIN_S,
             "health": {"periodSeconds": 2},

@@ -91,7 +91,8 @@ def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result[_
     """Return the rows of the skill's table of answers, the best suited first."""
     import pyarrow.parquet as pq
 
-    judged = evaluation.report.skills.get(skill)
+    name = str(head.provenance.get("skill") or skill)  # the skill's name when it was evaluated
+    judged = evaluation.report.skills.get(name)
     evaluated = judged.head_digest if judged else None
     if evaluated != head.head_sha256:
         raise DataError(
@@ -100,7 +101,7 @@ def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result[_
             "--from train`."
         )
     try:
-        file = evaluation.file(f"{skill}/predictions.parquet")
+        file = evaluation.file(f"{name}/predictions.parquet")
     except NotFoundError as err:
         raise _lost(store, skill, head, f"its evaluation {evaluation.key} has lost them") from err
     table = pq.read_table(file, columns=["photo_id", "predicted", "confidence", "probabilities"])

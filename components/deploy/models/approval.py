@@ -13,7 +13,7 @@ from coachworks.models.comparison import Comparison
 from coachworks.progress import SILENT, Progress
 from coachworks.store import open_store
 from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated, version_page
-from coachworks.tracking.registry import Model, Version, model_name, read_model
+from coachworks.tracking.registry import Model, Version, read_skill_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, REASON
 from components.register.latest_outcome import why_not_registered
 
@@ -195,7 +195,7 @@ def _known_model(client: TrackingClient, fleet: Fleet, skill: str) -> Model:
         raise InvalidConfigError(
             f"skill must be one of the fleet {fleet.name!r}: {', '.join(fleet.spec.skills)}; got {skill!r}"
         )
-    model = read_model(client, model_name(fleet, skill))
+    model = read_skill_model(client, fleet, skill)
     if model is None or not model.versions:
         raise NotFoundError(f"no version of {skill!r} is registered. {_why_not_registered(fleet, skill)}")
     return model

@@ -12,7 +12,7 @@ from typing import Any
 from coachworks.fleet.model import Fleet
 from coachworks.progress import SILENT, Progress
 from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated
-from coachworks.tracking.registry import Model, read_models
+from coachworks.tracking.registry import Model, read_skill_models
 
 DEPLOYED, REPLACED = "stable", "replaced"  # values of `state`
 _TAG = "coachworks.deployed."
@@ -118,9 +118,10 @@ def record_deployed(
     """
     tracking = tracking_of(fleet)
     client = open_client(tracking, progress)
+    versions = {fleet.renamed.get(skill, skill): number for skill, number in versions.items()}  # of an earlier revision
 
     def record() -> Recorded:
-        models = {model.skill: model for model in read_models(client, fleet)}
+        models = read_skill_models(client, fleet)
         unknown = tuple(
             f"{skill} v{number}"
             for skill, number in versions.items()

@@ -10,7 +10,7 @@ from coachworks.models.champions import HeadVersion
 from coachworks.models.manifest import Manifest
 from coachworks.store import Store
 from coachworks.tracking import Tracking, TrackingClient, translated
-from coachworks.tracking.registry import Model, Version, model_name, read_models
+from coachworks.tracking.registry import Model, Version, model_name, read_skill_models
 from coachworks.tracking.tags import HEAD_DIGEST
 from components.deploy.models.approval import missing_approvals
 from components.deploy.target.values import FleetValues
@@ -61,14 +61,14 @@ def resolve_versions(
         DataError: no skill can be deployed.
     """
     with translated(tracking):
-        models = {model.name: model for model in read_models(client, fleet)}
+        models = read_skill_models(client, fleet)
     versions, left_out = _registered_versions(fleet, store, models, pinned or {})
     heads = {
         skill: HeadVersion(version=version.number, head_digest=version.tags[HEAD_DIGEST])
         for skill, version in versions.items()
     }
     awaiting = missing_approvals(fleet, versions)
-    kept = _deployed_heads(deployed)
+    kept = _deployed_heads(fleet, deployed)
     for skill, reason in awaiting.items():
         if skill in kept:
             heads[skill] = kept[skill]
@@ -93,12 +93,11 @@ def _registered_versions(
     versions: dict[str, Version] = {}
     missing: dict[str, str] = {}
     for skill in fleet.spec.skills:
-        name = model_name(fleet, skill)
-        model = models.get(name)
+        model = models.get(skill)
         if model is None or not model.versions:
-            missing[skill] = f"no model {name!r} is registered. {why_not_registered(store, skill)}"
+            missing[skill] = f"no model {model_name(fleet, skill)!r} is registered. {why_not_registered(store, skill)}"
             continue
-        version = _registered_version(name, model, pinned.get(skill))
+        version = _registered_version(model, pinned.get(skill))
         if isinstance(version, str):
             missing[skill] = version
         else:
@@ -106,8 +105,9 @@ def _registered_versions(
     return versions, missing
 
 
-def _registered_version(name: str, model: Model, pinned: str | None) -> Version | str:
+def _registered_version(model: Model, pinned: str | None) -> Version | str:
     """Return the version to deploy, or the reason why there is none."""
+    name = model.name
     number = pinned or model.champion
     if number is None:
         return f"no version of {name!r} has the alias `champion`. See its versions in MLflow."
@@ -121,9 +121,10 @@ def _registered_version(name: str, model: Model, pinned: str | None) -> Version 
     return version
 
 
-def _deployed_heads(deployed: FleetValues | None) -> dict[str, HeadVersion]:
+def _deployed_heads(fleet: Fleet, deployed: FleetValues | None) -> dict[str, HeadVersion]:
+    """Return the deployed heads by skill, those of renamed skills under the present name."""
     return {
-        name: HeadVersion(version=skill.model.version, head_digest=skill.model.head_sha256)
+        fleet.renamed.get(name, name): HeadVersion(version=skill.model.version, head_digest=skill.model.head_sha256)
         for name, skill in (deployed.skills.items() if deployed is not None else ())
     }
 

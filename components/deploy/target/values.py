@@ -8,7 +8,8 @@ from pydantic.alias_generators import to_camel
 
 from coachworks.digests import digest_json
 from coachworks.errors import DataError, InvalidConfigError
-from coachworks.fleet.model import Fleet, Serving
+from coachworks.fleet.model import Fleet
+from coachworks.fleet.skill import Serving
 from coachworks.models.manifest import Manifest
 from coachworks.wording import first_problem
 
@@ -214,7 +215,7 @@ def _skill_values(fleet: Fleet, manifest: Manifest, name: str) -> Json:
     entry: Json = {
         "layout": serving.layout,
         "port": serving.port or PORT,
-        "serviceName": serving.service_name or name,
+        "serviceName": fleet.service_name(name),
         "run": str(head.provenance.get("run") or head.provenance.get("evaluate") or ""),
         "model": head.model_dump(mode="json"),
     }

@@ -1,7 +1,7 @@
 """Answers in tables, compared with the skills of the fleet file."""
 
 from coachworks.fleet.answers import Answers, compare_with_skills, likely_column
-from coachworks.fleet.model import Skill
+from coachworks.fleet.skill import Skill
 
 KIND = Skill(labels=["inside", "outside", "wheel"], unsure="unsure")
 VIEWS = {"inside": 10, "outside": 10, "wheel": 3, "unsure": 1}

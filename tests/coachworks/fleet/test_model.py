@@ -74,3 +74,11 @@ def test_lanes_share_the_skills_out():
     parsed = fleet({name: {"labels": ["x", "y"]} for name in "abcde"}, lanes=2)
     assert parsed.lanes() == [["a", "c", "e"], ["b", "d"]]
     assert parsed.lanes(["b"]) == [["b"]]
+
+
+def test_a_renamed_skill_keeps_its_service_unless_the_file_names_one():
+    labels = {"labels": ["x", "y"], "was": "content"}
+    assert fleet({"kind": labels}).service_name("kind") == "content"
+    assert fleet({"kind": {**labels, "serving": {"serviceName": "kind"}}}).service_name("kind") == "kind"
+    assert fleet({"kind": {"labels": ["x", "y"]}}).service_name("kind") == "kind"
+    assert fleet({"kind": labels, "view": {"labels": ["x", "y"]}}).renamed == {"content": "kind"}

@@ -13,8 +13,10 @@ from registered import fleet_of
 from released import Answers, Showroom, answering
 
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
+from coachworks.fleet.model import Fleet
 from components.deploy.cluster.lease import BusyError, hold_lease
 from components.deploy.config import DeployConfig
+from components.deploy.helm.manifests import parse_objects
 from components.deploy.models.deployment_tags import deployments_of
 from components.deploy.releasing import release_fleet, roll_back
 from components.deploy.report import DeployReport
@@ -121,6 +123,37 @@ def test_what_was_changed_by_hand_is_taken_back_and_reported(showroom: Showroom,
     assert any("env[COACHWORKS_SERVING_THREADS].value" in sentence for sentence in report.mended)
     assert "HANDMADE" not in str(showroom.server[path])
     assert deploy(showroom).status == "unchanged"
+def renamed(configured: Fleet, **names: str) -> Fleet:
+    """Return the fleet with new names of skills, each with its earlier one."""
+    skills = {new: configured.spec.skills[was].model_copy(update={"was": was}) for new, was in names.items()}
+    return configured.model_copy(update={"spec": configured.spec.model_copy(update={"skills": skills})})
+
+
+def services(showroom: Showroom) -> dict[str, tuple[str, int]]:
+    """Return skill and port of each Service of a skill."""
+    objects = parse_objects(showroom.helm.manifest()).by_name
+    return {
+        name: (each["metadata"]["labels"]["coachworks.dev/skill"], each["spec"]["ports"][0]["port"])
+        for (kind, name), each in objects.items()
+        if kind == "Service" and "coachworks.dev/skill" in each["metadata"]["labels"]
+    }
+
+
+def test_a_renamed_skill_keeps_its_version_and_its_service(showroom: Showroom, answers: Answers) -> None:
+    deploy(showroom)
+    assert services(showroom) == {"view": ("view", 8080), "ai-wheel": ("wheel", 9722)}
+    configured = renamed(
+        fleet(store=showroom.store.uri, skills=SKILLS, canary={"soakSeconds": 1}), angle="view", rim="wheel"
+    )
+    answers.skills = {"angle": ("a", "1"), "rim": ("a", "1")}
+    report = release_fleet(showroom.context(configured), REQUEST, config=DeployConfig(timeout_s=5))
+    assert (report.status, report.smoke) == ("deployed", 2)
+    assert {skill: entry.version for skill, entry in report.skills.items()} == {"angle": "1", "rim": "1"}
+    assert services(showroom) == {"view": ("angle", 8080), "ai-wheel": ("rim", 9722)}
+    assert tag_of(showroom, "view", "1")["revision"] == report.revision
+    back = roll_back(showroom.context(configured), DeployRequest(by="Grace"), config=DeployConfig(timeout_s=5))
+    assert services(showroom) == {"view": ("view", 8080), "ai-wheel": ("wheel", 9722)}
+    assert tag_of(showroom, "view", "1")["revision"] == back.revision
 
 
 def test_a_new_version_is_promoted_after_a_soak(showroom: Showroom, answers: Answers) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from coachworks.errors import DataError, NotFoundError
+from components.ingest.step import ingest
 
 SKILLS = {"animal": ["cat", "dog"], "quality": ["good", "bad"]}
 
@@ -235,3 +236,23 @@ def test_duplicates_in_different_sets_say_so_and_fill_each_other_s_gaps(draw, ta
     )
     first = read.catalogue.iloc[0]
     assert (first.set_id, first.split, first.make) == ("s1", "test", "Saab")
+
+
+def renamed(fleet, name, was):
+    """Return the fleet with a skill under a new name."""
+    skills = {name: fleet.spec.skills[was].model_copy(update={"was": was})}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
+def test_the_column_of_a_renamed_skill_may_keep_its_name(table, make_fleet, tables):
+    source = table("filename,Animal\na.jpg,cat\nb.jpg,dog\n")
+    read = tables(ingest(renamed(make_fleet(source), "creature", "animal")))
+    assert set(read.labels["skill"]) == {"creature"}
+    assert sorted(read.labels["label"]) == ["cat", "dog"]
+    assert "Animal" not in read.catalogue.columns
+
+
+def test_a_renamed_skill_has_one_column(table, make_fleet):
+    fleet = renamed(make_fleet(table("filename,animal,creature\na.jpg,cat,cat\n")), "creature", "animal")
+    with pytest.raises(DataError, match=r"one column for the skill 'creature'; got 'animal' and 'creature'\. Remove"):
+        ingest(fleet)

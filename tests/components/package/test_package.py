@@ -128,6 +128,15 @@ def test_a_skill_that_took_no_part_keeps_what_was_packaged_before(tmp_path: Path
     assert after["light"].version == "4"
 
 
+def test_a_renamed_skill_that_took_no_part_keeps_what_was_packaged_before(tmp_path: Path, fabricated: ModuleType):
+    fleet, store, register = fabricated.fabricate(tmp_path)
+    before = package(fleet, [register], config=BUNDLE_ONLY).report.skills
+    skills = {"paint": fleet.spec.skills["colour"].model_copy(update={"was": "colour"})}
+    renamed = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+    after = package(renamed, [fabricated.put_register(store, {})], config=BUNDLE_ONLY).report.skills
+    assert after == {"paint": before["colour"]}
+
+
 def test_a_fleet_without_champions_is_reported_and_makes_no_bento(tmp_path: Path, fabricated: ModuleType):
     fleet, store = fabricated.fleet_of(tmp_path), FolderStore(tmp_path / "store")
     none = fabricated.champion(None, None, status="not-registered")

@@ -61,6 +61,8 @@ class Chain:
     ) -> str:
         """Publish an evaluation whose heads answer right except for a share `noise` of the features; return its key."""
 
+        names = list(skills or self.fleet.spec.skills)
+
         def link(step: str, upstream: dict[str, Any], report: Any, build: Callable[[Path], None] | None = None) -> str:
             def make(folder: Path) -> Any:
                 if build is not None:
@@ -69,6 +71,7 @@ class Chain:
 
             inputs = {
                 **upstream,
+                "skills": names,
                 "noise": noise,
                 "seed": seed,
                 "backbone": backbone,
@@ -77,7 +80,6 @@ class Chain:
             }
             return produce(step, inputs, make, context=Context(self.store), code="test").key
 
-        names = list(skills or self.fleet.spec.skills)
         ids = [digest_bytes(f"{number}".encode()) for number in photos]
         truth = [LABELS[number % 3] for number in photos]
 

@@ -265,3 +265,23 @@ def test_a_champion_set_during_the_comparison_is_the_one_to_beat(chain, recordin
     assert overtaken[0].report.skills["view"].status == "champion"
     assert registration.status == "challenger"
     assert str(Recorded(server, fleet).client.get_registered_model(f"{fleet.name}.view").aliases["champion"]) == "3"
+
+
+def test_a_server_renames_the_model_of_a_renamed_skill_even_if_replies_get_lost(chain, recording_to, server):
+    before = recording_to(server)
+    register(before, chain.evaluation(noise=0.62, skills=["view"]))
+    skill = before.spec.skills["view"].model_copy(update={"was": "view"})
+    after = before.model_copy(update={"spec": before.spec.model_copy(update={"skills": {"angle": skill}})})
+    evaluation = chain.evaluation(seed=1, skills=["angle"])
+    with pytest.raises(NotDoneError):
+        register(after, evaluation, context=open_context(after, tracking=tracking_of, dry=True))
+    with FaultyProxy(server, choose=first_of_each(LOST)) as proxy:
+        elsewhere = after.model_copy(update={"spec": after.spec.model_copy(update={"tracking": proxy.url})})
+        entry = register(elsewhere, evaluation).report.skills["angle"]
+        assert proxy.counts[LOST] > 8
+    assert (entry.status, entry.version) == ("champion", "2")
+    client = MlflowClient(server)
+    names = {model.name for model in client.search_registered_models(f"name LIKE '{before.name}.%'")}
+    assert names == {f"{before.name}.angle"}
+    assert client.get_registered_model(f"{before.name}.angle").tags["was"] == "view"
+    assert {version.version for version in client.search_model_versions(f"name = '{before.name}.angle'")} == {"1", "2"}

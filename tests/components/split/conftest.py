@@ -51,7 +51,7 @@ def ingested(store: FolderStore) -> Callable[..., str]:
             write_table(pd.DataFrame(rows, columns=list(CATALOGUE)), folder / "catalogue.parquet", CATALOGUE)
             write_table(pd.DataFrame(labels, columns=list(LABELS)), folder / "labels.parquet", LABELS)
             (folder / "rejected.json").write_text(json.dumps(list(rejected)), "utf-8")
-            return {}
+            return {"skills": {"animal": {}, "quality": {}}}
 
         content = [[dict(photo) for photo in photos], [dict(entry) for entry in rejected]]
         return produce("ingest", {"content": content}, build, context=Context(store), code="test").key

@@ -230,3 +230,13 @@ def test_conflicts_are_noted_as_they_are_found(fleet, ingested):
     key = ingested([photo(1, "car", split="train"), photo(2, "car", split="test")])
     split(fleet, key, context=open_context(fleet, progress=Heard()))
     assert notes == ["split: car: tables demand test and train for photos of one set; the set is in test"]
+
+
+def test_labels_from_before_a_skill_was_renamed_go_along(divided, fleet):
+    animal = fleet.spec.skills["animal"].model_copy(update={"was": "animal"})
+    skills = {"creature": animal, "quality": fleet.spec.skills["quality"]}
+    renamed = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+    before, after = divided(animals(40)), divided(animals(40), by=renamed)
+    assert set(after.labels["skill"]) == {"creature"}
+    assert after.report.skills["creature"] == before.report.skills["animal"]
+    assert after.photos == before.photos

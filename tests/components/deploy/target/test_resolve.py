@@ -98,6 +98,34 @@ def test_a_pinned_version_that_does_not_exist_is_named(add, resolved, number):
         resolved(pinned={"light": number})
 
 
+def renamed(fleet, **names):
+    """Return the fleet with new names of skills, each with its earlier one."""
+    skills = {new: fleet.spec.skills[was].model_copy(update={"was": was}) for new, was in names.items()}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
+def test_a_renamed_skill_has_the_champion_of_its_earlier_name(registry, store, add):
+    add("view", "champion")
+    add("light", "champion")
+    after = renamed(registry.fleet, angle="view", light="light")
+    result = resolve_versions(after, store, registry.client, tracking_of(after))
+    assert versions(result) == {"angle": "1", "light": "1"}
+    assert result.left_out == {}
+
+
+def test_a_renamed_critical_skill_keeps_its_deployed_version_until_the_new_one_is_approved(registry, store, add):
+    add("view", "champion")
+    kept = read_values(deployed(registry, view="1"))
+    add("view", "champion", approved=False)
+    after = renamed(registry.fleet, angle="view")
+    result = resolve_versions(after, store, registry.client, tracking_of(after), deployed=kept)
+    assert versions(result) == {"angle": "1"}
+    assert "`coachworks approve angle 2`" in result.awaiting["angle"]
+    approve(after, "angle", "2", by="Ada")
+    result = resolve_versions(after, store, registry.client, tracking_of(after), deployed=kept)
+    assert versions(result) == {"angle": "2"}
+
+
 def test_a_skill_that_nobody_registered_is_left_out_with_the_way_out(add, resolved):
     add("light", "champion")
     result = resolved()

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from coachworks.errors import DataError, InvalidConfigError
-from coachworks.fleet.model import Serving
+from coachworks.fleet.skill import Serving
 from components.deploy.target.values import (
     chart_values,
     image_values,
