@@ -56,7 +56,7 @@ def find_refusals(context: ReleaseContext, rollout: RolloutPlan, absence: Absenc
     today = context.cluster.services() if rollout.current is None and not context.revision() else deployed.services
     created = [document for key, document in target.by_name.items() if key not in deployed.by_name]
     return Refusals(
-        removals=find_removals(today, target.services, absence, renamed_skills(context.fleet)),
+        removals=find_removals(today, target.services, absence, context.fleet.renamed),
         conflicts=find_conflicts(context.cluster, created),
     )
 
@@ -82,8 +82,3 @@ def absence_from(fleet: Fleet, left_out: Mapping[str, str], deployed: FleetValue
         return "the fleet file has no such skill.", f"Put it back.{renamed}"
 
     return absence
-
-
-def renamed_skills(fleet: Fleet) -> dict[str, str]:
-    """Return the new name of each renamed skill by its earlier one."""
-    return {was: name for name, skill in fleet.spec.skills.items() if (was := getattr(skill, "was", None))}

@@ -129,7 +129,7 @@ class ServingFleet:
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
             soak_s: How long a canary must hold.
-            renamed: New names of skills by their earlier ones, connected by `was`; their Services have the default name.
+            renamed: New names of skills by their earlier ones, given by `was`; their Services have the default name.
             deploy: Further settings of `spec.deploy`.
         """
         serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}

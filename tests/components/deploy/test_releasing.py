@@ -123,6 +123,8 @@ def test_what_was_changed_by_hand_is_taken_back_and_reported(showroom: Showroom,
     assert any("env[COACHWORKS_SERVING_THREADS].value" in sentence for sentence in report.mended)
     assert "HANDMADE" not in str(showroom.server[path])
     assert deploy(showroom).status == "unchanged"
+
+
 def renamed(configured: Fleet, **names: str) -> Fleet:
     """Return the fleet with new names of skills, each with its earlier one."""
     skills = {new: configured.spec.skills[was].model_copy(update={"was": was}) for new, was in names.items()}
