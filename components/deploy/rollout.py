@@ -209,11 +209,14 @@ class Rollout:
             self._wait(applied)
         return timer.revision
 
-    def _wait(self, applied: RenderedObjects, *, fail_fast: bool = True) -> None:
+    def _wait(
+        self, applied: RenderedObjects, *, fail_fast: bool = True, enough: Mapping[str, int] | None = None
+    ) -> None:
         wait_until_ready(
             self.cluster,
             applied.deployment_names,
             autoscaled=applied.autoscaled,
+            enough=enough,
             timeout_s=self.timeout_s,
             progress=self.progress,
             fail_fast=fail_fast,
@@ -228,7 +231,7 @@ class Rollout:
     @contextmanager
     def _rollback_on_failure(self, revision: int) -> Iterator[None]:
         """Roll back to `revision` on any failure, Ctrl-C included."""
-        pods = {each.name: each.desired for each in self.cluster.deployments()}
+        pods = {each.name: each.available for each in self.cluster.deployments()}
         try:
             yield
         except LostError:  # the deployer that holds the lease now puts the release in order
@@ -255,7 +258,8 @@ class Rollout:
 
         Args:
             revision: The revision.
-            pods: Number of pods of each Deployment before the deployment that failed.
+            pods: Number of available pods of each Deployment before the deployment that failed. Where an autoscaler
+                asks for more, they may be as unable to start as those that failed: no more are waited for.
         """
         deployed = parse_objects(self.helm.manifest()).deployment_names
         self.helm.recover()
@@ -263,7 +267,8 @@ class Rollout:
         restore(self.cluster, self._drift)
         restored = parse_objects(self.helm.manifest())
         self._scale_back(restored, pods or {})
-        self._wait(restored, fail_fast=False)
+        enough = {name: max(1, pods[name]) for name in restored.autoscaled if pods and name in pods}
+        self._wait(restored, fail_fast=False, enough=enough)
         removed = [name for name in deployed if name not in restored.deployment_names]
         wait_until_gone(self.cluster, removed, timeout_s=self.timeout_s)
 

@@ -46,8 +46,9 @@ def test_what_was_changed_by_hand_is_shown_and_taken_back_and_nobody_notices(ser
 
 
 def scaling(fewest: int) -> dict[str, Any]:
-    """Values of shared pods whose number an autoscaler chooses."""
-    return {"autoscaling": {"enabled": True, "minReplicas": fewest, "maxReplicas": 2, "scaleDownSeconds": 5}}
+    """Values of shared pods whose number an autoscaler chooses, whatever the load."""
+    bounds = {"minReplicas": fewest, "maxReplicas": 2, "cpuUtilization": 1000, "scaleDownSeconds": 5}
+    return {"autoscaling": {"enabled": True, **bounds}}
 
 
 def set_key(served: ServingFleet, key: str) -> None:

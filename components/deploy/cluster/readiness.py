@@ -39,6 +39,7 @@ def wait_until_ready(
     deployments: Iterable[str],
     *,
     autoscaled: Mapping[str, int] | None = None,
+    enough: Mapping[str, int] | None = None,
     timeout_s: float,
     progress: Progress = SILENT,
     fail_fast: bool = True,
@@ -50,6 +51,8 @@ def wait_until_ready(
         deployments: Names of the Deployments.
         autoscaled: The fewest pods that an autoscaler keeps, by the name of its Deployment: until it has asked for them
             and they are available, the rollout is not complete.
+        enough: Number of available pods of the current template that is enough, by the name of a Deployment, though
+            more are asked for.
         timeout_s: Longest wait in seconds.
         progress: Receives the number of available pods.
         fail_fast: Whether a permanent problem, such as an image that cannot be pulled or a container that crashes
@@ -60,9 +63,10 @@ def wait_until_ready(
         TransientError: the API server does not answer.
     """
     names = tuple(deployments)
-    rollouts = _Rollouts(cluster, names, autoscaled or {}, fail_fast=fail_fast)
+    rollouts = _Rollouts(cluster, names, autoscaled or {}, enough or {}, fail_fast=fail_fast)
     total = rollouts.desired_pods()
-    with progress.task(f"rollout: {_short_names(cluster.release, names)}", total=total, unit="pods") as task:
+    short = listed((name.removeprefix(f"{cluster.release}-") for name in names), most=3)
+    with progress.task(f"rollout: {short}", total=total, unit="pods") as task:
 
         def complete() -> bool:
             done = rollouts.complete()
@@ -116,11 +120,6 @@ def _poll(condition: Callable[[], bool], timeout_s: float) -> bool:
         time.sleep(_INTERVAL_S)
 
 
-def _short_names(release: str, deployments: Sequence[str]) -> str:
-    """Return the names of the first few Deployments without the release's prefix."""
-    return listed((name.removeprefix(f"{release}-") for name in deployments), most=3)
-
-
 class _Rollouts:
     """Rollouts of Deployments, read again at each poll.
 
@@ -128,11 +127,21 @@ class _Rollouts:
         cluster: The release.
         names: Names of the Deployments.
         fewest: The fewest pods that an autoscaler keeps, by the name of its Deployment.
+        enough: Number of available pods that is enough, by the name of a Deployment.
         fail_fast: Whether a permanent problem is an error at once.
     """
 
-    def __init__(self, cluster: Cluster, names: tuple[str, ...], fewest: Mapping[str, int], *, fail_fast: bool) -> None:
-        self._cluster, self._names, self._fewest, self._fail_fast = cluster, names, fewest, fail_fast
+    def __init__(
+        self,
+        cluster: Cluster,
+        names: tuple[str, ...],
+        fewest: Mapping[str, int],
+        enough: Mapping[str, int],
+        *,
+        fail_fast: bool,
+    ) -> None:
+        self._cluster, self._names, self._fail_fast = cluster, names, fail_fast
+        self._fewest, self._enough = fewest, enough
         self._sightings: Counter[tuple[str, str]] = Counter()
         self._incomplete: list[DeploymentState] = []
         self._available = self._reported = 0
@@ -161,10 +170,14 @@ class _Rollouts:
                 )
         states = [by_name[name] for name in self._names]
         self._available = sum(min(state.available, state.updated) for state in states)
-        self._incomplete = [state for state in states if not state.complete]
+        self._incomplete = [state for state in states if not state.complete and not self._suffices(state)]
         if self._incomplete and self._fail_fast:
             self._raise_permanent()
         return not self._incomplete
+
+    def _suffices(self, state: DeploymentState) -> bool:
+        enough = self._enough.get(state.name)
+        return enough is not None and state.observed and state.updated == state.total and state.available >= enough
 
     def _states(self) -> dict[str, DeploymentState]:
         """Return the Deployments by name, those that are autoscaled with at least the pods that are to be kept."""

@@ -267,6 +267,14 @@ def test_the_pod_that_an_autoscaler_adds_and_that_cannot_start_ends_the_wait(clu
     assert caught.value.pod == f"cars-shared-{HASH}-2"
 
 
+def test_pods_that_an_autoscaler_adds_are_not_waited_for_where_fewer_are_enough(cluster, put):
+    put([deployment(desired=2, readyReplicas=1, availableReplicas=1)], [replica_set()], [pod(**RUNNING), pod(2)])
+    wait(cluster, autoscaled={DEPLOYMENT: 1}, enough={DEPLOYMENT: 1})
+    put([deployment(desired=2, updatedReplicas=1, availableReplicas=1)], [replica_set()])
+    with pytest.raises(RolloutError, match="1 of 2 pods"):
+        wait(cluster, timeout_s=0.1, enough={DEPLOYMENT: 1})
+
+
 def test_an_autoscaler_that_does_not_act_is_named_at_the_timeout(cluster, put):
     put([deployment(desired=1)], [replica_set()], [pod(**RUNNING)])
     message = (
