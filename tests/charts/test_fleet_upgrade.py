@@ -12,7 +12,7 @@ import rendered
 from fleet_values import dedicated, fleet, skill
 from rendered import Objects, of_kind
 
-from kubernetes_server import kubernetes_server
+from kubernetes_server import discovery, kubernetes_server
 
 # What of Kubernetes the chart makes objects of: the kinds by the path of their version.
 _KINDS = {
@@ -21,29 +21,6 @@ _KINDS = {
     "/apis/networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "/apis/policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
-
-
-def _discovery() -> dict[str, Any]:
-    """Discovery documents of an API server."""
-    answers: dict[str, Any] = {
-        "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
-        "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-    }
-    for path, kinds in _KINDS.items():
-        version = path.split("/", 2)[2]
-        if path.startswith("/apis/"):
-            known = {"groupVersion": version, "version": "v1"}
-            answers["/apis"]["groups"].append({"name": version.removesuffix("/v1"), "versions": [known]})
-        answers[path] = {
-            "kind": "APIResourceList",
-            "groupVersion": version,
-            "resources": [
-                {"name": plural, "kind": kind, "namespaced": True, "verbs": ["get", "list"]}
-                for plural, kind in kinds.items()
-            ],
-        }
-    return answers
 
 
 @pytest.fixture
@@ -67,7 +44,7 @@ def upgrade(helm: str, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Ob
         objects = {(each["kind"], each["metadata"]["name"]): each for each in rendered.read_objects(done.stdout)}
         owner = {"meta.helm.sh/release-name": "acme", "meta.helm.sh/release-namespace": "mlops"}
         cluster.clear()
-        cluster.update(_discovery())
+        cluster.update(discovery(_KINDS))
         for path, kinds in _KINDS.items():
             for plural, kind in kinds.items():
                 for name, there in of_kind(objects, kind).items():
@@ -76,7 +53,7 @@ def upgrade(helm: str, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Ob
         return objects
 
     with kubernetes_server() as cluster:
-        cluster.update(_discovery())
+        cluster.update(discovery(_KINDS))
         yield render
 
 

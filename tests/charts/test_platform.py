@@ -73,7 +73,20 @@ EXPECTED = {
         ("ServiceAccount", "kubeflow/coachworks-deployer"),
     },
 }
+IMAGE = "image.tag=0.1.0-1a2b3c4d5e6f"
 Render = Callable[..., Objects]
+
+
+@pytest.fixture(scope="session")
+def render(render: Render) -> Render:
+    """A function that renders a chart with the value that has no default."""
+    return lambda chart, *values: render(chart, IMAGE, *values)
+
+
+@pytest.fixture(scope="session")
+def refusal(refusal: Callable[..., str]) -> Callable[..., str]:
+    """A function that returns helm's message about values beside the one that has no default."""
+    return lambda chart, *values: refusal(chart, IMAGE, *values)
 
 
 @pytest.fixture
@@ -183,6 +196,20 @@ def test_an_upgrade_stops_old_servers_before_new_ones_start(render: Render) -> N
     assert render("platform")["Deployment", "acme-mlflow"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def test_a_corrected_value_replaces_a_pod_that_never_became_ready(render: Render) -> None:
+    sets = rendered.of_kind(render("platform"), "StatefulSet")
+    assert {name: obj["spec"]["podManagementPolicy"] for name, obj in sets.items()} == {
+        "acme-postgresql": "Parallel",
+        "acme-s3": "Parallel",
+    }
+
+
+def test_the_image_may_be_a_digest(render: Render) -> None:
+    digest = f"sha256:{'a' * 64}"
+    objects = render("platform", "image.tag=", f"image.digest={digest}")
+    assert container(objects, "acme-mlflow/mlflow")["image"] == f"coachworks/platform@{digest}"
+
+
 def test_the_server_accepts_the_host_names_of_service_and_ingress(render: Render) -> None:
     objects = render("platform", CHART / "ci/ingress-values.yaml", "mlflow.allowedHosts={mlflow.internal:8443}")
     hosts = environment(container(objects, "acme-mlflow/mlflow"))["MLFLOW_SERVER_ALLOWED_HOSTS"]
@@ -253,6 +280,11 @@ def test_a_private_authority_is_mounted_into_every_tls_client(render: Render) ->
     [
         (["mlflow.replica=2"], r"(?i)additional propert\w+ '?replica'?"),  # the message differs between Helm 3 and 4
         (["mlflow.workers=0"], r"(?is)mlflow.workers.*(minimum|greater than or equal)"),
+        (
+            ["image.tag="],
+            r"(?s)image.tag must be set, or image.digest: no registry holds.*`coachworks images platform .*such as 0.1.0-",
+        ),
+        (["postgresql.image.repository=db"], "postgresql.image.tag must be set with postgresql.image.repository=db"),
         (["s3.endpoint=https://s3.example"], r"s3\.endpoint must be empty with s3Server\.enabled"),
         (["postgresql.enabled=false"], "externalPostgresql.host and externalPostgresql.existingSecret must be set"),
         (["backup.enabled=false", "restore.from=latest"], "restore.from needs backup.enabled"),

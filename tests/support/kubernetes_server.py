@@ -187,6 +187,29 @@ def kubernetes_server() -> Iterator[Objects]:
         thread.join()
 
 
+def discovery(kinds: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Return the answers from which clients such as helm learn the API's kinds: `{"/api/v1": {"pods": "Pod"}}`."""
+    answers: dict[str, Any] = {
+        "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    }
+    for path, known in kinds.items():
+        version = path.split("/", 2)[2]
+        if path.startswith("/apis/"):
+            group = {"groupVersion": version, "version": "v1"}
+            answers["/apis"]["groups"].append({"name": version.removesuffix("/v1"), "versions": [group]})
+        answers[path] = {
+            "kind": "APIResourceList",
+            "groupVersion": version,
+            "resources": [
+                {"name": plural, "kind": kind, "namespaced": True, "verbs": ["get", "list"]}
+                for plural, kind in known.items()
+            ],
+        }
+    return answers
+
+
 def write_kubeconfig(path: Path, server: str, namespace: str = "") -> None:
     """Write a kubeconfig with the one context `test`."""
     context = {"cluster": "test", "user": "test"} | ({"namespace": namespace} if namespace else {})

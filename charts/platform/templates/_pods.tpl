@@ -31,6 +31,15 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/*
+Pod management policy of a StatefulSet. With Parallel, a corrected template replaces a pod that never became ready; with
+OrderedReady, the controller waits for that pod for ever. The field cannot be changed, so an existing StatefulSet keeps its own.
+*/}}
+{{- define "platform.podManagementPolicy" -}}
+{{- $there := lookup "apps/v1" "StatefulSet" .root.Release.Namespace .name -}}
+{{- dig "spec" "podManagementPolicy" "Parallel" (default dict $there) -}}
+{{- end }}
+
 {{/* Environment variables of libpq. */}}
 {{- define "platform.postgresqlEnv" -}}
 - name: PGHOST
