@@ -30,6 +30,7 @@ from coachworks.wording import counted
     metavar="SECRET",
     help="On a cluster: Secret with the environment variables of the pods; may be repeated.",
 )
+@click.option("--image", help="On a cluster: image of the pods, as `coachworks images --tag steps` prints it.")
 @click.option("--force", is_flag=True, help="Overwrite an existing fleet file.")
 def init(
     photos: Path,
@@ -39,6 +40,7 @@ def init(
     store: str,
     tracking: str | None,
     environment: tuple[str, ...],
+    image: str | None,
     *,
     force: bool,
 ) -> None:
@@ -63,7 +65,7 @@ def init(
             f"{file} exists already. Write another file with `-f FILE`, or overwrite it with `--force`."
         )
     result = survey(photos, table=table)
-    options = InitOptions(name=name, store=store, tracking=tracking, environment=environment)
+    options = InitOptions(name=name, store=store, tracking=tracking, environment=environment, image=image)
     text = starter(result, file.parent, options)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -23,12 +23,14 @@ class InitOptions:
         store: Folder or bucket.
         tracking: Address of an MLflow server, or None.
         environment: Names of the Secrets whose entries become environment variables of the pods.
+        image: Image of the pods, or None.
     """
 
     name: str | None = None
     store: str = "./store"
     tracking: str | None = None
     environment: tuple[str, ...] = ()
+    image: str | None = None
 
 
 _DEFAULTS = InitOptions()
@@ -80,11 +82,14 @@ def _places(options: InitOptions) -> list[str]:
     lines = []
     if options.tracking is not None:
         lines.append(f"  tracking: {scalar(options.tracking)}  # address of MLflow as people reach it")
-    if options.environment:
+    if options.environment or options.image:
+        lines.append("  cluster:  # settings of the pipeline's pods; nothing here is secret")
+        if options.image:
+            lines.append(f"    image: {scalar(options.image)}  # `coachworks images steps` builds it")
+        if options.environment:
+            lines.append("    environment:  # environment variables of the pods: store, MLflow, credentials")
+            lines += [f"      - secret: {scalar(name)}" for name in options.environment]
         lines += [
-            "  cluster:  # settings of the pipeline's pods; nothing here is secret",
-            "    environment:  # environment variables of the pods: store, MLflow, credentials",
-            *(f"      - secret: {scalar(name)}" for name in options.environment),
             "    # schedule: 0 2 * * *  # for `coachworks submit --schedule`",
             "    defaults:",
             "      requests: {cpu: 500m, memory: 1Gi}  # of every step; `steps` overrides them for single steps",

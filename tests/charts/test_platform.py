@@ -1,6 +1,8 @@
 """Objects of the platform chart and their content, by values."""
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import rendered
+import yaml
 from rendered import Objects, container, containers, environment
 
 CHART = rendered.CHARTS / "platform"
@@ -73,6 +76,7 @@ EXPECTED = {
         ("ServiceAccount", "kubeflow/coachworks-deployer"),
     },
 }
+GUIDES = ("platform", "kubernetes")
 IMAGE = "image.tag=0.1.0-1a2b3c4d5e6f"
 Render = Callable[..., Objects]
 
@@ -282,7 +286,7 @@ def test_a_private_authority_is_mounted_into_every_tls_client(render: Render) ->
         (["mlflow.workers=0"], r"(?is)mlflow.workers.*(minimum|greater than or equal)"),
         (
             ["image.tag="],
-            r"(?s)image.tag must be set, or image.digest: no registry holds.*`coachworks images platform .*such as 0.1.0-",
+            r"(?s)image.tag must be set, or image.digest: no registry.*`coachworks images platform .*such as 0\.1",
         ),
         (["postgresql.image.repository=db"], "postgresql.image.tag must be set with postgresql.image.repository=db"),
         (["s3.endpoint=https://s3.example"], r"s3\.endpoint must be empty with s3Server\.enabled"),
@@ -306,6 +310,24 @@ def test_a_private_authority_is_mounted_into_every_tls_client(render: Render) ->
 )
 def test_invalid_values_are_refused(refusal: Callable[..., str], values: list[str], message: str) -> None:
     assert re.search(message, refusal("platform", *values))
+
+
+def test_the_values_in_the_guide_are_valid(template: Callable[..., Any]) -> None:
+    """Those in a block of YAML as they stand, those in a command with its variables set."""
+    pages = {name: (rendered.CHARTS.parent / "docs/guide" / f"{name}.md").read_text("utf-8") for name in GUIDES}
+    block = re.search(r'^```yaml title="platform.yaml"\n(.*?)^```', pages["platform"], re.DOTALL | re.MULTILINE)
+    command = re.search(r"^cat > platform.yaml (<<EOF\n.*?^EOF\n)", pages["kubernetes"], re.DOTALL | re.MULTILINE)
+    assert block
+    assert command
+    texts = [block[1]]
+    for endpoint in ("", "https://s3.example:9000"):
+        variables = {"PLATFORM": "acme/x:0.1.0-1a", "BUCKET": "cars", "AWS_REGION": "eu", "AWS_ENDPOINT_URL": endpoint}
+        script, environ = ["bash", "-euc", f"cat {command[1]}"], os.environ | variables
+        texts.append(subprocess.run(script, env=environ, capture_output=True, text=True, check=True).stdout)
+    for text in texts:
+        done = template("platform", yaml.safe_load(text))
+        assert done.returncode == 0, done.stderr
+        assert re.search(r'image: "[^"]+/[^"]+:0.1.0-', done.stdout)
 
 
 def test_every_value_is_described() -> None:

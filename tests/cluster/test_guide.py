@@ -24,16 +24,28 @@ GUIDE = ROOT / "docs" / "guide"
 SKILL = "content"  # what `coachworks init` calls what sub-folders tell
 
 
+BLOCK = re.compile(r'^```(?:bash|yaml title="([^"]+)")\n(.*?)^```', flags=re.DOTALL | re.MULTILINE)
+
+
 def blocks(page: str) -> list[str]:
-    return re.findall(r"```bash\n(.*?)```", (GUIDE / page).read_text("utf-8"), flags=re.DOTALL)
+    """Return the commands of a page; a block of YAML with a title is a command that writes that file."""
+    text = (GUIDE / page).read_text("utf-8")
+    return [f"cat > {file} <<'END'\n{body}END\n" if file else body for file, body in BLOCK.findall(text)]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A folder with photos, and a shell with the variables that the pages leave open."""
+    """A folder with photos, and a shell with the variables that the pages leave open.
+
+    Attributes:
+        folder: The folder.
+        environ: The variables.
+        images: The images that the cluster has, by target.
+    """
 
     folder: Path
     environ: dict[str, str]
+    images: dict[str, str]
 
     def type(self, commands: list[str]) -> str:
         """Run commands in a shell; return their output."""
@@ -76,18 +88,20 @@ def free_port() -> str:
 def desk(
     lab: Lab, session_name: str, image: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
-    for target in ("steps", "serving"):
-        image(target)
+    names = {target: image(target) for target in ("steps", "serving", "platform")}
     name, folder = f"{session_name}-guide", tmp_path_factory.mktemp("guide")
-    release = MlflowRelease(lab, name, image("platform"))
+    release = MlflowRelease(lab, name, names["platform"])
     draw_photos(folder / "photos")
     (folder / "photo.png").write_bytes(next((folder / "photos" / "disc").iterdir()).read_bytes())
     bucket_client(lab).create_bucket(Bucket=name)
-    (folder / "platform.yaml").write_text(release.values(f"pipelines.namespace={PIPELINES}"))
+    (folder / "programs").mkdir()
+    (folder / "programs" / "docker").write_text('#!/bin/sh\necho "$@" >> docker-calls\n')  # the images are there
+    (folder / "programs" / "docker").chmod(0o755)
     environ = lab.client | {
         "MLOPS": name,
         "FLEET": name,
         "BUCKET": name,
+        "REGISTRY": "docker.io",  # where the lab's nodes look for names without a registry
         "CHARTS": str(ROOT / "charts"),
         "MLFLOW_PORT": free_port(),
         "SERVING": f"{name}-answers",
@@ -96,10 +110,10 @@ def desk(
         "S3_PORT": lab.s3.rpartition(":")[2],
         "ANSWERS_PORT": free_port(),
         "COACHWORKS_CACHE": str(folder / "cache"),
-        "PATH": f"{Path(sys.executable).parent}:{lab.environ['PATH']}",
+        "PATH": f"{folder / 'programs'}:{Path(sys.executable).parent}:{lab.environ['PATH']}",
     }
     try:
-        yield Desk(folder, environ)
+        yield Desk(folder, environ, names)
     finally:
         lab.kubectl("delete", "namespace", environ["SERVING"], "--ignore-not-found", "--wait=false")
         lab.kubectl("-n", PIPELINES, "delete", "secret", name, "--ignore-not-found")
@@ -118,6 +132,14 @@ def test_the_page_leads_from_nothing_to_a_run(first_run: str) -> None:
     assert "passed" in first_run
 
 
+def test_the_page_builds_the_images_that_it_names_afterwards(desk: Desk, first_run: str) -> None:
+    calls = [line.split() for line in (desk.folder / "docker-calls").read_text("utf-8").splitlines()]
+    built = {call[call.index("--tag") + 1] for call in calls if call[0] == "build"}
+    assert built == {call[1] for call in calls if call[0] == "push"}
+    assert built == {f"docker.io/{name}" for name in desk.images.values()}
+    assert f"image: docker.io/{desk.images['steps']}" in (desk.folder / "fleet.yaml").read_text("utf-8")
+
+
 def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(lab: Lab, desk: Desk, first_run: str) -> None:
     reach = next(block for block in blocks("kubernetes.md") if "port-forward" in block)
     output = desk.type([reach, *blocks("deploy.md")])
@@ -129,6 +151,28 @@ def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(lab: Lab,
     assert "succeeded" in output
     run = re.findall(r"#/runs/details/([0-9a-f-]{36})", output)[-1]
     assert steps_with_pods(lab, run) == ["deploy", "ingest", "register"], "spec.deploy is a parameter of one step only"
+
+    assert ask(lab, desk, "default") == "200", "the page names this namespace"
+    assert ask(lab, desk, desk.environ["MLOPS"]) == "timed out"
+
+
+def ask(lab: Lab, desk: Desk, namespace: str) -> str:
+    """Send a request to the skill's Service from a pod of a namespace; return its status, or the reason of failure."""
+    code = f"""
+import urllib.request
+try:
+    print(urllib.request.urlopen("http://{SKILL}.{desk.environ["SERVING"]}.svc:8080/readyz", timeout=5).status)
+except OSError as err:
+    print(getattr(err, "reason", err))
+"""
+    pod, image = f"{desk.environ['FLEET']}-ask", f"--image=docker.io/{desk.images['serving']}"
+    options = (image, "--image-pull-policy=IfNotPresent", "--restart=Never", "--command", "--", "python", "-c", code)
+    lab.kubectl("-n", namespace, "run", pod, *options)
+    name = f"pod/{pod}"
+    lab.kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", name, "--timeout=60s")
+    answer = lab.kubectl("-n", namespace, "logs", name).strip()
+    lab.kubectl("-n", namespace, "delete", name, "--wait=false")
+    return answer
 
 
 def steps_with_pods(lab: Lab, run: str) -> list[str]:

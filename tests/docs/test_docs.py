@@ -1,12 +1,15 @@
 """The documentation is held to the code: its fleet files are valid, its commands exist, every setting is in it."""
 
 import dataclasses
+import json
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click import Command, Context, Parameter
+from ruamel.yaml import YAML
 
 import components
 from coachworks.cli.main import cli, sections
@@ -28,6 +31,28 @@ def test_fleet_files_in_the_text_are_valid(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", TEXT[page], flags=re.DOTALL):
         if "kind: Fleet" in block:
             assert examine(block)[1] == []
+
+
+FLEET = {
+    "apiVersion": "coachworks.dev/v1",
+    "kind": "Fleet",
+    "metadata": {"name": "cars"},
+    "spec": {"sources": [{"photos": "./photos"}], "skills": {"animal": {"labels": ["cat", "dog"]}}},
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_yaml_in_the_text_is_a_fleet_file_or_a_part_of_one_or_values_of_a_chart(page: Path) -> None:
+    """Values are tested with their chart."""
+    for title, body in re.findall(r"^ *```yaml(.*?)\n(.*?)^ *```", TEXT[page], flags=re.DOTALL | re.MULTILINE):
+        block = YAML(typ="safe", pure=True).load(textwrap.dedent(body))
+        if block is None or "kind" in block:  # a comment for editors, a whole file
+            continue
+        if "spec" in block:
+            part = {**FLEET, "spec": {**FLEET["spec"], **block["spec"]}}
+            assert examine(json.dumps(part))[1] == [], body
+        else:
+            assert title == ' title="platform.yaml"'
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

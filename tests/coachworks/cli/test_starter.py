@@ -71,10 +71,15 @@ def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_the_secrets_of_it
         (photos / label).mkdir(parents=True)
         Image.new("RGB", (64, 64)).save(photos / label / "1.jpg")
     options = InitOptions(
-        name="pets", store="s3://bucket/pets", tracking="https://mlflow.example", environment=("pets", "mlflow")
+        name="pets",
+        store="s3://bucket/pets",
+        tracking="https://mlflow.example",
+        environment=("pets", "mlflow"),
+        image="registry.example/coachworks/steps:0.1.0-1a2b3c4d5e6f",
     )
     fleet, problems = examine(starter(survey(photos), tmp_path, options))
     assert problems == []
     assert fleet is not None
     assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")
     assert [source.secret for source in fleet.spec.cluster.environment] == ["pets", "mlflow"]
+    assert fleet.spec.cluster.image == "registry.example/coachworks/steps:0.1.0-1a2b3c4d5e6f"
