@@ -1,8 +1,6 @@
 """The chart of a fleet: which objects, and how they find each other, for which values."""
 
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ import rendered
 from fleet_values import dedicated, fleet, skill
 from rendered import Objects, of_kind
 from ruamel.yaml import YAML
-
-from kubernetes_server import discovery, kubernetes_server
 
 CHART = rendered.CHARTS / "fleet"
 SETS = rendered.value_sets("fleet")
@@ -340,26 +336,3 @@ def test_a_canary_starts_from_the_defaults_of_values_yaml() -> None:
 
 def test_two_skills_golden(render: Render, golden: Callable[[Path, str], None]) -> None:
     golden(GOLDEN, rendered.as_text(render("fleet", fleet())))
-
-
-def notes(helm: str, cluster: str, *settings: str) -> str:
-    """Return the notes that helm prints after an installation."""
-    values = [f"--values={CHART / 'ci/mixed-values.yaml'}", *(f"--set={setting}" for setting in settings)]
-    command = [helm, "install", "acme", str(CHART), "--namespace", "cars", "--dry-run=client", *values]
-    environ = os.environ | {"KUBECONFIG": "none", "HELM_KUBEAPISERVER": cluster}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.partition("\nNOTES:\n")[2]
-
-
-def test_the_notes_say_which_namespaces_may_send_requests_and_how_to_allow_another(helm: str) -> None:
-    with kubernetes_server() as cluster:
-        cluster.update(discovery({}))
-        text = notes(helm, cluster.address)
-        unlimited = notes(helm, cluster.address, "networkPolicy.enabled=false")
-    assert (
-        "Only pods of cars, shop, ingress-nginx, and addresses of 10.1.0.0/16, may send requests; those of other "
-        "namespaces time out without an answer." in text
-    )
-    assert "  networkPolicy: {namespaces: [shop, ingress-nginx, NAMESPACE]}\n" in text
-    assert "http://body-type.cars.svc:8080/v1/predict" in unlimited
-    assert "time out" not in unlimited

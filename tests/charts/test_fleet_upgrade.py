@@ -1,4 +1,4 @@
-"""Objects that an upgrade keeps for running pods, rendered against an API server that has them."""
+"""Objects that an upgrade keeps for running pods, and notes, rendered against an API server."""
 
 import json
 import os
@@ -86,3 +86,30 @@ def test_a_canary_leaves_nothing_behind(upgrade: Callable[[dict[str, Any]], Obje
     assert len(of_kind(during, "ConfigMap")) == 3
     after = upgrade(fleet(**new))
     assert not [name for name in of_kind(after, "ConfigMap") if "canary" in name]
+
+
+def notes(helm: str, cluster: str, *settings: str) -> str:
+    """Return the notes that helm prints after an installation."""
+    values = [
+        f"--values={rendered.CHARTS / 'fleet' / 'ci/mixed-values.yaml'}",
+        *(f"--set={setting}" for setting in settings),
+    ]
+    command = [helm, "install", "acme", str(rendered.CHARTS / "fleet"), "--namespace", "cars", *values]
+    command += ["--dry-run=client", "--disable-openapi-validation"]
+    environ = os.environ | {"KUBECONFIG": "none", "HELM_KUBEAPISERVER": cluster}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.partition("\nNOTES:\n")[2]
+
+
+def test_the_notes_say_which_namespaces_may_send_requests_and_how_to_allow_another(helm: str) -> None:
+    with kubernetes_server() as cluster:
+        cluster.update(discovery(_KINDS))
+        text = notes(helm, cluster.address)
+        unlimited = notes(helm, cluster.address, "networkPolicy.enabled=false")
+    assert (
+        "Only pods of cars, shop, ingress-nginx, and addresses of 10.1.0.0/16, may send requests; those of other "
+        "namespaces time out without an answer." in text
+    )
+    assert "  networkPolicy: {namespaces: [shop, ingress-nginx, NAMESPACE]}\n" in text
+    assert "http://body-type.cars.svc:8080/v1/predict" in unlimited
+    assert "time out" not in unlimited
