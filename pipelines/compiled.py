@@ -20,14 +20,15 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
 
     from components import container_images
     from pipelines.fleet import compose
-    from pipelines.pod_spec import placement
+    from pipelines.pod_spec import placement, run_config
 
     if fleet is None:
         pipeline = compose()
     else:
         cluster = fleet.spec.cluster
         place = placement(cluster, cluster.image or container_images.STEPS, cached=cached)
-        pipeline = compose(place, pipeline_name(fleet), deploys=fleet.spec.deploy.automatic)
+        config = run_config(cluster)
+        pipeline = compose(place, pipeline_name(fleet), deploys=fleet.spec.deploy.automatic, config=config)
     compiler.Compiler().compile(pipeline, str(target))
 
 

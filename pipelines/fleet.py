@@ -26,13 +26,20 @@ def anywhere(task: dsl.PipelineTask, step: str) -> None:
     """Leave a task as it is: on this machine there is nothing to place."""
 
 
-def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys: bool = False) -> Any:
+def compose(
+    place: Place = anywhere,
+    name: str = "coachworks-fleet",
+    *,
+    deploys: bool = False,
+    config: dsl.PipelineConfig | None = None,
+) -> Any:
     """Compose the pipeline, the same for this machine and for a cluster.
 
     Args:
         place: Configures the pod of each task; gets the task and the name of its step.
         name: The pipeline's name.
         deploys: Whether its last step is deploy.
+        config: Settings of the whole run on a cluster.
 
     Returns:
         KFP's pipeline, to call with `fleet`, `recipe`, `lanes` and `ingested`, or to compile.
@@ -56,7 +63,7 @@ def compose(place: Place = anywhere, name: str = "coachworks-fleet", *, deploys:
             configure(task, step)
         return dsl.Collected(registered.outputs["Output"])
 
-    @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__)
+    @dsl.pipeline(name=name, display_name="Fleet of image classifiers", description=__doc__, pipeline_config=config)
     def fleet_pipeline(fleet: str, recipe: str, lanes: List[List[str]], ingested: str = "") -> str:  # noqa: UP006
         """Compose the steps.
 

@@ -8,7 +8,7 @@ from coachworks.runs import RUN_VARIABLE
 from coachworks.settings import MOUNTED
 
 if TYPE_CHECKING:
-    from kfp.dsl import PipelineTask
+    from kfp.dsl import PipelineConfig, PipelineTask
 
     from pipelines.fleet import Place
 
@@ -46,6 +46,16 @@ def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
         _set_resources(task, cluster.pod(step), accelerated=step in ACCELERATED)
 
     return place
+
+
+def run_config(cluster: Cluster) -> "PipelineConfig":
+    """Return the settings of the whole run: when its pods are deleted."""
+    from kfp.dsl import PipelineConfig
+
+    keep = cluster.keep_pods
+    return PipelineConfig(
+        ttl_seconds_after_success=keep.after_success_seconds, ttl_seconds_after_failure=keep.after_failure_seconds
+    )
 
 
 def _set_environment(task: "PipelineTask", index: int, source: EnvironmentSource) -> None:

@@ -160,6 +160,17 @@ class CertificateAuthority(Part):
         return self
 
 
+class KeepPods(Part):
+    """Time for which the pods of finished runs stay; backends of Kubeflow Pipelines before 2.17 ignore it."""
+
+    after_success_seconds: Whole | None = Field(
+        None, ge=60, description="Seconds after a run that succeeded; unset: until Kubeflow Pipelines deletes them."
+    )
+    after_failure_seconds: Whole | None = Field(
+        None, ge=60, description="Seconds after a run that failed; unset: until Kubeflow Pipelines deletes them."
+    )
+
+
 class Cluster(Part):
     """Settings of the pipeline on Kubernetes, without secrets; `coachworks run` ignores them."""
 
@@ -184,6 +195,7 @@ class Cluster(Part):
     schedule: Text | None = Field(
         None, description="Cron expression of `submit --schedule`, five fields or six with seconds first."
     )
+    keep_pods: KeepPods = Field(KeepPods(), description="Time for which the pods of finished runs stay.")
     defaults: Pod = Field(Pod(), description="Settings of every step's pod.")
     steps: dict[str, Pod] = Field(
         {}, description="Settings of a step's pod by the step's name; unset ones are those of `defaults`."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from small_fleets import small_fleet
 
 from coachworks.fleet.model import Fleet
@@ -17,6 +18,7 @@ CLUSTER: dict[str, Any] = {
     "imagePullSecrets": ["registry"],
     "environment": [{"secret": "coachworks"}, {"configMap": "addresses", "keys": ["MLFLOW_TRACKING_URI"]}],
     "certificateAuthority": {"configMap": "company-ca"},
+    "keepPods": {"afterSuccessSeconds": 3600, "afterFailureSeconds": 604800},
     "defaults": {
         "requests": {"cpu": "100m", "memory": "768Mi"},
         "limits": {"memory": "2Gi"},
@@ -149,3 +151,14 @@ def test_the_compiled_pipeline_contains_nothing_of_the_local_environment(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "do-not-tell")
     assert "do-not-tell" not in json.dumps(compiled_documents(fleet_with(CLUSTER)))
+
+
+def test_the_pods_of_a_finished_run_stay_as_long_as_the_fleet_file_says() -> None:
+    def config(keep: dict[str, int]) -> Any:
+        documents = compiled_documents(fleet_with({**CLUSTER, "keepPods": keep}))
+        return documents[1]["platforms"]["kubernetes"].get("pipelineConfig")
+
+    assert config({"afterSuccessSeconds": 60}) == {"resourceTtlOnSuccess": 60}
+    assert config({}) is None, "backends of 2.14 do not know the field"
+    with pytest.raises(ValidationError, match=r"afterFailureSeconds\n.*greater than or equal to 60"):
+        config({"afterFailureSeconds": 5})
