@@ -107,10 +107,10 @@ def images(
 
     \b
     Examples:
-      coachworks images                                            show what there is
-      coachworks images steps serving --registry ghcr.io/acme | sh build and push two of them
-      coachworks images --tool buildah --build-arg TORCH_INDEX= | sh
-      coachworks images --tag steps --registry ghcr.io/acme        print one name
+      coachworks images
+      coachworks images steps serving --registry ghcr.io/acme | sh
+      coachworks images steps --tool buildah --build-arg TORCH_INDEX= | sh
+      coachworks images --tag steps --registry ghcr.io/acme
     """  # noqa: D301 — \b is click's mark
     if folder is not None:
         write_context(folder)

@@ -29,7 +29,7 @@ SECTIONS = {
         "submit": "Run the whole pipeline on Kubeflow Pipelines.",
         "runs": "List the fleet's runs on the cluster.",
         "cancel": "Cancel a run on the cluster, or remove a schedule.",
-        "images": "Print the names of the container images and the commands that build them.",
+        "images": "Print a script that builds the container images, or their names.",
         "doctor": "Check from here and from a pod what a run on the cluster needs.",
     },
     "Deploy": {
