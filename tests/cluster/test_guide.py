@@ -137,7 +137,7 @@ def test_the_page_builds_the_images_that_it_names_afterwards(desk: Desk, first_r
     built = {call[call.index("--tag") + 1] for call in calls if call[0] == "build"}
     assert built == {call[1] for call in calls if call[0] == "push"}
     assert built == {f"docker.io/{name}" for name in desk.images.values()}
-    assert f"image: docker.io/{desk.images['steps']}" in (desk.folder / "fleet.yaml").read_text("utf-8")
+    assert f"docker.io/{desk.images['steps']}" in (desk.folder / "fleet.yaml").read_text("utf-8")
 
 
 def test_the_next_page_leads_from_a_registered_fleet_to_a_deployed_one(lab: Lab, desk: Desk, first_run: str) -> None:
