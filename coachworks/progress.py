@@ -12,6 +12,7 @@ from coachworks.store import Store
 
 _INTERVAL_S = 0.3  # looks live, at a negligible cost
 _REMOTE_INTERVAL_S = 1.0
+WAITING_FOR_POD = "waiting for its pod"  # note of a step on a cluster before its pod has begun
 
 
 class Task(Protocol):

@@ -20,6 +20,7 @@ from coachworks.store import Store, process_alive
 RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"
+POD_STUCK = "PodStuck"  # type of the error of a run that waits for a pod that does not start
 LATEST = "latest/run"  # leads to the newest run
 
 

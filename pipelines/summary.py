@@ -9,7 +9,7 @@ from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.results import ReportError, ancestor, ancestors, jsonable, load, typed
-from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run, read_errors
+from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, POD_STUCK, RUNNING, SUCCEEDED, Run, read_errors
 from coachworks.store import Store, machine_folder
 from components.deploy.report import DeployReport
 from components.evaluate.report import EvaluateReport
@@ -22,7 +22,7 @@ _NOT_REACHED = {
     RUNNING: "the run is under way",
     INTERRUPTED: "not reached; `coachworks run` continues where the run was interrupted",
     CANCELLED: "not reached; `coachworks submit` continues where the run was cancelled",
-    FAILED: "not reached; mend what the step that failed says, and `coachworks run` continues",
+    FAILED: "not reached; mend what the step that failed says, and `coachworks {command}` continues",
 }
 
 
@@ -124,7 +124,7 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
             unreadable = str(err)
     named = {row.skill for row in rows}
     rows += [
-        SkillRow(skill=name, status="unknown", next=unreadable or _NOT_REACHED.get(run.state, ""))
+        SkillRow(skill=name, status="unknown", next=unreadable or _not_reached(run, errors))
         for lane in run.lanes
         for name in lane
         if name not in named
@@ -145,6 +145,13 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
         paths=paths,
         deployment=deployment,
     )
+
+
+def _not_reached(run: Run, errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a skill of a run has no outcome, and how it gets one."""
+    if run.state == RUNNING and any(error["type"] == POD_STUCK for error in errors):
+        return "the run waits for a pod that does not start"
+    return _NOT_REACHED.get(run.state, "").format(command="submit" if run.remote else "run")
 
 
 def _deployment(store: Store, run: Run) -> DeployReport | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from coachworks.cli.console import say
 from coachworks.cli.terminal import BAR_WIDTH, progress_figures
+from coachworks.progress import WAITING_FOR_POD
 
 States = Callable[[], list[dict[str, Any]]]
 _LOG_INTERVAL_S = 10.0  # without a terminal: time between two lines about the same long task
@@ -92,6 +93,7 @@ class _LogLines:
         self._console = console
         self._states: dict[str, str] = {}
         self._printed_at: dict[str, float] = {}
+        self._notes: dict[str, str] = {}
 
     def update(self, states: list[dict[str, Any]]) -> None:
         for state in states:
@@ -101,12 +103,16 @@ class _LogLines:
                 self._printed_at[title] = now
                 if state["state"] in {"running", "waiting"}:
                     self._print(f"{_MARKS.get(state['state'], '▸')} {title}")
+                    self._notes[title] = WAITING_FOR_POD
                 else:
                     mark = _MARKS[state["state"]]
                     self._print(f"{mark} {title:<12} {_seconds(state)}  {_note(state)}".rstrip())
             elif self._is_long(state) and now - self._printed_at[title] >= _LOG_INTERVAL_S:
                 self._printed_at[title] = now
                 self._print(f"  {title:<12} {_figures(state['task'])}")
+            if state["state"] == "waiting" and _note(state) != self._notes[title]:  # why its pod does not start
+                self._notes[title] = _note(state)
+                self._print(f"  {title:<12} {_note(state)}")
 
     @staticmethod
     def _is_long(state: Mapping[str, Any]) -> bool:

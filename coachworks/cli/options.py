@@ -28,6 +28,19 @@ def fleet_option(function: F) -> F:
     )(function)
 
 
+def pod_timeout_option(function: F) -> F:
+    """Add the option `--pod-timeout`: how long a pod of a run may be unable to start."""
+    return click.option(
+        "--pod-timeout",
+        "pod_timeout_s",
+        type=click.IntRange(min=0),
+        default=600,
+        show_default=True,
+        metavar="SECONDS",
+        help="With --wait: longest wait for a pod without a node or quota; at most 120 where waiting is no use.",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """Add the option `--json`: one document on standard output, everything else on standard error."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(function)

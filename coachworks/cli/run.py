@@ -110,8 +110,15 @@ def run_fleet(
     return summarise(store, record)
 
 
-def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "ReleaseStatus | None" = None) -> None:
-    """Show the table of skills, and that of the release if there is one; exit with 1 if a skill did not pass."""
+def finish(
+    summary: "Summary",
+    console: "Console",
+    *,
+    as_json: bool,
+    release: "ReleaseStatus | None" = None,
+    exit_status: int = 1,
+) -> None:
+    """Show the table of skills, and that of the release if there is one; exit with a status if a skill did not pass."""
     from rich.console import Console
 
     from coachworks.cli.console import say
@@ -130,4 +137,4 @@ def finish(summary: "Summary", console: "Console", *, as_json: bool, release: "R
     if summary.unchanged:
         say(console, f"Nothing has changed: all results were reused ({summary.seconds:.1f} s).")
     if not summary.passed:
-        sys.exit(1)
+        sys.exit(exit_status)

@@ -26,6 +26,8 @@ _COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNIN
 def runs(file: Path, limit: int, as_json: bool) -> None:
     """List the fleet's runs on Kubeflow Pipelines, newest first, and its schedules.
 
+    A run that waits for a pod that does not start is named with the reason and the way out.
+
     \b
     Examples:
       coachworks runs
@@ -36,14 +38,19 @@ def runs(file: Path, limit: int, as_json: bool) -> None:
 
     from coachworks.fleet.reader import read_fleet
     from pipelines.kubeflow import open_kubeflow
+    from pipelines.pod_ways_out import pod_problems
 
     fleet = read_fleet(file)
     kubeflow = open_kubeflow(fleet.spec.cluster)
     experiment = kubeflow.experiment(fleet.name)
     records = kubeflow.runs(experiment, limit)
     schedules = kubeflow.schedules(experiment)
+    problems = pod_problems(kubeflow, fleet.spec.cluster, [run.id for run in records if not run.ended])
     if as_json:
-        document = {"runs": [_fields(run) for run in records], "schedules": [asdict(entry) for entry in schedules]}
+        document = {
+            "runs": [_fields(run, problems) for run in records],
+            "schedules": [asdict(entry) for entry in schedules],
+        }
         click.echo(json.dumps(document, default=str, indent=1))
         return
     console = Console()
@@ -60,10 +67,14 @@ def runs(file: Path, limit: int, as_json: bool) -> None:
         by = "schedule" if run.schedule else "submit"
         table.add_row(run.id, f"[{colour}]{run.state.lower()}[/{colour}]", started, _duration(run), by)
     console.print(table)
+    for run_id, problem in problems.items():
+        say(console, f"[red]Run {run_id} waits:[/red] ", end="")
+        say(console, problem, markup=False)
 
 
-def _fields(run: "RemoteRun") -> dict[str, object]:
-    return {key: value for key, value in asdict(run).items() if key != "tasks"}
+def _fields(run: "RemoteRun", problems: dict[str, str]) -> dict[str, object]:
+    fields = {key: value for key, value in asdict(run).items() if key != "tasks"}
+    return {**fields, "problem": problems.get(run.id, "")}
 
 
 def _duration(run: "RemoteRun") -> str:

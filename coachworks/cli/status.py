@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coachworks.cli.console import say
-from coachworks.cli.options import fleet_option, json_option
+from coachworks.cli.options import fleet_option, json_option, pod_timeout_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--run", "run_id", metavar="ID", help="Another run; default: the latest.")
 @click.option("--wait", is_flag=True, help="Follow a run on the cluster to its end.")
-def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
+@pod_timeout_option
+def status(file: Path, as_json: bool, run_id: str | None, wait: bool, pod_timeout_s: int) -> None:
     """Show the table of the latest run again: photos, winner, accuracy, gate, what to do next.
 
     Where the fleet is deployed (`spec.deploy.namespace`), the table of the release follows: deployed versions, and pods
@@ -44,6 +45,7 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
     store = open_store(fleet.spec.store)
     record = load_run(store, run_id) if run_id else latest_run(store)
     console = Console(stderr=True)
+    errors = None
     if record.remote and record.state == "running":
         from coachworks.cli.submit import watch
         from pipelines.kubeflow import open_kubeflow
@@ -51,14 +53,17 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool) -> None:
 
         kubeflow = open_kubeflow(fleet.spec.cluster)
         if wait:
-            watch(kubeflow, store, fleet, record.id, console, as_json=as_json)
+            watch(kubeflow, store, fleet, record.id, console, pod_timeout_s=pod_timeout_s, as_json=as_json)
             return
-        record = RunMonitor(kubeflow, store, record.id).update_record(record)
+        monitor = RunMonitor(kubeflow, store, record.id, fleet.spec.cluster)
+        monitor.running()
+        record = monitor.update_record(record)
+        errors = monitor.errors(record)
     say(console, f"Run {record.id}: {record.state}")
     for state in read_progress(store, record.id):
         if state["state"] == "running" and record.state == "running":
             say(console, f"  in progress: {state['step']}")
-    finish(summarise(store, record), console, as_json=as_json, release=_release(fleet, console))
+    finish(summarise(store, record, errors), console, as_json=as_json, release=_release(fleet, console))
 
 
 def _release(fleet: "Fleet", console: "Console") -> "ReleaseStatus | None":

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from coachworks.cli.console import say
-from coachworks.cli.options import fleet_option, json_option, known_skills
+from coachworks.cli.options import fleet_option, json_option, known_skills, pod_timeout_option
 from coachworks.steps import CHAIN
+
+POD_STUCK_STATUS = 3  # exit status if a pod does not start
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="SKILL", help="Train only this skill; may be repeated.")
 @click.option("--from", "from_step", type=click.Choice(list(CHAIN)), help="Run this step and all later ones again.")
 @click.option("--wait", is_flag=True, help="Follow the run to its end; the exit status is that of `run`.")
+@pod_timeout_option
 @click.option("--schedule", "recurring", is_flag=True, help="Create a recurring run from `spec.cluster.schedule`.")
 @click.option("--cron", metavar="CRON", help='Cron expression for --schedule, such as "0 2 * * *".')
 @json_option
@@ -33,6 +36,7 @@ def submit(
     only: tuple[str, ...],
     from_step: str | None,
     wait: bool,
+    pod_timeout_s: int,
     recurring: bool,
     cron: str | None,
     as_json: bool,
@@ -41,6 +45,9 @@ def submit(
 
     Photos on this machine are first copied into the store. KF_PIPELINES_ENDPOINT is the address of Kubeflow Pipelines;
     without it the cluster of KUBECONFIG is used. Ctrl-C does not stop the run.
+
+    With --wait the exit status is 0 if every skill passed, 1 if one did not or the run failed, and 3 if a pod does not
+    start: the run is left as it is.
 
     \b
     Examples:
@@ -74,7 +81,7 @@ def submit(
     if recurring:
         _schedule(kubeflow, submission, str(cron), console, as_json=as_json)
         return
-    _start(kubeflow, store, submission, console, wait=wait, as_json=as_json)
+    _start(kubeflow, store, submission, console, pod_timeout_s=pod_timeout_s if wait else None, as_json=as_json)
 
 
 def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console: "Console", *, as_json: bool) -> None:
@@ -89,7 +96,13 @@ def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console
 
 
 def _start(
-    kubeflow: "Kubeflow", store: "Store", submission: "Submission", console: "Console", *, wait: bool, as_json: bool
+    kubeflow: "Kubeflow",
+    store: "Store",
+    submission: "Submission",
+    console: "Console",
+    *,
+    pod_timeout_s: int | None,
+    as_json: bool,
 ) -> None:
     from dataclasses import replace
 
@@ -103,8 +116,8 @@ def _start(
     page = kubeflow.run_page(run.id, fleet.spec.cluster.dashboard)
     say(console, f"Fleet [bold]{fleet.name}[/bold], run {run.id}")
     say(console, f"  {page}")
-    if wait:
-        watch(kubeflow, store, fleet, run.id, console, as_json=as_json)
+    if pod_timeout_s is not None:
+        watch(kubeflow, store, fleet, run.id, console, pod_timeout_s=pod_timeout_s, as_json=as_json)
         return
     if as_json:
         click.echo(json.dumps({"run": run.id, "page": page}))
@@ -112,16 +125,26 @@ def _start(
 
 
 def watch(
-    kubeflow: "Kubeflow", store: "Store", fleet: "Fleet", run_id: str, console: "Console", *, as_json: bool
+    kubeflow: "Kubeflow",
+    store: "Store",
+    fleet: "Fleet",
+    run_id: str,
+    console: "Console",
+    *,
+    pod_timeout_s: int,
+    as_json: bool,
 ) -> None:
-    """Follow a run on the cluster to its end, show its table, and exit with the status of `run`."""
+    """Follow a run on the cluster to its end, show its table, and exit with the status of `run`.
+
+    A pod that does not start within `pod_timeout_s` seconds ends the command, not the run, with exit status 3.
+    """
     from coachworks.cli.follow import follow
     from coachworks.cli.run import finish
-    from coachworks.runs import FAILED, load_run
+    from coachworks.runs import load_run
     from pipelines.remote_progress import RunMonitor
     from pipelines.summary import summarise
 
-    monitor = RunMonitor(kubeflow, store, run_id)
+    monitor = RunMonitor(kubeflow, store, run_id, fleet.spec.cluster, pod_limit_s=pod_timeout_s)
     try:
         follow(monitor.states, monitor.running, console, every_s=2.0)
     except KeyboardInterrupt:
@@ -132,5 +155,12 @@ def watch(
         )
         sys.exit(130)
     record = monitor.update_record(load_run(store, run_id))
-    errors = monitor.failures() if record.state == FAILED else []
-    finish(summarise(store, record, errors), console, as_json=as_json)
+    summary = summarise(store, record, monitor.errors(record))
+    if monitor.gave_up:
+        say(
+            console,
+            f"The run goes on waiting. After a change `coachworks status --wait --run {run_id}` follows it again; "
+            f"`coachworks cancel {run_id}` cancels it.",
+        )
+        finish(summary, console, as_json=as_json, exit_status=POD_STUCK_STATUS)
+    finish(summary, console, as_json=as_json)

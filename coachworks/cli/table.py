@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coachworks.cli.console import say
+from coachworks.runs import POD_STUCK
 
 if TYPE_CHECKING:
     from components.deploy.report import DeployReport
@@ -78,7 +79,8 @@ def show_errors(summary: "Summary", console: Console) -> None:
     """Print the failing steps' own messages."""
     for error in summary.errors:
         lane = f" ({error['lane']}…)" if error["lane"] else ""
-        say(console, f"[red]{error['step']}{lane} failed:[/red] ", end="")
+        state = "waits" if error["type"] == POD_STUCK else "failed"
+        say(console, f"[red]{error['step']}{lane} {state}:[/red] ", end="")
         say(console, error["message"], markup=False)
 
 

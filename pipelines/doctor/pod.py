@@ -1,7 +1,5 @@
 """The doctor's pod: started like a step's pod, in the same image, to make the same checks as this machine."""
 
-import contextlib
-import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from coachworks.errors import CoachworksError
-from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
-from coachworks.kubernetes_api import PodProblem
 from coachworks.kubernetes_api.pod_problems import IMAGE_REASONS
 from pipelines.doctor.bucket import ScratchPrefix
 from pipelines.doctor.check_from_pod import REPORT
 from pipelines.doctor.findings import Finding, failed, ok
 from pipelines.doctor.pod_report import from_log, read_report
-from pipelines.kubeflow import Kubeflow, RemoteRun, RunPods
+from pipelines.kubeflow import Kubeflow, RemoteRun, RunPods, StuckPod
+from pipelines.kubeflow.pod_logs import last_lines, read_log
+from pipelines.kubeflow.run_pods import QUOTA
+from pipelines.pod_ways_out import way_out
 from pipelines.submit import for_pods
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 START = "pod"  # subject of the finding about the start of the pod
 _TASK, _EXECUTOR = "doctor", "executor"  # KFP's names of the task and, beside it, of its pod
 _INTERVAL_S = 2.0
-# Argo's pod of node 17 of a workflow is workflow-system-container-impl-17, with a prefix if the task has retries.
-_TEMPLATES = ("retry-system-container-impl-", "system-container-impl-", "")
+_SUMMARIES = {"Unschedulable": "no node", QUOTA: "no room in the quota"}
 
 
 def compose(place: "Place") -> Any:
@@ -106,15 +104,16 @@ class DoctorPod:
                 return [*findings, self._started(started)]
             run = self._kubeflow.run(self._run.id)
             if run.ended:
-                log = self._log(run)
+                log = read_log(self._kubeflow, self._pods, run, {_TASK})
                 findings = from_log(log)
                 return [self._without_report(run, log)] if findings is None else [*findings, self._started(started)]
-            problem = self._pods.problem(run.id) if self._pods else None
-            if problem is not None and problem.permanent:
-                return [self._not_startable(problem)]
+            stuck = self._pods.stuck(run.id) if self._pods else None
+            if stuck is not None and stuck.problem.permanent:
+                return [self._not_startable(stuck)]
             if time.monotonic() - started > timeout_s:
-                return [self._late(run, problem, timeout_s)]
-            show(f"waiting for a pod: {f'{problem.reason}: {problem.message}' if problem else _state(run)}")
+                return [self._late(run, stuck, timeout_s)]
+            reason = f"{stuck.problem.reason}: {stuck.problem.message}" if stuck else _state(run)
+            show(f"waiting for a pod: {reason}")
             time.sleep(_INTERVAL_S)
 
     def _read_stored_report(self) -> list[Finding] | None:
@@ -126,35 +125,18 @@ class DoctorPod:
         except CoachworksError:
             return None
 
-    def _log(self, run: RemoteRun) -> str:
-        """Return the pod's log from Kubeflow Pipelines, else from Kubernetes."""
-        for node in (child for task in run.tasks if task.name in {_TASK, _EXECUTOR} for child in task.children):
-            workflow, _, number = node.rpartition("-")
-            for template in _TEMPLATES:
-                with contextlib.suppress(CoachworksError):
-                    if log := self._kubeflow.log(run.id, f"{workflow}-{template}{number}"):
-                        return log
-        return self._pods.logs(run.id) if self._pods else ""
-
     def _started(self, started: float) -> Finding:
         return ok(START, f"{self.image}, in {time.monotonic() - started:.0f} s")
 
-    def _not_startable(self, problem: PodProblem) -> Finding:
-        message, cluster = f"{problem.reason}: {problem.message}", self._fleet.spec.cluster
-        if problem.reason in IMAGE_REASONS:
-            return failed(START, "no image", f"{message}. {_provide_image(self.image, cluster)}")
-        return failed(START, "does not start", f"{message}. {_correct_entry(problem.message)}")
+    def _not_startable(self, stuck: StuckPod, further: str = "") -> Finding:
+        problem, namespace = stuck.problem, self._kubeflow.namespace or "kubeflow"
+        summary = "no image" if problem.reason in IMAGE_REASONS else _SUMMARIES.get(problem.reason, "does not start")
+        advice = way_out(stuck, self._fleet.spec.cluster, namespace)
+        return failed(START, summary, f"{problem.reason}: {problem.message}. {advice}{further}")
 
-    def _late(self, run: RemoteRun, problem: PodProblem | None, timeout_s: float) -> Finding:
-        if problem is not None:
-            if problem.reason == "Unschedulable":
-                return failed(
-                    START,
-                    "no node",
-                    f"{problem.message}. No node has room or fits: lower `requests`, or correct `nodeSelector` and "
-                    "`tolerations`, in `spec.cluster.defaults`; --timeout waits for longer.",
-                )
-            return self._not_startable(problem)
+    def _late(self, run: RemoteRun, stuck: StuckPod | None, timeout_s: float) -> Finding:
+        if stuck is not None:
+            return self._not_startable(stuck, " --timeout waits for longer.")
         if _state(run) == "running":
             way_out = f"it runs, but has not finished in {timeout_s:.0f} s: --timeout waits for longer."
             return failed(START, "not finished", way_out)
@@ -169,7 +151,7 @@ class DoctorPod:
     def _without_report(self, run: RemoteRun, log: str) -> Finding:
         message = next((task.error for task in run.tasks if task.error), run.error)
         message = message or (self._pods.refusal(run.id) if self._pods else "")
-        lines = _last_lines(log)
+        lines = last_lines(log)
         details = "; ".join(text for text in (message, f"its log ends: {lines}" if lines else "") if text)
         return failed(
             START,
@@ -183,27 +165,3 @@ def _state(run: RemoteRun) -> str:
     """Return the state of the doctor's pod according to Kubeflow Pipelines."""
     states = {task.name: task.state for task in run.tasks}
     return (states.get(f"{_EXECUTOR}(0)") or states.get(_EXECUTOR) or "PENDING").lower()
-
-
-def _provide_image(image: str, cluster: Cluster) -> str:
-    if cluster.image is None:
-        return (
-            f"Build {image} with the commands of `coachworks images`, push it where nodes can pull from, and name it "
-            "as `spec.cluster.image`."
-        )
-    secrets = "" if cluster.image_pull_secrets else " A private registry needs `spec.cluster.imagePullSecrets`."
-    return f"Push {image} where the nodes can pull it, or correct `spec.cluster.image`.{secrets}"
-
-
-def _correct_entry(message: str) -> str:
-    """Return the way out for a container that cannot be created: mostly an entry missing in a Secret."""
-    match = re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]*/?(\S+)", message)
-    if match is None:
-        return "Correct the object that it names, in `spec.cluster` or in the namespace."
-    key, kind, name = match.groups()
-    return f"Add {key} to the {kind} {name!r}, or remove it from its `keys` in `spec.cluster.environment`."
-
-
-def _last_lines(log: str, count: int = 3) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return " / ".join(lines[-count:])

@@ -8,7 +8,7 @@ from pipelines.compiled import read_documents
 from pipelines.doctor.findings import Finding, Status
 from pipelines.doctor.pod import START, DoctorPod, compose
 from pipelines.doctor.pod_report import MARK, write_report
-from pipelines.kubeflow import RemoteRun, RemoteTask
+from pipelines.kubeflow import RemoteRun, RemoteTask, StuckPod
 from pipelines.pod_spec import placement
 
 FINDINGS = [Finding(subject="store: access", status=Status.FAILED, summary="no answer", way_out="Start it.")]
@@ -19,6 +19,7 @@ class Cluster:
     """Kubeflow Pipelines with one run, and the pods of that run."""
 
     namespace = "kubeflow"
+    image = IMAGE
 
     def __init__(self, *states: str, printed: str = "", problem: PodProblem | None = None) -> None:
         self.states, self.printed, self.pod_problem = list(states), printed, problem
@@ -42,8 +43,9 @@ class Cluster:
     def forget(self, run_id: str, experiment_id: str) -> None:
         self.forgotten.append(run_id)
 
-    def problem(self, run_id: str) -> PodProblem | None:
-        return self.pod_problem
+    def stuck(self, run_id: str) -> StuckPod | None:
+        problem = self.pod_problem
+        return problem and StuckPod(name="doctor-1", step="doctor", image=self.image, problem=problem, seconds=5)
 
     def logs(self, run_id: str) -> str:
         return ""
@@ -106,6 +108,13 @@ def test_an_image_that_cannot_be_pulled_is_reported_at_once(cluster_fleet):
     (pod,) = check(Cluster("RUNNING", problem=problem), cluster_fleet(image=IMAGE), timeout_s=1000)
     assert pod.summary == "no image"
     assert f"no such host. Push {IMAGE} where the nodes can pull it, or correct `spec.cluster.image`" in pod.way_out
+
+
+def test_an_image_of_kubeflow_pipelines_is_not_blamed_on_the_fleet_file(cluster_fleet):
+    cluster = Cluster("RUNNING", problem=PodProblem(reason="ImagePullBackOff", message="no such host", permanent=True))
+    cluster.image = "ghcr.io/kubeflow/kfp-driver:2.14.3"
+    (pod,) = check(cluster, cluster_fleet(image=IMAGE))
+    assert "ghcr.io/kubeflow/kfp-driver:2.14.3 is an image of Kubeflow Pipelines itself" in pod.way_out
 
 
 def test_a_missing_entry_of_a_secret_is_named(cluster_fleet):

@@ -21,7 +21,7 @@ def test_a_pod_that_does_not_start_has_a_problem(api_server, reason, permanent):
     waiting = {"name": "main", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
     waiting["state"] = {"waiting": {"reason": reason, "message": "no"}}
     api_server[f"{PATH}/pods"] = pod(phase="Pending", containerStatuses=[waiting])
-    assert open_run_pods("kubeflow").problem("5f0c") == PodProblem(
+    assert open_run_pods("kubeflow").stuck("5f0c").problem == PodProblem(
         reason=reason, message="no", permanent=permanent, container="main"
     )
 
@@ -29,20 +29,20 @@ def test_a_pod_that_does_not_start_has_a_problem(api_server, reason, permanent):
 def test_an_unschedulable_pod_or_a_missing_volume_is_a_problem(api_server):
     unfit = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     api_server[f"{PATH}/pods"] = pod(phase="Pending", conditions=[unfit])
-    assert open_run_pods("kubeflow").problem("5f0c") == PodProblem(
+    assert open_run_pods("kubeflow").stuck("5f0c").problem == PodProblem(
         reason="Unschedulable", message="0/1 nodes", permanent=False
     )
     api_server[f"{PATH}/pods"] = pod(phase="Pending")
     event = {"type": "Warning", "reason": "FailedMount", "message": 'secret "cars" not found'}
     event |= {"metadata": {"name": "e"}, "involvedObject": {}}
     api_server[f"{PATH}/events"] = {"items": [event]}
-    problem = open_run_pods("kubeflow").problem("5f0c")
+    problem = open_run_pods("kubeflow").stuck("5f0c").problem
     assert (problem.reason, problem.permanent) == ("FailedMount", True)
 
 
 def test_without_the_right_to_read_pods_nothing_is_reported(api_server):
     api_server[f"{PATH}/pods"] = 403
-    assert open_run_pods("kubeflow").problem("5f0c") is None
+    assert open_run_pods("kubeflow").stuck("5f0c") is None
     assert open_run_pods("kubeflow").logs("5f0c") == ""
     api_server[f"{PATH}/pods"] = {"items": [{"metadata": {"name": "doctor-1"}}]}
     api_server[f"{PATH}/pods/doctor-1/log"] = 403
