@@ -16,6 +16,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.steps import LAST
 from coachworks.store import Store, process_alive
+from coachworks.wording import pipeline_command
 
 RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
@@ -154,7 +155,7 @@ def latest_run(store: Store) -> Run:
     try:
         return load_run(store, store.resolve_link(LATEST).rpartition("/")[2])
     except NotFoundError as err:
-        raise NotFoundError(f"nothing has run on {store.uri} yet. Run `coachworks run` first.") from err
+        raise NotFoundError(f"nothing has run on {store.uri} yet. Run {pipeline_command(store.uri)} first.") from err
 
 
 def _key(run_id: str) -> str:

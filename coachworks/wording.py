@@ -110,6 +110,15 @@ def local_time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def pipeline_command(store: str, *options: str) -> str:
+    """Return the command that runs the pipeline: on the cluster where the store is a bucket, else on this machine.
+
+    >>> pipeline_command("s3://cars/store"), pipeline_command("/home/me/store", "--from train")
+    ('`coachworks submit`', '`coachworks run --from train`')
+    """
+    return f"`{' '.join(('coachworks', 'submit' if store.startswith('s3://') else 'run', *options))}`"
+
+
 def closest(word: object, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
     """Return the known word that `word` was probably meant to be, whatever its case; None when none is close.
 

@@ -12,7 +12,7 @@ from coachworks.models.manifest import BACKBONE, Manifest, PackagedHead, head_fi
 from coachworks.wording import did_you_mean
 from serving.errors import UnknownSkillError
 
-_PACKAGE = "package the fleet again: `coachworks run`"
+_PACKAGE = "package the fleet again with the pipeline"
 _DEPLOY = "deploy the fleet again: `coachworks deploy`"
 
 

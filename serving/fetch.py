@@ -20,6 +20,7 @@ from coachworks.models.manifest import BACKBONE, Manifest, head_file
 from coachworks.settings import take_mounted_environment
 from coachworks.store import Store, open_store
 from coachworks.store.local_cache import CACHE_VARIABLE
+from coachworks.wording import pipeline_command
 from serving.pod_config import BUNDLE_VARIABLE, RELEASE_VARIABLE, read_pod_config
 
 STORE_VARIABLE = "COACHWORKS_STORE"
@@ -104,8 +105,8 @@ def _download(store: Store, file: ModelFile, folder: Path) -> int:
     if actual != file.sha256:
         raise DataError(
             f"{file.description}, {store.address(file.key)}, must have the SHA-256 {file.sha256}; got {actual}. The "
-            "file is damaged or was changed: restore it from a backup, or train it again with `coachworks run` and "
-            "deploy the result."
+            f"file is damaged or was changed: restore it from a backup, or train it again with "
+            f"{pipeline_command(store.uri, '--from train')} and deploy the result."
         )
     aside.replace(target)
     return target.stat().st_size

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from coachworks.cli.options import fleet_option
-from coachworks.wording import counted
+from coachworks.wording import counted, pipeline_command
 
 
 @click.command()
@@ -86,4 +86,5 @@ def init(
     option = "" if file == Path("fleet.yaml") else f" -f {file}"
     click.echo("Next: read it, then")
     click.echo(f"  coachworks check{option}   lists every problem of the file")
-    click.echo(f"  coachworks run{option}     trains the models")
+    command = pipeline_command(store).strip("`") + option
+    click.echo(f"  {command:<{len(option) + 18}} trains the models")

@@ -7,6 +7,7 @@ from coachworks.fleet.reader import read_fleet
 from coachworks.result import Result
 from coachworks.results import latest, load
 from coachworks.store import Store, open_store
+from coachworks.wording import pipeline_command
 from components.package.report import PackageReport
 from components.register.latest_outcome import describe_unfinished
 
@@ -22,7 +23,7 @@ def latest_package(file: Path) -> tuple[Store, Result[PackageReport]]:
     try:
         result = load(store, PackageReport, latest(store, "package"))
     except NotFoundError as err:
-        way_out = describe_unfinished(store) or f"Run `coachworks run -f {file}` first."
+        way_out = describe_unfinished(store) or f"Run {pipeline_command(store.uri, f'-f {file}')} first."
         raise NotFoundError(f"nothing is packaged yet for the fleet {fleet.name!r}. {way_out}") from err
     if not result.report.skills:
         reasons = "".join(f"\n  {skill}: {reason}" for skill, reason in result.report.left_out.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 from coachworks.errors import DataError
 from coachworks.fleet.reader import examine
 from coachworks.fleet.yaml_tree import resolve
-from coachworks.wording import counted
+from coachworks.wording import counted, pipeline_command
 from components.ingest.survey import SkillFound, Survey, fleet_name
 
 _FEW = 10  # with fewer photos, 15 % for the test split is one photo or none
@@ -51,9 +51,10 @@ def starter(survey: Survey, folder: Path, options: InitOptions = _DEFAULTS) -> s
 
 
 def _lines(survey: Survey, folder: Path, options: InitOptions) -> list[str]:
+    run = pipeline_command(options.store)
     return [
         "# The questions that this fleet answers about photos, and the photos that it learns from.",
-        "# `coachworks check` checks this file, `coachworks run` trains the models, `coachworks predict` uses them.",
+        f"# `coachworks check` checks this file, {run} trains the models, `coachworks predict` uses them.",
         "apiVersion: coachworks.dev/v1",
         "kind: Fleet",
         "metadata:",

@@ -14,6 +14,7 @@ from coachworks.models.champions import HeadVersion, head_bytes, head_manifest
 from coachworks.models.keys import onnx_key
 from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, PackagedBackbone, PackagedHead, head_file
 from coachworks.store import Store
+from coachworks.wording import pipeline_command
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_heads(store: Store, versions: Mapping[str, HeadVersion]) -> tuple[dict[
         except NotFoundError:
             missing[skill] = (
                 f"its champion, version {version.version}, is registered but its head {version.head_digest[:12]} "
-                f"is not in the store {store.uri}. Train it again: `coachworks run --from train`."
+                f"is not in the store {store.uri}. Train it again: {pipeline_command(store.uri, '--from train')}."
             )
     return heads, missing
 

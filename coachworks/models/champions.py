@@ -10,6 +10,7 @@ from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.store import Store
+from coachworks.wording import pipeline_command
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def head_bytes(store: Store, skill: str, version: HeadVersion) -> bytes:
     if actual != version.head_digest:
         raise DataError(
             f"the head of {skill!r}, version {version.version}, must have the SHA-256 {version.head_digest}; got "
-            f"{actual}. The store's file is damaged or was changed: train again with `coachworks run --from train`."
+            f"{actual}. The store's file is damaged or was changed: train again with "
+            f"{pipeline_command(store.uri, '--from train')}."
         )
     return data

@@ -87,10 +87,10 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as err:
         raise DataError(
-            f"the bundle must hold {MANIFEST}; {folder} does not. Package the fleet again: `coachworks run`."
+            f"the bundle must hold {MANIFEST}; {folder} does not. Package the fleet again with the pipeline."
         ) from err
     except ValidationError as err:
         raise DataError(
             f"{path.name} of the bundle {folder} cannot be read: {first_problem(err)}. "
-            "This version of coachworks reads bundles of coachworks.dev/v1; package the fleet again: `coachworks run`."
+            "This version of coachworks reads bundles of coachworks.dev/v1; package the fleet again with the pipeline."
         ) from err

@@ -4,6 +4,7 @@ from coachworks.errors import NotFoundError
 from coachworks.results import ReportError, latest, load
 from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, RUNNING, SUCCEEDED, latest_run, read_errors
 from coachworks.store import Store
+from coachworks.wording import pipeline_command
 from components.register.report import RegisterReport, Registration
 
 _ENDED = {FAILED: "failed", INTERRUPTED: "was interrupted", CANCELLED: "was cancelled"}
@@ -18,10 +19,12 @@ def why_not_registered(store: Store, skill: str) -> str:
     """
     registrations = _latest_registrations(store)
     if registrations is None:
-        return describe_unfinished(store) or "Run the pipeline: `coachworks run`."
+        return describe_unfinished(store) or f"Run the pipeline: {pipeline_command(store.uri)}."
     outcome = registrations.get(skill)
     if outcome is None:
-        not_included = f"The latest run did not include {skill!r}. Run the pipeline with it: `coachworks run`."
+        not_included = (
+            f"The latest run did not include {skill!r}. Run the pipeline with it: {pipeline_command(store.uri)}."
+        )
         return describe_unfinished(store) or not_included
     if outcome.champion_version is not None:
         return (

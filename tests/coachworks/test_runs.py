@@ -6,7 +6,7 @@ import pytest
 from small_fleets import small_fleet
 
 from coachworks.context import Context
-from coachworks.errors import DataError
+from coachworks.errors import DataError, NotFoundError
 from coachworks.fleet.deploy import Deploy
 from coachworks.result import Result
 from coachworks.runs import (
@@ -24,7 +24,7 @@ from coachworks.runs import (
     record_remote,
     start_run,
 )
-from coachworks.store import FolderStore
+from coachworks.store import FolderStore, S3Store
 from coachworks.task import recorded
 
 FLEET = small_fleet({name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")}, name="cars", lanes=2)
@@ -120,3 +120,10 @@ def test_a_run_that_somebody_cancelled_stays_so_whatever_its_pods_come_to(store:
     mark_cancelled(store, "5f0c")
     mark_cancelled(store, "nothing like it")
     assert load_run(store, "5f0c").state == CANCELLED
+
+
+def test_a_bucket_without_runs_names_the_command_for_the_cluster(in_bucket: S3Store, store: FolderStore) -> None:
+    with pytest.raises(NotFoundError, match=r"nothing has run on s3://.*Run `coachworks submit` first"):
+        latest_run(in_bucket)
+    with pytest.raises(NotFoundError, match="Run `coachworks run` first"):
+        latest_run(store)

@@ -13,6 +13,7 @@ from coachworks.models.manifest import Manifest, PackagedHead
 from coachworks.result import Result
 from coachworks.results import ancestor, load
 from coachworks.store import Store
+from coachworks.wording import pipeline_command
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,8 +98,8 @@ def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result[_
     if evaluated != head.head_sha256:
         raise DataError(
             f"the evaluation {evaluation.key} of {skill!r} must be that of the head {head.head_sha256[:12]}, version "
-            f"{head.version}; it judged {str(evaluated)[:12]}. Train and register the skill again: `coachworks run "
-            "--from train`."
+            f"{head.version}; it judged {str(evaluated)[:12]}. Train and register the skill again: "
+            f"{pipeline_command(store.uri, '--from train')}."
         )
     try:
         file = evaluation.file(f"{name}/predictions.parquet")
@@ -113,8 +114,8 @@ def _recorded(store: Store, skill: str, head: PackagedHead, evaluation: Result[_
 def _lost(store: Store, skill: str, head: PackagedHead, why: str) -> NotFoundError:
     return NotFoundError(
         f"the smoke test of {skill!r} needs the answers that evaluation recorded of version {head.version}, and the "
-        f"store {store.uri} has none: {why}. `coachworks run` evaluates the skill again; where that makes another "
-        "version, deploy that one."
+        f"store {store.uri} has none: {why}. {pipeline_command(store.uri)} evaluates the skill again; where that "
+        "makes another version, deploy that one."
     )
 
 

@@ -15,6 +15,7 @@ from coachworks.store import open_store
 from coachworks.tracking import TrackingClient, open_client, retry_transient, tracking_of, translated, version_page
 from coachworks.tracking.registry import Model, Version, read_skill_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, HEAD_DIGEST, REASON
+from coachworks.wording import pipeline_command
 from components.register.latest_outcome import why_not_registered
 
 BY, AT, NOTE = "coachworks.approved_by", "coachworks.approved_at", "coachworks.approved_note"
@@ -120,7 +121,7 @@ def approve(
         if len(digest) != 64:
             raise DataError(
                 f"version {registered.number} of {model.name!r} must have the digest of its head in the tag "
-                f"{HEAD_DIGEST!r}; got {digest!r}. Only versions that `coachworks run` registered can be approved "
+                f"{HEAD_DIGEST!r}; got {digest!r}. Only versions that the pipeline registered can be approved "
                 "and deployed."
             )
         approval = Approval(by=by, at=_now(), digest=digest, note=note)
@@ -205,7 +206,8 @@ def _why_not_registered(fleet: Fleet, skill: str) -> str:
     try:
         return why_not_registered(open_store(fleet.spec.store), skill)
     except CoachworksError:  # who approves need not have access to the store
-        return "`coachworks run` registers what passes its gates; `coachworks status` shows its result."
+        command = pipeline_command(fleet.spec.store)
+        return f"{command} registers what passes its gates; `coachworks status` shows its result."
 
 
 def _known_version(model: Model, text: str) -> Version:

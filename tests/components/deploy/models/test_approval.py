@@ -85,7 +85,9 @@ def test_what_is_not_there_is_refused_with_what_is(registry):
 @pytest.mark.parametrize("digest", [None, "abc"])
 def test_a_version_without_the_digest_of_its_head_is_refused(registry, digest):
     registry.add("view", digest)
-    with pytest.raises(DataError, match=r"the digest of its head in the tag 'head_digest'; got .*`coachworks run`"):
+    with pytest.raises(
+        DataError, match=r"the digest of its head in the tag 'head_digest'; got .*that the pipeline registered"
+    ):
         approve(registry.fleet, "view", "1", by="Ada")
     assert "coachworks.approved_by" not in registry.tags("view", "1")
 
