@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coachworks.errors import InvalidConfigError
+from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from pipelines.kubeflow.failures import ENDPOINT_VARIABLE, TOKEN_VARIABLE, WAY_OUT, translated
 from pipelines.kubeflow.records import RemoteRun, Schedule, run_of, schedule_of
@@ -235,15 +235,38 @@ def open_kubeflow(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> 
         TransientError: it does not answer.
         InvalidConfigError: no address is configured, or the server refuses our credentials.
     """
-    from kfp import Client
     from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 
+    endpoint = environ.get(ENDPOINT_VARIABLE, "")
     credentials = ServiceAccountTokenVolumeCredentials() if environ.get(TOKEN_VARIABLE) else None
-    with warnings.catch_warnings(), translated(environ.get(ENDPOINT_VARIABLE, "")):
-        warnings.simplefilter("ignore")
-        client = Client(namespace=cluster.namespace or "kubeflow", credentials=credentials, ui_host=cluster.dashboard)
-    if client._existing_config.host in {"", "http://localhost"}:  # defaults of the generated client
-        raise InvalidConfigError(f"no address of Kubeflow Pipelines is configured. {WAY_OUT}")
-    kubeflow = Kubeflow(client, client.get_user_namespace() or None)
-    kubeflow.check_health()
+    try:
+        with warnings.catch_warnings(), translated(endpoint):
+            warnings.simplefilter("ignore")
+            client = _client_class()(
+                namespace=cluster.namespace or "kubeflow", credentials=credentials, ui_host=cluster.dashboard
+            )
+        kubeflow = Kubeflow(client, client.get_user_namespace() or None)
+        kubeflow.check_health()
+    except CoachworksError as err:
+        if endpoint or isinstance(err, InvalidConfigError):
+            raise
+        reason = str(err).removesuffix(WAY_OUT).strip().rstrip(".")
+        raise InvalidConfigError(
+            f"no address of Kubeflow Pipelines is configured, and KUBECONFIG leads to none: {reason}. {WAY_OUT}"
+        ) from err
     return kubeflow
+
+
+def _client_class() -> "type[Client]":
+    """Return kfp's client, but asking the server once: kfp asks five times, 5 s apart, and prints a traceback each."""
+    from kfp import Client
+
+    class QuickClient(Client):  # type: ignore[misc] # kfp has no types
+        """Client that reports at once that the server does not answer."""
+
+        def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
+            if self._existing_config.host in {"", "http://localhost"}:  # defaults of the generated client
+                raise InvalidConfigError(f"no address of Kubeflow Pipelines is configured. {WAY_OUT}")
+            return self._healthz_api.healthz_service_get_healthz(_request_timeout=10)
+
+    return QuickClient

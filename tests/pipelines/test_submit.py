@@ -1,6 +1,7 @@
 """Refusals before anything is sent, each with its way out."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from coachworks.errors import InvalidConfigError, TransientError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.model import Fleet
 from coachworks.store import FolderStore
+from kubernetes_server import Objects
 from pipelines.kubeflow import open_kubeflow
 from pipelines.submit import Submission, for_pods, refuse_unfit, store_identity
 
@@ -107,8 +109,22 @@ def test_no_cluster_at_all_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises((InvalidConfigError, TransientError), match="KF_PIPELINES_ENDPOINT"):
+    with pytest.raises(
+        InvalidConfigError, match=r"no address of Kubeflow Pipelines is configured\. Set KF_PIPELINES_ENDP"
+    ):
         open_kubeflow(Cluster())
+
+
+def test_a_cluster_without_kubeflow_pipelines_is_asked_once_and_kfp_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch, api_server: Objects, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
+    location = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"  # read when the module was imported
+    monkeypatch.setattr(location, os.environ["KUBECONFIG"])
+    with pytest.raises(InvalidConfigError, match=r"leads to none: .*Not Found\. Set KF_PIPELINES_ENDPOINT"):
+        open_kubeflow(Cluster())
+    assert len(api_server.asked) == 1
+    assert caplog.text == ""
 
 
 def write(folder: Path, fleet: Fleet) -> Path:
@@ -136,8 +152,6 @@ def test_the_command_refuses_what_makes_no_sense(tmp_path: Path, arguments: list
 
 
 def test_runs_and_cancel_say_where_they_looked_when_nobody_answers(tmp_path: Path) -> None:
-    import os
-
     file = write(tmp_path, fleet_of())
     for arguments in (["runs"], ["cancel", "3f"]):
         done = subprocess.run(
