@@ -23,6 +23,7 @@ SECTIONS = {
     "Run": {
         "run": "Run the whole pipeline on this machine.",
         "status": "Show the result of the latest run, skill by skill.",
+        "show": "Open the documents and pages of a run in the browser.",
         "mlflow": "Open MLflow on the fleet's tracking store.",
     },
     "Cluster": {

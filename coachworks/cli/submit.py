@@ -91,7 +91,8 @@ def _schedule(kubeflow: "Kubeflow", submission: "Submission", cron: str, console
     if as_json:
         click.echo(json.dumps({"schedule": recurring.id, "cron": recurring.cron}))
     say(console, f"Fleet [bold]{submission.fleet.name}[/bold] is scheduled: {recurring.cron} (seconds first)")
-    say(console, f"  {kubeflow.dashboard}/#/recurringrun/details/{recurring.id}")
+    page = kubeflow.schedule_page(recurring.id)
+    say(console, f"  {page or _way_to_dashboard(kubeflow, f'recurringrun/details/{recurring.id}')}")
     say(console, f"  `coachworks runs` lists its runs; `coachworks cancel {recurring.id}` deletes it.")
 
 
@@ -113,15 +114,23 @@ def _start(
     with TerminalProgress(console) as progress:
         ingested = ingest_here(fleet, progress)
     run = start(kubeflow, store, replace(submission, ingested=ingested))
-    page = kubeflow.run_page(run.id, fleet.spec.cluster.dashboard)
+    page = kubeflow.run_page(run.id)
     say(console, f"Fleet [bold]{fleet.name}[/bold], run {run.id}")
-    say(console, f"  {page}")
+    say(console, f"  {page or _way_to_dashboard(kubeflow, f'runs/details/{run.id}')}")
     if pod_timeout_s is not None:
         watch(kubeflow, store, fleet, run.id, console, pod_timeout_s=pod_timeout_s, as_json=as_json)
         return
     if as_json:
-        click.echo(json.dumps({"run": run.id, "page": page}))
+        click.echo(json.dumps({"run": run.id, "page": page or None}))
     say(console, f"`coachworks status --wait --run {run.id}` follows it.")
+
+
+def _way_to_dashboard(kubeflow: "Kubeflow", page: str) -> str:
+    """Return how to open a page of the dashboard whose address is not known."""
+    return (
+        f"Its page: `{kubeflow.dashboard_command}`, then http://localhost:8080/#/{page}. "
+        "`spec.cluster.dashboard` names an address that all can open."
+    )
 
 
 def watch(

@@ -56,6 +56,8 @@ def show(summary: "Summary", console: Console) -> None:
     places = {title: summary.paths[name] for name, title in _PLACES.items() if name in summary.paths}
     for title, path in places.items():
         say(console, f"{title:<14} {short_path(path)}")
+    if any(path.startswith("s3://") for path in places.values()):
+        say(console, "`coachworks show document` opens them; likewise validation, contact-sheet and evaluation.")
     if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
         say(console, f"{'KFP log':<14} {summary.paths['log']}")
 

@@ -1,6 +1,6 @@
 """Tracking of runs and models in MLflow: a server, or an SQLite database in the store's folder."""
 
-from coachworks.tracking.address import URI_VARIABLE, Tracking, tracking_of
+from coachworks.tracking.address import URI_VARIABLE, Tracking, is_of_this_machine, tracking_of
 from coachworks.tracking.client import TrackingClient, open_client, retry_transient, server_environment
 from coachworks.tracking.failures import ConcurrentChangeError, translated
 from coachworks.tracking.pages import (
@@ -27,6 +27,7 @@ __all__ = [
     "TrackingClient",
     "comparison_page",
     "experiment_page",
+    "is_of_this_machine",
     "model_page",
     "open_client",
     "retry_transient",

@@ -1,6 +1,7 @@
 """Address of a fleet's tracking store."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,20 @@ from coachworks.fleet.model import Fleet
 from coachworks.store import open_store
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+# Address of a Service within its cluster.
+_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?(?::(\d+))?")
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Return whether an address leads each reader to the own machine.
+
+    >>> is_of_this_machine("http://127.0.0.1:5000"), is_of_this_machine("https://mlflow.example")
+    (True, False)
+    """
+    host = urlsplit(address).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host in {"::1", "0.0.0.0"}  # noqa: S104 — nothing is bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +49,37 @@ class Tracking:
     def public(self) -> str:
         """Address at which people open the server; links begin with it."""
         return self.address or self.uri
+
+    @property
+    def shared(self) -> bool:
+        """True if others can open the address: it is a server's, and not that of a port-forward to this machine."""
+        return self.database is None and not is_of_this_machine(self.public)
+
+    def link(self, text: str, page: str) -> str:
+        """Return a Markdown link to a page of the UI; the text alone where other people could not open the link.
+
+        Args:
+            text: Text of the link.
+            page: Address of the page relative to the server's, as in `coachworks.tracking.pages`.
+        """
+        return f"[{text}]({self.public}{page})" if self.shared else text
+
+    @property
+    def way_in(self) -> str:
+        """Sentence with the command that opens the UI where there is no shared address; else empty."""
+        if self.shared:
+            return ""
+        if self.database is not None:
+            return "Runs and models are recorded in the store: `coachworks mlflow` shows them."
+        service = _SERVICE.fullmatch(urlsplit(self.uri).netloc)
+        if service is None:
+            return f"MLflow has no address that others can open: `spec.tracking` is {self.public}."
+        name, namespace, port = service.groups()
+        command = f"kubectl -n {namespace} port-forward service/{name} 5000:{port or 80}"
+        return (
+            f"MLflow has no address that others can open (`spec.tracking` is {self.public}): `{command}` opens it at "
+            "http://localhost:5000."
+        )
 
     @property
     def name(self) -> str:

@@ -61,18 +61,20 @@ def _recorded(fleet: Fleet, registered: Sequence[Result[RegisterReport]], tracki
     """Yield the section about the skills in MLflow."""
     yield "## In MLflow"
     if tracking.database is not None:
-        yield "Runs and models are recorded in the store: `coachworks mlflow` shows them."
+        yield tracking.way_in
         return
     rows = ["| Skill | Model | Runs | Champion | Last result |", "| --- | --- | --- | --- | --- |"]
     skills = {name: skill for result in registered for name, skill in result.report.skills.items()}
     for name in (name for name in fleet.spec.skills if name in skills):
         skill = skills[name]
         version, experiment = skill.champion_version, skill.experiment_id
-        model = f"[{skill.model}]({tracking.public}{model_page(skill.model)})" if version else "–"
-        runs = f"[all runs]({tracking.public}{experiment_page(experiment)})" if experiment else "–"
-        champion = f"[version {version}]({tracking.public}{version_page(skill.model, version)})" if version else "–"
+        model = tracking.link(skill.model, model_page(skill.model)) if version else "–"
+        runs = tracking.link("all runs", experiment_page(experiment)) if experiment else "–"
+        champion = tracking.link(f"version {version}", version_page(skill.model, version)) if version else "–"
         rows.append(f"| {name} | {model} | {runs} | {champion} | {skill.status} |")
     yield "\n".join(rows)
+    if tracking.way_in:
+        yield tracking.way_in
 
 
 def _places(
@@ -88,5 +90,6 @@ def _places(
     ]
     yield "## In the store"
     yield "\n".join(f"* {name}: `{source.place}/{file}`" for name, source, file in files)
+    yield "`coachworks show document` opens them; likewise `validation`, `contact-sheet` and `evaluation`."
     if package.report.bento:
         yield f"The bento is `{package.report.bento}`."

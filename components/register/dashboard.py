@@ -41,18 +41,16 @@ def show(task: Task, metrics: Artifact, links: Artifact) -> None:
 
 def table(skills: Mapping[str, Registration], tracking: Tracking) -> str:
     """Render the table of a lane's skills as Markdown."""
-    served_by_server = tracking.database is None
-    columns = ["Skill", "Status", "Version", "Champion", *(["In MLflow"] if served_by_server else []), "Why"]
+    columns = ["Skill", "Status", "Version", "Champion", *(["In MLflow"] if tracking.shared else []), "Why"]
     rows = [columns, ["---"] * len(columns)]
     for name, skill in skills.items():
         row = [name, skill.status, skill.version or "–", skill.champion_version or "–"]
-        if served_by_server:
-            pages = _pages(skill)
-            row.append(", ".join(f"[{text}]({tracking.public}{page})" for text, page in pages) or "–")
+        if tracking.shared:
+            row.append(", ".join(tracking.link(text, page) for text, page in _pages(skill)) or "–")
         rows.append([*row, " ".join(skill.reason.replace("|", "\\|").split())])
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    if not served_by_server:
-        lines += ["", "Runs and models are recorded beside the store's objects: `coachworks mlflow` shows them."]
+    if tracking.way_in:
+        lines += ["", tracking.way_in]
     return "\n".join(lines) + "\n"
 
 

@@ -103,7 +103,9 @@ def describe_version(record: SkillRecord, comparison: Comparison | None, note: s
 
 def _pipeline_link(record: SkillRecord) -> list[str]:
     page = record.lineage.pipeline_page
-    return [f"Created by [this run of the pipeline]({page})."] if page else []
+    if page:
+        return [f"Created by [this run of the pipeline]({page})."]
+    return [f"Created by the pipeline run `{record.lineage.run}`."] if record.lineage.runs_on_cluster else []
 
 
 def _purpose(record: SkillRecord) -> list[str]:

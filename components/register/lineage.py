@@ -16,6 +16,7 @@ from coachworks.fleet.skill import Skill
 from coachworks.result import Report, Result
 from coachworks.results import ancestors, typed
 from coachworks.store import Store
+from coachworks.tracking import is_of_this_machine
 from coachworks.tracking.registry import earlier_model_name, model_name
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
@@ -57,11 +58,16 @@ class Lineage:
 
     @property
     def pipeline_page(self) -> str | None:
-        """Page of the pipeline run in the dashboard of Kubeflow Pipelines, if the fleet file has its address."""
+        """Page of the pipeline run in the dashboard of Kubeflow Pipelines, if the fleet file has its shared address."""
         dashboard = self.fleet.spec.cluster.dashboard
-        if dashboard is None or self.run is None or not _RUN_OF_KFP.fullmatch(self.run):
+        if dashboard is None or is_of_this_machine(dashboard) or not self.runs_on_cluster:
             return None
         return f"{dashboard.rstrip('/')}/#/runs/details/{self.run}"
+
+    @property
+    def runs_on_cluster(self) -> bool:
+        """True if the pipeline run is one of Kubeflow Pipelines."""
+        return self.run is not None and _RUN_OF_KFP.fullmatch(self.run) is not None
 
     @cached_property
     def commit(self) -> str | None:

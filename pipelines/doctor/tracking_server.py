@@ -13,8 +13,9 @@ from coachworks.fleet.model import Fleet
 from coachworks.tracking import PATIENCE_VARIABLE, Tracking, TrackingClient, open_client, tracking_of, translated
 from pipelines.doctor.findings import Checks, Finding, failed, ok, skipped, warning
 
-ADDRESS, ACCESS, VERSION, RUNS, ARTIFACTS = (
+ADDRESS, LINKS, ACCESS, VERSION, RUNS, ARTIFACTS = (
     "MLflow: address",
+    "MLflow: links",
     "MLflow: access",
     "MLflow: version",
     "MLflow: runs",
@@ -38,6 +39,8 @@ def check_tracking(fleet: Fleet, *, write: bool) -> list[Finding]:
             checks.add(skipped(ADDRESS, "embedded: no server"))
             return checks.findings
         checks.add(ok(ADDRESS, tracking.uri))
+        if not write:  # links are opened by people, not by pods
+            checks.add(_check_links(tracking))
         with checks.checking(ACCESS, dependents=dependents), translated(tracking):
             client = open_client(tracking)
             client.search_experiments(max_results=1)
@@ -47,6 +50,19 @@ def check_tracking(fleet: Fleet, *, write: bool) -> list[Finding]:
             if write:
                 _check_writing(checks, client, tracking, f"{fleet.name}-doctor")
     return checks.findings
+
+
+def _check_links(tracking: Tracking) -> Finding:
+    """Check that the address with which links begin is not one that leads each reader to the own machine."""
+    if tracking.shared:
+        return ok(LINKS, tracking.public)
+    return warning(
+        LINKS,
+        "of this machine only",
+        f"pages of runs and models have no links to MLflow, because {tracking.public} leads each reader to the own "
+        "machine. Name an address that all can open as `spec.tracking`; machines that reach MLflow at another one set "
+        "MLFLOW_TRACKING_URI.",
+    )
 
 
 def _check_version(tracking: Tracking) -> Finding:

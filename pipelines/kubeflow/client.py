@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +17,52 @@ if TYPE_CHECKING:
     from kfp import Client
 
 
+def serves_pages(address: str) -> bool:
+    """Return whether an address answers a browser with a page."""
+    import urllib3
+
+    try:
+        response = urllib3.request("GET", f"{address}/", timeout=5, retries=False, redirect=False)
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return False
+    # Behind a log-in the first answer is a redirection or a refusal, which a browser can deal with.
+    return "text/html" in response.headers.get("Content-Type", "") or response.status in {302, 303, 307, 401}
+
+
 class Kubeflow:
     """Kubeflow Pipelines of a cluster."""
 
     def __init__(self, client: "Client", namespace: str | None) -> None:
         self._client, self._namespace = client, namespace
 
-    @property
+    @cached_property
     def dashboard(self) -> str:
-        """Address of its dashboard from this machine."""
-        return str(self._client._get_url_prefix()).rstrip("/")
+        """Address of its dashboard: KF_PIPELINES_UI_ENDPOINT, the fleet file's, or the API's if it serves pages.
+
+        Empty if none is known: the API alone answers 404 to a browser.
+        """
+        named = str(self._client._get_url_prefix()).rstrip("/")
+        if not named.startswith(("http://", "https://")):  # found through KUBECONFIG
+            return ""
+        return named if named != self.host.rstrip("/") or serves_pages(named) else ""
 
     @property
     def host(self) -> str:
         """Address of its API."""
         return str(self._client._existing_config.host)
 
-    def run_page(self, run_id: str, dashboard: str | None = None) -> str:
-        """Address of a run's page in the dashboard."""
-        return f"{(dashboard or self.dashboard).rstrip('/')}/#/runs/details/{run_id}"
+    def run_page(self, run_id: str) -> str:
+        """Return the address of a run's page in the dashboard; empty if no dashboard is known."""
+        return f"{self.dashboard}/#/runs/details/{run_id}" if self.dashboard else ""
+
+    def schedule_page(self, schedule_id: str) -> str:
+        """Return the address of a recurring run's page in the dashboard; empty if no dashboard is known."""
+        return f"{self.dashboard}/#/recurringrun/details/{schedule_id}" if self.dashboard else ""
+
+    @property
+    def dashboard_command(self) -> str:
+        """Command that makes the dashboard available at http://localhost:8080."""
+        return f"kubectl -n {self._namespace or 'kubeflow'} port-forward svc/ml-pipeline-ui 8080:80"
 
     def check_health(self) -> None:
         """Check that the API answers.

@@ -61,7 +61,13 @@ def test_a_run_and_its_version_lead_back_to_the_pipeline_run(chain, database, on
 
 
 @pytest.mark.parametrize(
-    ("run", "cluster"), [("20260102-030405-1a2b3c", {"dashboard": "https://k"}), (RUN, {}), (None, {})]
+    ("run", "cluster"),
+    [
+        ("20260102-030405-1a2b3c", {"dashboard": "https://k"}),
+        (RUN, {}),
+        (RUN, {"dashboard": "http://localhost:8080"}),
+        (None, {}),
+    ],
 )
 def test_without_a_page_there_is_no_link(chain, database, on_a_cluster, run, cluster):
     fleet = on_a_cluster.model_copy(
@@ -71,6 +77,7 @@ def test_without_a_page_there_is_no_link(chain, database, on_a_cluster, run, clu
     version = MlflowClient(tracking_of(fleet).uri).get_model_version_by_alias("showroom.view", "champion")
     assert "coachworks.pipeline_run" not in version.tags
     assert "this run of the pipeline" not in version.description
+    assert (f"the pipeline run `{RUN}`" in version.description) == (run == RUN)
 
 
 def test_the_dashboard_s_table_leads_to_mlflow_as_people_reach_it():
@@ -82,6 +89,15 @@ def test_the_dashboard_s_table_leads_to_mlflow_as_people_reach_it():
     assert "[compared with](https://mlflow.example/#/compare-runs?runs=%5B%22r2%22%2C%20%22r1%22%5D" in text
     assert "version 1 is better \\| by far |" in text
     assert "svc" not in text
+
+
+def test_an_address_of_the_author_s_machine_is_no_link_for_others_and_the_command_is_shown():
+    server = Tracking(uri="http://platform-mlflow.mlops.svc:5000", address="http://127.0.0.1:5000")
+    text = links_of(server, {})
+    assert "](" not in text
+    assert "| view | challenger | 2 | 1 |" in text
+    assert "`kubectl -n mlops port-forward service/platform-mlflow 5000:5000` opens it at http://localhost:5000" in text
+    assert "no address that others can open" in links_of(Tracking(uri="http://127.0.0.1:5000"), {})
 
 
 def test_a_skill_that_was_never_recorded_has_no_links():

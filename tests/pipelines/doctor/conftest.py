@@ -24,6 +24,8 @@ def _server(answer: Callable[[str, str], Answer]) -> Iterator[str]:
             status, body = answer(self.command, self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if body.startswith("<html"):
+                self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(body.encode())
 

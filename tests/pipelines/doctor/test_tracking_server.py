@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.doctor.tracking_server import ACCESS, ADDRESS, VERSION, check_tracking
+from pipelines.doctor.tracking_server import ACCESS, ADDRESS, LINKS, VERSION, check_tracking
 
 
 @pytest.fixture
@@ -22,10 +22,19 @@ def test_a_server_that_answers_is_ok(check, mlflow_like):
     findings = check(mlflow_like(CLIENT))
     assert {subject: str(finding.status) for subject, finding in findings.items()} == {
         ADDRESS: "ok",
+        LINKS: "warning",
         ACCESS: "ok",
         VERSION: "ok",
     }
     assert findings[VERSION].summary == CLIENT
+
+
+def test_an_address_of_this_machine_is_no_address_for_links(check, fleet, monkeypatch):
+    assert "Name an address that all can open as `spec.tracking`" in check("http://127.0.0.1:9")[LINKS].way_out
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    shared = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"tracking": "https://mlflow.example"})})
+    (links,) = [finding for finding in check_tracking(shared, write=False) if finding.subject == LINKS]
+    assert (links.status, links.summary) == ("ok", "https://mlflow.example")
 
 
 def test_another_major_version_fails_and_an_older_one_is_a_warning(check, mlflow_like):
