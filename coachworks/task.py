@@ -3,7 +3,7 @@
 import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,9 @@ from coachworks.runs import RUN_VARIABLE, Run, adopt_run, finish_remote, record_
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
 from coachworks.steps import find_step
 from coachworks.tracking import tracking_of
+
+LANE_LABEL = "coachworks.dev/lane"  # the lane's first skill
+SKILL_LABEL = "skill.coachworks.dev"  # prefix of a label per skill
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,21 @@ def run_task(name: str, fleet: str, *inputs: Any, **settings: Any) -> Task:
     context = open_context(located, tracking=tracking_of)
     run_id = os.environ.get(RUN_VARIABLE)
     run = adopt_run(context.store, run_id, located) if run_id else None
+    if lane:
+        _label_pod(inputs[-1])
     with recorded(context, run, name, lane) if run else nullcontext(context) as context:
         result = step.function()(located, *inputs, config=step.config(**settings), context=context)
     if run:
         record_result(context.store, run.id, name, lane, result.key)
         finish_remote(context.store, run, result)
     return Task(located, context, result)
+
+
+def _label_pod(skills: Sequence[str]) -> None:
+    """Label the pod with its lane and skills; the compiled pipeline cannot, because it does not know the lanes."""
+    from coachworks.kubernetes_api import label_own_pod
+
+    label_own_pod({LANE_LABEL: skills[0]} | {f"{SKILL_LABEL}/{skill}": "true" for skill in skills})
 
 
 @contextmanager

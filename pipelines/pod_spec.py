@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from coachworks.fleet.cluster import ACCELERATED, Cluster, EnvironmentSource, Pod, Quantities
 from coachworks.runs import RUN_VARIABLE
 from coachworks.settings import MOUNTED
+from pipelines.kubeflow.run_pods import STEP_LABEL
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineConfig, PipelineTask
@@ -37,6 +38,7 @@ def placement(cluster: Cluster, image: str, *, cached: bool = True) -> "Place":
             task.set_caching_options(enable_caching=False)
         task.set_retry(num_retries=_RETRIES, backoff_duration="10s", backoff_factor=1.0)
         kubernetes.use_field_path_as_env(task, RUN_VARIABLE, RUN_LABEL)
+        kubernetes.add_pod_label(task, STEP_LABEL, step)
         kubernetes.set_image_pull_policy(task, "IfNotPresent")
         if cluster.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))

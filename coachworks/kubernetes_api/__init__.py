@@ -2,6 +2,7 @@
 
 from coachworks.kubernetes_api.connection import Connection, connect, find_connection, path_of
 from coachworks.kubernetes_api.failures import ConflictError, ForbiddenError, forbidden
+from coachworks.kubernetes_api.own_pod import label_own_pod
 from coachworks.kubernetes_api.pod_problems import PodProblem, find_pod_problem, read_pod_events
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "find_connection",
     "find_pod_problem",
     "forbidden",
+    "label_own_pod",
     "path_of",
     "read_pod_events",
 ]

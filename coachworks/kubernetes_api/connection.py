@@ -79,6 +79,10 @@ class Connection:
         """
         return self._json("PUT", path, query, body)
 
+    def merge(self, path: str, changes: Mapping[str, Any]) -> Any:
+        """Change the fields of an object that `changes` names and return it as stored."""
+        return self._json("PATCH", path, {}, changes)
+
     def delete(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Delete an object."""
         self._json("DELETE", path, {}, options)
@@ -113,6 +117,7 @@ class Connection:
         from kubernetes.client import ApiException
 
         headers = {**self.client.default_headers, **self.headers(), "Accept": "application/json, */*"}
+        headers |= {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
         with translated(self.where):
             try:
                 response = self.client.request(

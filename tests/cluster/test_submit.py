@@ -18,7 +18,7 @@ import pytest
 from mlflow_release import RELEASE, MlflowRelease
 from submitted import Done, artifacts_of, done, listed, metrics_of, metrics_shown, runs_of, versions
 
-from cluster_fleet import ClusterFleet, make_fleet
+from cluster_fleet import SHARED_TRACKING, ClusterFleet, make_fleet
 from coachworks.results import ancestor, load
 from coachworks.store import FolderStore, open_store
 from faults import FaultyProxy
@@ -106,6 +106,14 @@ def test_lanes_run_side_by_side_in_one_pod_per_step_and_lane(first: Done, fleet:
     pods = fleet.lab.get("-n", PIPELINES, "pods", "-l", f"pipeline/runid={first.id}")["items"]
     steps = [pod for pod in pods if "-impl-" in pod["metadata"]["name"]]
     assert len(steps) == 7 + 3 * 2  # two lanes of train, evaluate, register; five skills
+    labels = [pod["metadata"]["labels"] for pod in steps]
+    assert sorted(each["coachworks.dev/step"] for each in labels if "coachworks.dev/lane" in each) == sorted(
+        2 * ["train", "evaluate", "register"]
+    )
+    trained = [each for each in labels if each["coachworks.dev/step"] == "train"]
+    assert {label for each in trained for label in each if label.startswith("skill.")} == {
+        f"skill.coachworks.dev/{skill}" for skill in first.skills
+    }
 
 
 @pytest.mark.core
@@ -118,7 +126,7 @@ def test_the_dashboard_holds_what_a_person_wants_to_see(first: Done, fleet: Clus
         ("augment", "page", "<html"),
         ("evaluate", "page", "image-quality"),
         ("document", "summary", "paint-colour"),
-        ("register", "links", f"{fleet.tracking}/#/models/"),
+        ("register", "links", f"{SHARED_TRACKING}/#/models/"),
     ):
         texts = [text for name, text in objects.items() if f"/{step}/" in name and name.endswith(f"/{artifact}")]
         assert texts, (step, artifact, sorted(objects))

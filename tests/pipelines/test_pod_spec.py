@@ -83,6 +83,11 @@ def test_every_step_runs_in_the_image_with_the_run_id_and_the_environment(docume
         assert pod["configMapAsEnv"][0].get("optional", False) is False  # named keys are required
 
 
+def test_every_pod_is_labelled_with_its_step(documents: list[dict[str, Any]]) -> None:
+    labels = {name: pod["podMetadata"]["labels"] for name, pod in pods(documents).items()}
+    assert labels == {name: {"coachworks.dev/step": name.removeprefix("exec-")} for name in executors(documents)}
+
+
 def test_an_object_named_without_keys_is_mounted_whole(
     documents: list[dict[str, Any]],
 ) -> None:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from coachworks.cli.showroom.showroom import draw_showroom
 from lab import PIPELINES, S3_KEY, S3_REGION, S3_SECRET, Lab
 
+SHARED_TRACKING = "https://mlflow.example"  # links begin with it; nobody opens them
 CARS, MORE_CARS = 40, 6  # so few that the demo's gates would stop some skills: they are lowered
 
 
@@ -168,7 +169,7 @@ def make_fleet(
     fleet["spec"]["defaults"]["gates"] = {"minPhotosPerLabel": 10, "minBalancedAccuracy": 0.5}
     yaml.dump(fleet, folder / "fleet.yaml")
     fleet["spec"]["store"] = f"s3://{name}/store"
-    fleet["spec"]["tracking"] = tracking
+    fleet["spec"]["tracking"] = SHARED_TRACKING
     for source in fleet["spec"]["sources"]:
         source["photos"] = f"s3://{name}/incoming/photos"
         source["table"] = f"s3://{name}/incoming/photos.csv"

@@ -74,6 +74,19 @@ class _Handler(BaseHTTPRequestHandler):
             dry = "dryRun=All" in query
             self._answer(refused or (body if dry else self._store(path, body, uid=body["metadata"]["uid"])))
 
+    def do_PATCH(self) -> None:
+        body = self._body()
+        if self._absent():
+            return
+        with self.objects.lock:
+            current = self.objects.get(self.path, 404)
+            if not isinstance(current, int | tuple):
+                labels = current["metadata"].get("labels", {}) | body["metadata"]["labels"]
+                current = self._store(
+                    self.path, {**current, "metadata": {**current["metadata"], "labels": labels}}, uid=""
+                )
+            self._answer(current)
+
     def do_DELETE(self) -> None:
         body = self._body()
         if self._absent():
