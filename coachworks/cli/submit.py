@@ -11,7 +11,7 @@ from coachworks.cli.console import say
 from coachworks.cli.options import fleet_option, json_option, known_skills, pod_timeout_option
 from coachworks.steps import CHAIN
 
-POD_STUCK_STATUS = 3  # exit status if a pod does not start
+POD_STUCK_STATUS = 4  # exit status if a pod does not start
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def submit(
     Photos on this machine are first copied into the store. KF_PIPELINES_ENDPOINT is the address of Kubeflow Pipelines;
     without it the cluster of KUBECONFIG is used. Ctrl-C does not stop the run.
 
-    With --wait the exit status is 0 if every skill passed, 1 if one did not or the run failed, and 3 if a pod does not
+    With --wait the exit status is 0 if every skill passed, 1 if one did not or the run failed, and 4 if a pod does not
     start: the run is left as it is.
 
     \b
@@ -145,7 +145,7 @@ def watch(
 ) -> None:
     """Follow a run on the cluster to its end, show its table, and exit with the status of `run`.
 
-    A pod that does not start within `pod_timeout_s` seconds ends the command, not the run, with exit status 3.
+    A pod that does not start within `pod_timeout_s` seconds ends the command, not the run, with exit status 4.
     """
     from coachworks.cli.follow import follow
     from coachworks.cli.run import finish

@@ -83,7 +83,7 @@ def test_a_pod_that_does_not_start_ends_the_command_with_its_name_the_reason_and
     coachworks: Coachworks, settings: dict[str, str], reason: str, way_out: str
 ) -> None:
     waited = coachworks("submit", "--wait", "--pod-timeout", "4", "--json", **settings)
-    assert waited.returncode == 3, waited.stderr
+    assert waited.returncode == 4, waited.stderr
     (error,) = json.loads(waited.stdout)["errors"]
     assert (error["step"], error["type"]) == ("ingest", "PodStuck")
     assert "-impl-" in error["message"]

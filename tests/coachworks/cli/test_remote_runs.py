@@ -159,7 +159,7 @@ def test_a_pod_that_does_not_start_ends_the_wait_with_its_reason_and_the_way_out
 ) -> None:
     pend(remote)
     done = remote.call("status", "--wait", "--pod-timeout", "0")
-    assert done.exit_code == 3, done.output
+    assert done.exit_code == 4, done.output
     for text in expected:
         assert text in done.output
     assert f"coachworks status --wait --run {RUN}` follows it again" in done.output
@@ -190,7 +190,7 @@ def test_a_driver_that_does_not_start_is_shown_although_no_step_has_begun(remote
 def test_without_the_right_to_see_pods_a_step_that_waits_too_long_ends_the_wait(remote: Remote) -> None:
     remote.api["/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"] = {"status": {"allowed": False}}
     done = remote.call("status", "--wait", "--pod-timeout", "0")
-    assert done.exit_code == 3
+    assert done.exit_code == 4
     assert "without the right to list pods its state is unknown. Set KUBECONFIG" in done.output
 
 
