@@ -7,7 +7,7 @@ from coachworks.kubernetes_api import find_connection
 from pipelines.doctor.findings import Checks, Finding, from_error, ok, skipped, warning
 from pipelines.doctor.namespace import NAMESPACE, NamespaceChecks
 from pipelines.kubeflow import Kubeflow, RunPods, open_kubeflow
-from pipelines.kubeflow.client import serves_pages
+from pipelines.kubeflow.dashboard import serves_pages
 from pipelines.submit import refuse_unfit
 
 FILE, KUBEFLOW, RUNS = "fleet file", "Kubeflow Pipelines", "Kubeflow Pipelines: runs"

@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.fleet.cluster import Cluster
+from pipelines.kubeflow.dashboard import serves_pages
 from pipelines.kubeflow.failures import ENDPOINT_VARIABLE, TOKEN_VARIABLE, WAY_OUT, translated
 from pipelines.kubeflow.records import RemoteRun, Schedule, run_of, schedule_of
 
 if TYPE_CHECKING:
     from kfp import Client
-
-
-def serves_pages(address: str) -> bool:
-    """Return whether an address answers a browser with a page."""
-    import urllib3
-
-    try:
-        response = urllib3.request("GET", f"{address}/", timeout=5, retries=False, redirect=False)
-    except (urllib3.exceptions.HTTPError, ValueError):
-        return False
-    # Behind a log-in the first answer is a redirection or a refusal, which a browser can deal with.
-    return "text/html" in response.headers.get("Content-Type", "") or response.status in {302, 303, 307, 401}
 
 
 class Kubeflow:
