@@ -55,6 +55,11 @@ def mlflow(file: Path, host: str, port: int) -> None:
     tracking = tracking_of(fleet)
     if tracking.database is None:
         click.echo(f"The fleet {fleet.name!r} records to {tracking.public}: open that address in a browser.")
+        if not tracking.shared:
+            click.echo(
+                "It is an address of your own machine, so a port-forward has to run, for example "
+                "`kubectl -n NAMESPACE port-forward service/platform-mlflow 5000:5000`."
+            )
         return
     if not tracking.database.exists():
         click.echo("Nothing is recorded yet: `coachworks run` fills these pages.", err=True)

@@ -49,6 +49,12 @@ def test_for_a_fleet_that_records_to_a_server_the_address_is_printed_and_nothing
     assert result.output == "The fleet 'showroom' records to https://mlflow.example: open that address in a browser.\n"
 
 
+def test_an_address_of_the_own_machine_comes_with_the_port_forward_that_it_needs(fleet_file):
+    result = CliRunner().invoke(mlflow, ["-f", fleet_file("http://127.0.0.1:5000")])
+    assert "records to http://127.0.0.1:5000" in result.output
+    assert "`kubectl -n NAMESPACE port-forward service/platform-mlflow 5000:5000`" in result.output
+
+
 def test_the_printed_address_is_that_for_people_not_that_for_machines(fleet_file, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.platform.svc:5000")
     result = CliRunner().invoke(mlflow, ["-f", fleet_file("https://mlflow.example")])
