@@ -42,6 +42,8 @@ _NO_LOG = (
     "The log of its pod cannot be read, from Kubernetes or through Kubeflow Pipelines. Logs outlive their pods if Argo "
     "archives them (`archiveLogs` of its controller)."
 )
+_VARIABLE = re.compile(r"\b(AWS|MLFLOW)_[A-Z]")
+_POD_VARIABLES = " Pods have these variables from the Secrets and ConfigMaps in `spec.cluster.environment`."
 _EXIT_STATUS = re.compile(r"(Error )?\(exit code \d+\)")  # of Argo: it says nothing about the cause
 PERMANENT_LIMIT_S = 120.0  # waiting does not help; somebody may be mending it
 _MAX_SILENCE_S = 300.0  # a restart of KFP, or of a port-forward to it, must not end the command that follows a run
@@ -148,7 +150,8 @@ def failures(
     error = {"step": step, "lane": "", "type": "PodFailed", "message": message}
     log = read_log(kubeflow, pods, remote, {step}, "FAILED") if kubeflow is not None and step in CHAIN else ""
     if (raised := last_error(log)) is not None:
-        error |= {"type": raised[0], "message": raised[1] or raised[0]}
+        message = raised[1] or raised[0]
+        error |= {"type": raised[0], "message": message + (_POD_VARIABLES if _VARIABLE.search(message) else "")}
     elif lines := last_lines(log):
         error["message"] = f"{message.rstrip('.')}. Its log ends: {lines}"
     elif kubeflow is not None and _EXIT_STATUS.fullmatch(message):

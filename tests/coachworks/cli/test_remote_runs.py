@@ -209,6 +209,7 @@ def test_the_error_in_a_failed_pod_s_log_is_shown_and_kept(remote: Remote) -> No
     remote.kfp[f"/apis/v1alpha1/runs/{RUN}/nodes/cars-x-retry-system-container-impl-17/log"] = LOG
     done = remote.call("status", "--wait")
     sentence = "s3://cars refuses the key 'AKIA1' (403). Correct AWS_SECRET_ACCESS_KEY."
+    sentence += " Pods have these variables from the Secrets and ConfigMaps in `spec.cluster.environment`."
     assert done.exit_code == 1
     assert f"ingest failed: {sentence}" in done.output
     assert "view: not reached; mend what the step that failed says, and `coachworks submit` continues" in done.output
