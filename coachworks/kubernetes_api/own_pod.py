@@ -15,14 +15,16 @@ def label_own_pod(labels: Mapping[str, str], environ: Mapping[str, str] = os.env
 
     Args:
         labels: Values by key, both in the syntax of Kubernetes' labels.
-        environ: Environment, in which HOSTNAME is the name of the pod.
+        environ: Environment. Kubeflow Pipelines sets KFP_POD_NAME to the pod's name; HOSTNAME has at most its first 63
+            characters.
     """
-    if not environ.get("KUBERNETES_SERVICE_HOST"):
+    pod = environ.get("KFP_POD_NAME") or environ.get("HOSTNAME")
+    if not pod or not environ.get("KUBERNETES_SERVICE_HOST"):
         return False
     with contextlib.suppress(CoachworksError):
         connection = find_connection(environ)
         if connection is not None:
-            path = path_of("v1", "pods", connection.namespace, environ["HOSTNAME"])
+            path = path_of("v1", "pods", connection.namespace, pod)
             connection.with_timeout(_TIMEOUT_S).merge(path, {"metadata": {"labels": dict(labels)}})
             return True
     return False
