@@ -10,7 +10,7 @@ from coachworks.kubernetes_api.pod_problems import IMAGE_REASONS
 from coachworks.wording import duration
 from components import container_images
 from pipelines.kubeflow import Kubeflow, StuckPod, open_run_pods
-from pipelines.kubeflow.run_pods import QUOTA, UNSEEN
+from pipelines.kubeflow.run_pods import QUOTA, STEP_CONTAINER, UNSEEN
 
 _ENTRY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]*/?(\S+)")
 _OBJECT = re.compile(r'(secret|configmap) "(?:[^"/]*/)?([^"/]+)" not found')
@@ -49,7 +49,7 @@ def way_out(stuck: StuckPod, cluster: Cluster, namespace: str) -> str:
     """
     problem = stuck.problem
     if problem.reason in IMAGE_REASONS:
-        return _provide_image(stuck.image, cluster)
+        return _provide_image(stuck, cluster)
     if problem.reason == "Unschedulable":
         return (
             "No node has room or fits: lower `requests`, or correct `nodeSelector` and `tolerations`, in "
@@ -65,9 +65,14 @@ def way_out(stuck: StuckPod, cluster: Cluster, namespace: str) -> str:
     return _correct_entry(problem.message, namespace)
 
 
-def _provide_image(image: str, cluster: Cluster) -> str:
-    steps = cluster.image or container_images.STEPS
+def _provide_image(stuck: StuckPod, cluster: Cluster) -> str:
+    image, steps = stuck.image, cluster.image or container_images.STEPS
     if image and image.removeprefix("docker.io/") != steps.removeprefix("docker.io/"):
+        if stuck.step and stuck.problem.container == STEP_CONTAINER:  # the fleet file has changed since
+            return (
+                f"The run was submitted with {image}, and the fleet file names {steps}: cancel the run and submit "
+                "another one."
+            )
         return (
             f"{image} is an image of Kubeflow Pipelines itself: have its administrator make it available to the nodes."
         )

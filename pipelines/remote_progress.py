@@ -11,6 +11,7 @@ from typing import Any
 
 from coachworks.errors import NotFoundError, TransientError
 from coachworks.fleet.cluster import Cluster
+from coachworks.kubernetes_api.pod_problems import IMAGE_REASONS
 from coachworks.progress import WAITING_FOR_POD
 from coachworks.result import Result
 from coachworks.results import latest, load
@@ -193,6 +194,7 @@ class RunMonitor:
         self._silent_since: float | None = None
         self._stuck: StuckPod | None = None
         self._stuck_since: dict[str, float] = {}
+        self._image_notes: dict[str, str] = {}
         self.gave_up = False
 
     def running(self) -> bool:
@@ -223,13 +225,21 @@ class RunMonitor:
         """Return the states of its steps at the last reading; a pod that does not start is a note of its step."""
         if self._stuck is None:
             return self._states
-        problem = f"{self._stuck.problem.reason}: {self._stuck.problem.message}"
+        problem = self._note(self._stuck)
         waiting = [state for state in self._states if state["state"] == "waiting"]
         own = [state for state in waiting if state["step"] == self._stuck.step] or waiting[-1:]
         if own:
             own[-1]["notes"] = [problem]
             return self._states
         return [*self._states, _waiting_state(self._stuck, problem)]
+
+    def _note(self, stuck: StuckPod) -> str:
+        """Return the note of a pod that does not start; one and the same while its image cannot be pulled.
+
+        Kubernetes reports ErrImagePull and ImagePullBackOff by turns.
+        """
+        note = f"{stuck.problem.reason}: {stuck.problem.message}"
+        return self._image_notes.setdefault(stuck.name, note) if stuck.problem.reason in IMAGE_REASONS else note
 
     def problem(self) -> Mapping[str, Any] | None:
         """Return the error of a run that waits for a pod that does not start; None if there is no such pod."""

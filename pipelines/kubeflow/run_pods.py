@@ -18,6 +18,7 @@ from coachworks.kubernetes_api import (
 )
 
 STEP_LABEL = "coachworks.dev/step"  # on the pods of steps; pods of Kubeflow Pipelines itself, the drivers, lack it
+STEP_CONTAINER = "main"  # the container that runs a step; the others of its pod are those of Kubeflow Pipelines
 QUOTA = "ExceededQuota"  # reason of a pod that is not created, because its namespace has no room for it
 UNSEEN = "Unseen"  # reason of a pod that we have no right to look at
 _FORBIDDEN = "Forbidden"
@@ -126,7 +127,7 @@ class RunPods:
 
     def _log(self, pod: str) -> str:
         try:
-            return self._connection.text(path_of("v1", "pods", self._namespace, pod, "log"), container="main")
+            return self._connection.text(path_of("v1", "pods", self._namespace, pod, "log"), container=STEP_CONTAINER)
         except (ForbiddenError, NotFoundError):
             return ""
 

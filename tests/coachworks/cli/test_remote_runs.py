@@ -119,6 +119,12 @@ CASES: list[tuple[Pend, list[str]]] = [
     ),
     (
         lambda remote: remote.pend(
+            age_s=130, image=f"{IMAGE}-old", containerStatuses=waiting("ImagePullBackOff", "no such host")
+        ),
+        [f"submitted with {IMAGE}-old, and the fleet file names {IMAGE}: cancel the run and submit another one"],
+    ),
+    (
+        lambda remote: remote.pend(
             age_s=130, image=LAUNCHER, step="", containerStatuses=waiting("ImagePullBackOff", "no such host")
         ),
         [f"{LAUNCHER} is an image of Kubeflow Pipelines itself"],
@@ -153,7 +159,7 @@ CASES: list[tuple[Pend, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("pend", "expected"), CASES, ids=["image", "secret", "driver", "node", "quota"])
+@pytest.mark.parametrize(("pend", "expected"), CASES, ids=["image", "secret", "old image", "driver", "node", "quota"])
 def test_a_pod_that_does_not_start_ends_the_wait_with_its_reason_and_the_way_out(
     remote: Remote, pend: Pend, expected: list[str]
 ) -> None:
@@ -179,6 +185,19 @@ def test_the_limit_is_an_option_and_a_pod_within_it_is_waited_for(remote: Remote
     time.sleep(0.5)
     assert not monitor.running()
     assert monitor.gave_up
+
+
+def test_failed_attempts_to_pull_an_image_and_the_time_between_them_are_one_note(remote: Remote) -> None:
+    from pipelines.kubeflow import open_kubeflow
+    from pipelines.remote_progress import RunMonitor
+
+    monitor = RunMonitor(open_kubeflow(read_fleet(remote.folder / "fleet.yaml").spec.cluster), remote.store, RUN)
+    notes = []
+    for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
+        remote.pend(age_s=5, containerStatuses=waiting(reason, "no such host"))
+        monitor.running()
+        notes += monitor.states()[0]["notes"]
+    assert notes == ["ErrImagePull: no such host"] * 3
 
 
 def test_a_driver_that_does_not_start_is_shown_although_no_step_has_begun(remote: Remote) -> None:
