@@ -1,7 +1,7 @@
 """Survey of a folder of photos: the photos, and the labels that a table or its sub-folders give them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -213,12 +213,22 @@ def _by_folders(photos: Path, names: set[str]) -> Survey:
 def _with_skills(result: Survey) -> Survey:
     if not result.skills:
         left_out = "".join(f" Column `{column}`: {reason}." for column, reason in result.left_out.items())
+        unread = "".join(f" {str(err).rstrip('.')}." for err in _unread_tables(result.photos))
         photos = counted(result.count, "photo")
         raise DataError(
-            f"nothing in {str(result.photos)!r} says what its {photos} show.{left_out} Put them into one folder per "
-            "label, or add a table `labels.csv` with a column `filename` and a column per skill."
+            f"nothing in {str(result.photos)!r} says what its {photos} show.{left_out}{unread} Put them into one "
+            "folder per label, or add a table `labels.csv` with a column `filename` and a column per skill."
         )
     return result
+
+
+def _unread_tables(photos: Path) -> Iterator[DataError]:
+    """Yield the reasons why tables in the folder do not label its photos, such as another name of a column."""
+    for path in sorted(each for each in photos.iterdir() if each.suffix.lower() in TABLE_SUFFIXES and each.is_file()):
+        try:
+            _read_table(path)
+        except DataError as err:
+            yield err
 
 
 def _why_no_skill(values: Counter[str]) -> str | None:

@@ -129,6 +129,13 @@ def test_a_folder_that_is_not_there_and_one_without_photos_are_refused(tmp_path)
         survey(tmp_path)
 
 
+def test_a_table_in_the_folder_that_cannot_be_used_is_named_where_nothing_labels_the_photos(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "one.jpg")
+    write_table(tmp_path / "labels.csv", [{"photo": "one.jpg", "kind": "cat"}])
+    with pytest.raises(DataError, match=r"labels.csv must have a column filename .*; its columns are photo"):
+        survey(tmp_path)
+
+
 def test_photos_that_nothing_labels_are_refused_with_the_two_ways_out(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "one.jpg")
     with pytest.raises(DataError, match=r"Put them into one folder per label, or add a table `labels.csv`"):
