@@ -83,4 +83,4 @@ class TerminalProgress:
 
     def note(self, text: str) -> None:
         """Print one line above the bars."""
-        say(self._console, f"  {text}", style="dim")
+        say(self._console, f"  {text}", style="dim", markup=False)
