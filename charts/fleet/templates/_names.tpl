@@ -19,9 +19,9 @@
 {{- default .Release.Name .Values.service.name -}}
 {{- end }}
 
-{{/* Name of the port on which pods serve one skill. */}}
+{{/* Name of the port on which pods serve one skill: a renamed skill keeps it, so that its Service reaches old and new pods. */}}
 {{- define "fleet.portName" -}}
-s-{{ sha256sum . | trunc 12 }}
+s-{{ sha256sum (default .name .skill.was) | trunc 12 }}
 {{- end }}
 
 {{- define "fleet.partOf" -}}

@@ -60,8 +60,8 @@
 {{- fail (printf "the Service of %s cannot have the name %s: names of Services begin with a letter, contain no dot and have at most 63 characters. Set serviceName of the skill, or service.name" .of .name) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $_ := .Values.skills -}}
-{{- $port := include "fleet.portName" $name -}}
+{{- range $name, $skill := .Values.skills -}}
+{{- $port := include "fleet.portName" (dict "name" $name "skill" $skill) -}}
 {{- if hasKey $ports $port -}}
 {{- fail (printf "the skills %s and %s cannot both have the port %s: rename one" (get $ports $port) $name $port) -}}
 {{- end -}}

@@ -42,8 +42,10 @@ render one object per unit read `fleet.units`.
 {{- $image := include "fleet.imageOf" (dict "base" $values.image "own" (ternary $own.image dict $dedicated)) | fromJson -}}
 {{- $autoscaling := include "fleet.overlaid" (dict "base" $values.autoscaling "over" (default dict $own.autoscaling)) | fromJson -}}
 {{- $ports := dict -}}
+{{- $portNames := dict -}}
 {{- range $index, $skill := keys .skills | sortAlpha -}}
 {{- $_ := set $ports $skill (add 9000 $index) -}}
+{{- $_ := set $portNames $skill (include "fleet.portName" (dict "name" $skill "skill" (index $values.skills $skill))) -}}
 {{- end -}}
 {{- dict
   "name" (include "fleet.groupName" .)
@@ -54,6 +56,7 @@ render one object per unit read `fleet.units`.
   "run" (ternary (default "" $own.run) "" $dedicated)
   "skills" .skills
   "ports" $ports
+  "portNames" $portNames
   "backbone" $values.backbone
   "models" $values.models
   "image" (include "fleet.image" (dict "root" .root "image" $image))

@@ -53,6 +53,7 @@ class SkillValues(_Values):
     moving: Layout | Literal[""] = ""
     port: int = PORT
     service_name: str = ""
+    was: str = ""
 
 
 class CanaryValues(_Values):
@@ -219,6 +220,8 @@ def _skill_values(fleet: Fleet, manifest: Manifest, name: str) -> Json:
         "run": str(head.provenance.get("run") or head.provenance.get("evaluate") or ""),
         "model": head.model_dump(mode="json"),
     }
+    if was := fleet.spec.skills[name].was:
+        entry["was"] = was
     if serving.layout != SHARED:
         entry |= _pod_values(serving)
         if serving.image is not None:

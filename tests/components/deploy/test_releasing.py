@@ -141,9 +141,20 @@ def services(showroom: Showroom) -> dict[str, tuple[str, int]]:
     }
 
 
+def reached_ports(showroom: Showroom) -> dict[str, str]:
+    """Return the name of the pods' port to which each Service of a skill leads; the pods have it."""
+    objects = parse_objects(showroom.helm.manifest()).by_name
+    (pods,) = (each for (kind, _), each in objects.items() if kind == "Deployment")
+    ports = {port["name"] for port in pods["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    reached = {name: objects["Service", name]["spec"]["ports"][0]["targetPort"] for name in services(showroom)}
+    assert set(reached.values()) <= ports
+    return reached
+
+
 def test_a_renamed_skill_keeps_its_version_and_its_service(showroom: Showroom, answers: Answers) -> None:
     deploy(showroom)
     assert services(showroom) == {"view": ("view", 8080), "ai-wheel": ("wheel", 9722)}
+    ports = reached_ports(showroom)
     configured = renamed(
         fleet(store=showroom.store.uri, skills=SKILLS, canary={"soakSeconds": 1}), angle="view", rim="wheel"
     )
@@ -152,6 +163,7 @@ def test_a_renamed_skill_keeps_its_version_and_its_service(showroom: Showroom, a
     assert (report.status, report.smoke) == ("deployed", 2)
     assert {skill: entry.version for skill, entry in report.skills.items()} == {"angle": "1", "rim": "1"}
     assert services(showroom) == {"view": ("angle", 8080), "ai-wheel": ("rim", 9722)}
+    assert reached_ports(showroom) == ports, "pods of either name answer while they are replaced"
     assert tag_of(showroom, "view", "1")["revision"] == report.revision
     back = roll_back(showroom.context(configured), DeployRequest(by="Grace"), config=DeployConfig(timeout_s=5))
     assert services(showroom) == {"view": ("view", 8080), "ai-wheel": ("wheel", 9722)}
