@@ -13,6 +13,7 @@ from pipelines.kubeflow import Kubeflow, StuckPod, open_run_pods
 from pipelines.kubeflow.run_pods import QUOTA, STEP_CONTAINER, UNSEEN
 
 _ENTRY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]*/?(\S+)")
+_VARIABLE = re.compile(r"\b(AWS|MLFLOW)_[A-Z]")
 _OBJECT = re.compile(r'(secret|configmap) "(?:[^"/]*/)?([^"/]+)" not found')
 
 
@@ -24,6 +25,13 @@ def describe(stuck: StuckPod, cluster: Cluster, namespace: str) -> str:
     state = "has not been created" if problem.reason == QUOTA else "has not started"
     ways_out = way_out(stuck, cluster, namespace)
     return f"the pod {stuck.name} {state} for {duration(stuck.seconds)}: {reason}. {ways_out}"
+
+
+def with_source_of_variables(message: str) -> str:
+    """Return a message of a step with the place where its pod's environment variables are set, if it names one."""
+    if not _VARIABLE.search(message):
+        return message
+    return f"{message} Pods have these variables from the Secrets and ConfigMaps in `spec.cluster.environment`."
 
 
 def pod_problems(kubeflow: Kubeflow, cluster: Cluster, run_ids: Sequence[str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from coachworks.store import Store
 from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask, RunPods, StuckPod, open_run_pods
 from pipelines.kubeflow.pod_logs import last_error, last_lines, read_log
 from pipelines.kubeflow.run_pods import unseen_pod
-from pipelines.pod_ways_out import describe
+from pipelines.pod_ways_out import describe, with_source_of_variables
 
 _STEP_STATES = {"SUCCEEDED": "done", "SKIPPED": "cached", "FAILED": "failed", "CANCELED": "failed"}
 _RUN_STATES = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELED": CANCELLED, "SKIPPED": SUCCEEDED}
@@ -43,8 +43,6 @@ _NO_LOG = (
     "The log of its pod cannot be read, from Kubernetes or through Kubeflow Pipelines. Logs outlive their pods if Argo "
     "archives them (`archiveLogs` of its controller)."
 )
-_VARIABLE = re.compile(r"\b(AWS|MLFLOW)_[A-Z]")
-_POD_VARIABLES = " Pods have these variables from the Secrets and ConfigMaps in `spec.cluster.environment`."
 _EXIT_STATUS = re.compile(r"(Error )?\(exit code \d+\)")  # of Argo: it says nothing about the cause
 PERMANENT_LIMIT_S = 120.0  # waiting does not help; somebody may be mending it
 _MAX_SILENCE_S = 300.0  # a restart of KFP, or of a port-forward to it, must not end the command that follows a run
@@ -151,8 +149,7 @@ def failures(
     error = {"step": step, "lane": "", "type": "PodFailed", "message": message}
     log = read_log(kubeflow, pods, remote, {step}, "FAILED") if kubeflow is not None and step in CHAIN else ""
     if (raised := last_error(log)) is not None:
-        message = raised[1] or raised[0]
-        error |= {"type": raised[0], "message": message + (_POD_VARIABLES if _VARIABLE.search(message) else "")}
+        error |= {"type": raised[0], "message": with_source_of_variables(raised[1] or raised[0])}
     elif lines := last_lines(log):
         error["message"] = f"{message.rstrip('.')}. Its log ends: {lines}"
     elif kubeflow is not None and _EXIT_STATUS.fullmatch(message):

@@ -22,7 +22,7 @@ _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?(?
 
 
 def is_of_this_machine(address: str) -> bool:
-    """Return whether an address leads each reader to the own machine.
+    """Return whether an address leads each reader to their own machine.
 
     >>> is_of_this_machine("http://127.0.0.1:5000"), is_of_this_machine("https://mlflow.example")
     (True, False)

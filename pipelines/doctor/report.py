@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.doctor.findings import Finding, Status
+from pipelines.pod_ways_out import with_source_of_variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Row:
         pod = self.pod.way_out if self.pod else ""
         if local == pod:
             return local
+        pod = with_source_of_variables(pod)
         marked = f"in pods: {pod}" if pod and self.local else pod
         return "\n".join(text for text in (local, marked) if text)
 

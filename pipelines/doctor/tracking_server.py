@@ -53,15 +53,15 @@ def check_tracking(fleet: Fleet, *, write: bool) -> list[Finding]:
 
 
 def _check_links(tracking: Tracking) -> Finding:
-    """Check that the address with which links begin is not one that leads each reader to the own machine."""
+    """Check that the address with which links begin is not one that leads each reader to their own machine."""
     if tracking.shared:
         return ok(LINKS, tracking.public)
     return warning(
         LINKS,
         "of this machine only",
-        f"pages of runs and models have no links to MLflow, because {tracking.public} leads each reader to the own "
-        "machine. Name an address that all can open as `spec.tracking`; machines that reach MLflow at another one set "
-        "MLFLOW_TRACKING_URI.",
+        f"pages of runs and models have no links to MLflow, because {tracking.public} leads each reader to "
+        "their own machine. Name an address that all can open as `spec.tracking`; machines that reach MLflow at "
+        "another one set MLFLOW_TRACKING_URI.",
     )
 
 

@@ -44,6 +44,14 @@ def test_the_way_out_names_its_side_if_the_sides_differ() -> None:
     assert not report.ok
 
 
+def test_a_variable_of_pods_is_said_to_come_from_the_fleet_file_s_secrets() -> None:
+    (row,) = combine([finding("store")], [finding("store", Status.FAILED, "Set AWS_SECRET_ACCESS_KEY again.")]).rows
+    assert row.way_out == (
+        "in pods: Set AWS_SECRET_ACCESS_KEY again. "
+        "Pods have these variables from the Secrets and ConfigMaps in `spec.cluster.environment`."
+    )
+
+
 def test_warnings_and_skipped_checks_are_not_failures() -> None:
     report = combine([finding("version", Status.WARNING, "Upgrade."), finding("pod", Status.SKIPPED)], [])
     assert report.ok
