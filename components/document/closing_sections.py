@@ -145,9 +145,8 @@ def usage(fleet: FleetRecord, skill: SkillRecord | None, others: Sequence[SkillR
 
 def _usage_on_cluster(fleet: FleetRecord, skill: SkillRecord) -> Section:
     """Return the section with requests to a skill's Service, whose name and port are those of the fleet file."""
-    serving = fleet.fleet.serving(skill.name)
+    service, port = fleet.fleet.service_name(skill.name), fleet.fleet.serving(skill.name).port or SERVICE_PORT
     namespace = skill.deployed[0].namespace if skill.deployed else str(fleet.fleet.spec.deploy.namespace)
-    service, port = serving.service_name or skill.name, serving.port or SERVICE_PORT
     text = (
         f"Pods in the namespace {namespace} reach the skill {skill.name} at its Service; those of other namespaces "
         f"need a network policy that lets them in. {_ANSWER}"

@@ -74,7 +74,7 @@ def _described(fleet: Fleet, name: str) -> dict[str, Any]:
         "unsure": skill.unsure,
         "similar": skill.similar,
         "tier": skill.tier,
-        "service": [fleet.serving(name).service_name, fleet.serving(name).port],
+        "service": [fleet.service_name(name), fleet.serving(name).port],
     }
 
 

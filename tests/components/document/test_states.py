@@ -186,6 +186,13 @@ def test_a_skill_that_will_be_deployed_is_asked_at_its_service_once_it_is(build)
     assert "http://colour.prod.svc:8080/v1/predict" in text
 
 
+def test_a_renamed_skill_is_asked_at_the_service_that_it_keeps(build):
+    renamed = {"colour": COLOUR["colour"] | {"was": "paint"}}
+    text = pages(build(skills=renamed, deploy={"namespace": "prod"}, pictures=False)).text("colour")
+    assert "http://paint.prod.svc:8080/v1/predict" in text
+    assert "port-forward service/paint 8080:8080" in text
+
+
 def test_documents_are_written_although_the_registry_cannot_be_read(build, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("COACHWORKS_TRACKING_PATIENCE_S", "0")
