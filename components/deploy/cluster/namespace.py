@@ -1,6 +1,7 @@
 """Objects of a Helm release in its namespace: pods, Deployments, ReplicaSets, events and logs."""
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from components.deploy.cluster.state import GROUP, TRACK, DeploymentState, Json,
 __all__ = ["INSTANCE", "Cluster", "DeploymentState", "PodState", "open_cluster"]
 
 INSTANCE = "app.kubernetes.io/instance"
-_MAX_LINE = 300  # characters of a log line that a message repeats
+_MAX_LINE = 500  # characters of a log line that a message repeats
 _ATTEMPTS = 5  # of a change that conflicts with those of other clients
 _LOG_KEYS = ("message", "msg", "event", "error")  # keys of a JSON log line that may hold its message
 
@@ -114,7 +115,7 @@ class Cluster:
                 continue
             lines = [line.strip() for line in log.splitlines() if line.strip()]
             if lines:
-                return _log_message(lines[-1])[:_MAX_LINE]
+                return textwrap.shorten(_log_message(lines[-1]), _MAX_LINE, placeholder=" …")
         return ""
 
     def _list(self, version: str, resource: str, labels: dict[str, str] | None = None) -> list[Json]:

@@ -120,6 +120,19 @@ def test_the_last_log_line_of_a_crashing_container_is_quoted(cluster, put):
     ) in str(caught.value)
 
 
+def test_a_long_log_line_is_cut_between_two_words_and_marked(cluster, put):
+    crashing = waiting("CrashLoopBackOff", "back-off 10s restarting failed container", name="models", **CRASHED)
+    log = f"denied: {'permission ' * 60}\n"
+    put(
+        [deployment(**ROLLING)],
+        [replica_set()],
+        [pod(initContainerStatuses=[crashing])],
+        logs={f"cars-shared-{HASH}-1": log},
+    )
+    with pytest.raises(RolloutError, match=r"last log line: denied: (permission ){10,}….* `kubectl -n models logs"):
+        wait(cluster)
+
+
 def test_a_failure_after_a_restart_is_permanent_before_the_kubelet_reports_the_back_off(cluster, put):
     ended = {"name": "answers", "restartCount": 1, "state": {"terminated": {"exitCode": 3, "reason": "Error"}}}
     put(
