@@ -74,7 +74,7 @@ def _title(state: Mapping[str, Any]) -> str:
 def _note(state: Mapping[str, Any]) -> str:
     if state["state"] == "running" and state["task"]:
         return str(state["task"]["name"])
-    return "; ".join(state["notes"][-2:])
+    return "; ".join(note.rstrip(".") for note in state["notes"][-2:])
 
 
 def _seconds(state: Mapping[str, Any]) -> str:

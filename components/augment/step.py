@@ -55,7 +55,7 @@ def augment(
         rows = _rows(store, load(store, "validate", validate), fleet, policy, config)
         _write_sheet(folder, rows, fleet, policy)
         context.progress.note(
-            f"{policy.views} views per training photo: {', '.join(names(policy.declared)) or 'clean'}"
+            f"{counted(policy.views, 'view')} per training photo: {', '.join(names(policy.declared)) or 'clean'}"
         )
         return AugmentReport(policy.views, policy.digest, names(policy.declared), len(rows))
 

@@ -216,7 +216,7 @@ def _counts(labels: "pd.DataFrame", skill: str) -> dict[str, int]:
 def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: "pd.DataFrame", skill: str) -> str:
     """Return the reason why a skill cannot be trained, and what to do; empty if it can."""
     if verdict is not None and not verdict.passed:
-        failures = "; ".join(finding.message for finding in verdict.failures) or "see its page"
+        failures = "; ".join(finding.message.rstrip(".") for finding in verdict.failures) or "see its page"
         return f"it did not pass validate: {failures}"
     rows = labels[(labels["skill"] == skill) & (labels["split"] == "train")]
     missing = sorted(set(vocabulary) - set(rows["label"].unique()), key=list(vocabulary).index)

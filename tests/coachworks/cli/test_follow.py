@@ -42,6 +42,11 @@ def test_a_line_is_printed_when_a_step_starts_and_when_it_ends():
     assert lines[1].endswith("3.0 s  3 photos reused")
 
 
+def test_notes_that_are_sentences_are_joined_without_their_full_stops():
+    lines = followed(step("running"), step("done", "view is stopped: no photo.", "colour is stopped: no label."))
+    assert lines[1].endswith("view is stopped: no photo; colour is stopped: no label")
+
+
 def test_long_work_prints_its_figures_from_time_to_time(monkeypatch):
     monkeypatch.setattr(follow_module, "_LOG_INTERVAL_S", 0)
     lines = followed(step("running"), step("running", done=120), step("failed", "no photo has a label"))
