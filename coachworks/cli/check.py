@@ -88,7 +88,6 @@ def _library_problems(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
     from coachworks.errors import InvalidConfigError
     from coachworks.fleet.reader import problem_at
     from components.augment.policy import policy_of
-    from components.deploy.target.chart_schema import value_problems
     from components.embed.backbones import find_backbone
 
     try:
@@ -101,6 +100,25 @@ def _library_problems(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
             find_backbone(fleet.spec.backbone)
     except InvalidConfigError as err:
         yield problem_at(file, ("spec", "backbone"), str(err))
+    yield from _chart_problems(file, fleet)
+
+
+def refuse_unknown_values(file: Path, fleet: "Fleet") -> None:
+    """Refuse values of a deployment that its chart would refuse, before anything is done for it.
+
+    Raises:
+        InvalidFleetError: charts/fleet refuses values under `spec.deploy`; lists each with its place.
+    """
+    from coachworks.fleet.problems import InvalidFleetError
+
+    if problems := sorted(_chart_problems(file, fleet)):
+        raise InvalidFleetError(file, problems)
+
+
+def _chart_problems(file: Path, fleet: "Fleet") -> "Iterator[Problem]":
+    from coachworks.fleet.reader import problem_at
+    from components.deploy.target.chart_schema import value_problems
+
     for location, message in value_problems(fleet):
         yield problem_at(file, location, message, key_itself=True)
 

@@ -85,6 +85,7 @@ def deploy(
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
+    from coachworks.cli.check import refuse_unknown_values
     from coachworks.cli.release_table import show_plan
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.errors import InvalidConfigError
@@ -99,7 +100,9 @@ def deploy(
     if removed and image_folder is not None:
         raise InvalidConfigError("--remove belongs to a deployment, and --write-image deploys nothing. Leave one out.")
     console = Console(stderr=True)
-    context = open_release(read_fleet(file), namespace)
+    fleet = read_fleet(file)
+    refuse_unknown_values(file, fleet)
+    context = open_release(fleet, namespace)
     request = DeployRequest(image=image, pinned=_pinned(pinned), removed=removed)
     if only_plan or with_diff:
         plan = plan_deployment(context, request)

@@ -47,9 +47,12 @@ def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool,
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
+    from coachworks.cli.check import refuse_unknown_values
     from coachworks.fleet.reader import read_fleet
 
     fleet = read_fleet(file)
+    if fleet.spec.deploy.automatic:
+        refuse_unknown_values(file, fleet)
     skills = known_skills(fleet, only)
     refresh = list(CHAIN)[list(CHAIN).index(from_step) :] if from_step else []
     if dry_run:

@@ -58,6 +58,7 @@ def submit(
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
+    from coachworks.cli.check import refuse_unknown_values
     from coachworks.errors import InvalidConfigError
     from coachworks.fleet.reader import read_fleet
     from coachworks.store import open_store
@@ -65,6 +66,8 @@ def submit(
     from pipelines.submit import Submission, refuse_unfit, steps_from, store_identity
 
     fleet = read_fleet(file)
+    if fleet.spec.deploy.automatic:
+        refuse_unknown_values(file, fleet)
     skills = known_skills(fleet, only)
     cron = cron or fleet.spec.cluster.schedule
     if recurring and cron is None:

@@ -8,8 +8,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from coachworks.cli.check import check
+from coachworks.cli.deploy import deploy
 from coachworks.cli.init import init
+from coachworks.cli.run import run as run_command
+from coachworks.cli.submit import submit
 from coachworks.errors import InvalidConfigError, NotFoundError
+from coachworks.fleet.problems import InvalidFleetError
 
 
 @pytest.fixture
@@ -213,3 +217,12 @@ def test_check_refuses_values_that_the_chart_refuses(tabled):
         "fleet.yaml:13:7: `spec.deploy.values.tolerations` is refused by charts/fleet: 'many' is"
     )
     assert lines[3] == "fleet.yaml:14:21: charts/fleet has no value `kind.helth`. Did you mean `health`?"
+
+
+@pytest.mark.parametrize("command", [deploy, run_command, submit], ids=lambda command: command.name)
+def test_what_deploys_refuses_such_values_before_anything_is_done(tabled, command):
+    text = tabled.read_text().replace("drainSeconds: 20", "nonsense: 1")
+    tabled.write_text(text.replace("  deploy:\n", "  deploy:\n    automatic: true\n"))
+    with pytest.raises(InvalidFleetError, match=r"fleet.yaml:12:7: charts/fleet has no value `nonsense`\. Known there"):
+        run(command)
+    assert not (tabled.parent / "store").exists()
