@@ -108,6 +108,8 @@ def test_a_cluster_that_does_not_answer_is_named_with_the_way_out(monkeypatch: p
 def test_no_cluster_at_all_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    # read when the library is imported, which another test of the process may have done
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(
         InvalidConfigError, match=r"no address of Kubeflow Pipelines is configured\. Set KF_PIPELINES_ENDP"
