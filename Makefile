@@ -15,7 +15,8 @@ export NO_MKDOCS_2_WARNING := 1
 # Python keeps what it compiles: otherwise each of the hundreds of processes of the tests compiles its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 # One file's tests stay in one process, so that each heavy library and each module's fixtures are loaded once.
-PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+# Three workers on two cores: many tests wait for servers and processes.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || { echo "» making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
