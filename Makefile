@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-cluster test-cluster-core lint format types contracts docs check checkov lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts docs check checkov lock golden bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -47,10 +47,13 @@ test: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests: no network, no 
 	@$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-all: $(READY) | $(BIN)/helm $(BIN)/helm3  ## The default tests and the slow ones
-	@$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile default -m "not cluster and not gpu and not data"
+	@$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile default -m "not hostile and not cluster and not gpu and not data"
 
 test-data: $(READY)  ## The tests on real photos; COACHWORKS_DATA names their folder
 	@$(BIN)/python -m pytest -q -m data -rs
+
+test-hostile: $(READY)  ## Attacks: crafted files, damaged stores, overload; UPDATE_GOLDEN=1 writes docs/guide/security.md's table
+	@$(BIN)/python -m pytest -q -m hostile -rs --durations=12
 
 test-cluster: $(READY) | $(BIN)/helm $(BIN)/helm3  ## All tests on a real cluster; COACHWORKS_LAB names the folder of the scripts that start one
 	@$(BIN)/python -m pytest -q -m cluster -rs --durations=12
