@@ -67,7 +67,12 @@ def _own_name() -> str:
     git = shutil.which("git")
     if git is not None:
         asked = subprocess.run(  # noqa: S603 — no shell, no input from outside
-            [git, "config", "user.name"], capture_output=True, text=True, timeout=10, check=False
+            [git, "config", "user.name"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+            check=False,
         )
         if asked.returncode == 0 and asked.stdout.strip():
             return asked.stdout.strip()

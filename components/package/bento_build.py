@@ -4,7 +4,6 @@ The code is copied and named by a string, never imported, so that a process with
 """
 
 import importlib.metadata
-import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from coachworks.errors import CoachworksError
 from coachworks.models.manifest import Manifest
 from coachworks.settings import child_environment
 from coachworks.store import Store
+from coachworks.yaml_text import yaml_text
 
 SERVICE = "serving.service:Answers"
 _TIMEOUT_S = 300
@@ -85,7 +85,7 @@ def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
         shutil.copytree(bundle, context / "bundle")
-        (context / "bentofile.yaml").write_text(json.dumps(_bentofile(manifest)), "utf-8")  # JSON is YAML
+        (context / "bentofile.yaml").write_text(yaml_text(_bentofile(manifest)), "utf-8")
         _run_bentoml(context, home, manifest.fleet, version)
         store.publish(home / "bentos" / manifest.fleet / version, bento.path)
     return bento
@@ -114,7 +114,14 @@ def _run_bentoml(context: Path, home: Path, name: str, version: str) -> None:
     command = [sys.executable, "-m", "bentoml", "build", "--name", name, "--version", version, "--output", "tag"]
     try:
         done = subprocess.run(  # noqa: S603 — our own interpreter, no shell
-            command, cwd=context, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command,
+            cwd=context,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as err:
         raise BentoBuildError(f"`bentoml build` must end within {_TIMEOUT_S} s; it did not") from err

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks import __version__
+from coachworks.yaml_text import yaml_text
 from components.register.head_store import manifest
 from components.register.lineage import SkillRecord
 
@@ -19,7 +20,7 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
     """Write the model folder of a skill's winner.
 
     MLflow's own writer would import the model and infer its requirements, which takes seconds per skill. The format is
-    one small YAML document, and JSON is a subset of YAML.
+    one small YAML document.
 
     Args:
         record: The skill.
@@ -32,7 +33,7 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
         "signature": {"inputs": json.dumps([features]), "outputs": json.dumps(_columns(record)), "params": None},
         "run_id": run_id,
     }
-    (folder / "MLmodel").write_text(json.dumps(document, indent=1), "utf-8")
+    (folder / "MLmodel").write_text(yaml_text(document), "utf-8")
     (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
     (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
     shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)

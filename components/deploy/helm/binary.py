@@ -41,7 +41,12 @@ def helm_version(command: str) -> tuple[int, ...]:
     """
     try:
         done = subprocess.run(  # noqa: S603 — the user's own helm
-            [command, "version", "--short"], capture_output=True, text=True, check=False, timeout=60
+            [command, "version", "--short"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=60,
         )
         output = done.stdout.strip() or done.stderr.strip()
     except (OSError, subprocess.TimeoutExpired) as err:

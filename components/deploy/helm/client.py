@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
+from coachworks.yaml_text import yaml_text
 from components.deploy.helm.binary import find_helm, helm_version
 from components.deploy.helm.failures import HelmError, UnfinishedError, translate_failure
 
@@ -191,7 +192,7 @@ class Helm:
             [find_helm(self._environ), *arguments, "--namespace", self.namespace],
             self._environ,
             timeout_s=self._timeout_s,
-            stdin=None if values is None else json.dumps(values),
+            stdin=None if values is None else yaml_text(values),
             release=self.release,
             namespace=self.namespace,
         )
@@ -219,8 +220,8 @@ def run(
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            text=True,
             encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=timeout_s,
         )

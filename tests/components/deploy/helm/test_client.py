@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from odd_labels import ODD_LABELS
 from ruamel.yaml import YAML
 
 from coachworks.errors import InvalidConfigError, NotFoundError, TransientError
@@ -302,3 +303,21 @@ def test_a_cluster_that_is_not_there_is_told(command, chart, tmp_path):
     for ask in (helm.history, lambda: helm.upgrade({}, "never"), lambda: helm.rollback(1), helm.uninstall):
         with pytest.raises(TransientError, match="helm cannot reach the cluster"):
             ask()
+
+
+@BOTH
+def test_helm_reads_every_character_of_the_values(command: str, chart: Path, tmp_path: Path) -> None:
+    (chart / "values.schema.json").unlink()
+    (chart / "templates/map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {text: {{ .Values.texts | toJson | quote }}}\n"
+    )
+    texts = [*ODD_LABELS, "\u0085 \u2028 \ufeff \x7f"]
+    binary = find(command)
+    tool = tmp_path / "bin"
+    tool.mkdir()
+    (tool / "helm").symlink_to(binary)
+    environ = {"PATH": str(tool), "HOME": str(tmp_path), "LC_ALL": "C"}
+    helm = Helm("b", "a", chart, environ=environ)
+    objects = YAML(typ="safe", pure=True).load_all(helm.template({"texts": texts}))
+    (shown,) = [each for each in objects if each and each["kind"] == "ConfigMap"]
+    assert json.loads(shown["data"]["text"]) == texts
