@@ -147,6 +147,34 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return "" if close is None else f" Did you mean `{close}`?"
 
 
+class Suggestions:
+    """Suggestions for unknown words: for the first few of very many, as each is compared with all known words.
+
+    Args:
+        known: The known words.
+        comparisons: Comparisons of two words after which there are no more suggestions.
+        similarity: Least similarity of a suggestion, from 0 to 1.
+
+    >>> suggestions = Suggestions(["interior", "exterior"], comparisons=2)
+    >>> suggestions.closest("Exteror"), suggestions.closest("interor")
+    ('exterior', None)
+    """
+
+    def __init__(self, known: Iterable[str], *, comparisons: int = 20_000, similarity: float = 0.6) -> None:
+        self._known, self._similarity = list(known), similarity
+        self._left = max(1, comparisons // max(1, len(self._known)))
+
+    def closest(self, word: str) -> str | None:
+        """Return the known word that `word` probably means; None when none is close, or after the first few."""
+        self._left -= 1
+        return closest(word, self._known, similarity=self._similarity) if self._left >= 0 else None
+
+    def did_you_mean(self, word: str, kind: str) -> str:
+        """Return a sentence with the closest known word, else with the first known ones, as those of `kind`."""
+        close = self.closest(word)
+        return f" {kind}: {listed(self._known)}." if close is None else f" Did you mean `{close}`?"
+
+
 def first_problem(err: "ValidationError") -> str:
     """Return the first problem that Pydantic found in a document, after the path of its field."""
     first = err.errors()[0]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from coachworks.fleet.answers import likely_column, unknown_labels, ways_out
+from coachworks.fleet.answers import Columns, unknown_labels, ways_out
 from coachworks.fleet.model import Checks, Fleet
 from coachworks.wording import counted, listed, percent
 from validation.evidence import Evidence, vocabulary
@@ -106,7 +106,7 @@ def skill_rules(fleet: Fleet, checks: Checks, evidence: Evidence) -> Iterator[Ru
 
 
 def _no_label_message(name: str, fleet: Fleet, evidence: Evidence) -> str:
-    column = likely_column(name, fleet.skill(name), evidence.attributes)
+    column = Columns(evidence.attributes).likely(name, fleet.skill(name))
     renamed = f"; did you rename the column {column!r}? {ways_out(name, column)}" if column is not None else "."
     return f"No photo carries a label of {name!r}{renamed}"
 

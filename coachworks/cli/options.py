@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from coachworks.errors import InvalidConfigError
-from coachworks.wording import did_you_mean
+from coachworks.wording import Suggestions
 
 if TYPE_CHECKING:
     from coachworks.fleet.model import Fleet
@@ -54,6 +54,6 @@ def known_skills(fleet: "Fleet", names: Sequence[str]) -> list[str] | None:
     """
     for name in names:
         if name not in fleet.spec.skills:
-            hint = did_you_mean(name, fleet.spec.skills) or f" Its skills: {', '.join(fleet.spec.skills)}."
+            hint = Suggestions(fleet.spec.skills).did_you_mean(name, "Its skills")
             raise InvalidConfigError(f"skill must be one of the fleet {fleet.name!r}; got {name!r}.{hint}")
     return list(names) or None

@@ -1,21 +1,13 @@
 """Rules of a skill's labels: printable, and different to a reader."""
 
-import unicodedata
 from collections.abc import Sequence
 
 from pydantic_core import InitErrorDetails
 
+from coachworks.fleet.look_alikes import difference, fold, unreadable
 from coachworks.fleet.rules import broken, detail, raise_all
-from coachworks.wording import did_you_mean
-
-
-def fold(label: str) -> str:
-    """Return a label as readers compare it: without case, surrounding or repeated space, in one Unicode form.
-
-    >>> fold(" Close-Up ") == fold("close-up")
-    True
-    """
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).split())
+from coachworks.visible_text import quoted
+from coachworks.wording import Suggestions
 
 
 def check_labels(labels: list[str]) -> list[str]:
@@ -29,21 +21,43 @@ def check_labels(labels: list[str]) -> list[str]:
     for index, label in enumerate(labels):
         first = labels[seen.setdefault(fold(label), index)]
         repeats = seen[fold(label)] != index
-        if not fold(label) or any(unicodedata.category(character) == "Cc" for character in label):
-            details.append(detail(f"a label must be printable text; got {label!r}", (index,), label))
-        elif repeats and first == label:
-            details.append(detail(f"label {label!r} must be listed once. Remove the second one.", (index,), label))
-        elif repeats:
+        hidden = unreadable(label)
+        if hidden is not None:
             details.append(
                 detail(
-                    f"labels must differ in more than case, spaces or Unicode form; got {first!r} and {label!r}. "
+                    f"a label must be printable text without hidden characters; got {quoted(label)}, with {hidden}. "
+                    "Remove it.",
+                    (index,),
+                    label,
+                )
+            )
+        elif not fold(label):
+            details.append(detail(f"a label must be printable text; got {quoted(label)}", (index,), label))
+        elif repeats and first == label:
+            details.append(
+                detail(f"label {quoted(label)} must be listed once. Remove the second one.", (index,), label)
+            )
+        elif repeats and (unlike := difference(label, first)) is not None:
+            details.append(
+                detail(
+                    "labels must look different, and differ in more than case, spaces or Unicode form; got "
+                    f"{quoted(first)} and {quoted(label)}, with {unlike}. "
                     "Keep one of them, and use it in the tables too.",
                     (index,),
                     label,
                 )
             )
+        elif repeats:
+            details.append(
+                detail(
+                    f"labels must differ in more than case, spaces or Unicode form; got {quoted(first)} and "
+                    f"{quoted(label)}. Keep one of them, and use it in the tables too.",
+                    (index,),
+                    label,
+                )
+            )
         elif label != label.strip():
-            details.append(detail(f"a label must have no space around it; got {label!r}", (index,), label))
+            details.append(detail(f"a label must have no space around it; got {quoted(label)}", (index,), label))
     raise_all("labels", details)
     return labels
 
@@ -54,9 +68,15 @@ def check_unsure(unsure: str, labels: Sequence[str]) -> str:
     Raises:
         PydanticCustomError: it is one.
     """
+    hidden = unreadable(unsure)
+    if hidden is not None:
+        raise broken(
+            "`unsure` must be printable text without hidden characters; "
+            f"got {quoted(unsure)}, with {hidden}. Remove it."
+        )
     if fold(unsure) in {fold(label) for label in labels}:
         raise broken(
-            f"the answer `unsure` must not be among the labels, since it never becomes a class; got {unsure!r}. "
+            f"the answer `unsure` must not be among the labels, since it never becomes a class; got {quoted(unsure)}. "
             "Remove it from `labels`."
         )
     return unsure
@@ -69,6 +89,7 @@ def check_similar(similar: list[list[str]], labels: Sequence[str]) -> list[list[
         ValidationError: with one error per bad group or name.
     """
     details: list[InitErrorDetails] = []
+    known, suggestions = set(labels), Suggestions(labels)
     for index, group in enumerate(similar):
         if len(set(group)) < 2:
             details.append(
@@ -78,13 +99,13 @@ def check_similar(similar: list[list[str]], labels: Sequence[str]) -> list[list[
             )
         details.extend(
             detail(
-                f"`similar` must name labels of the skill; {label!r} is not among them."
-                + (did_you_mean(label, labels) or f" Its labels: {', '.join(labels)}."),
+                f"`similar` must name labels of the skill; {quoted(label)} is not among them."
+                + suggestions.did_you_mean(label, "Its labels"),
                 (index, place),
                 label,
             )
             for place, label in enumerate(group)
-            if label not in labels
+            if label not in known
         )
     raise_all("similar", details)
     return similar

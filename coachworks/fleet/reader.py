@@ -1,5 +1,6 @@
 """Reader of `fleet.yaml`: reports all problems at once, each with its line and column."""
 
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,21 +27,33 @@ def read_fleet(path: Path) -> Fleet:
     return fleet.located(path.absolute().parent)
 
 
-def problem_at(path: Path, location: tuple[str | int, ...], message: str, *, key_itself: bool = False) -> Problem:
-    """Return a problem that only a library could find in a valid fleet file, at the place of its setting.
+class Places:
+    """Places of settings in a valid fleet file, for problems that only a library could find.
 
     Args:
-        path: The fleet file.
-        location: Keys of the setting, from the root; a missing one gives the place of the nearest one above.
-        message: Message of the library.
-        key_itself: Whether the problem is about the last key rather than its value.
+        path: The fleet file; read at the first problem.
     """
-    text = _read_text(path)
-    root = None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
-    if root is None:
-        return Problem(1, 1, message)
-    place, _ = _walk(root, location, key_itself=key_itself)
-    return Problem(place.line, place.column, message)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def problem(self, location: tuple[str | int, ...], message: str, *, key_itself: bool = False) -> Problem:
+        """Return a problem at the place of its setting.
+
+        Args:
+            location: Keys of the setting, from the root; a missing one gives the place of the nearest one above.
+            message: Message of the library.
+            key_itself: Whether the problem is about the last key rather than its value.
+        """
+        if self._root is None:
+            return Problem(1, 1, message)
+        place, _ = _walk(self._root, location, key_itself=key_itself)
+        return Problem(place.line, place.column, message)
+
+    @cached_property
+    def _root(self) -> Node | None:
+        text = _read_text(self._path)
+        return None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
 
 
 def examine(text: str) -> tuple[Fleet | None, list[Problem]]:

@@ -3,12 +3,13 @@
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, cast
 
 from pydantic_core import InitErrorDetails
 
 from coachworks.fleet.rules import detail
-from coachworks.wording import did_you_mean
+from coachworks.wording import Suggestions
 
 
 def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
@@ -45,6 +46,7 @@ def imply_skill(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _sources(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
     sources = spec.get("sources")
+    unknown = _UnknownSkills(spec, skills)
     for index, source in enumerate(sources if isinstance(sources, list) else ()):
         skill, table = _get(source, "skill"), _get(source, "table")
         if table is None and skill is None and len(skills) > 1 and _get(source, "photos") is not None:
@@ -54,9 +56,9 @@ def _sources(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDe
                 ("sources", index),
                 source,
             )
-        elif isinstance(skill, str) and skill not in skills:
+        elif isinstance(skill, str) and skill not in spec["skills"]:
             yield detail(
-                f"`skill` must be one of the fleet's; got {skill!r}.{_hint(skill, spec, skills)}",
+                f"`skill` must be one of the fleet's; got {skill!r}.{unknown.hint(skill)}",
                 ("sources", index, "skill"),
                 skill,
             )
@@ -90,7 +92,7 @@ def _renamed(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDe
         location = ("skills", name, "was")
         if was == name:
             yield detail(f"`was` must be an earlier name; got {was!r}, the skill's name. Remove it.", location, was)
-        elif was in skills:
+        elif was in spec["skills"]:
             yield detail(
                 f"`was` must be a name that no skill has any more; {was!r} is a skill of the fleet. Remove that skill, "
                 "or this `was`.",
@@ -106,12 +108,18 @@ def _renamed(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDe
             )
 
 
-def _hint(name: str, spec: Mapping[str, Any], skills: list[str]) -> str:
-    """Return a sentence about the skill that an unknown `name` may mean."""
-    renamed = next((skill for skill in skills if _get(spec["skills"][skill], "was") == name), None)
-    if renamed is not None:
-        return f" Its name is {renamed!r} now."
-    return did_you_mean(name, skills) or f" Its skills: {', '.join(skills)}."
+class _UnknownSkills:
+    """Sentences about the skills that unknown names may mean."""
+
+    def __init__(self, spec: Mapping[str, Any], skills: list[str]) -> None:
+        earlier = {name: _get(spec["skills"][name], "was") for name in reversed(skills)}
+        self._renamed = {was: name for name, was in earlier.items() if isinstance(was, str)}
+        self._suggestions = Suggestions(skills)
+
+    def hint(self, name: str) -> str:
+        if name in self._renamed:
+            return f" Its name is {self._renamed[name]!r} now."
+        return self._suggestions.did_you_mean(name, "Its skills")
 
 
 def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
@@ -125,10 +133,14 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
                 ("defaults", "serving", field),
                 value,
             )
-    ports: dict[Any, str] = {}
+    yield from _same_ports(spec, skills)
+    yield from _same_service_names(spec, skills)
+
+
+def _same_ports(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
+    ports: dict[int, str] = {}
     for name in skills:
-        serving = _get(spec["skills"][name], "serving")
-        port, service = _get(serving, "port"), _get(serving, "serviceName")
+        port = _get(_get(spec["skills"][name], "serving"), "port")
         if isinstance(port, int) and ports.setdefault(port, name) != name:
             yield detail(
                 f"two skills must not have the same port; got {port} for {ports[port]!r} and {name!r}. "
@@ -136,27 +148,42 @@ def _services(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorD
                 ("skills", name, "serving", "port"),
                 port,
             )
+
+
+def _same_service_names(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
+    """Yield an error for each `serviceName` that is the Service of another skill: by its own setting or by default."""
+    named: dict[str, str] = {}  # the first skill with each serviceName
+    by_default: dict[str, list[str]] = {}
+    for name in skills:
+        service = _get(_get(spec["skills"][name], "serving"), "serviceName")
+        if isinstance(service, str):
+            named.setdefault(service, name)
+        elif service is None:
+            was = _get(spec["skills"][name], "was")
+            by_default.setdefault(was if isinstance(was, str) and was else name, []).append(name)
+    for name in skills:
+        service = _get(_get(spec["skills"][name], "serving"), "serviceName")
         if not isinstance(service, str):
             continue
-        for other in skills:
-            others = _get(_get(spec["skills"][other], "serving"), "serviceName")
-            default = _get(spec["skills"][other], "was") or other
-            comes_first = skills.index(other) < skills.index(name)
-            if other != name and ((service == others and comes_first) or (others is None and service == default)):
-                yield detail(
-                    f"two skills must not have the same serviceName; got {service!r} for {other!r} and {name!r}"
-                    + (
-                        ""
-                        if others is not None
-                        else " (a skill's Service has the name of the skill by default)"
-                        if default == other
-                        else " (a renamed skill keeps its Service by default)"
-                    )
-                    + ". Rename one of them.",
-                    ("skills", name, "serving", "serviceName"),
-                    service,
-                )
-                break
+        others = by_default.get(service, [])
+        first = named[service]
+        if first == name and not others:
+            continue
+        other = first if first != name else others[0]
+        why = ""
+        if other != first:
+            kept = _get(spec["skills"][other], "was")
+            why = (
+                " (a renamed skill keeps its Service by default)"
+                if kept
+                else " (a skill's Service has the name of the skill by default)"
+            )
+        yield detail(
+            f"two skills must not have the same serviceName; got {service!r} for {other!r} and {name!r}{why}. "
+            "Rename one of them.",
+            ("skills", name, "serving", "serviceName"),
+            service,
+        )
 
 
 def _shared_pods(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
@@ -186,10 +213,11 @@ def _shared_pods(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErr
 
 def _deployed_skills(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitErrorDetails]:
     further = _get(_get(spec, "deploy"), "skills")
+    unknown = _UnknownSkills(spec, skills)
     for name in further if isinstance(further, Mapping) else ():
-        if name not in skills:
+        if name not in spec["skills"]:
             yield detail(
-                f"`deploy.skills` must name skills of the fleet; got {name!r}.{_hint(name, spec, skills)}",
+                f"`deploy.skills` must name skills of the fleet; got {name!r}.{unknown.hint(name)}",
                 ("deploy", "skills", name, "[key]"),
                 name,
             )
@@ -216,7 +244,12 @@ def _relaxed_gates(spec: Mapping[str, Any], skills: list[str]) -> Iterable[InitE
 
 def _get(mapping: object, field: str) -> Any:
     """Return the value of a camelCase `field`, or of its Python name; None if `mapping` is no mapping or model."""
-    python_name = re.sub(r"[A-Z]", lambda capital: f"_{capital.group().lower()}", field)
+    python_name = _python_name(field)
     if isinstance(mapping, Mapping):
         return mapping.get(field, mapping.get(python_name))
     return getattr(mapping, python_name, None)
+
+
+@cache
+def _python_name(field: str) -> str:
+    return re.sub(r"[A-Z]", lambda capital: f"_{capital.group().lower()}", field)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from coachworks.markdown_text import markdown
 from coachworks.result import Result
 from coachworks.task import Task
 from components.dashboard import Artifact, Figures, entitle, show_numbers
@@ -43,9 +44,9 @@ def show(task: Task, metrics: Artifact, page: Artifact) -> None:
 def _sections(report: DeployReport) -> Iterator[str]:
     yield f"# {_TITLES[report.status]}"
     for reason in report.refused.values():
-        yield f"* {reason}"
+        yield f"* {markdown(reason)}"
     for skill, reason in report.awaiting.items():
-        yield f"* **{skill}**: {reason}"
+        yield f"* **{skill}**: {markdown(reason)}"
     if report.skills:
         yield (
             f"Helm release `{report.release}` in the namespace `{report.namespace}`, revision {report.revision} "
@@ -65,4 +66,4 @@ def _sections(report: DeployReport) -> Iterator[str]:
         yield "\n".join(rows)
     if report.left_out:
         yield "## Left out"
-        yield "\n".join(f"* {name}: {reason}" for name, reason in report.left_out.items())
+        yield "\n".join(f"* {name}: {markdown(reason)}" for name, reason in report.left_out.items())

@@ -5,25 +5,12 @@ import unicodedata
 
 from markupsafe import Markup
 
+from coachworks.markdown_text import markdown
+from coachworks.visible_text import plain
+
+__all__ = ["latex", "markdown", "plain", "trusted", "typst"]
+
 _LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")  # `--` would become a dash
-_REPLACEMENT = "\ufffd"
-_SPACES = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
-# Characters that reorder or hide their neighbours: with them, a label could look like another one.
-_DIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-
-
-def plain(text: str) -> str:
-    r"""Return `text` on one line, with control and direction characters and lone surrogates replaced by U+FFFD.
-
-    >>> plain("a\nb"), plain("a\x00")
-    ('a b', 'a\ufffd')
-    """
-    return "".join(
-        _REPLACEMENT if char in _DIRECTIONAL or unicodedata.category(char) in {"Cc", "Cs"} else char
-        for char in _SPACES.sub(" ", text)
-    )
-
-
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -110,16 +97,6 @@ def typst(text: str) -> str:
     '"a \\"#b\\""'
     """
     return '"' + plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def markdown(text: str) -> str:
-    r"""Escape `text` for a cell of a Markdown table.
-
-    >>> markdown("a|b <c> _d_")
-    'a\\|b &lt;c&gt; \\_d\\_'
-    """
-    escaped = re.sub(r"([\\`*_{}\[\]#!|~])", r"\\\1", plain(text))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def trusted(markup: str) -> Markup:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.digests import canonical_json
-from coachworks.fleet.answers import no_answer
+from coachworks.fleet.answers import Columns, no_answer
 from coachworks.fleet.model import Fleet
 from coachworks.results import jsonable
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
@@ -168,7 +168,8 @@ class Gathering:
         answered = {skill for entry in self.entries.values() for skill, _, _ in entry.votes}
         missing = [name for name in self._fleet.spec.skills if name not in answered]
         if missing:
-            columns = gather_answers((({}, entry.attributes) for entry in self.entries.values()), self._fleet).columns
+            answers = gather_answers((({}, entry.attributes) for entry in self.entries.values()), self._fleet)
+            columns = Columns(answers.columns)
             yield from (no_answer(name, self._fleet.skill(name), columns) for name in missing)
 
     def labels(self) -> Iterator[tuple[str, str, Label]]:

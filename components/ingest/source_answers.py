@@ -1,8 +1,11 @@
 """Answers of a fleet's sources before anything is ingested: tables on this machine, and names of sub-folders."""
 
+import os
 import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from coachworks.fleet.answers import Answers
@@ -13,23 +16,34 @@ from components.ingest.source_table import read_source_table
 from components.ingest.spelling import Spelling
 from components.ingest.table_file import cell_text
 
+_MOST_BYTES = 64_000_000  # of a table that is read for its first rows
 
-def read_answers(source: Source, fleet: Fleet) -> Answers | None:
+
+def read_answers(source: Source, fleet: Fleet, most_cells: int | None = None) -> Answers | None:
     """Read the answers of a source without looking at its photos.
 
+    Args:
+        source: The source.
+        fleet: The fleet.
+        most_cells: Cells of a table, or names in a folder, after which to stop; None: all.
+
     Returns:
-        The answers; None where they are in a bucket, or missing.
+        The answers; None where they are in a bucket, missing, or more than can be read in a moment.
 
     Raises:
         DataError: the table cannot be used.
     """
     place = source.table or source.photos
-    if in_bucket(place) or not Path(place).exists():
+    if in_bucket(place):
         return None
     if source.table is None:
-        return _of_folders(Path(place), str(source.skill), fleet)
-    table = read_source_table(posixpath.basename(place), read_table_file(place), fleet.spec.skills, fleet.renamed)
-    return gather_answers(((row.answers, row.attributes) for row in table.rows), fleet)
+        return _of_folders(Path(place), str(source.skill), fleet, most_cells) if Path(place).is_dir() else None
+    if not Path(place).is_file() or (most_cells is not None and Path(place).stat().st_size > _MOST_BYTES):
+        return None
+    name, data = posixpath.basename(place), read_table_file(place)
+    table = read_source_table(name, data, fleet.spec.skills, fleet.renamed, most_cells)
+    answers = gather_answers(((row.answers, row.attributes) for row in table.rows), fleet)
+    return replace(answers, complete=not table.cut)
 
 
 def gather_answers(photos: Iterable[tuple[Mapping[str, str], Mapping[str, object]]], fleet: Fleet) -> Answers:
@@ -50,7 +64,10 @@ def gather_answers(photos: Iterable[tuple[Mapping[str, str], Mapping[str, object
     return Answers(skills, columns)
 
 
-def _of_folders(photos: Path, skill: str, fleet: Fleet) -> Answers:
-    names = [entry.name for entry in photos.iterdir() if entry.is_dir() and not is_skipped(entry.name)]
+def _of_folders(photos: Path, skill: str, fleet: Fleet, most: int | None) -> Answers:
+    with os.scandir(photos) as entries:
+        names = [entry.name for entry in islice(entries, most) if not is_skipped(entry.name) and entry.is_dir()]
+        complete = next(entries, None) is None
     spelling = Spelling(fleet.spec.skills)
-    return Answers({skill: {spelling.spelt({skill: printable(name)})[skill]: 0 for name in sorted(names)}})
+    answers = {spelling.spelt({skill: printable(name)})[skill]: 0 for name in sorted(names)}
+    return Answers({skill: answers}, complete=complete)

@@ -1,5 +1,6 @@
 """A source's table: set, date, split, answers and attributes of each photo that it names."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -55,15 +56,21 @@ class SourceTable:
         rows: One per filename, in the table's order.
         malformed: (line, message) of rows that could not be read.
         remarks: (filename or table, message) of what was taken in but not as written.
+        cut: Whether the table has more rows than these.
     """
 
     rows: list[Row] = field(default_factory=list)
     malformed: list[tuple[int, str]] = field(default_factory=list)
     remarks: list[tuple[str, str]] = field(default_factory=list)
+    cut: bool = False
 
 
 def read_source_table(
-    name: str, data: bytes, skills: Collection[str], renamed: Mapping[str, str] = MappingProxyType({})
+    name: str,
+    data: bytes,
+    skills: Collection[str],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+    most_cells: int | None = None,
 ) -> SourceTable:
     """Read the rows of the table called `name`.
 
@@ -72,18 +79,19 @@ def read_source_table(
         data: CSV (comma, semicolon or tab; UTF-8, or UTF-16 with a byte-order mark) or Parquet.
         skills: Names of the skills: columns that hold labels.
         renamed: The skill of each earlier name, which its column may still have.
+        most_cells: Cells after which to stop; None: all.
 
     Raises:
         DataError: it cannot be read, has no filename column, demands an unknown split, or contradicts itself.
     """
-    return interpret(parse_table(name, data), skills, renamed)
+    return interpret(parse_table(name, data, most_cells), skills, renamed)
 
 
 def interpret(
     file: TableFile, skills: Collection[str], renamed: Mapping[str, str] = MappingProxyType({})
 ) -> SourceTable:
     """Return what the cells of a table mean; arguments and errors as `read_source_table`."""
-    table = SourceTable(malformed=list(file.malformed))
+    table = SourceTable(malformed=list(file.malformed), cut=file.cut)
     roles = _roles(file, skills, renamed, table)
     problems: dict[str, list[str]] = {}
     rows: dict[str, Row] = {}
@@ -111,7 +119,7 @@ def _roles(
 ) -> dict[str, tuple[str, str]]:
     """Return column -> (role, name); the roles are filename, known, skill, attribute. Ignored columns are left out."""
     lower = [column.strip().lower() for column in file.columns]
-    doubled = sorted({column for column in lower if column and lower.count(column) > 1})
+    doubled = sorted(column for column, count in Counter(lower).items() if column and count > 1)
     if doubled:
         raise DataError(f"table {file.name} must name each column once; got twice: {', '.join(doubled)}")
     filename = file.filename_column()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from coachworks.errors import DataError, NotFoundError
-from coachworks.fleet.labels import fold
+from coachworks.fleet.look_alikes import fold
 from coachworks.fleet.names import RESERVED_SKILLS, slug
 from coachworks.photos import SUFFIXES, has_photo_head
 from coachworks.wording import counted

@@ -26,12 +26,14 @@ class TableFile:
         columns: Names of its columns, as written.
         lines: (line, cells by column) of each row; the header is line 1.
         malformed: (line, message) of rows that have more cells than the header.
+        cut: Whether it has more rows than these.
     """
 
     name: str
     columns: Sequence[str]
     lines: Sequence[tuple[int, Cells]]
     malformed: Sequence[tuple[int, str]] = field(default=())
+    cut: bool = False
 
     def filename_column(self) -> str:
         """Return the column that names the photos, as written.
@@ -49,33 +51,37 @@ class TableFile:
         )
 
 
-def parse_table(name: str, data: bytes) -> TableFile:
+def parse_table(name: str, data: bytes, most_cells: int | None = None) -> TableFile:
     """Parse the bytes of a table.
 
     Args:
         name: Its file name; the suffix tells Parquet from CSV.
         data: CSV (comma, semicolon or tab; UTF-8, or UTF-16 with a byte-order mark) or Parquet.
+        most_cells: Cells after which to stop; None: all.
 
     Raises:
         DataError: it cannot be read.
     """
     if PurePosixPath(name).suffix.lower() in PARQUET_SUFFIXES:
-        return _read_parquet(name, data)
-    return _read_csv(name, data)
+        return _read_parquet(name, data, most_cells)
+    return _read_csv(name, data, most_cells)
 
 
-def _read_parquet(name: str, data: bytes) -> TableFile:
+def _read_parquet(name: str, data: bytes, most_cells: int | None) -> TableFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
+        rows = None if most_cells is None else max(1, most_cells // max(1, len(file.schema_arrow)))
+        cut = rows is not None and file.metadata.num_rows > rows
+        table = pa.Table.from_batches([next(file.iter_batches(batch_size=rows))]) if cut else file.read()
     except (pa.ArrowException, OSError) as err:
         raise DataError(f"table {name} cannot be read as Parquet: {err}") from err
-    return TableFile(name, list(table.column_names), list(enumerate(table.to_pylist(), start=2)))
+    return TableFile(name, list(table.column_names), list(enumerate(table.to_pylist(), start=2)), cut=cut)
 
 
-def _read_csv(name: str, data: bytes) -> TableFile:
+def _read_csv(name: str, data: bytes, most_cells: int | None) -> TableFile:
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     try:
         text = data.decode(encoding)
@@ -89,9 +95,13 @@ def _read_csv(name: str, data: bytes) -> TableFile:
     columns: list[str] = []
     malformed: list[tuple[int, str]] = []
     lines: list[tuple[int, Cells]] = []
+    cut = False
     try:
         for cells in reader:
             line = reader.line_num
+            if most_cells is not None and len(lines) * len(columns) >= most_cells:
+                cut = True
+                break
             if not any(cell.strip() for cell in cells):
                 continue
             if not columns:
@@ -102,7 +112,7 @@ def _read_csv(name: str, data: bytes) -> TableFile:
                 lines.append((line, dict(zip(columns, cells, strict=False))))
     except csv.Error as err:
         raise DataError(f"table {name}, line {reader.line_num}: it cannot be read as CSV: {err}") from err
-    return TableFile(name, columns, lines, malformed)
+    return TableFile(name, columns, lines, malformed, cut)
 
 
 def _delimiter(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from coachworks.code_digest import reachable_files
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import CoachworksError
+from coachworks.markdown_text import markdown
 from coachworks.models.manifest import Manifest
 from coachworks.settings import child_environment
 from coachworks.store import Store
@@ -93,7 +94,8 @@ def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
 
 def _bentofile(manifest: Manifest) -> dict[str, object]:
     skills = "\n".join(
-        f"| {name} | {', '.join(head.labels)} | {head.version} |" for name, head in manifest.skills.items()
+        f"| {name} | {', '.join(map(markdown, head.labels))} | {head.version} |"
+        for name, head in manifest.skills.items()
     )
     return {
         "service": SERVICE,

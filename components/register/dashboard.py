@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from coachworks.markdown_text import markdown
 from coachworks.result import Result
 from coachworks.task import Task
 from coachworks.tracking import (
@@ -47,7 +48,7 @@ def table(skills: Mapping[str, Registration], tracking: Tracking) -> str:
         row = [name, skill.status, skill.version or "–", skill.champion_version or "–"]
         if tracking.shared:
             row.append(", ".join(tracking.link(text, page) for text, page in _pages(skill)) or "–")
-        rows.append([*row, " ".join(skill.reason.replace("|", "\\|").split())])
+        rows.append([*row, markdown(skill.reason)])
     lines = [f"| {' | '.join(row)} |" for row in rows]
     if tracking.way_in:
         lines += ["", tracking.way_in]

@@ -3,6 +3,7 @@
 import math
 
 from coachworks.bootstrap import UNKNOWN
+from coachworks.markdown_text import markdown
 from coachworks.models.comparison import Comparison
 from coachworks.tracking import experiment_page
 from components.evaluate.report import SkillReport
@@ -111,8 +112,8 @@ def _pipeline_link(record: SkillRecord) -> list[str]:
 def _purpose(record: SkillRecord) -> list[str]:
     skill = record.skill
     critical = ["**Critical**: every warning is a failure."] if skill.tier == "critical" else []
-    labels = ", ".join(f"`{label}`" for label in skill.labels)
-    return [f"**{skill.question or record.name}**", f"Answers: {labels}.", *critical]
+    labels = ", ".join(map(markdown, skill.labels))
+    return [f"**{markdown(skill.question or record.name)}**", f"Answers: {labels}.", *critical]
 
 
 def why_not_registered(evaluated: SkillReport) -> str:

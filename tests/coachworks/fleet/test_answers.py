@@ -1,6 +1,6 @@
 """Answers in tables, compared with the skills of the fleet file."""
 
-from coachworks.fleet.answers import Answers, compare_with_skills, likely_column
+from coachworks.fleet.answers import Answers, Columns, compare_with_skills
 from coachworks.fleet.skill import Skill
 
 KIND = Skill(labels=["inside", "outside", "wheel"], unsure="unsure")
@@ -39,13 +39,13 @@ def test_a_column_that_is_no_name_of_a_skill_can_only_be_renamed() -> None:
 
 
 def test_labels_in_another_case_still_point_to_their_column() -> None:
-    assert likely_column("kind", KIND, {"content": {"Inside": 1, "OUTSIDE": 2}}) == "content"
+    assert Columns({"content": {"Inside": 1, "OUTSIDE": 2}}).likely("kind", KIND) == "content"
 
 
 def test_a_column_with_nearly_the_skills_name_is_suggested_and_an_attribute_is_not() -> None:
     damage = Skill(labels=["yes", "no"])
-    assert likely_column("damage", damage, {"make": {"Saab": 1}, "damaged": {"1": 1, "0": 2}}) == "damaged"
-    assert likely_column("damage", damage, {"make": {"Saab": 1}}) is None
+    assert Columns({"make": {"Saab": 1}, "damaged": {"1": 1, "0": 2}}).likely("damage", damage) == "damaged"
+    assert Columns({"make": {"Saab": 1}}).likely("damage", damage) is None
 
 
 def test_answers_that_are_no_labels_and_labels_without_a_photo_are_named() -> None:
