@@ -109,18 +109,21 @@ def _library_problems(places: "Places", fleet: "Fleet") -> "Iterator[Problem]":
     except InvalidConfigError as err:
         yield places.problem(("spec", "backbone"), str(err))
     yield from _chart_problems(places, fleet)
+    if "deploy" in fleet.spec.model_fields_set:  # a fleet that is served on no cluster has no Services
+        yield from _name_problems(places, fleet)
 
 
 def refuse_unknown_values(file: Path, fleet: "Fleet") -> None:
-    """Refuse values of a deployment that its chart would refuse, before anything is done for it.
+    """Refuse values of a deployment, and names, that its chart would refuse, before anything is done for it.
 
     Raises:
-        InvalidFleetError: charts/fleet refuses values under `spec.deploy`; lists each with its place.
+        InvalidFleetError: charts/fleet refuses values or names; lists each with its place.
     """
     from coachworks.fleet.problems import InvalidFleetError
     from coachworks.fleet.reader import Places
 
-    if problems := sorted(_chart_problems(Places(file), fleet)):
+    places = Places(file)
+    if problems := sorted([*_chart_problems(places, fleet), *_name_problems(places, fleet)]):
         raise InvalidFleetError(file, problems)
 
 
@@ -128,6 +131,13 @@ def _chart_problems(places: "Places", fleet: "Fleet") -> "Iterator[Problem]":
     from components.deploy.target.chart_schema import value_problems
 
     for location, message in value_problems(fleet):
+        yield places.problem(location, message, key_itself=True)
+
+
+def _name_problems(places: "Places", fleet: "Fleet") -> "Iterator[Problem]":
+    from components.deploy.target.service_names import name_problems
+
+    for location, message in name_problems(fleet):
         yield places.problem(location, message, key_itself=True)
 
 

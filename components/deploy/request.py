@@ -16,9 +16,8 @@ from components.deploy.cluster.namespace import Cluster, open_cluster
 from components.deploy.helm.client import Helm
 from components.deploy.revisions import newest_complete
 from components.deploy.target.resolve import ResolvedVersions, resolve_versions
+from components.deploy.target.service_names import LONGEST_RELEASE, long_release, release_name
 from components.deploy.target.values import FleetValues, chart_values
-
-_LONGEST_NAME = 40  # as `spec.deploy.release` allows; the name of a fleet may be longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +86,9 @@ def open_release(fleet: Fleet, namespace: str | None = None, *, store: Store | N
         InvalidConfigError: no cluster is configured, there is no helm, or the release's name is too long.
     """
     deploy = fleet.spec.deploy
-    release = deploy.release or fleet.name
-    if len(release) > _LONGEST_NAME:
-        raise InvalidConfigError(
-            f"the name of a Helm release must have at most {_LONGEST_NAME} characters; got {release!r}. "
-            "Set `spec.deploy.release`."
-        )
+    release = release_name(fleet)
+    if len(release) > LONGEST_RELEASE:
+        raise InvalidConfigError(long_release(release))
     cluster = open_cluster(release, namespace or deploy.namespace)
     return ReleaseContext(
         fleet=fleet,
