@@ -104,6 +104,9 @@ FROM ${HELM_IMAGE} AS helm
 
 # ---- steps: the layers of serving, and what training and everything around it needs
 FROM serving-dependencies AS steps-dependencies
+# Chinese, Japanese and Korean in charts and documents: 7 MB. Other scripts: an image derived from this one.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-droid-fallback \
+ && rm -rf /var/lib/apt/lists/*
 ARG PIP_INDEX_URL
 # Where torch's CPU build is. Another of its indexes, or none (`--build-arg TORCH_INDEX=`), gives a CUDA build; the lock
 # leaves the nvidia packages that come with it to torch, which pins most of them itself.

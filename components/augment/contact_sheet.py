@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from components.fonts import draw_text, drawable, text_width
 
 _CELL_PX = 176
 _GAP_PX = 8
@@ -73,18 +75,19 @@ def draw_sheet(rows: Sequence[Row]) -> bytes:
     height = _HEADER_PX + max(1, len(rows)) * (_CELL_PX + _CAPTION_PX) + _GAP_PX
     sheet = Image.new("RGB", (max(width, 480), height), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    bold, small = ImageFont.load_default(size=15), ImageFont.load_default(size=12)
     for column, heading in enumerate(headings):
-        pen.text((_GAP_PX + column * (_CELL_PX + _GAP_PX), _GAP_PX), heading, fill=_INK, font=bold)
+        draw_text(pen, (_GAP_PX + column * (_CELL_PX + _GAP_PX), _GAP_PX), heading, size_px=15, fill=_INK)
     if not rows:
-        pen.text((_GAP_PX, _HEADER_PX + _GAP_PX), "No skill has training photos.", fill=_FAINT, font=bold)
+        place = (_GAP_PX, _HEADER_PX + _GAP_PX)
+        draw_text(pen, place, "No skill has training photos.", size_px=15, fill=_FAINT)
     for line, row in enumerate(rows):
         top = _HEADER_PX + line * (_CELL_PX + _CAPTION_PX)
         for column, image in enumerate(row.images):
             thumbnail = _thumbnail(image)
             sheet.paste(thumbnail, (_GAP_PX + column * (_CELL_PX + _GAP_PX), top))
         bottom = top + _thumbnail(row.images[0]).height + 4
-        pen.text((_GAP_PX, bottom), _shortened(row.caption, pen, small, width - 2 * _GAP_PX), fill=_FAINT, font=small)
+        caption = _shortened(row.caption, 12, width - 2 * _GAP_PX)
+        draw_text(pen, (_GAP_PX, bottom), caption, size_px=12, fill=_FAINT)
     return _jpeg(sheet)
 
 
@@ -116,10 +119,11 @@ def _thumbnail(image: Image.Image) -> Image.Image:
     return copy
 
 
-def _shortened(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, px: int) -> str:
-    if pen.textlength(text, font=font) <= px:
+def _shortened(text: str, size_px: int, width_px: int) -> str:
+    text = drawable(text)
+    if text_width(text, size_px) <= width_px:
         return text
-    while text and pen.textlength(text + "…", font=font) > px:
+    while text and text_width(text + "…", size_px) > width_px:
         text = text[:-1]
     return text + "…"
 

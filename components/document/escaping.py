@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from coachworks.markdown_text import markdown
 from coachworks.visible_text import plain
+from components.fonts import drawable
 
 __all__ = ["latex", "markdown", "plain", "trusted", "typst"]
 
@@ -91,12 +92,12 @@ def _latex_char(char: str) -> str | None:
 
 
 def typst(text: str) -> str:
-    r"""Return `text` as a Typst string literal, in which nothing is markup.
+    r"""Return `text` as a Typst string literal, in which nothing is markup; what no font has becomes its code point.
 
     >>> typst('a "#b"')
     '"a \\"#b\\""'
     """
-    return '"' + plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + drawable(plain(text)).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def trusted(markup: str) -> Markup:

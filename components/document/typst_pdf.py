@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coachworks.errors import CoachworksError
+from components.fonts import bundled_folder
 
 if TYPE_CHECKING:
     import typst
@@ -16,13 +17,13 @@ class PdfError(CoachworksError):
 
 
 def typst_fonts() -> "typst.Fonts":
-    """Load the fonts embedded in typst; the system's fonts only for characters that those lack.
+    """Load the fonts embedded in typst; matplotlib's and the system's for characters that those lack.
 
     Searching the system's fonts takes a while: call it once for all documents.
     """
     import typst
 
-    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
+    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True, font_paths=[str(bundled_folder())])
 
 
 def write_pdf(source: str, folder: Path, stem: str, *, fonts: "typst.Fonts", timestamp_s: int) -> None:

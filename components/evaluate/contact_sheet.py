@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
+from components.fonts import draw_text, drawable, text_width
 
 TILE_PX = 208
+_TEXT_PX = 14
 _CAPTION_PX, _GAP_PX, _COLUMNS = 62, 12, 4
 _BACKGROUND, _INK, _RIGHT, _WRONG = "white", "#1c2733", "#23763d", "#b3261e"
 
@@ -32,10 +31,9 @@ def thumbnail(photo: Image.Image) -> Image.Image:
 
 def write_contact_sheet(tiles: Sequence[Tile], path: Path, *, empty: str) -> None:
     """Write the tiles as one JPEG; without tiles, a strip with the text `empty`."""
-    font = _font(14)
     if not tiles:
         strip = Image.new("RGB", (640, 56), _BACKGROUND)
-        ImageDraw.Draw(strip).text((_GAP_PX, 18), empty, fill=_INK, font=font)
+        draw_text(ImageDraw.Draw(strip), (_GAP_PX, 18), empty, size_px=_TEXT_PX, fill=_INK)
         strip.save(path, quality=85)
         return
     columns = min(_COLUMNS, len(tiles))
@@ -54,22 +52,16 @@ def write_contact_sheet(tiles: Sequence[Tile], path: Path, *, empty: str) -> Non
             (f"confidence: {tile.confidence:.2f}", _INK),
         )
         for line, (text, fill) in enumerate(lines):
-            draw.text((x, y + TILE_PX + 4 + 19 * line), _fitted(text, font), fill=fill, font=font)
+            place = (x, y + TILE_PX + 4 + 19 * line)
+            draw_text(draw, place, _fitted(text), size_px=_TEXT_PX, fill=fill)
     sheet.save(path, quality=85)
 
 
-def _font(size_px: int) -> "FreeTypeFont":
-    """Load DejaVu Sans, which comes with matplotlib and has Greek and Cyrillic letters too."""
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size_px)
-
-
-def _fitted(text: str, font: "FreeTypeFont") -> str:
+def _fitted(text: str) -> str:
     """Shorten the text until it is no wider than a tile."""
-    text = " ".join(text.split())
-    if font.getlength(text) <= TILE_PX:
+    text = drawable(" ".join(text.split()))
+    if text_width(text, _TEXT_PX) <= TILE_PX:
         return text
-    while text and font.getlength(f"{text}…") > TILE_PX:
+    while text and text_width(f"{text}…", _TEXT_PX) > TILE_PX:
         text = text[:-1]
     return f"{text}…"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate.calibration import Reliability
+from components.fonts import drawable, families
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,16 +24,18 @@ _INK, _BLUE, _GREY = "#1c2733", "#2b6cb0", "#b8c2cc"
 def draw_confusion(confusion: Array, labels: Sequence[str], path: Path) -> None:
     """Write the confusion matrix (K, K) as PNG; a cell's colour is its share of the true label's photos."""
     count = len(labels)
-    side = min(3.2 + 0.34 * count, 22.0)
-    figure = _figure(side, side)
+    length_in = min(3.2 + 0.34 * count, 22.0)
+    figure = _figure(length_in, length_in)
     axes = figure.subplots()
     totals = confusion.sum(1, keepdims=True)
     shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     size = 9 if count <= 12 else 7 if count <= 45 else 5.5
-    names = [shortened(label) for label in labels]
-    axes.set_xticks(range(count), names, rotation=90 if count > 6 else 30, ha="center" if count > 6 else "right")
-    axes.set_yticks(range(count), names)
+    names = [shortened(drawable(label)) for label in labels]
+    fonts = families(names)
+    rotation, side = (90, "center") if count > 6 else (30, "right")
+    axes.set_xticks(range(count), names, rotation=rotation, ha=side, fontfamily=fonts)
+    axes.set_yticks(range(count), names, fontfamily=fonts)
     axes.tick_params(labelsize=size, length=0, colors=_INK)
     axes.set_xlabel("answered", color=_INK)
     axes.set_ylabel("true", color=_INK)

@@ -88,10 +88,14 @@ def _build(
     from components.evaluate.judging import judge_skill
     from components.evaluate.page import write_page
     from components.evaluate.verdict import Criteria, LearntPhotos
+    from components.fonts import missing_notice
 
     verdicts: dict[str, SkillReport] = {}
     records = train.report.skills
     trained = [skill for skill in lane if records[skill].status == "trained"]
+    notice = missing_notice(label for skill in trained for label in records[skill].labels)
+    if notice is not None:
+        progress.note(notice)
     if trained:
         photos, learnt, validation = _read_labelled(store, fleet, train, trained)
         thumbnail = _thumbnails(store, train)
