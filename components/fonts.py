@@ -25,9 +25,10 @@ def missing_notice(texts: Iterable[str]) -> str | None:
     if not lacking:
         return None
     more = "…" if len(lacking) > 8 else ""
+    install = "`apt-get install fonts-noto-core fonts-noto-cjk`"
     return (
-        f"no font on this machine has {' '.join(lacking[:8])}{more}, so pictures show their code points. Install one, on "
-        "Debian and Ubuntu with `apt-get install fonts-noto-core fonts-noto-cjk`, and run `coachworks run --from evaluate`."
+        f"no font on this machine has {' '.join(lacking[:8])}{more}, so pictures show their code points. Install one "
+        f"(on Debian and Ubuntu: {install}), then `coachworks run --from evaluate`."
     )
 
 

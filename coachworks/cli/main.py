@@ -1,6 +1,7 @@
 """The `coachworks` command. Each sub-command is imported only when it is called."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from coachworks import __version__
 from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.settings import apply_quiet_settings
 from coachworks.steps import CHAIN
+from coachworks.visible_text import visible
 from coachworks.wording import did_you_mean
 
 # Section -> command -> its line in `coachworks --help`, "" where the command is a step, whose declaration has the line.
@@ -108,13 +110,16 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error of coachworks becomes one message and an exit status, without a traceback."""
     apply_quiet_settings()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or log that is not UTF-8 gets escapes, not a traceback
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="coachworks")
     except InvalidConfigError as err:
-        click.echo(f"error: {err}", err=True)
+        click.echo(f"error: {visible(str(err))}", err=True)
         sys.exit(2)
     except CoachworksError as err:
-        click.echo(f"error: {err}", err=True)
+        click.echo(f"error: {visible(str(err))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
