@@ -15,7 +15,7 @@ def markdown(text: str) -> str:
     >>> markdown("a|b <c> _d_"), markdown("1. see https://a.example")
     ('a\\|b &lt;c&gt; \\_d\\_', '1\\. see https\\://a.example')
     """
-    escaped = _SPECIAL.sub(lambda found: f"\\{found.group()}", plain(text).strip())
-    escaped = _NUMBERED.sub(r"\1\\\2", _ADDRESS.sub(lambda found: f"\\{found.group()}", escaped))
+    escaped = _SPECIAL.sub(lambda match: f"\\{match.group()}", plain(text).strip())
+    escaped = _NUMBERED.sub(r"\1\\\2", _ADDRESS.sub(lambda match: f"\\{match.group()}", escaped))
     escaped = f"\\{escaped}" if escaped.startswith(("-", "+", "=")) else escaped
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -25,17 +25,17 @@ def hidden_characters(text: str) -> list[int]:
     """Return the indices of hidden characters, those of emoji left out."""
     if _HARMLESS.fullmatch(text):
         return [index for index, character in enumerate(text) if character in "\n\t"]
-    found: list[int] = []
+    indices: list[int] = []
     in_flag = False
     for index, character in enumerate(text):
         in_flag = character == _FLAG or (in_flag and ord(character) in _TAGS)
         if character in _JOINERS:
             alone = index in {0, len(text) - 1} or text[index - 1].isascii() or text[index + 1].isascii()
             if alone:
-                found.append(index)
+                indices.append(index)
         elif is_hidden(character) and not (in_flag and ord(character) in _TAGS):
-            found.append(index)
-    return found
+            indices.append(index)
+    return indices
 
 
 def visible(text: str) -> str:

@@ -1,6 +1,6 @@
 """Reader of `fleet.yaml`: reports all problems at once, each with its line and column."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -53,12 +53,12 @@ class Places:
     @cached_property
     def _root(self) -> Node | None:
         text = _read_text(self._path)
-        return None if isinstance(text, Problem) else read_tree(text, repeated=_repeated)[0]
+        return None if isinstance(text, Problem) else _tree(text)[0]
 
 
 def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
     """Parse the text of a fleet file. Return the fleet, None if the text has problems, and the problems."""
-    root, problems = read_tree(text, repeated=_repeated)
+    root, problems = _tree(text)
     if root is None or root.value is None:
         return None, sorted(problems) or [Problem(1, 1, f"a fleet file must not be empty. {_WRITE_ONE}")]
     if not isinstance(root.value, dict):
@@ -70,6 +70,12 @@ def examine(text: str) -> tuple[Fleet | None, list[Problem]]:
         located = [_locate(error, root) for error in err.errors(include_url=False)]
         return None, sorted({*problems, *located})
     return (None if problems else fleet), sorted(problems)
+
+
+@lru_cache(maxsize=1)
+def _tree(text: str) -> tuple[Node | None, list[Problem]]:
+    """Parse a fleet file; once, where it is first read and then looked at for the places of warnings."""
+    return read_tree(text, repeated=_repeated)
 
 
 _WRITE_ONE = "Write one with `coachworks init PHOTOS`, or name another with `-f FILE`."

@@ -41,7 +41,7 @@ def large_fleets(scale: float = 1.0) -> dict[str, tuple[str, str]]:
         "earlier names": (_skills(skills, "      was: old-#\n"), "filename\n"),
         "unknown keys": (_skills(skills, "      tierr: x\n"), "filename\n"),
         "unknown skills to deploy": (
-            _skills(skills // 2, spec=f"{_SOURCE}  deploy:\n    skills:\n{stray}"),
+            _skills(skills // 2, spec=f"{_SOURCE}{stray}"),
             "filename\n",
         ),
         "unknown skills of sources": (_one("a, b", spec=sources), "filename\n"),
