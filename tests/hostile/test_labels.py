@@ -64,8 +64,8 @@ def test_odd_labels_pass_through_every_step_in_a_locale_of_ascii(
     assert run.returncode == 0, run.stdout + run.stderr
     (manifest,) = (tmp_path / "store").glob("results/package/*/bundle/manifest.json")
     assert json.loads(manifest.read_text("utf-8"))["skills"]["colour"]["labels"] == LABELS
-    (bento,) = (tmp_path / "store").rglob("bento.yaml")
-    assert "🚗" in bento.read_text("utf-8") or "1F697" in bento.read_text("utf-8")
+    (readme,) = (tmp_path / "store" / "bentos").glob("odd/*/README.md")
+    assert "car 🚗" in readme.read_text("utf-8")
     answered = coachworks(tmp_path, "predict", "--json", "photos/0-0.jpg", **ASCII)
     assert answered.returncode == 0, answered.stderr
     assert json.loads(answered.stdout)["photos"][0]["answers"]["colour"]["label"] == LABELS[0]
