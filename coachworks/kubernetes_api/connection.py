@@ -159,7 +159,7 @@ def find_connection(environ: Mapping[str, str] = os.environ) -> Connection | Non
         InvalidConfigError: the kubeconfig cannot be used.
     """
     from kubernetes import client, config
-    from yaml import YAMLError  # type: ignore[import-untyped]
+    from yaml import YAMLError
 
     settings = client.Configuration()
     settings.retries = 0
