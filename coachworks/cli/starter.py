@@ -58,7 +58,7 @@ def _lines(survey: Survey, folder: Path, options: InitOptions) -> list[str]:
         "apiVersion: coachworks.dev/v1",
         "kind: Fleet",
         "metadata:",
-        f"  name: {scalar(options.name or fleet_name(survey.photos))}",
+        f"  name: {scalar(options.name or _name(survey))}",
         "spec:",
         f"  store: {scalar(options.store)}  # all results; delete it, and the next run computes them again",
         *_sources(survey, folder),
@@ -77,6 +77,12 @@ def _lines(survey: Survey, folder: Path, options: InitOptions) -> list[str]:
         "  skills:",
         *(line for skill in survey.skills for line in _skill(skill, labels_by_table=survey.table is not None)),
     ]
+
+
+def _name(survey: Survey) -> str:
+    """Return a name for the fleet other than its skills', so that a deployment can name its Services after both."""
+    name = fleet_name(survey.photos)
+    return f"{name}-fleet" if name in {skill.name for skill in survey.skills} else name
 
 
 def _places(options: InitOptions) -> list[str]:

@@ -11,6 +11,7 @@ from PIL import Image
 from coachworks.cli.starter import InitOptions, scalar, starter
 from coachworks.fleet.look_alikes import fold, unreadable
 from coachworks.fleet.reader import examine
+from components.deploy.target.service_names import name_problems
 from components.ingest.survey import survey
 
 
@@ -33,7 +34,8 @@ def test_the_starter_is_valid_with_counts_and_explained_gates(photos):
     fleet, problems = examine(text)
     assert problems == []
     assert fleet is not None
-    assert fleet.name == "pets"
+    assert fleet.name == "pets-fleet"  # the skill is called `pets`, and each has a Service
+    assert list(name_problems(fleet)) == []
     assert fleet.spec.sources[0].photos == "./pets"
     assert fleet.gates("pets").min_balanced_accuracy == 0.8
     assert "- cat  # 8 photos" in text
