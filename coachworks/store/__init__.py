@@ -9,17 +9,19 @@ from coachworks.store.folder import FolderStore
 from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
 from coachworks.store.protocol import Store
-from coachworks.store.scratch import process_alive
+from coachworks.store.processes import Process, process_alive, this_process
 
 __all__ = [
     "FolderStore",
     "ObjectInfo",
+    "Process",
     "S3Store",
     "Store",
     "machine_folder",
     "open_store",
     "prefetched",
     "process_alive",
+    "this_process",
 ]
 
 

@@ -1,17 +1,29 @@
-"""Temporary files and folders, named after their process so that those of killed processes can be deleted."""
+"""Temporary files and folders, named after their process so that those of killed processes can be deleted.
 
-import os
+Machines and containers may share the folder. Each deletes what its own dead processes have left; what belongs to
+others, whose processes it cannot see, only after a week without a change.
+"""
+
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from coachworks.store.processes import Process, this_process
+
+_NAME = re.compile(r"(?P<machine>[0-9a-f]{12})\.(?P<pid>\d+)\.(?P<started>\d+)-[0-9a-f]{32}")
+_EARLIER_NAME = re.compile(r"\d+-[0-9a-f]{32}")  # by versions that recorded the PID alone
+_ABANDONED_S = 7 * 86400.0
 
 
 def temporary_path(tmp: Path) -> Path:
-    """Return a new, unique path under `tmp` that begins with the process ID."""
+    """Return a new, unique path under `tmp` whose name identifies this process."""
     tmp.mkdir(parents=True, exist_ok=True)
-    return tmp / f"{os.getpid()}-{uuid.uuid4().hex}"
+    own = this_process()
+    return tmp / f"{own.machine}.{own.pid}.{own.started}-{uuid.uuid4().hex}"
 
 
 @contextmanager
@@ -26,26 +38,31 @@ def scratch_folder(tmp: Path) -> Iterator[Path]:
 
 
 def sweep(tmp: Path) -> None:
-    """Delete files and folders under `tmp` whose process no longer runs."""
+    """Delete files and folders under `tmp` whose process no longer runs, and those that were left a week ago."""
     for path in tmp.glob("*-*"):
-        pid = path.name.split("-")[0]
-        if pid.isdigit() and not process_alive(int(pid)):
-            if path.is_dir():
+        if _is_left(path):
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
-def process_alive(pid: int) -> bool:
-    """Return whether a process of this machine runs; a zombie does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _is_left(path: Path) -> bool:
+    name = _NAME.fullmatch(path.name)
+    if name is not None:
+        owner = Process(name["machine"], int(name["pid"]), name["started"])
+        if owner.is_here:
+            return not owner.runs
+    elif _EARLIER_NAME.fullmatch(path.name) is None:
         return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-    except OSError:  # no /proc on this system, or the process ended meanwhile
-        return not Path("/proc/self").exists()
-    return state != "Z"
+    return time.time() - _changed_at(path) > _ABANDONED_S
+
+
+def _changed_at(path: Path) -> float:
+    """Return the time of the last change of a file, or of anything in a folder."""
+    latest = 0.0
+    for each in (path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else ())):
+        with suppress(FileNotFoundError):
+            latest = max(latest, each.lstat().st_mtime)
+    return latest or time.time()

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from coachworks.errors import InvalidConfigError, NotFoundError
-from coachworks.store import FolderStore, machine_folder, process_alive
+from coachworks.store import FolderStore, machine_folder, process_alive, this_process
 
 
 def test_only_scratch_folders_of_dead_processes_are_swept(store: FolderStore) -> None:
@@ -20,6 +21,60 @@ def test_only_scratch_folders_of_dead_processes_are_swept(store: FolderStore) ->
         assert len(list((store.root / "tmp").iterdir())) == 2
         store.sweep()
         assert list((store.root / "tmp").iterdir()) == [mine]
+
+
+OTHER_MACHINE = "0123456789ab"
+AS_ANOTHER_CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
+@pytest.mark.parametrize("name", [f"{OTHER_MACHINE}.4194301.77-{'a' * 32}", f"4194301-{'b' * 32}"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_scratch_of_another_machine_is_kept_for_a_week_after_its_last_change(
+    store: FolderStore, name: str, kind: str
+) -> None:
+    path = store.root / "tmp" / name
+    (path if kind == "folder" else path.parent).mkdir(parents=True)
+    inner = path / "part" if kind == "folder" else path
+    inner.write_bytes(b"half of it")
+    store.sweep()
+    assert inner.exists()
+    long_ago = time.time() - 8 * 86400
+    os.utime(path, (long_ago, long_ago))
+    store.sweep()
+    assert inner.exists() == (kind == "folder")  # a long step writes into a file of an old folder
+    if kind == "folder":
+        os.utime(inner, (long_ago, long_ago))
+        store.sweep()
+    assert not path.exists()
+
+
+def test_scratch_of_an_earlier_process_with_the_same_id_is_swept(store: FolderStore) -> None:
+    own = this_process()
+    left = store.root / "tmp" / f"{own.machine}.{own.pid}.{int(own.started) - 1}-{'c' * 32}"
+    left.mkdir(parents=True)
+    if own.started == "0":
+        pytest.skip("this system does not tell when a process started")
+    store.sweep()
+    assert not left.exists()
+
+
+def test_a_file_that_is_no_scratch_is_left_alone(store: FolderStore) -> None:
+    notes = store.root / "tmp" / "my-notes"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("not ours")
+    os.utime(notes, (0, 0))
+    store.sweep()
+    assert notes.exists()
+
+
+def test_a_step_in_another_container_does_not_sweep_the_scratch_of_this_one(store: FolderStore) -> None:
+    if subprocess.run([*AS_ANOTHER_CONTAINER, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this user may not make PID namespaces")
+    code = "import sys, pathlib; from coachworks.store import FolderStore; FolderStore(pathlib.Path(sys.argv[1])).sweep()"
+    with store.scratch() as mine:
+        (mine / "half").touch()
+        subprocess.run([*AS_ANOTHER_CONTAINER, sys.executable, "-c", code, str(store.root)], check=True)
+        assert (mine / "half").exists()
 
 
 def test_a_link_is_a_symbolic_link(store: FolderStore) -> None:
