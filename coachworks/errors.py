@@ -45,9 +45,13 @@ defined in the module beside their name (`make golden` updates the tree)::
 class CoachworksError(Exception):
     """Base of every error that coachworks raises on purpose."""
 
+    exit_status = 1  # of the command that it ends
+
 
 class InvalidConfigError(CoachworksError, ValueError):
     """A setting violates its rule."""
+
+    exit_status = 2
 
 
 class NotFoundError(CoachworksError, LookupError):

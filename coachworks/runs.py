@@ -1,7 +1,6 @@
 """Runs: one record per pipeline run in the store, for those who follow it and those who look at it later."""
 
 import json
-import os
 import platform
 import time
 import uuid
@@ -13,16 +12,17 @@ from typing import Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.leases import run_lease, seems_held
 from coachworks.result import Result
 from coachworks.steps import LAST
-from coachworks.store import Store, process_alive
+from coachworks.store import Process, Store, process_alive, this_process
 from coachworks.wording import pipeline_command
 
 RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"
 POD_STUCK = "PodStuck"  # type of the error of a run that waits for a pod that does not start
-LATEST = "latest/run"  # leads to the newest run
+LATEST = "latest/run"  # leads to the newest run; with the fleet's name appended to that of one fleet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,9 @@ class Run:
         deployed: Key of the result of deploy, where that is part of the pipeline and when it got there.
         pid: Process that runs it; None on a cluster.
         host: Name of the machine of that process.
+        machine: Digest of that machine, by which a later process with the same PID is told apart; None in records of
+            earlier versions.
+        process_started: Start time of that process.
     """
 
     id: str
@@ -54,6 +57,18 @@ class Run:
     deployed: str | None = None
     pid: int | None = None
     host: str | None = None
+    machine: str | None = None
+    process_started: str = "0"
+
+    @property
+    def work(self) -> str:
+        """Name of the run for people and for its lease."""
+        return f"run {self.id}"
+
+    @property
+    def fleet_name(self) -> str:
+        """Name of the fleet."""
+        return str(json.loads(self.fleet or "{}").get("metadata", {}).get("name", ""))
 
     @property
     def remote(self) -> bool:
@@ -75,20 +90,23 @@ class Run:
         return run
 
 
-def start_run(store: Store, fleet: str, lanes: list[list[str]], refresh: Sequence[str] = ()) -> Run:
-    """Start a run on this machine: publish its record before anything is done."""
+def new_run(fleet: str, lanes: list[list[str]], refresh: Sequence[str] = ()) -> Run:
+    """Return the record of a run that is to begin on this machine; nothing is published yet."""
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-    run = Run(
-        id=name,
-        fleet=fleet,
-        lanes=lanes,
-        refresh=list(refresh),
-        started_at=time.time(),
-        pid=os.getpid(),
-        host=platform.node(),
-    )
+    run = Run(id=name, fleet=fleet, lanes=lanes, refresh=list(refresh), started_at=time.time())
+    return in_this_process(run)
+
+
+def in_this_process(run: Run) -> Run:
+    """Return the run as one that this process executes."""
+    own = this_process()
+    return replace(run, pid=own.pid, host=platform.node(), machine=own.machine, process_started=own.started)
+
+
+def start_run(store: Store, run: Run) -> Run:
+    """Start a run on this machine: publish its record before anything is done."""
     run.save(store)
-    store.set_link(LATEST, f"runs/{run.id}")
+    _point_to(store, run)
     return run
 
 
@@ -96,7 +114,7 @@ def record_remote(store: Store, run_id: str, fleet: str, lanes: list[list[str]],
     """Record a run that Kubeflow Pipelines has started, under its id there."""
     run = Run(id=run_id, fleet=fleet, lanes=lanes, refresh=list(refresh), started_at=time.time())
     run.save(store)
-    store.set_link(LATEST, f"runs/{run.id}")
+    _point_to(store, run)
     return run
 
 
@@ -107,7 +125,7 @@ def adopt_run(store: Store, run_id: str, fleet: Fleet) -> Run:
     except NotFoundError:
         run = Run(id=run_id, fleet=fleet.to_json(), lanes=fleet.lanes(), started_at=time.time())
         if store.create(_key(run_id), run.to_bytes()):
-            store.set_link(LATEST, f"runs/{run_id}")
+            _point_to(store, run)
         return _read(store, run_id)
 
 
@@ -134,28 +152,40 @@ def mark_cancelled(store: Store, run_id: str) -> None:
 
 
 def load_run(store: Store, run_id: str) -> Run:
-    """Load the record of a run; its state is `interrupted` if its process on this machine no longer exists.
+    """Load the record of a run; its state is `interrupted` if its process no longer exists.
 
     Raises:
         NotFoundError: there is no such run.
     """
     run = _read(store, run_id)
-    ours = run.host in {None, platform.node()}
-    if run.state == RUNNING and run.pid is not None and ours and not process_alive(run.pid):
+    if run.state == RUNNING and run.pid is not None and not _is_at_work(store, run):
         return replace(run, state=INTERRUPTED)
     return run
 
 
-def latest_run(store: Store) -> Run:
-    """Load the record of the newest run.
+def _is_at_work(store: Store, run: Run) -> bool:
+    if run.machine is None:  # recorded by an earlier version
+        return run.host not in {None, platform.node()} or process_alive(run.pid or 0)
+    process = Process(run.machine, run.pid or 0, run.process_started)
+    return process.runs if process.is_here else seems_held(store, run_lease(run.fleet_name), run.work)
+
+
+def latest_run(store: Store, fleet: str | None = None) -> Run:
+    """Load the record of the newest run: of a fleet, or of all that share the store.
 
     Raises:
         NotFoundError: nothing has run on this store.
     """
-    try:
-        return load_run(store, store.resolve_link(LATEST).rpartition("/")[2])
-    except NotFoundError as err:
-        raise NotFoundError(f"nothing has run on {store.uri} yet. Run {pipeline_command(store.uri)} first.") from err
+    for link in (*([f"{LATEST}.{fleet}"] if fleet else []), LATEST):
+        with suppress(NotFoundError):
+            return load_run(store, store.resolve_link(link).rpartition("/")[2])
+    raise NotFoundError(f"nothing has run on {store.uri} yet. Run {pipeline_command(store.uri)} first.")
+
+
+def _point_to(store: Store, run: Run) -> None:
+    store.set_link(LATEST, f"runs/{run.id}")
+    if fleet := run.fleet_name:
+        store.set_link(f"{LATEST}.{fleet}", f"runs/{run.id}")
 
 
 def _key(run_id: str) -> str:

@@ -1,17 +1,14 @@
 """Runs of the pipeline on this machine with `kfp.local`, in a child process whose output is KFP's log."""
 
-import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
-
-from filelock import FileLock
 
 from coachworks.fleet.model import Fleet
+from coachworks.leases import adopt, run_lease
 from coachworks.results import load
-from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, load_run
+from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, in_this_process, load_run
 from coachworks.settings import child_environment
 from coachworks.store import Store, machine_folder, open_store
 
@@ -30,13 +27,6 @@ def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
             env=child_environment() | {RUN_VARIABLE: run.id},
             start_new_session=True,
         )
-
-
-def run_lock(store: Store) -> FileLock:
-    """Return the lock of local runs: one run at a time on a store from this machine."""
-    folder = machine_folder(store)
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "run.lock", timeout=0)
 
 
 def execute(store: Store, run: Run) -> str:
@@ -64,8 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run `python -m pipelines.local STORE RUN`, which `spawn` starts."""
     uri, run_id = arguments
     store = open_store(uri)
-    with run_lock(store):
-        run = replace(load_run(store, run_id), pid=os.getpid())
+    run = load_run(store, run_id)
+    fleet = Fleet.from_json(run.fleet)
+    with adopt(store, run_lease(fleet.name), run.work).renewed():
+        run = in_this_process(run)
         run.save(store)
         store.sweep()
         try:
@@ -73,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         except Exception:
             run.ended(store, FAILED)
             raise
-        finish(store, run, load(store, Fleet.from_json(run.fleet).steps[-1], key))
+        finish(store, run, load(store, fleet.steps[-1], key))
     return 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from coachworks import __version__
-from coachworks.errors import CoachworksError, InvalidConfigError
+from coachworks.errors import CoachworksError
 from coachworks.settings import apply_quiet_settings
 from coachworks.steps import CHAIN
 from coachworks.visible_text import visible
@@ -115,12 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="coachworks")
-    except InvalidConfigError as err:
-        click.echo(f"error: {visible(str(err))}", err=True)
-        sys.exit(2)
     except CoachworksError as err:
         click.echo(f"error: {visible(str(err))}", err=True)
-        sys.exit(1)
+        sys.exit(err.exit_status)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -1,7 +1,8 @@
 """`coachworks prune`: remove unused models from the store."""
 
 import json
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def prune(
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
     console = Console(stderr=True)
-    with nullcontext() if dry_run else _no_run(store):
+    with nullcontext() if dry_run else _no_run(store, fleet.name):
         open_helm, known = (None, ()) if no_cluster else _cluster(fleet, namespaces)
         with TerminalProgress(console) as progress:
             retention = find_unused(store, fleet, open_helm, known, older_than=older_than, progress=progress)
@@ -73,19 +74,24 @@ def prune(
     _show_summary(retention, fleet, console, dry_run=dry_run)
 
 
-def _no_run(store: "Store") -> Any:
-    """Keep runs from starting on this machine meanwhile."""
-    from filelock import Timeout
+@contextmanager
+def _no_run(store: "Store", fleet: str) -> Iterator[None]:
+    """Keep runs from starting meanwhile.
 
-    from coachworks.errors import CoachworksError
-    from pipelines.local import run_lock
+    Raises:
+        HeldError: a run is in progress, or models are being removed already.
+    """
+    from coachworks.leases import HeldError, acquire, holders_below
+    from coachworks.run_exclusion import PRUNING
 
-    try:
-        return run_lock(store).acquire()
-    except Timeout as err:
-        raise CoachworksError(
-            f"a run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
-        ) from err
+    with acquire(store, PRUNING, f"`coachworks prune` of the fleet {fleet}").renewed():
+        for holder in holders_below(store, "runs"):
+            raise HeldError(
+                f"{holder.who} is in progress on {store.uri}. Wait for it (`coachworks status` shows it); "
+                f"{holder.way_to_stop}.",
+                holder,
+            )
+        yield
 
 
 def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenHelm, Sequence[str]]":

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
+    from coachworks.leases import HeldError
+    from coachworks.runs import Run
+    from coachworks.store import Store
     from components.deploy.status import ReleaseStatus
     from pipelines.summary import Summary
 
@@ -30,13 +34,15 @@ if TYPE_CHECKING:
     type=click.Choice(list(CHAIN)),
     help="Run this step and all later ones again.",
 )
+@click.option("--wait", is_flag=True, help="Wait for another run of the fleet, instead of being refused.")
 @click.option("--dry-run", is_flag=True, help="Print what would run, and run nothing.")
 @json_option
-def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool, as_json: bool) -> None:
+def run(file: Path, only: tuple[str, ...], from_step: str | None, wait: bool, dry_run: bool, as_json: bool) -> None:
     """Run the whole pipeline: from the sources to registered, packaged and documented skills.
 
     Existing results are reused: an interrupted run continues where it stopped, and a run without changes ends in
-    seconds. The exit status is 0 only if every skill passed.
+    seconds. The exit status is 0 only if every skill passed, and 5 if another run of the fleet is in progress on the
+    store, on whatever machine: then nothing has begun.
 
     \b
     Examples:
@@ -65,52 +71,86 @@ def run(file: Path, only: tuple[str, ...], from_step: str | None, dry_run: bool,
             click.echo(f"{step.step:<10} {step.state:<8} {step.why}".rstrip())
         return
     console = Console(stderr=True)
-    summary = run_fleet(fleet, console, only=skills, refresh=refresh)
+    summary = run_fleet(fleet, console, only=skills, refresh=refresh, wait=wait)
     finish(summary, console, as_json=as_json)
 
 
 def run_fleet(
-    fleet: "Fleet", console: "Console", *, only: list[str] | None = None, refresh: list[str] | None = None
+    fleet: "Fleet",
+    console: "Console",
+    *,
+    only: list[str] | None = None,
+    refresh: list[str] | None = None,
+    wait: bool = False,
 ) -> "Summary":
     """Run the pipeline on this machine and show its progress; Ctrl-C stops it, and the next run continues.
 
-    Raises:
-        CoachworksError: another run is in progress on this store.
-    """
-    from filelock import Timeout
+    Args:
+        fleet: The fleet, located.
+        console: Where to show the progress.
+        only: Skills to train; None: all.
+        refresh: Steps to do again.
+        wait: Wait for another run of the fleet, instead of being refused.
 
+    Raises:
+        HeldError: another run of the fleet is in progress on this store.
+    """
     from coachworks.cli.console import say
-    from coachworks.cli.follow import follow
-    from coachworks.errors import CoachworksError
-    from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, read_progress, start_run
+    from coachworks.leases import wait_until
+    from coachworks.run_exclusion import begin_alone
+    from coachworks.runs import new_run, start_run
     from coachworks.store import open_store
-    from pipelines.local import run_lock, spawn
+    from coachworks.tracking import tracking_of
     from pipelines.summary import summarise
 
+    tracking_of(fleet)  # refuses an address that register could not use, hours before register
     store = open_store(fleet.spec.store)
-    every_s = 2.0 if store.remote else 0.25
+    run = new_run(fleet.to_json(), fleet.lanes(only), refresh or [])
+    begin = partial(begin_alone, store, run)
+    lease = wait_until(begin, partial(_say_once, console, set())) if wait else begin()
     try:
-        run_lock(store).acquire().lock.release()
-    except Timeout as err:
-        raise CoachworksError(
-            f"another run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
-        ) from err
-    record = start_run(store, fleet.to_json(), fleet.lanes(only), refresh or [])
-    say(console, f"Fleet [bold]{fleet.name}[/bold], run {record.id}")
-    process = spawn(store, record)
+        start_run(store, run)
+        say(console, f"Fleet [bold]{fleet.name}[/bold], run {run.id}")
+        record = _execute(store, run, console)
+    finally:
+        lease.end()
+    return summarise(store, record)
+
+
+def _say_once(console: "Console", said: set[str], err: "HeldError") -> None:
+    from coachworks.cli.console import say
+
+    work = err.holder.work if err.holder else str(err)
+    if work not in said:
+        said.add(work)
+        say(console, f"Waiting: {err}", markup=False)
+
+
+def _execute(store: "Store", run: "Run", console: "Console") -> "Run":
+    """Execute a run in a child process, follow it, and return its record."""
+    from coachworks.child_server import sigterm_as_interrupt
+    from coachworks.cli.follow import follow
+    from coachworks.runs import FAILED, INTERRUPTED, RUNNING, load_run, read_progress
+    from pipelines.local import spawn
+
+    process = spawn(store, run)
     try:
-        follow(lambda: read_progress(store, record.id), lambda: process.poll() is None, console, every_s=every_s)
-        process.wait()
+        with sigterm_as_interrupt():
+            follow(
+                lambda: read_progress(store, run.id),
+                lambda: process.poll() is None,
+                console,
+                every_s=2.0 if store.remote else 0.25,
+            )
+            process.wait()
     except KeyboardInterrupt:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-        load_run(store, record.id).ended(store, INTERRUPTED)
+        load_run(store, run.id).ended(store, INTERRUPTED)
         console.print("\nInterrupted. Nothing is lost: `coachworks run` continues where it stopped.")
         sys.exit(130)
-    record = load_run(store, record.id)
-    if record.state in {RUNNING, INTERRUPTED}:
-        record = record.ended(store, FAILED)
-    return summarise(store, record)
+    record = load_run(store, run.id)
+    return record.ended(store, FAILED) if record.state in {RUNNING, INTERRUPTED} else record
 
 
 def finish(

@@ -43,7 +43,7 @@ def status(file: Path, as_json: bool, run_id: str | None, wait: bool, pod_timeou
 
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
-    record = load_run(store, run_id) if run_id else latest_run(store)
+    record = load_run(store, run_id) if run_id else latest_run(store, fleet.name)
     console = Console(stderr=True)
     errors = None
     if record.remote and record.state == "running":

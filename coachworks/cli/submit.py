@@ -61,6 +61,7 @@ def submit(
     from coachworks.cli.check import refuse_unknown_values
     from coachworks.errors import InvalidConfigError
     from coachworks.fleet.reader import read_fleet
+    from coachworks.run_exclusion import refuse_beside_local
     from coachworks.store import open_store
     from pipelines.kubeflow import open_kubeflow
     from pipelines.submit import Submission, refuse_unfit, steps_from, store_identity
@@ -78,6 +79,8 @@ def submit(
     console = Console(stderr=True)
     kubeflow = open_kubeflow(fleet.spec.cluster)
     store = open_store(fleet.spec.store)
+    if not recurring:
+        refuse_beside_local(store, fleet.name)
     submission = Submission(
         fleet=fleet, lanes=fleet.lanes(skills), refresh=steps_from(from_step), salt=store_identity(store)
     )

@@ -8,8 +8,8 @@ from coachworks.store.bucket import S3Store
 from coachworks.store.folder import FolderStore
 from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
-from coachworks.store.protocol import Store
 from coachworks.store.processes import Process, process_alive, this_process
+from coachworks.store.protocol import Store
 
 __all__ = [
     "FolderStore",

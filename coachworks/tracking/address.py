@@ -158,4 +158,9 @@ def _embedded_in(store: str) -> Tracking:
 
 
 def _embedded(database: Path) -> Tracking:
+    if "?" in str(database):  # SQLAlchemy would take what follows for options, and write a file of another name
+        raise InvalidConfigError(
+            f"the path of an embedded MLflow must not have a question mark; got {str(database)!r}. Rename the folder, "
+            "set `spec.store` to another one, or set `spec.tracking` to the address of an MLflow server."
+        )
     return Tracking(uri=f"sqlite:///{database}", database=database)

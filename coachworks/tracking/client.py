@@ -31,6 +31,7 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 _NO_RETRIES = Retries(0.0)
+_ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"  # MLflow reads it wherever it opens a database
 
 
 def server_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -144,7 +145,7 @@ def open_client(tracking: Tracking, progress: Progress = SILENT, *, longest_wait
     from mlflow import MlflowClient
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
-    with translated(tracking), _creation_lock(tracking):
+    with translated(tracking), _creation_lock(tracking), _artifact_root(tracking):
         client = MlflowClient(tracking_uri=tracking.uri, registry_uri=tracking.uri)
     if tracking.database:
         return TrackingClient(client, tracking, _NO_RETRIES)
@@ -161,6 +162,22 @@ def retry_transient(client: TrackingClient, work: Callable[[], T]) -> T:
         TransientError: the server did not come back in time.
     """
     return client.retries.run(work)
+
+
+@contextmanager
+def _artifact_root(tracking: Tracking) -> Iterator[None]:
+    """Let MLflow create its default experiment in the store, not in the current folder.
+
+    Its SQL cannot quote a path with an apostrophe; a URI has none.
+    """
+    if tracking.artifacts is None or _ARTIFACT_ROOT in os.environ:
+        yield
+        return
+    os.environ[_ARTIFACT_ROOT] = tracking.artifacts.as_uri()
+    try:
+        yield
+    finally:
+        os.environ.pop(_ARTIFACT_ROOT, None)
 
 
 @contextmanager

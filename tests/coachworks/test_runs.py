@@ -19,6 +19,7 @@ from coachworks.runs import (
     latest_run,
     load_run,
     mark_cancelled,
+    new_run,
     read_errors,
     read_progress,
     record_remote,
@@ -31,7 +32,7 @@ FLEET = small_fleet({name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")
 
 
 def test_a_step_of_a_run_publishes_its_progress(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]], refresh=["train"])
+    run = start_run(store, new_run("{}", [["a"]], refresh=["train"]))
     with recorded(Context(store), run, "train", "a") as context:
         assert (context.run, context.refresh) == (run.id, {"train"})
         with context.progress.task("fit", total=4, unit="skills") as task:
@@ -44,7 +45,7 @@ def test_a_step_of_a_run_publishes_its_progress(store: FolderStore) -> None:
 
 
 def test_a_failing_step_leaves_its_own_message_in_the_run(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
+    run = start_run(store, new_run("{}", [["a"]]))
     with pytest.raises(DataError), recorded(Context(store), run, "split"):
         raise DataError("no photo has a label")
     (error,) = read_errors(store, run.id)
@@ -54,7 +55,7 @@ def test_a_failing_step_leaves_its_own_message_in_the_run(store: FolderStore) ->
 
 
 def test_a_run_whose_process_is_gone_was_interrupted(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
+    run = start_run(store, new_run("{}", [["a"]]))
     assert load_run(store, run.id).state == RUNNING
     record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7}
     store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
@@ -84,7 +85,7 @@ def test_an_error_is_left_out_once_the_second_attempt_has_succeeded(store: Folde
 
 
 def test_the_last_step_ends_a_run_on_a_cluster_and_leaves_a_local_one_to_its_process(store: FolderStore) -> None:
-    local = start_run(store, FLEET.to_json(), [["a"]])
+    local = start_run(store, new_run(FLEET.to_json(), [["a"]]))
     record_remote(store, "5f0c", FLEET.to_json(), [["a"]])
     for run_id in ("5f0c", local.id):
         finish_remote(store, load_run(store, run_id), result_of(store, "package", "ba6"))
@@ -109,8 +110,8 @@ def result_of(store: FolderStore, step: str, key: str, **inputs: str) -> Result[
 
 
 def test_a_run_of_another_machine_is_not_taken_for_interrupted(store: FolderStore) -> None:
-    run = start_run(store, "{}", [["a"]])
-    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another"}
+    run = start_run(store, new_run("{}", [["a"]]))
+    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another", "machine": None}
     store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
     assert load_run(store, run.id).state == RUNNING
 

@@ -70,7 +70,9 @@ def test_a_file_that_is_no_scratch_is_left_alone(store: FolderStore) -> None:
 def test_a_step_in_another_container_does_not_sweep_the_scratch_of_this_one(store: FolderStore) -> None:
     if subprocess.run([*AS_ANOTHER_CONTAINER, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("this user may not make PID namespaces")
-    code = "import sys, pathlib; from coachworks.store import FolderStore; FolderStore(pathlib.Path(sys.argv[1])).sweep()"
+    code = (
+        "import sys, pathlib; from coachworks.store import FolderStore; FolderStore(pathlib.Path(sys.argv[1])).sweep()"
+    )
     with store.scratch() as mine:
         (mine / "half").touch()
         subprocess.run([*AS_ANOTHER_CONTAINER, sys.executable, "-c", code, str(store.root)], check=True)

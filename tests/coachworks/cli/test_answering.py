@@ -16,7 +16,7 @@ from coachworks.cli.predict import predict
 from coachworks.cli.serve import serve, serving
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError
 from coachworks.fleet.reader import read_fleet
-from coachworks.runs import start_run
+from coachworks.runs import new_run, start_run
 from coachworks.store import open_store
 from components.package.config import PackageConfig
 from components.package.step import package
@@ -137,7 +137,7 @@ def test_without_a_package_the_error_names_the_way_out(empty_fleet_file: Path, c
     result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
     assert isinstance(result.exception, NotFoundError)
     assert "nothing is packaged yet for the fleet 'showroom'. Run `coachworks run -f" in str(result.exception)
-    run_of_fleet = start_run(open_store(read_fleet(empty_fleet_file).spec.store), "{}", [["colour"]])
+    run_of_fleet = start_run(open_store(read_fleet(empty_fleet_file).spec.store), new_run("{}", [["colour"]]))
     result = CliRunner().invoke(command, arguments)  # type: ignore[arg-type]
     assert f"for the fleet 'showroom'. The run {run_of_fleet.id} is under way" in str(result.exception)
 

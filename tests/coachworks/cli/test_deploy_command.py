@@ -15,7 +15,7 @@ from small_fleets import fleet_text
 
 from coachworks.cli.main import cli, main
 from coachworks.fleet.reader import read_fleet
-from coachworks.runs import SUCCEEDED, start_run
+from coachworks.runs import SUCCEEDED, new_run, start_run
 from coachworks.store import FolderStore, open_store
 from components.deploy import request
 from kubernetes_server import Objects, kubernetes_server, write_kubeconfig
@@ -303,7 +303,7 @@ def test_settings_of_the_deployment_in_the_fleet_file_are_checked(
 def ran(server: Objects) -> FolderStore:
     """A run that is over."""
     store = FolderStore(Path("store").absolute())
-    start_run(store, read_fleet(Path("fleet.yaml")).to_json(), []).ended(store, SUCCEEDED)
+    start_run(store, new_run(read_fleet(Path("fleet.yaml")).to_json(), [])).ended(store, SUCCEEDED)
     return store
 
 

@@ -14,10 +14,11 @@ from small_fleets import fleet_text
 from coachworks.cli.main import cli, main
 from coachworks.errors import CoachworksError
 from coachworks.fleet.reader import read_fleet
-from coachworks.runs import Run, record_remote
+from coachworks.leases import HeldError, acquire, run_lease
+from coachworks.run_exclusion import begin_alone
+from coachworks.runs import Run, new_run, record_remote
 from coachworks.store import FolderStore
 from kubernetes_server import kubernetes_server, write_kubeconfig
-from pipelines.local import run_lock
 
 SKILLS = {"view": {"labels": ["front", "rear"]}}
 USED, UNUSED, BACKBONE = "1" * 64, "2" * 64, "b" * 64
@@ -191,11 +192,10 @@ def test_the_namespace_of_the_fleet_file_goes_before_that_of_the_kubeconfig(stor
 
 def test_while_a_run_of_this_machine_is_under_way_nothing_is_removed(store):
     before = files(store)
-    with run_lock(store):
+    with acquire(store, run_lease("another-fleet"), "run 1").renewed():
         message = refused("--no-cluster")
-        assert message == (
-            f"a run is in progress on {store.uri}. Wait for it (`coachworks status` shows it), or stop it."
-        )
+        assert message.startswith("run 1, by ")
+        assert f" is in progress on {store.uri}. Wait for it (`coachworks status` shows it); `kill " in message
         assert "Would remove 1 of 3 models" in prune("--no-cluster", "--dry-run").stderr
     assert files(store) == before
     prune("--no-cluster")
@@ -204,20 +204,26 @@ def test_while_a_run_of_this_machine_is_under_way_nothing_is_removed(store):
 
 def test_no_run_starts_while_models_are_removed(store, cluster, monkeypatch):
     locked = []
-    monkeypatch.setattr(FolderStore, "remove", lambda _, key: locked.append(not _free(store)))
+    removed = FolderStore.remove
+
+    def remove(store, key):
+        if key.startswith("leases/"):
+            removed(store, key)
+        else:
+            locked.append(not _free(store))
+
+    monkeypatch.setattr(FolderStore, "remove", remove)
     prune()
     assert locked == [True, True]
     assert _free(store)
 
 
 def _free(store):
-    from filelock import Timeout
-
     try:
-        with run_lock(store):
-            return True
-    except Timeout:
+        begin_alone(store, new_run(read_fleet(store.root.parent / "fleet.yaml").to_json(), [])).end()
+    except HeldError:
         return False
+    return True
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], []])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coachworks.runs import CANCELLED, FAILED, SUCCEEDED, start_run
+from coachworks.runs import CANCELLED, FAILED, SUCCEEDED, new_run, start_run
 from components.register.latest_outcome import describe_unfinished, why_not_registered
 
 SHOWN = "`coachworks status` shows it."
@@ -12,7 +12,7 @@ SHOWN = "`coachworks status` shows it."
 
 @pytest.fixture
 def run(store):
-    return start_run(store, "{}", [["view"]])
+    return start_run(store, new_run("{}", [["view"]]))
 
 
 def test_without_a_run_the_way_out_is_to_run(store):

@@ -19,7 +19,7 @@ from coachworks.context import Context
 from coachworks.errors import CoachworksError, NotFoundError, TransientError
 from coachworks.progress import StoreProgress
 from coachworks.results import produce
-from coachworks.runs import Run, mark_cancelled, record_remote, start_run
+from coachworks.runs import Run, mark_cancelled, new_run, record_remote, start_run
 from coachworks.store import FolderStore
 from components.deploy.models.deployment_tags import Deployment, record_deployed
 from components.deploy.models.retention import find_unused
@@ -291,7 +291,7 @@ def test_while_a_run_is_at_work_all_stays(shop):
     refused(shop, CoachworksError, message.replace("{}", "kfp-1"))
     mark_cancelled(shop.store, "kfp-1")
     shop.find_unused()
-    local = start_run(shop.store, shop.fleet.to_json(), [])
+    local = start_run(shop.store, new_run(shop.fleet.to_json(), []))
     refused(shop, CoachworksError, message.replace("{}", local.id))
 
 
