@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from typing import IO, Literal
 from coachworks.errors import CoachworksError, InvalidConfigError, TransientError
 
 _POLL_S = 0.2
+_KILL_S = 5.0  # until the watcher has killed what did not stop
+_WATCHER = str(Path(__file__).with_name("watched_process.py"))
 _PROBE_S = 2.0  # a server that is loading accepts connections before it answers them
 
 
@@ -89,6 +92,8 @@ def child_server(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a server as a child process; the block begins once it is ready, and the server is gone after the block.
 
+    It is gone, with its workers, also if this process is killed; `coachworks.watched_process` sees to that.
+
     Args:
         command: Program and arguments; no shell is involved.
         ready: Returns whether the server answers; may raise if it never will.
@@ -104,34 +109,47 @@ def child_server(
         ServerError: the server ended before it was ready.
         ServerNotReadyError: it was not ready in time.
     """
-    process = subprocess.Popen(  # noqa: S603 — our own command, no shell
-        command,
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,  # Ctrl-C in the terminal reaches this process only, which then stops the server
-    )
+    watching, held = os.pipe()  # the end that is held closes with this process, even if that is killed
+    try:
+        process = subprocess.Popen(  # noqa: S603 — our own command, no shell
+            [sys.executable, "-I", _WATCHER, str(watching), str(stop_timeout_s), stop, "--", *command],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[watching],
+            start_new_session=True,  # Ctrl-C in the terminal reaches this process only, which then stops the server
+        )
+    finally:
+        os.close(watching)
     try:
         _wait_until_ready(process, ready, start_timeout_s)
         yield process
     finally:
-        _stop(process, stop_timeout_s, group=stop == "group")
+        os.close(held)
+        _stop(process, stop_timeout_s)
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Turn SIGTERM, which supervisors send, into the KeyboardInterrupt of Ctrl-C inside the block."""
+    """Turn SIGTERM, which supervisors send, and SIGHUP, of a terminal that is closed, into Ctrl-C inside the block.
+
+    SIGHUP is left alone where it is ignored, as `nohup` has it.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in previous.items():
+        if number == signal.SIGTERM or handler is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def last_lines(log: IO[bytes], count: int) -> list[str]:
@@ -179,13 +197,10 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", ready: Callable[[], bo
     raise ServerNotReadyError(f"the server must be ready within {timeout_s:g} s; it was not. Its output says why.")
 
 
-def _stop(process: "subprocess.Popen[bytes]", timeout_s: float, *, group: bool) -> None:
+def _stop(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
     with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        if group:
-            os.killpg(process.pid, signal.SIGTERM)
-        else:
-            process.terminate()
-        process.wait(timeout_s)
+        process.terminate()
+        process.wait(timeout_s + _KILL_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # what is left of it, workers included
     process.wait()

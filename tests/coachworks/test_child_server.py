@@ -101,8 +101,79 @@ def test_workers_are_not_left_behind(stop):
     assert not _is_running(worker)
 
 
-def _is_running(pid):
-    for _ in range(50):  # the system reaps an orphan a moment later
+STARTS_A_SERVER = """\
+import os, sys, tempfile
+from coachworks.child_server import child_server, sigterm_as_interrupt
+log = open(sys.argv[2], "w+b")
+with sigterm_as_interrupt(), child_server(
+    [sys.executable, "-c", sys.argv[1]],
+    ready=lambda: os.path.getsize(sys.argv[2]) > 0,
+    environment=dict(os.environ),
+    log=log,
+    stop_timeout_s=5,
+) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
+HAS_WORKERS_IN_SESSIONS = """\
+import os, subprocess, sys
+sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+workers = [subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True) for _ in range(2)]
+print(os.getpid(), *(worker.pid for worker in workers), flush=True)
+workers[0].wait()
+"""
+
+
+@pytest.fixture
+def starter(tmp_path):
+    """A process that has started a server with two workers in sessions of their own, and the IDs of all others."""
+    log = tmp_path / "log"
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTS_A_SERVER, HAS_WORKERS_IN_SESSIONS, str(log)], stdout=subprocess.PIPE, text=True
+    )
+    watcher = int(process.stdout.readline())
+    yield process, [watcher, *map(int, log.read_text().split())]
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_behind_however_the_starting_process_ends(starter, number):
+    process, others = starter
+    process.send_signal(number)
+    process.wait(20)
+    assert not [pid for pid in others if _is_running(pid, 500)]
+
+
+@pytest.mark.parametrize("victim", ["server", "watcher"])
+def test_nothing_is_left_behind_when_the_server_itself_is_killed(starter, victim):
+    process, others = starter
+    os.kill(others[victim == "server"], signal.SIGKILL)
+    process.wait(20)
+    orphans = others[2:] if victim == "watcher" else []  # of a server that does not stop its workers at SIGTERM
+    assert not [pid for pid in others if pid not in orphans and _is_running(pid, 500)]
+    for pid in orphans:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_server_that_ends_with_a_status_or_a_signal_is_reported_so():
+    for code, status in (("import sys; sys.exit(7)", 7), ("import os; os.kill(os.getpid(), 6)", -6)):
+        with pytest.raises(ServerError, match=f"ended with status {status}"), run(code, ready=lambda: False):
+            pass
+
+
+def test_sighup_is_left_alone_where_it_is_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with sigterm_as_interrupt():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _is_running(pid, attempts=50):
+    for _ in range(attempts):  # the system reaps an orphan a moment later
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
         if not state or state.startswith("Z"):
             return False
