@@ -77,6 +77,7 @@ class TrackingClient:
         self.search_registered_models = repeat(client.search_registered_models)
         self.rename_registered_model = once(client.rename_registered_model)  # not idempotent: the old name is gone
         self.set_registered_model_tag = repeat(client.set_registered_model_tag)
+        self.delete_registered_model_tag = repeat(client.delete_registered_model_tag)
         self.update_registered_model = repeat(client.update_registered_model)
         self.set_registered_model_alias = repeat(client.set_registered_model_alias)
         self.delete_registered_model_alias = repeat(client.delete_registered_model_alias)
@@ -88,6 +89,11 @@ class TrackingClient:
         self.set_model_version_tag = repeat(client.set_model_version_tag)
         self.delete_model_version_tag = repeat(client.delete_model_version_tag)
         self.delete_model_version = repeat(client.delete_model_version)
+
+    @property
+    def embedded(self) -> bool:
+        """True if the store is a file, without a server."""
+        return self._tracking.database is not None
 
     def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
         """Download a file or folder of a run's artifacts to `folder`; return its local path.

@@ -6,7 +6,7 @@ version that passed its gates, and the next attempt continues where this one sto
 1. create the version, with the tags by which it is found again, in one call;
 2. set the alias `challenger` on it;
 3. store the comparison as tags, while the old champion keeps its alias;
-4. set the alias `champion` in one call, if it won;
+4. set the alias `champion` in one call, if it won, while no other registration does (`promotion`);
 5. set the tag `coachworks.judged`: the version is complete.
 """
 
@@ -25,6 +25,7 @@ from components.register.comparison import AnsweredPhotos, compare
 from components.register.config import RegisterConfig
 from components.register.lineage import SkillRecord
 from components.register.model_folder import FOLDER
+from components.register.promotion import sole_promotion
 from components.register.registry_state import RegistryState, of_evaluation
 from components.register.runs import log_comparison
 
@@ -182,15 +183,16 @@ def _promote(
     note: str,
     beaten: Version | None,
 ) -> None:
-    client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
-    client.set_model_version_tag(record.model, own.number, REASON, note)
-    current = client.get_registered_model(record.model).aliases.get(CHAMPION)
-    if current is not None and str(current) not in {own.number, beaten and beaten.number}:
-        raise ConcurrentChangeError(
-            f"version {current} of {record.model!r} became the champion while version {own.number} was being compared. "
-            "Run again to compare it with the new champion."
-        )
-    client.set_registered_model_alias(record.model, CHAMPION, own.number)
+    with sole_promotion(client, record.model):
+        current = client.get_registered_model(record.model).aliases.get(CHAMPION)
+        if current is not None and str(current) not in {own.number, beaten and beaten.number}:
+            raise ConcurrentChangeError(
+                f"version {current} of {record.model!r} became the champion while version {own.number} was being "
+                "compared. Run again to compare it with the new champion."
+            )
+        client.update_model_version(record.model, own.number, descriptions.describe_version(record, comparison, note))
+        client.set_model_version_tag(record.model, own.number, REASON, note)
+        client.set_registered_model_alias(record.model, CHAMPION, own.number)
     _finish(client, record, own, CHAMPION)
 
 

@@ -285,3 +285,42 @@ def test_a_server_renames_the_model_of_a_renamed_skill_even_if_replies_get_lost(
     assert names == {f"{before.name}.angle"}
     assert client.get_registered_model(f"{before.name}.angle").tags["was"] == "view"
     assert {version.version for version in client.search_model_versions(f"name = '{before.name}.angle'")} == {"1", "2"}
+
+
+@pytest.mark.parametrize("first", ["better", "worse"])
+def test_a_promotion_does_not_overwrite_a_better_champion_that_came_since_its_look(chain, recording_to, server, first):
+    """Two machines compare with the same champion; one is held up right before it sets the alias."""
+    register(recording_to(server), chain.evaluation(noise=0.62, skills=["view"]))
+    evaluations = {
+        "better": chain.evaluation(seed=1, skills=["view"]),
+        "worse": chain.evaluation(noise=0.35, seed=2, skills=["view"]),
+    }
+    aliases, at_the_alias, other_done = [], threading.Event(), threading.Event()
+
+    def choose(method, path):
+        if method == "POST" and path.endswith("registered-models/alias"):
+            aliases.append(path)
+            if len(aliases) == 2:  # challenger, then champion
+                at_the_alias.set()
+                other_done.wait(4)
+        return
+
+    second = "worse" if first == "better" else "better"
+    with FaultyProxy(server, choose=choose) as proxy:
+        held_up = threading.Thread(target=register, args=(recording_to(proxy.url), evaluations[first]))
+        held_up.start()
+        assert at_the_alias.wait(60)
+        register(recording_to(server), evaluations[second])
+        other_done.set()
+        held_up.join(120)
+    client, model = MlflowClient(server), f"{recording_to(server).name}.view"
+    registered = client.get_registered_model(model)
+    assert not [name for name in registered.tags if name.startswith("coachworks.promoting")]
+    version = client.get_model_version(model, registered.aliases["champion"])
+    assert version.tags["coachworks.evaluate"] == evaluations["better"]
+    judged = {
+        each.tags["coachworks.evaluate"]: each.tags["coachworks.judged"]
+        for each in client.search_model_versions(f"name = '{model}'")
+    }
+    assert judged[evaluations["better"]] == "champion"
+    assert set(evaluations.values()) <= set(judged)
