@@ -4,7 +4,7 @@ import json
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from coachworks.result import Result
 from coachworks.runs import RUN_VARIABLE, Run, adopt_run, finish_remote, record_result
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
 from coachworks.steps import find_step
+from coachworks.storage_failures import StorageError, storage_failure
 from coachworks.tracking import tracking_of
 
 LANE_LABEL = "coachworks.dev/lane"  # the lane's first skill
@@ -70,6 +71,11 @@ def _label_pod(skills: Sequence[str]) -> None:
     label_own_pod({LANE_LABEL: skills[0]} | {f"{SKILL_LABEL}/{skill}": "true" for skill in skills})
 
 
+def _message_of(err: BaseException) -> str:
+    cause = storage_failure(err) or err
+    return str(cause) if isinstance(cause, CoachworksError) else f"{type(err).__name__}: {err}"
+
+
 @contextmanager
 def recorded(context: Context, run: Run, step: str, lane: str = "") -> Iterator[Context]:
     """Give the context of a step whose progress is published in its run, and record its failure there.
@@ -92,10 +98,11 @@ def recorded(context: Context, run: Run, step: str, lane: str = "") -> Iterator[
             "step": step,
             "lane": lane,
             "type": type(err).__name__,
-            "message": str(err) if isinstance(err, CoachworksError) else f"{type(err).__name__}: {err}",
+            "message": _message_of(err),
             "traceback": traceback.format_exc(),
         }
-        store.write(f"runs/{run.id}/errors/{name}.json", json.dumps(failure).encode())
-        progress.close("failed")
+        with suppress(StorageError):  # the disk that made the step fail may be full still
+            store.write(f"runs/{run.id}/errors/{name}.json", json.dumps(failure).encode())
+            progress.close("failed")
         raise
     progress.close("done")

@@ -76,14 +76,14 @@ def _parents() -> list[tuple[int, int]]:
         listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=False)  # noqa: S607
         rows = [line.split() for line in listed.stdout.splitlines()]
         return [(int(pid), int(parent)) for pid, parent, state in rows if not state.startswith("Z")]
-    found = []
+    running = []
     for folder in _PROC.iterdir():
         if folder.name.isdigit():
             with suppress(OSError):
                 state, parent = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
                 if state != "Z":
-                    found.append((int(folder.name), int(parent)))
-    return found
+                    running.append((int(folder.name), int(parent)))
+    return running
 
 
 def _reaped(program: int) -> int | None:

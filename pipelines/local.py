@@ -10,6 +10,7 @@ from coachworks.leases import adopt, run_lease
 from coachworks.results import load
 from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, in_this_process, load_run
 from coachworks.settings import child_environment
+from coachworks.storage_failures import writing_to
 from coachworks.store import Store, machine_folder, open_store
 
 
@@ -17,8 +18,10 @@ def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
     """Start `run` in a child process; its output goes to `kfp.log` in the run's folder on this machine."""
     command = [sys.executable, "-m", "pipelines.local", store.uri, run.id]
     log = machine_folder(store) / "runs" / run.id / "kfp.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
+    with writing_to(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("wb")
+    with file:
         return subprocess.Popen(  # noqa: S603 — our own module
             command,
             stdin=subprocess.DEVNULL,

@@ -64,8 +64,9 @@ def _title(console: "Console", text: str) -> None:
 def _draw(folder: Path, cars: int, seed: int, console: "Console") -> "Showroom":
     from coachworks.cli.showroom.showroom import draw_showroom
     from coachworks.cli.terminal import TerminalProgress
+    from coachworks.storage_failures import writing_to
 
-    with TerminalProgress(console) as progress:
+    with writing_to(folder), TerminalProgress(console) as progress:
         showroom = draw_showroom(folder, cars=cars, seed=seed, progress=progress)
     if showroom.drawn:
         console.print(f"{showroom.photos} photos of {showroom.sets} cars in {folder}, with a table and a fleet file.")

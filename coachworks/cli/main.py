@@ -11,7 +11,7 @@ from coachworks import __version__
 from coachworks.errors import CoachworksError
 from coachworks.settings import apply_quiet_settings
 from coachworks.steps import CHAIN
-from coachworks.visible_text import visible
+from coachworks.storage_failures import storage_failure
 from coachworks.wording import did_you_mean
 
 # Section -> command -> its line in `coachworks --help`, "" where the command is a step, whose declaration has the line.
@@ -121,6 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except Exception as err:
+        failure = storage_failure(err)
+        if failure is None:
+            raise
+        click.echo(f"error: {failure}", err=True)
+        sys.exit(failure.exit_status)
 
 
 if __name__ == "__main__":

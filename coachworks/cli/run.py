@@ -117,12 +117,12 @@ def run_fleet(
     return summarise(store, record)
 
 
-def _say_once(console: "Console", said: set[str], err: "HeldError") -> None:
+def _say_once(console: "Console", shown: set[str], err: "HeldError") -> None:
     from coachworks.cli.console import say
 
     work = err.holder.work if err.holder else str(err)
-    if work not in said:
-        said.add(work)
+    if work not in shown:
+        shown.add(work)
         say(console, f"Waiting: {err}", markup=False)
 
 

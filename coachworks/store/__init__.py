@@ -1,5 +1,6 @@
 """Object store: photos, features, results and models under POSIX keys, written atomically."""
 
+import unicodedata
 from pathlib import Path
 
 from coachworks.errors import InvalidConfigError
@@ -36,5 +37,10 @@ def open_store(uri: str) -> Store:
     if "://" in uri and not uri.startswith("file://"):
         raise InvalidConfigError(
             f"store must be a folder or s3://bucket/prefix; got {uri!r}. Name a local folder, such as ./store."
+        )
+    if any(unicodedata.category(character) == "Cc" for character in uri):
+        raise InvalidConfigError(
+            f"store must have no line breaks or other control characters; got {uri!r}. Rename the folder, or name "
+            "another one."
         )
     return FolderStore(Path(uri.removeprefix("file://")).absolute())

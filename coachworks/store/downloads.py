@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coachworks.s3 import Objects
+from coachworks.storage_failures import writing_to
 from coachworks.store import scratch
 from coachworks.store.local_cache import cache_folder
 from coachworks.store.tree import Tree, lost_file
@@ -84,15 +85,16 @@ class Downloads:
     ) -> bool:
         """Download an object to a temporary file and rename it, because other processes read the cache."""
         temporary = scratch.temporary_path(self.scratch)
-        try:
-            if not self._objects.download(key, temporary, size, etag=etag, sha256=sha256):
-                return False
-            if executable:
-                temporary.chmod(0o755)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing_to(path):
+            try:
+                if not self._objects.download(key, temporary, size, etag=etag, sha256=sha256):
+                    return False
+                if executable:
+                    temporary.chmod(0o755)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
         return True
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coachworks.errors import NotFoundError
 from coachworks.s3 import ObjectInfo
+from coachworks.storage_failures import writing_to
 from coachworks.store import scratch
 from coachworks.store.protocol import key_parts, new_key_parts, not_removable
 
@@ -31,7 +32,8 @@ class FolderStore:
 
     def _new_path(self, key: str) -> Path:
         path = self.root.joinpath(*new_key_parts(key))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def address(self, key: str) -> str:
@@ -64,24 +66,26 @@ class FolderStore:
     def create(self, key: str, data: bytes) -> bool:
         """Write `data` to a temporary file and hard-link it, which fails if `key` exists."""
         target, temporary = self._new_path(key), scratch.temporary_path(self._tmp)
-        try:
-            _write_through(temporary, data)
-            os.link(temporary, target)
-        except FileExistsError:
-            return target.is_file() and target.read_bytes() == data
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing_to(target):
+            try:
+                _write_through(temporary, data)
+                os.link(temporary, target)
+            except FileExistsError:
+                return target.is_file() and target.read_bytes() == data
+            finally:
+                temporary.unlink(missing_ok=True)
         return True
 
     @contextmanager
     def _replacement(self, key: str) -> Iterator[Path]:
         target = self._new_path(key)
         temporary = scratch.temporary_path(self._tmp)
-        try:
-            yield temporary
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing_to(target):
+            try:
+                yield temporary
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys of all files under the folder `prefix`, sorted."""
@@ -101,7 +105,7 @@ class FolderStore:
         path = self.root.joinpath(*new_key_parts(key))
         if path.is_dir() or self._is_below_link(path):
             raise not_removable(key)
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with writing_to(path), suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
 
     def _is_below_link(self, path: Path) -> bool:
@@ -118,18 +122,20 @@ class FolderStore:
     def publish(self, folder: Path, key: str) -> None:
         """Rename `folder` to `key`; the first of two concurrent writers wins."""
         target = self._new_path(key)
-        try:
-            folder.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
+        with writing_to(target):
+            try:
+                folder.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
 
     def set_link(self, name: str, key: str) -> None:
         """Create a relative symbolic link, so that people can follow it too."""
         link, target = self._new_path(name), self._path(key)
         temporary = scratch.temporary_path(self._tmp)
-        temporary.symlink_to(os.path.relpath(target, link.parent))
-        temporary.replace(link)
+        with writing_to(link):
+            temporary.symlink_to(os.path.relpath(target, link.parent))
+            temporary.replace(link)
 
     def resolve_link(self, name: str) -> str:
         """Return the key that the symbolic link refers to."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from coachworks.storage_failures import writing_to
 from coachworks.store.processes import Process, this_process
 
 _NAME = re.compile(r"(?P<machine>[0-9a-f]{12})\.(?P<pid>\d+)\.(?P<started>\d+)-[0-9a-f]{32}")
@@ -21,7 +22,8 @@ _ABANDONED_S = 7 * 86400.0
 
 def temporary_path(tmp: Path) -> Path:
     """Return a new, unique path under `tmp` whose name identifies this process."""
-    tmp.mkdir(parents=True, exist_ok=True)
+    with writing_to(tmp):
+        tmp.mkdir(parents=True, exist_ok=True)
     own = this_process()
     return tmp / f"{own.machine}.{own.pid}.{own.started}-{uuid.uuid4().hex}"
 
@@ -30,7 +32,8 @@ def temporary_path(tmp: Path) -> Path:
 def scratch_folder(tmp: Path) -> Iterator[Path]:
     """Create a folder under `tmp` and delete it on exit."""
     folder = temporary_path(tmp)
-    folder.mkdir()
+    with writing_to(folder):
+        folder.mkdir()
     try:
         yield folder
     finally:

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.model import Fleet
+from coachworks.storage_failures import writing_to
 from coachworks.store import open_store
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -105,9 +106,14 @@ class Tracking:
         if self.database is None:
             yield
             return
-        self.database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.database.with_suffix(".lock")):
+        lock = FileLock(self.database.with_suffix(".lock"))
+        with writing_to(self.database):
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def tracking_of(fleet: Fleet, environ: Mapping[str, str] = os.environ) -> Tracking:

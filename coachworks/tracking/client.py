@@ -13,6 +13,7 @@ from filelock import FileLock
 from coachworks.errors import TransientError
 from coachworks.progress import SILENT, Progress
 from coachworks.settings import apply_quiet_settings, child_environment
+from coachworks.storage_failures import writing_to
 from coachworks.tracking.address import Tracking
 from coachworks.tracking.failures import ConcurrentChangeError, failures, translated, translation
 from coachworks.tracking.retry import Retries, configured_retries
@@ -192,6 +193,11 @@ def _creation_lock(tracking: Tracking) -> Iterator[None]:
     if tracking.database is None:
         yield
         return
-    tracking.database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(tracking.database.with_suffix(".tables.lock")):
+    lock = FileLock(tracking.database.with_suffix(".tables.lock"))
+    with writing_to(tracking.database):
+        tracking.database.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()

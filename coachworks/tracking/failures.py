@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.http_failures import TRANSIENT_STATUSES, innermost_cause, is_untrusted, shortened, speaks_no_tls
+from coachworks.storage_failures import storage_failure
 from coachworks.tracking.address import URI_VARIABLE, Tracking
 from coachworks.tracking.retry import PATIENCE_VARIABLE
 
@@ -45,6 +46,8 @@ def failures() -> tuple[type[Exception], ...]:
 def translation(err: Exception, tracking: Tracking) -> CoachworksError:
     """Return the coachworks error for an error of MLflow's client."""
     message, code, status = str(err), str(getattr(err, "error_code", "")), _status(err)
+    if tracking.database is not None and (full := storage_failure(err, tracking.database)) is not None:
+        return full
     if tracking.database is None:
         error = _server_error(message, code, status, tracking)
         if error is not None:
