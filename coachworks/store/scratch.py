@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from coachworks.storage_failures import writing_to
+from coachworks.storage_failures import storage_failure, writing_to
 from coachworks.store.processes import Process, this_process
 
 _NAME = re.compile(r"(?P<machine>[0-9a-f]{12})\.(?P<pid>\d+)\.(?P<started>\d+)-[0-9a-f]{32}")
@@ -36,6 +36,11 @@ def scratch_folder(tmp: Path) -> Iterator[Path]:
         folder.mkdir()
     try:
         yield folder
+    except OSError as err:  # a failed write, unlike a failed opening, does not name its file
+        failure = storage_failure(err, tmp)
+        if failure is None:
+            raise
+        raise failure from err
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

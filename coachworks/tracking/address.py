@@ -18,6 +18,8 @@ from coachworks.store import open_store
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
+# Parts of a path that SQLAlchemy takes for something else, so that it opens a file of another name: options, an escape.
+_MISREAD = re.compile(r"\?|%[0-9a-fA-F]{2}")
 # Address of a Service within its cluster.
 _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?(?::(\d+))?")
 
@@ -164,9 +166,10 @@ def _embedded_in(store: str) -> Tracking:
 
 
 def _embedded(database: Path) -> Tracking:
-    if "?" in str(database):  # SQLAlchemy would take what follows for options, and write a file of another name
+    if _MISREAD.search(str(database)):
         raise InvalidConfigError(
-            f"the path of an embedded MLflow must not have a question mark; got {str(database)!r}. Rename the folder, "
-            "set `spec.store` to another one, or set `spec.tracking` to the address of an MLflow server."
+            "the path of an embedded MLflow must have neither a question mark nor a percent sign before two digits; "
+            f"got {str(database)!r}. Rename the folder, set `spec.store` to another one, or set `spec.tracking` to the "
+            "address of an MLflow server."
         )
     return Tracking(uri=f"sqlite:///{database}", database=database)
