@@ -23,6 +23,7 @@ defined in the module beside their name (`make golden` updates the tree)::
         CheckError                  coachworks.mlflow_server.check
         ConflictError               coachworks.kubernetes_api.failures
         DeployError                 components.deploy.rollout
+        HeldError                   coachworks.leases
         HelmError                   components.deploy.helm.failures
             UnfinishedError         components.deploy.helm.failures
         LostError                   components.deploy.cluster.lease
@@ -37,6 +38,7 @@ defined in the module beside their name (`make golden` updates the tree)::
         RolloutError                components.deploy.cluster.readiness
         ServerError                 coachworks.child_server
             ServerNotReadyError     coachworks.child_server
+        StorageError                coachworks.storage_failures
 
 `TransientError` is the only class whose work may be repeated unchanged.
 """

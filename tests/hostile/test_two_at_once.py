@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from conftest import Measured
 from packaged_fleet import FLEET
 from small_disks import small_disk
 from toy_fleet import call, prepare_toys
@@ -24,6 +23,7 @@ from s3_server import local_s3
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(900)]
 
+Measured = Callable[[str, str, str], None]
 ODD_NAME = 'it\'s "50%" #1; é車 -x'
 
 
