@@ -132,16 +132,17 @@ def child_server(
 
 
 @contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt(*, hangup: bool = True) -> Iterator[None]:
     """Turn SIGTERM, which supervisors send, and SIGHUP, of a terminal that is closed, into Ctrl-C inside the block.
 
-    SIGHUP is left alone where it is ignored, as `nohup` has it.
+    Args:
+        hangup: Whether SIGHUP is included; it is left alone where it is ignored, as `nohup` has it.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, *([signal.SIGHUP] if hangup else []))}
     for number, handler in previous.items():
         if number == signal.SIGTERM or handler is not signal.SIG_IGN:
             signal.signal(number, interrupt)

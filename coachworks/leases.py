@@ -54,13 +54,13 @@ class Holder:
 
     @property
     def who(self) -> str:
-        """Who holds it, where and since when, for people."""
+        """Work, user, machine and start, for people."""
         where = f"{self.user} on {self.host} (process {self.process.pid})"
         return f"{self.work}, by {where} since {local_time(datetime.fromtimestamp(self.since, UTC))}"
 
     @property
     def way_to_stop(self) -> str:
-        """How to stop the holder."""
+        """Sentence part that says how the holder is stopped."""
         stop = f"`kill {self.process.pid}` stops it"
         if self.process.is_here:
             return stop

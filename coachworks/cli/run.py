@@ -135,7 +135,7 @@ def _execute(store: "Store", run: "Run", console: "Console") -> "Run":
 
     process = spawn(store, run)
     try:
-        with sigterm_as_interrupt():
+        with sigterm_as_interrupt(hangup=False):  # the run goes on without its terminal
             follow(
                 lambda: read_progress(store, run.id),
                 lambda: process.poll() is None,
