@@ -47,7 +47,7 @@ def submit(
     without it the cluster of KUBECONFIG is used. Ctrl-C does not stop the run.
 
     With --wait the exit status is 0 if every skill passed, 1 if one did not or the run failed, and 4 if a pod does not
-    start: the run is left as it is.
+    start: the run is left as it is. It is 5, and nothing is submitted, while `coachworks run` is at work on the fleet.
 
     \b
     Examples:
