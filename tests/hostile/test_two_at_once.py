@@ -45,7 +45,7 @@ def place(
     """Folder of a fleet, and its store: in a folder of an odd name, or in a bucket."""
     folder = tmp_path / ODD_NAME
     folder.mkdir()
-    prepare_toys(folder, converted, empty_database, things=12)
+    prepare_toys(folder, converted, empty_database, things=6)
     if request.param == "folder":
         yield folder, FolderStore(folder / "store")
         return
@@ -81,7 +81,7 @@ def test_the_second_run_is_refused_and_a_killed_first_one_keeps_nobody_out(
         os.killpg(process, signal.SIGKILL)  # the command, and the process that executes the run
     running.communicate()
     begun = time.monotonic()
-    done = call("run", "--json", "--wait", cwd=folder)
+    done = call("run", "--json", "--wait", cwd=folder, timeout=600)
     assert json.loads(done.stdout)["state"] == "succeeded", done.stderr
     assert load_run(store, first.id).state == "interrupted"
     assert json.loads(call("status", "--json", cwd=folder).stdout)["run"] != first.id
@@ -97,7 +97,7 @@ def test_a_disk_that_grows_little_by_little_is_enough_in_the_end(
     tmp_path: Path, converted: FolderStore, empty_database: Path, measured: Measured
 ) -> None:
     with small_disk(tmp_path / "disk", "64m") as disk:
-        folder = prepare_toys(disk.path, converted, empty_database, things=12)
+        folder = prepare_toys(disk.path, converted, empty_database, things=6)
         used_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         stopped_at = []
         for size_kb in [int(used_mb * 1000) + extra for extra in (100, 400, 800, 1500, 4000, 10_000, 60_000)]:
