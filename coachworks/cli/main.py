@@ -12,6 +12,7 @@ from coachworks.errors import CoachworksError
 from coachworks.settings import apply_quiet_settings
 from coachworks.steps import CHAIN
 from coachworks.storage_failures import storage_failure
+from coachworks.visible_text import visible
 from coachworks.wording import did_you_mean
 
 # Section -> command -> its line in `coachworks --help`, "" where the command is a step, whose declaration has the line.
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         failure = storage_failure(err)
         if failure is None:
             raise
-        click.echo(f"error: {failure}", err=True)
+        click.echo(f"error: {visible(str(failure))}", err=True)
         sys.exit(failure.exit_status)
 
 
