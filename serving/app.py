@@ -11,7 +11,9 @@ from serving.access_log import AccessLog
 from serving.draining import Draining
 from serving.engine import Engine
 from serving.error_handlers import add_error_handlers
+from serving.http_connection import http_protocol
 from serving.metrics import ServiceMetrics
+from serving.open_connections import OpenConnections
 from serving.pod_config import PodConfig
 from serving.predictor import Predictor
 from serving.routes import PREDICT, SKILLS, add_prediction_routes, add_probe_routes
@@ -29,7 +31,10 @@ def create_app(
     socket_fds: Sequence[int] = (),
     draining: Path | None = None,
 ) -> FastAPI:
-    """Create the service as an ASGI app; `app.state.engine` knows whether it is ready.
+    """Create the service as an ASGI app.
+
+    `app.state.engine` knows whether it is ready; `app.state.http_protocol` is the protocol of its connections, for
+    uvicorn.
 
     Args:
         load: Loads the models; called in a thread once the app has started.
@@ -43,7 +48,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with engine, serve_skill_ports(app, socket_fds):
+        async with engine, serve_skill_ports(app, socket_fds, app.state.http_protocol):
             yield
 
     app = FastAPI(
@@ -56,6 +61,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.engine = engine
+    app.state.http_protocol = http_protocol(OpenConnections(settings, metrics))
     app.add_middleware(
         AccessLog,
         metrics=metrics,

@@ -12,11 +12,13 @@ from serving.answer_format import ErrorBody, ErrorDocument
 class Code(StrEnum):
     """Machine-readable reason of an error."""
 
+    MALFORMED_REQUEST = "malformed-request"
     EMPTY = "empty"
     MALFORMED_MULTIPART = "malformed-multipart"
     INCOMPLETE_BODY = "incomplete-body"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    HEADER_TIMEOUT = "header-timeout"
     UPLOAD_TIMEOUT = "upload-timeout"
     TOO_LARGE = "too-large"
     UNSUPPORTED_CONTENT_TYPE = "unsupported-content-type"
@@ -28,6 +30,7 @@ class Code(StrEnum):
     TOO_MANY_PIXELS = "too-many-pixels"
     UNKNOWN_SKILL = "unknown-skill"
     INVALID_PARAMETER = "invalid-parameter"
+    HEADERS_TOO_LARGE = "headers-too-large"
     INTERNAL = "internal"
     OVERLOADED = "overloaded"
     NOT_READY = "not-ready"
@@ -42,11 +45,13 @@ class _Rule:
 _SEND = "curl --data-binary @photo.jpg -H 'content-type: image/jpeg', or curl -F photo=@photo.jpg"
 
 RULES: Mapping[Code, _Rule] = {
+    Code.MALFORMED_REQUEST: _Rule(400, f"Let a library write the request: {_SEND}."),
     Code.EMPTY: _Rule(400, f"Send the photo's bytes: {_SEND}."),
     Code.MALFORMED_MULTIPART: _Rule(400, f"Let a library write the multipart body: {_SEND}."),
     Code.INCOMPLETE_BODY: _Rule(400, "Send the whole body, and keep the connection open until the response arrives."),
     Code.NOT_FOUND: _Rule(404, "Use a path that GET /openapi.json lists; photos go to POST /v1/predict."),
     Code.METHOD_NOT_ALLOWED: _Rule(405, "Use a method that the Allow header lists."),
+    Code.HEADER_TIMEOUT: _Rule(408, "Send the request line and all headers at once."),
     Code.UPLOAD_TIMEOUT: _Rule(408, "Send the photo faster, or a smaller one."),
     Code.TOO_LARGE: _Rule(413, f"Send at most {MAX_BYTES // 1024**2} MiB: scale the photo down."),
     Code.UNSUPPORTED_CONTENT_TYPE: _Rule(
@@ -60,6 +65,7 @@ RULES: Mapping[Code, _Rule] = {
     Code.TOO_MANY_PIXELS: _Rule(422, "Scale the photo down."),
     Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
     Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),
+    Code.HEADERS_TOO_LARGE: _Rule(431, "Send fewer or shorter headers and cookies, and a shorter query."),
     Code.INTERNAL: _Rule(500, "Report it with the X-Request-Id of this response; the service's log has the cause."),
     Code.OVERLOADED: _Rule(503, "Try again after the number of seconds in the Retry-After header."),
     Code.NOT_READY: _Rule(503, "Try again after the number of seconds in the Retry-After header."),

@@ -38,6 +38,13 @@ class ServiceMetrics:
         self.in_progress = Gauge(
             "coachworks_requests_in_progress", "Photos between upload and answer.", registry=self.registry
         )
+        self.connections = Gauge("coachworks_connections", "Open connections.", registry=self.registry)
+        self.closed_connections = Counter(
+            "coachworks_connections_closed",
+            "Connections that the service closed before their clients did, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.models = Gauge(
             "coachworks_model_info",
             "1 for every loaded model.",

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.app import create_app
 from serving.bundle import load_bundle
 from serving.draining import draining_file
+from serving.http_connection import use_on_every_port
 from serving.pod_config import BUNDLE_VARIABLE, pod_config_of
 from serving.predictor import Predictor
 from serving.settings import ServingSettings
@@ -37,6 +38,7 @@ SETTINGS = ServingSettings.from_environ()
 BUNDLE = bundle_folder()
 POD = pod_config_of()
 app = create_app(_load, SETTINGS, pod=POD, socket_fds=inherited_sockets(), draining=draining_file())
+use_on_every_port(app.state.http_protocol)
 
 
 class _EveryRequest:

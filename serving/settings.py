@@ -25,6 +25,13 @@ class ServingSettings:
         max_upload_bytes: Largest size of all concurrent uploads together, in bytes; more are refused with 503.
         upload_timeout_s: Longest duration of an upload, in seconds.
         answer_timeout_s: Longest time from upload to answer, in seconds; then the request is refused with 503.
+        max_connections: Largest number of open connections; beyond it, the one that has been silent for longest is
+            closed.
+        header_timeout_s: Longest time until a request's headers are complete, in seconds.
+        idle_timeout_s: Longest time between two requests on a connection, in seconds.
+        send_timeout_s: Longest time that a client takes to read an answer, in seconds.
+        discard_timeout_s: Longest time for which the rest of a refused body is read, in seconds.
+        max_discard_bytes: Largest part of a refused body that is read, in bytes.
     """
 
     threads: int = 0
@@ -36,6 +43,12 @@ class ServingSettings:
     max_upload_bytes: int = 256 * 1024**2
     upload_timeout_s: int = 30
     answer_timeout_s: int = 30
+    max_connections: int = 512
+    header_timeout_s: int = 10
+    idle_timeout_s: int = 75
+    send_timeout_s: int = 30
+    discard_timeout_s: int = 10
+    max_discard_bytes: int = 128 * 1024**2
 
     def __post_init__(self) -> None:
         for field in fields(self):
