@@ -19,6 +19,7 @@ from serving.predictor import Predictor
 from serving.routes import PREDICT, SKILLS, add_prediction_routes, add_probe_routes
 from serving.settings import ServingSettings
 from serving.skill_ports import serve_skill_ports
+from serving.waiting_room import RefuseWithoutPlace
 
 DEFAULT_SETTINGS = ServingSettings()
 
@@ -61,7 +62,8 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.engine = engine
-    app.state.http_protocol = http_protocol(OpenConnections(settings, metrics))
+    app.state.http_protocol = http_protocol(app, OpenConnections(settings, metrics))
+    app.add_middleware(RefuseWithoutPlace, waiting_room=engine.waiting_room, path=PREDICT)
     app.add_middleware(
         AccessLog,
         metrics=metrics,

@@ -3,9 +3,9 @@
 import asyncio
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from threading import Lock
 from typing import Self
 
@@ -20,6 +20,7 @@ from serving.metrics import ServiceMetrics
 from serving.predictor import Floats, Predictor, Query
 from serving.settings import ServingSettings
 from serving.upload import UploadBudget, uploaded_photo
+from serving.waiting_room import WaitingRoom
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Engine:
         self._wait_for_models = wait_for_models
         self._predictor: Predictor | None = None
         self._failure: str | None = None
-        self._in_progress = 0
+        self.waiting_room = WaitingRoom(settings.max_queue, metrics.in_progress.set)
         self._budget = UploadBudget(settings.max_upload_bytes)
         self._one_large = Lock()
 
@@ -59,7 +60,7 @@ class Engine:
             self._run,
             max_batch=self._settings.max_batch,
             max_wait_s=self._settings.max_wait_ms / 1000,
-            expected=lambda: self._in_progress,
+            expected=lambda: self.waiting_room.uploaded,
             observe=self._metrics.batch_photos.observe,
         )
         self._batcher.start()
@@ -141,9 +142,13 @@ class Engine:
         """
         predictor, settings = self.predictor, self._settings
         async with uploaded_photo(
-            request, max_bytes=settings.max_body_bytes, timeout_s=settings.upload_timeout_s, budget=self._budget
+            request,
+            max_bytes=settings.max_body_bytes,
+            timeout_s=settings.upload_timeout_s,
+            budget=self._budget,
+            waiting_room=self.waiting_room,
         ) as photo:
-            with self._place_in_queue():
+            with self.waiting_room.answer():
                 try:
                     async with asyncio.timeout(settings.answer_timeout_s):
                         pixels = await asyncio.get_running_loop().run_in_executor(
@@ -157,18 +162,6 @@ class Engine:
         for skill, answer in answers.items():
             self._metrics.answers.labels(skill, answer.label).inc()
         return answers
-
-    @contextmanager
-    def _place_in_queue(self) -> Iterator[None]:
-        if self._in_progress >= self._settings.max_queue:
-            raise RefusalError(Code.OVERLOADED, f"{self._in_progress} photos are already waiting for answers")
-        self._in_progress += 1
-        self._metrics.in_progress.set(self._in_progress)
-        try:
-            yield
-        finally:
-            self._in_progress -= 1
-            self._metrics.in_progress.set(self._in_progress)
 
     def _prepare(self, predictor: Predictor, photo: bytes) -> Floats:
         with self._one_large if _claimed_pixels(photo) > _LARGE_PIXELS else nullcontext():

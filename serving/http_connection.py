@@ -13,6 +13,7 @@ from typing import Any
 
 import h11
 import uvicorn.config
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.errors import Code, RefusalError
@@ -24,15 +25,15 @@ _VERSIONS = (b"1.0", b"1.1")
 Protocol = Callable[..., asyncio.Protocol]
 
 
-def http_protocol(connections: OpenConnections) -> Protocol:
-    """Return what uvicorn calls for the protocol of a new connection."""
-    return functools.partial(HttpConnection, open_connections=connections)
+def http_protocol(app: ASGIApp, connections: OpenConnections) -> Protocol:
+    """Return what uvicorn calls for the protocol of a new connection, whose requests `app` answers."""
+    return functools.partial(HttpConnection, answering=app, open_connections=connections)
 
 
 def use_on_every_port(protocol: Protocol) -> None:
     """Make `protocol` that of every server in this process that does not name another one.
 
-    `bentoml serve` offers no option for the protocol; it takes the one that uvicorn chooses by itself.
+    `bentoml serve` has no option for the protocol of its server; it takes the one that uvicorn chooses by itself.
     """
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # uvicorn takes a class, too
 
@@ -56,12 +57,14 @@ class HttpConnection(H11Protocol):
     connection is closed for writing only, and what the client still sends is discarded, within limits of size and time.
 
     Args:
+        answering: The app that answers all requests, whatever else wraps it in the server's configuration.
         open_connections: All connections of this process.
         options: Those of uvicorn.
     """
 
-    def __init__(self, *, open_connections: OpenConnections, **options: Any) -> None:
+    def __init__(self, *, answering: ASGIApp, open_connections: OpenConnections, **options: Any) -> None:
         super().__init__(**options)
+        self.app = answering  # type: ignore[assignment] # another name for the same type
         self._all, self._settings = open_connections, open_connections.settings
         self.conn = _StrictParser(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self.timeout_keep_alive = self._settings.idle_timeout_s

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import bentoml
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.bundle import load_bundle
@@ -41,19 +40,6 @@ app = create_app(_load, SETTINGS, pod=POD, socket_fds=inherited_sockets(), drain
 use_on_every_port(app.state.http_protocol)
 
 
-class _EveryRequest:
-    """ASGI middleware: send every HTTP request to our app, so that every error has the one shape.
-
-    BentoML's own pages and probes would take precedence over a mounted app.
-    """
-
-    def __init__(self, bento_app: ASGIApp) -> None:
-        self._bento_app = bento_app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if scope["type"] == "http" else self._bento_app)(scope, receive, send)
-
-
 @bentoml.service(
     name="answers",
     workers=1,  # one process per pod: the backbone uses all cores, and the batcher sees every request
@@ -61,7 +47,7 @@ class _EveryRequest:
     metrics={"enabled": False},  # `serving.metrics` has ours, at /metrics
     logging={"access": {"enabled": False}},  # `serving.access_log` writes ours, as JSON
 )
-@bentoml.asgi_app(app, path="/")  # mounted as well, so that BentoML runs its lifespan
+@bentoml.asgi_app(app, path="/")  # so that BentoML runs its lifespan; requests reach it without BentoML
 class Answers:
     """Every skill of the fleet, over HTTP."""
 
@@ -71,6 +57,3 @@ class Answers:
         """Install the handler for dead workers; BentoML calls this in the supervisor, before the worker starts."""
         if POD is not None:
             replace_dead_workers()
-
-
-Answers.add_asgi_middleware(_EveryRequest)  # type: ignore[attr-defined] # the decorator turns the class into a service

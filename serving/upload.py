@@ -9,6 +9,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from serving.errors import Code, RefusalError
+from serving.waiting_room import WaitingRoom
 
 FIELD = "photo"
 FORM = "multipart/form-data"
@@ -44,27 +45,29 @@ class UploadBudget:
 
 @asynccontextmanager
 async def uploaded_photo(
-    request: Request, *, max_bytes: int, timeout_s: float, budget: UploadBudget
+    request: Request, *, max_bytes: int, timeout_s: float, budget: UploadBudget, waiting_room: WaitingRoom
 ) -> AsyncIterator[bytes]:
     """Read the photo in the request: its raw body, or the file in the field `photo` of a form.
 
     Its bytes are reserved in the budget inside the block.
 
     Raises:
-        RefusalError: the request holds no photo or several, or the upload is too large or too slow.
+        RefusalError: the request holds no photo or several, the upload is too large or too slow, or too many photos
+            are waiting already.
     """
     kind = _admitted_kind(request.headers, max_bytes)
     reserved = 0
     try:
         body = bytearray()
-        async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
-                    raise _too_large(max_bytes)
-                budget.reserve(len(chunk))
-                reserved += len(chunk)
-                body += chunk
-        photo = await _file_in_form(request.headers, bytes(body)) if kind == FORM else bytes(body)
+        with waiting_room.upload():
+            async with asyncio.timeout(timeout_s):
+                async for chunk in request.stream():
+                    if len(body) + len(chunk) > max_bytes:
+                        raise _too_large(max_bytes)
+                    budget.reserve(len(chunk))
+                    reserved += len(chunk)
+                    body += chunk
+            photo = await _file_in_form(request.headers, bytes(body)) if kind == FORM else bytes(body)
         del body
         if not photo:
             raise RefusalError(Code.EMPTY, "the photo is empty")
