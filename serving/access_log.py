@@ -89,7 +89,7 @@ class AccessLog:
             code = state.get("error")
             if code:
                 self._metrics.errors.labels(code).inc()
-            _write(
+            write_event(
                 {
                     "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                     **self._identity(),
@@ -111,7 +111,8 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in known else "other"
 
 
-def _write(event: dict[str, object]) -> None:
+def write_event(event: dict[str, object]) -> None:
+    """Write a line of the log."""
     try:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from coachworks import __version__
 from serving.access_log import AccessLog
 from serving.draining import Draining
+from serving.early_refusals import EarlyRefusals
 from serving.engine import Engine
 from serving.error_handlers import add_error_handlers
 from serving.http_connection import http_protocol
@@ -19,7 +20,6 @@ from serving.predictor import Predictor
 from serving.routes import PREDICT, SKILLS, add_prediction_routes, add_probe_routes
 from serving.settings import ServingSettings
 from serving.skill_ports import serve_skill_ports
-from serving.waiting_room import RefuseWithoutPlace
 
 DEFAULT_SETTINGS = ServingSettings()
 
@@ -62,14 +62,15 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.engine = engine
-    app.state.http_protocol = http_protocol(app, OpenConnections(settings, metrics))
-    app.add_middleware(RefuseWithoutPlace, waiting_room=engine.waiting_room, path=PREDICT)
+    ports, identity = pod.ports if pod else {}, _identity(engine, pod)
+    early = EarlyRefusals(engine.waiting_room, metrics, path=PREDICT, ports=ports, identity=identity)
+    app.state.http_protocol = http_protocol(app, OpenConnections(settings, metrics), early)
     app.add_middleware(
         AccessLog,
         metrics=metrics,
         paths=frozenset({PREDICT, SKILLS, "/openapi.json"}),
-        ports=pod.ports if pod else {},
-        identity=_identity(engine, pod),
+        ports=ports,
+        identity=identity,
     )
     if draining is not None:
         app.add_middleware(Draining, file=draining)

@@ -16,6 +16,7 @@ import uvicorn.config
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from serving.early_refusals import EarlyRefusals
 from serving.errors import Code, RefusalError
 from serving.open_connections import Closed, OpenConnections
 
@@ -25,9 +26,9 @@ _VERSIONS = (b"1.0", b"1.1")
 Protocol = Callable[..., asyncio.Protocol]
 
 
-def http_protocol(app: ASGIApp, connections: OpenConnections) -> Protocol:
+def http_protocol(app: ASGIApp, connections: OpenConnections, early: EarlyRefusals) -> Protocol:
     """Return what uvicorn calls for the protocol of a new connection, whose requests `app` answers."""
-    return functools.partial(HttpConnection, answering=app, open_connections=connections)
+    return functools.partial(HttpConnection, answering=app, open_connections=connections, early=early)
 
 
 def use_on_every_port(protocol: Protocol) -> None:
@@ -59,12 +60,15 @@ class HttpConnection(H11Protocol):
     Args:
         answering: The app that answers all requests, whatever else wraps it in the server's configuration.
         open_connections: All connections of this process.
+        early: Refusals of requests by their first line.
         options: Those of uvicorn.
     """
 
-    def __init__(self, *, answering: ASGIApp, open_connections: OpenConnections, **options: Any) -> None:
+    def __init__(
+        self, *, answering: ASGIApp, open_connections: OpenConnections, early: EarlyRefusals, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self.app = answering  # type: ignore[assignment] # another name for the same type
+        self.app, self._early = answering, early
         self._all, self._settings = open_connections, open_connections.settings
         self.conn = _StrictParser(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self.timeout_keep_alive = self._settings.idle_timeout_s
@@ -93,6 +97,10 @@ class HttpConnection(H11Protocol):
             if self._discarded > self._settings.max_discard_bytes:
                 self.drop(Closed.UNREAD_BODY)
                 return
+        elif self._phase in {_Phase.HEADERS, _Phase.IDLE} and not self.conn.trailing_data[0]:
+            refusal = self._early.refusal(data, self.server[1] if self.server else None)
+            if refusal is not None:
+                self._refuse(refusal)
         if self._phase is not _Phase.CLOSING:
             super().data_received(data)
             self._update_phase()

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from serving.errors import Code, RefusalError
 
 _UPLOAD_S = 0.5  # a place is kept for a slow upload as long as this; slow clients must not hold all places
@@ -82,30 +79,3 @@ class WaitingRoom:
     def _count(self, change: int) -> None:
         self.uploaded += change
         self._observe(self.uploaded)
-
-
-class RefuseWithoutPlace:
-    """ASGI middleware: refuse a photo without a place before anything else is done about its request.
-
-    Under overload there are many of them, and each millisecond that a refusal takes is missing for an answer.
-
-    Args:
-        app: The app behind the middleware.
-        waiting_room: The places.
-        path: Path of the requests with photos.
-    """
-
-    def __init__(self, app: ASGIApp, waiting_room: WaitingRoom, path: str) -> None:
-        self._app, self._waiting_room, self._path = app, waiting_room, path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST":
-            try:
-                self._waiting_room.check()
-            except RefusalError as err:
-                scope["state"]["error"] = str(err.code)
-                response = JSONResponse(err.document().model_dump(), err.status, {**err.headers})
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
