@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -66,11 +67,23 @@ class Client:
 
     def _post(self, path: str, photo: bytes) -> tuple[int, Any, bytes]:
         try:
-            self._connection.request("POST", path, photo, {"Content-Type": "application/octet-stream"})
-            response = self._connection.getresponse()
-            return response.status, response.headers, response.read()
+            return self._exchange(path, photo)
         except (OSError, http.client.HTTPException) as err:
             self._connection.close()
             raise RemoteError(
                 f"{self._url} does not answer: {err or type(err).__name__}. Is the server running? `coachworks serve`"
             ) from err
+
+    def _exchange(self, path: str, photo: bytes) -> tuple[int, Any, bytes]:
+        """Send a request and read its answer, which may come before the end of the photo."""
+        kept = self._connection.sock is not None
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused on the way; the answer says why
+                self._connection.request("POST", path, photo, {"Content-Type": "application/octet-stream"})
+            response = self._connection.getresponse()
+            return response.status, response.headers, response.read()
+        except ConnectionError:
+            self._connection.close()
+            if not kept:
+                raise
+            return self._exchange(path, photo)  # the server had closed the idle connection

@@ -24,7 +24,9 @@ class Clients:
 
     def __init__(self, port: int, photo: bytes) -> None:
         self._port = port
-        head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
+        head = (
+            f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
+        )
         self._request = head.encode() + photo
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.statuses: Counter[str] = Counter()
