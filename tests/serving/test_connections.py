@@ -1,7 +1,9 @@
 """Connections: time limits, their number, requests that break the protocol, refusals that reach the client."""
 
+import json
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +184,72 @@ def test_the_number_of_connections_stays_below_the_open_files(
     limits["now"] = (256, 512)
     assert OpenConnections(ServingSettings(), ServiceMetrics()).limit == 256
     assert "max_connections is 512, but the limit on open files (ulimit -n) is 512: at most 256" in caplog.text
+
+
+# overload
+
+
+class Held(Predictor):
+    """A predictor that answers once `door` is open."""
+
+    door: threading.Event
+
+    def answer_queries(self, queries: Any) -> Any:
+        self.door.wait(20)
+        return super().answer_queries(queries)
+
+    def warm_up(self) -> None: ...
+
+
+def test_a_photo_without_a_place_is_refused_before_it_is_read(
+    predictor: Predictor, photo: bytes, capsys: pytest.CaptureFixture[str]
+):
+    held = Held(predictor.bundle, 1)
+    held.door = threading.Event()
+    ask = request_bytes("POST", "/v1/predict", photo, Content_Type="image/jpeg")
+    head = request_bytes("POST", "/v1/predict?skills=light", Content_Type="image/jpeg", Content_Length="5000")
+    with on_a_port(held, ServingSettings(max_queue=2)) as port, connect(port) as one, connect(port) as two:
+        one.sendall(ask)
+        two.sendall(ask)
+        until_metric(port, "coachworks_requests_in_progress", 2)
+        capsys.readouterr()
+        with connect(port) as late:
+            late.sendall(head)  # and nothing of the body
+            late.settimeout(5)
+            first = late.recv(65536)
+        assert first.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in first
+        event = json.loads(capsys.readouterr().out.splitlines()[-1])
+        expected = {"status": 503, "error": "overloaded", "query": "skills=light", "received_bytes": 0}
+        assert expected.items() <= event.items()
+        assert f"X-Request-Id: {event['request_id']}".encode() in first
+        for path in ("/v1/skills", "/livez", "/readyz"):
+            assert exchange(port, request_bytes(path=path)).status == 200
+        held.door.set()
+        assert [read(each).status for each in (one, two)] == [200, 200]
+        assert exchange(port, ask).status == 200
+        text = exchange(port, request_bytes(path="/metrics")).data.decode()
+        assert 'coachworks_errors_total{code="overloaded"} 1.0' in text
+        assert '{method="POST",path="/v1/predict",skill="",status="503"} 1.0' in text
+
+
+def until_metric(port: int, name: str, value: float) -> None:
+    deadline = time.monotonic() + 20
+    while f"\n{name} {value:.1f}\n" not in exchange(port, request_bytes(path="/metrics")).data.decode():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_slow_uploads_do_not_hold_all_places(predictor: Predictor, photo: bytes):
+    head = request_bytes("POST", "/v1/predict", Content_Type="image/jpeg", Content_Length="5000")
+    ask = request_bytes("POST", "/v1/predict", photo, Content_Type="image/jpeg")
+    with on_a_port(predictor, ServingSettings(max_queue=2)) as port, ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(connect(port)).sendall(head)
+        deadline = time.monotonic() + 5
+        while exchange(port, ask).status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 # requests that break the protocol

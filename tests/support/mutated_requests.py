@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -72,74 +73,73 @@ def bodies(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
                 yield kind.partition(";")[0], mutated(photo, chance)
 
 
-_METHODS = (
-    b"GET",
-    b"POST",
-    b"HEAD",
-    b"PUT",
-    b"DELETE",
-    b"OPTIONS",
-    b"TRACE",
-    b"CONNECT",
-    b"PATCH",
-    b"get",
-    b"",
-    b"B\0D",
+class _Part(NamedTuple):
+    usual: tuple[bytes, ...]
+    odd: tuple[bytes, ...]
+
+
+_METHODS = _Part(
+    (b"GET", b"POST", b"POST", b"HEAD"),
+    (b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"PATCH", b"get", b"", b"B\0D"),
 )
-_TARGETS = (
-    b"/v1/predict",
-    b"/v1/predict?skills=colour&probabilities=true",
-    b"/v1/predict?skills=" + b"%00," * 50,
-    b"/v1/skills",
-    b"/livez",
-    b"/readyz",
-    b"/openapi.json",
-    b"/metrics",
-    b"*",
-    b"http://x/livez",
-    b"//livez",
-    b"/../../etc/passwd",
-    b"/%",
-    b"/%zz%ff",
-    b"/\xc3\xa9",
-    b"",
-    b"/" + b"a" * 9000,
+_TARGETS = _Part(
+    (b"/v1/predict", b"/v1/predict?skills=colour&probabilities=true", b"/v1/skills", b"/livez", b"/openapi.json"),
+    (
+        b"/v1/predict?skills=" + b"%00," * 50,
+        b"/readyz",
+        b"/metrics",
+        b"*",
+        b"http://x/livez",
+        b"//livez",
+        b"/../../etc/passwd",
+        b"/%",
+        b"/%zz%ff",
+        b"/\xc3\xa9",
+        b"",
+        b"/" + b"a" * 9000,
+    ),
 )
-_VERSIONS = (b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.10", b"ICY", b"")
-_HEADERS = (
-    b"Host: x",
-    b"Host: x",
-    b"Host:",
-    b"Content-Type: image/jpeg",
-    b"Content-Type: multipart/form-data; boundary=" + BOUNDARY,
-    b"Content-Type: multipart/form-data",
-    b"Content-Length: 0",
-    b"Content-Length: 5",
-    b"Content-Length: 5, 5",
-    b"Content-Length: 99999999999999999999",
-    b"Content-Length: -5",
-    b"Content-Length: 0x5",
-    b"Transfer-Encoding: chunked",
-    b"Transfer-Encoding: CHUNKED",
-    b"Transfer-Encoding: xchunked",
-    b"Transfer-Encoding: gzip, chunked",
-    b"Transfer-Encoding:\tchunked",
-    b"Connection: close",
-    b"Connection: keep-alive, Upgrade",
-    b"Upgrade: websocket",
-    b"Upgrade: h2c",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Version: 13",
-    b"Expect: 100-continue",
-    b"Expect: nothing",
-    b"X-Request-Id: \xff\xfe",
-    b"X-A: a\0b",
-    b"X-A : b",
-    b" folded",
-    b"Cookie: " + b"c=d; " * 2000,
-    b"X-Forwarded-For: " + b"1.2.3.4, " * 100,
-    b"no colon",
-    b"",
+_VERSIONS = _Part(
+    (b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0"), (b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.10", b"http/1.1", b"ICY", b"")
+)
+_HEADERS = _Part(
+    (
+        b"Content-Type: image/jpeg",
+        b"Content-Type: multipart/form-data; boundary=" + BOUNDARY,
+        b"Content-Length: 0",
+        b"Content-Length: 5",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: keep-alive, Upgrade",
+        b"Upgrade: websocket",
+        b"Upgrade: h2c",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Version: 13",
+        b"Expect: 100-continue",
+        b"X-Request-Id: 7",
+    ),
+    (
+        b"Host: x",
+        b"Host:",
+        b"Content-Type: multipart/form-data",
+        b"Content-Length: 5, 5",
+        b"Content-Length: 99999999999999999999",
+        b"Content-Length: -5",
+        b"Content-Length: 0x5",
+        b"Transfer-Encoding: CHUNKED",
+        b"Transfer-Encoding: xchunked",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Transfer-Encoding:\tchunked",
+        b"Expect: nothing",
+        b"X-Request-Id: \xff\xfe",
+        b"X-A: a\0b",
+        b"X-A : b",
+        b" folded",
+        b"Cookie: " + b"c=d; " * 2000,
+        b"X-Forwarded-For: " + b"1.2.3.4, " * 100,
+        b"no colon",
+        b"",
+    ),
 )
 _BODIES = (
     b"",
@@ -153,17 +153,21 @@ _BODIES = (
     b"0\r\n\r\nGET /v1/skills HTTP/1.1\r\nHost: x\r\n\r\n",
     form(b"\xff\xd8\xff"),
 )
-_ENDS = (b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r")
+_ENDS = _Part((b"\r\n",), (b"\n", b"\r"))
 
 
 def raw_requests(count: int, seed: int = 0) -> Iterator[bytes]:
     """Yield requests of the grammar of HTTP/1.1 and its neighbourhood, some with random changes."""
     chance = random.Random(seed)  # noqa: S311
     for _ in range(count):
-        line = b" ".join(chance.choice(part) for part in (_METHODS, _TARGETS, _VERSIONS))
-        headers = [b"Host: x", *chance.sample(_HEADERS, chance.randrange(6))]
-        end = chance.choice(_ENDS)
+        line = b" ".join(_mostly_usual(part, chance) for part in (_METHODS, _TARGETS, _VERSIONS))
+        headers = [b"Host: x", *(_mostly_usual(_HEADERS, chance) for _ in range(chance.randrange(5)))]
+        end = _mostly_usual(_ENDS, chance)
         request = end.join([line, *headers, b"", chance.choice(_BODIES)])
         if chance.random() < 0.3:
             request *= 2
-        yield mutated(request, chance) if chance.random() < 0.4 else request
+        yield mutated(request, chance) if chance.random() < 0.25 else request
+
+
+def _mostly_usual(part: _Part, chance: random.Random) -> bytes:
+    return chance.choice(part.usual if chance.random() < 0.8 else part.odd)

@@ -51,6 +51,7 @@ def serving_process(
     *,
     skills: tuple[str, ...] = SKILL_PORTS,
     open_files: int | None = None,
+    cores: frozenset[int] = frozenset(),
     python: str = sys.executable,
     start_timeout_s: float = 60,
 ) -> Iterator[ServingProcess]:
@@ -62,6 +63,7 @@ def serving_process(
         settings: Settings of the service, such as `max_queue`.
         skills: Skills with a port of their own.
         open_files: Largest number of files that its processes may open.
+        cores: Those that its processes may use; none: all.
         python: The interpreter, with the code to run.
         start_timeout_s: Longest time until it is ready, in seconds.
     """
@@ -83,6 +85,8 @@ def serving_process(
     def limit() -> None:
         if open_files is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+        if cores:
+            os.sched_setaffinity(0, cores)
 
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
