@@ -99,19 +99,19 @@ class OpenConnections:
         self._timer = loop.call_later(_SWEEP_S, self._sweep) if self._open else None
 
 
-def _affordable(wanted: int) -> int:
-    """Raise the process's limit on open files for `wanted` connections; return how many there may be."""
+def _affordable(configured: int) -> int:
+    """Raise the process's limit on open files for `configured` connections; return how many there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHER_DESCRIPTORS
+    needed = configured + _OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= needed:
-        return wanted
+        return configured
     affordable = max(soft - _OTHER_DESCRIPTORS, _FEWEST)
     logger.warning(
         "max_connections is %d, but the limit on open files (ulimit -n) is %d: at most %d connections are kept open",
-        wanted,
+        configured,
         soft,
         affordable,
     )

@@ -20,6 +20,7 @@ import psutil
 import pytest
 from packaged_fleet import FLEET
 from PIL import Image
+from raw_http import exchange
 
 from coachworks.child_server import free_port
 
@@ -125,6 +126,11 @@ def test_no_path_answers_in_another_shape(served: Served):
         assert (status, document["error"]["code"]) == (404, "not-found")
     status, document = served.send("GET", "/v1/predict")
     assert (status, document["error"]["code"]) == (405, "method-not-allowed")
+
+
+def test_a_request_that_breaks_the_protocol_is_refused_in_our_shape(served: Served):
+    reply = exchange(served.port, b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n")
+    assert (reply.status, reply.code, reply.closed) == (400, "malformed-request", "end")
 
 
 def test_openapi_and_metrics_are_served(served: Served):

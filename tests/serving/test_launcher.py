@@ -17,6 +17,7 @@ from types import ModuleType
 
 import psutil
 import pytest
+from raw_http import exchange, request_bytes
 
 from coachworks.child_server import free_port
 from serving import launcher
@@ -181,6 +182,16 @@ def test_no_request_is_refused_when_the_worker_is_killed(running: Running, fabri
     assert time.monotonic() - began < 30
 
 
+def test_every_port_has_our_protocol(running: Running):
+    """BentoML starts the server of the main port, and we those of the skills."""
+    both = request_bytes("POST", "/v1/predict", Content_Length="3", Transfer_Encoding="chunked")
+    upgrade = request_bytes(path="/nothing", Upgrade="websocket", Connection="Upgrade, close")
+    for port in running.ports.values():
+        for request, status, code in ((both, 400, "malformed-request"), (upgrade, 404, "not-found")):
+            reply = exchange(port, request)
+            assert (reply.status, reply.code, reply.closed) == (status, code, "end")
+
+
 def test_a_draining_pod_closes_connections(running: Running, fabricated: ModuleType):
     running.draining.touch()
     try:
@@ -216,6 +227,6 @@ def test_the_log_is_json(running: Running):
     lines = running.log.read_text().splitlines()
     assert lines[0].startswith("serving serving.service:Answers on 127.0.0.1: all skills at ")
     events = [json.loads(line) for line in lines[1:]]
-    assert {event["status"] for event in events} == {200}
+    assert {event["status"] for event in events} == {200, 404}
     assert {(event["fleet"], event["group"], event["track"]) for event in events} == {("showroom", "shared", "stable")}
     assert {event["skill"] for event in events} == {"colour", "light", None}

@@ -17,7 +17,7 @@ from serving.settings import ServingSettings
 
 @dataclass(frozen=True)
 class Reply:
-    """What came before the server closed the connection, or within a time.
+    """Bytes that came before the server closed the connection, or within a time.
 
     Attributes:
         data: All bytes.
