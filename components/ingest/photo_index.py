@@ -72,7 +72,8 @@ class PhotoIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         # Files are examined again when this code changes; the times of arrival are kept.
-        version = digest_sources([Path(str(module.__file__)) for module in (photos, quality_measures)])[:16]
+        sources = [*Path(str(photos.__file__)).parent.glob("*.py"), Path(str(quality_measures.__file__))]
+        version = digest_sources(sources)[:16]
         self._files_prefix = f"index/files/{version}"
         self._records: dict[tuple[str, int, str], FileRecord] = {}
         self._facts: dict[str, Facts] = {}

@@ -1,41 +1,29 @@
-"""Decoding of untrusted photo files, the same for ingest, training and serving."""
+"""Decoding of photos to upright RGB, with their size, format and date."""
 
 import io
 import re
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from coachworks.errors import PhotoError
+from coachworks.photos.formats import (
+    DAMAGED,
+    EXTENSIONS,
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    Reason,
+    large_file_error,
+    unidentified,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-# File names that suggest a photo. Only `read_photo` decides; ingest reads files whatever their names are.
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-MAX_PIXELS = 80_000_000  # 240 MB as RGB: more than any camera, and it fits into a pod of 2 GiB
-MAX_BYTES = 40 * 1024 * 1024
-
-_EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
 _JPEGS = {"JPEG", "MPO"}  # MPO: a JPEG followed by further images, which many phones save as .jpg
-_SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
-_DAMAGED = "the image cannot be read: it is truncated or damaged"
-_CONVERT = "Convert it to JPEG or PNG."
-
-
-class Reason(StrEnum):
-    """Reason for rejecting a file."""
-
-    EMPTY = "empty"
-    NOT_A_PHOTO = "not-a-photo"
-    UNSUPPORTED_FORMAT = "unsupported-format"
-    TRUNCATED = "truncated"
-    TOO_MANY_PIXELS = "too-many-pixels"
-    TOO_LARGE = "too-large"
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Photo:
     @property
     def extension(self) -> str:
         """Lower-case file extension of the format, without the dot."""
-        return _EXTENSIONS[self.format]
+        return EXTENSIONS[self.format]
 
 
 def decode_photo(data: bytes, *, at_least_px: int | None = None) -> "Image.Image":
@@ -88,7 +76,7 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
 
     image = _open(data)
     if image.format in _JPEGS and _is_zero_filled(data):
-        raise PhotoError(Reason.TRUNCATED, _DAMAGED)
+        raise PhotoError(Reason.TRUNCATED, DAMAGED)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PhotoError(
@@ -100,7 +88,7 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
         image.load()
         rgb = _to_rgb(image)
     except Exception as err:  # as in _open
-        raise PhotoError(Reason.TRUNCATED, _DAMAGED) from err
+        raise PhotoError(Reason.TRUNCATED, DAMAGED) from err
     orientation, taken_at = _exif(image)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -119,18 +107,6 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
     return Photo(image=rgb, width_px=width, height_px=height, format=file_format, taken_at=taken_at)
 
 
-def large_file_error(size: int, head: bytes) -> PhotoError:
-    """Return the error for a file over `MAX_BYTES`: too large for a photo, or not a photo, such as a video.
-
-    Args:
-        size: Size of the file in bytes.
-        head: First bytes of the file, at least 16.
-    """
-    if has_photo_head(head):
-        return PhotoError(Reason.TOO_LARGE, f"the file must have at most {MAX_BYTES} bytes; it has {size}")
-    return _unidentified(head)
-
-
 def _open(data: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
@@ -144,9 +120,9 @@ def _open(data: bytes) -> "Image.Image":
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         raise PhotoError(Reason.TOO_MANY_PIXELS, f"the photo must have at most {MAX_PIXELS} pixels") from err
     except UnidentifiedImageError as err:
-        raise _unidentified(data[:64]) from err
+        raise unidentified(data[:64]) from err
     except Exception as err:  # Pillow's parsers raise nearly anything on hostile headers
-        raise PhotoError(Reason.TRUNCATED, _DAMAGED) from err
+        raise PhotoError(Reason.TRUNCATED, DAMAGED) from err
 
 
 def _is_zero_filled(data: bytes) -> bool:
@@ -167,34 +143,6 @@ def _silence_pillow() -> None:
     silenced = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
     if silenced not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def has_photo_head(head: bytes) -> bool:
-    """Return whether a file that begins with `head`, at least 12 bytes, looks like one of `FORMATS`."""
-    return head.startswith(_SUPPORTED_HEADS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-
-
-def _unidentified(head: bytes) -> PhotoError:
-    """Return the error for a file that Pillow cannot identify: damaged, of an unsupported format, or not an image."""
-    if has_photo_head(head):
-        return PhotoError(Reason.TRUNCATED, _DAMAGED)
-    other = None
-    if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        other = {b"avif": "AVIF", b"avis": "AVIF"}.get(brand)
-        if brand in {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
-            other = "HEIC"
-    elif head.startswith((b"\x00\x00\x00\x0cJXL ", b"\xff\x0a")):
-        other = "JPEG XL"
-    elif head.startswith((b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")):
-        other = "JPEG 2000"
-    elif head.startswith(b"8BPS"):
-        other = "PSD"
-    if other is None:
-        return PhotoError(Reason.NOT_A_PHOTO, "the file is not an image")
-    return PhotoError(
-        Reason.UNSUPPORTED_FORMAT, f"the format must be one of {', '.join(FORMATS)}; got {other}. {_CONVERT}"
-    )
 
 
 def _exif(image: "Image.Image") -> tuple[int, datetime | None]:
@@ -236,13 +184,3 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
         white.paste(clear, mask=clear.getchannel("A"))  # `alpha_composite` would take twice the memory
         return white
     return image.convert("RGB")
-
-
-def photo_key(photo_id: str, extension: str) -> str:
-    """Return the key of a photo in the store: `photos/3f/3f2a….jpg`.
-
-    Args:
-        photo_id: SHA-256 of the file, 64 hexadecimal digits.
-        extension: Lower-case file extension of the format, without the dot.
-    """
-    return f"photos/{photo_id[:2]}/{photo_id}.{extension}"

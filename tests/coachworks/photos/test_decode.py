@@ -223,5 +223,5 @@ def test_photo_keys_have_folders_of_two_digits():
 
 
 def test_every_format_has_its_extension_among_the_suffixes_of_photos() -> None:
-    assert {f".{extension}" for extension in photos._EXTENSIONS.values()} < SUFFIXES
-    assert set(photos._EXTENSIONS) == set(photos.FORMATS)
+    assert {f".{extension}" for extension in photos.EXTENSIONS.values()} < SUFFIXES
+    assert set(photos.EXTENSIONS) == set(photos.FORMATS)

@@ -1,0 +1,30 @@
+"""Decoding of untrusted photo files, the same for ingest, training and serving."""
+
+from coachworks.photos.decode import Photo, decode_photo, exif_date, read_photo
+from coachworks.photos.formats import (
+    EXTENSIONS,
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    SUFFIXES,
+    Reason,
+    has_photo_head,
+    large_file_error,
+    photo_key,
+)
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Photo",
+    "Reason",
+    "decode_photo",
+    "exif_date",
+    "has_photo_head",
+    "large_file_error",
+    "photo_key",
+    "read_photo",
+]
