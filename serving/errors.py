@@ -28,6 +28,7 @@ class Code(StrEnum):
     NOT_A_PHOTO = "not-a-photo"
     TRUNCATED = "truncated"
     TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_COSTLY = "too-costly"
     UNKNOWN_SKILL = "unknown-skill"
     INVALID_PARAMETER = "invalid-parameter"
     HEADERS_TOO_LARGE = "headers-too-large"
@@ -63,6 +64,9 @@ RULES: Mapping[Code, _Rule] = {
     Code.NOT_A_PHOTO: _Rule(422, f"Send one of {', '.join(FORMATS)}."),
     Code.TRUNCATED: _Rule(422, "Save or upload the photo again; it must open in an image viewer."),
     Code.TOO_MANY_PIXELS: _Rule(422, "Scale the photo down."),
+    Code.TOO_COSTLY: _Rule(
+        422, "Open the photo in an image editor and save it again as JPEG or PNG, or scale it down."
+    ),
     Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
     Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),
     Code.HEADERS_TOO_LARGE: _Rule(431, "Send fewer or shorter headers and cookies, and a shorter query."),

@@ -1,5 +1,6 @@
 """Decoding of untrusted photo files, the same for ingest, training and serving."""
 
+from coachworks.photos.cost import MAX_DECODE_BYTES, DecodeCost, decode_cost
 from coachworks.photos.decode import Photo, decode_photo, exif_date, read_photo
 from coachworks.photos.formats import (
     EXTENSIONS,
@@ -17,10 +18,13 @@ __all__ = [
     "EXTENSIONS",
     "FORMATS",
     "MAX_BYTES",
+    "MAX_DECODE_BYTES",
     "MAX_PIXELS",
     "SUFFIXES",
+    "DecodeCost",
     "Photo",
     "Reason",
+    "decode_cost",
     "decode_photo",
     "exif_date",
     "has_photo_head",

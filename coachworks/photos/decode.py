@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from coachworks.errors import PhotoError
+from coachworks.photos.claim import damaged
+from coachworks.photos.cost import claim_of, memory_bytes
 from coachworks.photos.formats import (
     DAMAGED,
     EXTENSIONS,
     FORMATS,
-    MAX_BYTES,
     MAX_PIXELS,
     Reason,
-    large_file_error,
     unidentified,
 )
 
@@ -74,22 +74,24 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
     """
     from PIL import Image
 
+    claim = claim_of(data)
+    memory_bytes(claim, at_least_px=at_least_px)
     image = _open(data)
     if image.format in _JPEGS and _is_zero_filled(data):
         raise PhotoError(Reason.TRUNCATED, DAMAGED)
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PhotoError(
-            Reason.TOO_MANY_PIXELS, f"the photo must have at most {MAX_PIXELS} pixels; it has {width * height}"
-        )
+    if width * height > claim.pixels:  # the decoder reads another size than the bounds were checked for
+        raise damaged()
     try:
         if at_least_px is not None and image.format in _JPEGS:
             image.draft("RGB", (at_least_px, at_least_px))
         image.load()
+        orientation, taken_at = _exif(image)
         rgb = _to_rgb(image)
     except Exception as err:  # as in _open
         raise PhotoError(Reason.TRUNCATED, DAMAGED) from err
-    orientation, taken_at = _exif(image)
+    file_format = claim.format
+    del image  # its memory is needed to turn the photo
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -103,17 +105,12 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
         rgb = rgb.transpose(turn)
     if orientation >= 5:
         width, height = height, width
-    file_format = "JPEG" if image.format in _JPEGS else str(image.format)
     return Photo(image=rgb, width_px=width, height_px=height, format=file_format, taken_at=taken_at)
 
 
 def _open(data: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
-    if not data:
-        raise PhotoError(Reason.EMPTY, "the file is empty")
-    if len(data) > MAX_BYTES:
-        raise large_file_error(len(data), data[:64])
     _silence_pillow()
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)

@@ -8,7 +8,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # File names that suggest a photo. Only `read_photo` decides; ingest reads files whatever their names are.
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
-MAX_PIXELS = 80_000_000  # 240 MB as RGB: more than any camera, and it fits into a pod of 2 GiB
+MAX_PIXELS = 80_000_000  # 320 MB as RGB: more than any camera, and it fits into a pod of 2 GiB
 MAX_BYTES = 40 * 1024 * 1024
 DAMAGED = "the image cannot be read: it is truncated or damaged"
 
@@ -25,6 +25,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_LARGE = "too-large"
+    TOO_COSTLY = "too-costly"
 
 
 def large_file_error(size: int, head: bytes) -> PhotoError:

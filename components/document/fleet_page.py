@@ -20,6 +20,7 @@ _REASONS = {
     "truncated": "damaged file",
     "too-many-pixels": "too many pixels",
     "too-large": "too large a file",
+    "too-costly": "takes too long or too much memory to decode",
 }
 
 
