@@ -6,6 +6,7 @@ defined in the module beside their name (`make golden` updates the tree)::
     CoachworksError
         DataError
             PhotoError
+                LimitError          coachworks.decoders.limits
             ReportError             coachworks.results
         InvalidConfigError
             AccessDeniedError       coachworks.s3.errors
@@ -16,12 +17,14 @@ defined in the module beside their name (`make golden` updates the tree)::
             ObjectMissingError      coachworks.s3.errors
         TransientError
             ConcurrentChangeError   coachworks.tracking.failures
+            DecodersDownError       coachworks.decoders.limits
         BackupError                 coachworks.mlflow_server.backups
         BentoBuildError             components.package.bento_build
         BusyError                   components.deploy.cluster.lease
         CanaryFailedError           components.deploy.canary.checks
         CheckError                  coachworks.mlflow_server.check
         ConflictError               coachworks.kubernetes_api.failures
+        DecoderFailedError          coachworks.decoders.pool
         DeployError                 components.deploy.rollout
         HeldError                   coachworks.leases
         HelmError                   components.deploy.helm.failures

@@ -1,6 +1,7 @@
 """Preprocessing from a photo's bytes to the backbone's input: the same code for training and for serving."""
 
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,34 @@ def features_input(data: bytes, spec: Preprocessing) -> NDArray[np.float32]:
     return preprocess(decoded(data, spec), spec)
 
 
+def rgb_options(spec: Preprocessing) -> dict[str, Any]:
+    """Return what `rgb_input` needs of the backbone's specification, as JSON values."""
+    return {"input_px": spec.input_px, "resampling": spec.resampling, "fit": spec.fit}
+
+
+def rgb_input(data: bytes, **options: Any) -> bytes:
+    """Return the photo in `data` in the size of the backbone's input, before it is normalised.
+
+    Args:
+        data: Content of an image file.
+        **options: See `rgb_options`.
+
+    Returns:
+        uint8 of shape (input_px, input_px, 3), as bytes.
+
+    Raises:
+        PhotoError: the file is not a usable photo.
+    """
+    spec: Any = SimpleNamespace(**options)
+    return resized(decoded(data, spec), spec).tobytes()
+
+
+def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np.float32]:
+    """Return the backbone's input for the result of `rgb_input`: the same values as `features_input`."""
+    image = Image.frombytes("RGB", (spec.input_px, spec.input_px), pixels)
+    return _normalised(image, spec, np.empty((3, spec.input_px, spec.input_px), np.float32))
+
+
 def decoded(data: bytes, spec: Preprocessing) -> Image.Image:
     """Decode the photo in `data` to upright RGB, its shorter side between once and about twice the backbone's input.
 
@@ -83,9 +112,13 @@ def preprocess(
         float32 of shape (3, input_px, input_px): (rgb / 255 - mean) / std per channel.
     """
     result = np.empty((3, spec.input_px, spec.input_px), np.float32) if out is None else out
+    return _normalised(resized(image, spec), spec, result)
+
+
+def _normalised(image: Image.Image, spec: Preprocessing, result: NDArray[np.float32]) -> NDArray[np.float32]:
     scale, shift = scale_and_shift(spec)
     # Band by band: a third of the cost of transposing the whole image.
-    for channel, band in enumerate(resized(image, spec).split()):
+    for channel, band in enumerate(image.split()):
         np.multiply(np.asarray(band), scale[channel], out=result[channel])
         result[channel] += shift[channel]
     return result

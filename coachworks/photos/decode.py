@@ -88,6 +88,8 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
         image.load()
         orientation, taken_at = _exif(image)
         rgb = _to_rgb(image)
+    except MemoryError:  # this file may be sound: a decoder process with more memory may read it
+        raise
     except Exception as err:  # as in _open
         raise PhotoError(Reason.TRUNCATED, DAMAGED) from err
     file_format = claim.format
@@ -118,6 +120,8 @@ def _open(data: bytes) -> "Image.Image":
         raise PhotoError(Reason.TOO_MANY_PIXELS, f"the photo must have at most {MAX_PIXELS} pixels") from err
     except UnidentifiedImageError as err:
         raise unidentified(data[:64]) from err
+    except MemoryError:
+        raise
     except Exception as err:  # Pillow's parsers raise nearly anything on hostile headers
         raise PhotoError(Reason.TRUNCATED, DAMAGED) from err
 
@@ -148,6 +152,8 @@ def _exif(image: "Image.Image") -> tuple[int, datetime | None]:
         exif = image.getexif()
         orientation = exif.get(_EXIF_ORIENTATION, 1)
         written = exif.get_ifd(_EXIF_IFD).get(_EXIF_DATE_TIME_ORIGINAL)
+    except MemoryError:
+        raise
     except Exception:  # untrusted metadata; the pixels are fine
         return 1, None
     return orientation if isinstance(orientation, int) else 1, exif_date(written)
