@@ -6,7 +6,7 @@ from coachworks.photos.claim import Claim, at_most, check_pixels, damaged
 
 # Pillow decodes runs in Python, at 0.1 µs per pixel; editors write runs for drawings alone.
 MAX_RUN_PIXELS = 4_000_000
-MAX_RUN_BYTES = 4 * 1024 * 1024
+MAX_RUN_BYTES = 2 * 1024 * 1024
 _RUNS = {1, 2}
 
 

@@ -33,7 +33,7 @@ def claim(data: bytes) -> Claim:
     if transparent:
         rgb_bytes = 5 if colour == _ALPHA or (colour, bits) == (_GREY_ALPHA, 16) else 9  # white and mask; RGBA
     else:
-        rgb_bytes = {_GREY: 7 if bits == 16 else 4, _PALETTE: 4}.get(colour, 0)
+        rgb_bytes = {_GREY: 5 if bits == 16 else 4, _PALETTE: 4}.get(colour, 0)
     return Claim(format="PNG", width_px=width, height_px=height, pixel_bytes=pixel_bytes, rgb_bytes=rgb_bytes)
 
 

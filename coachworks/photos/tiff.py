@@ -69,7 +69,7 @@ def claim(data: bytes) -> Claim:
 
 def _rgb_bytes(samples: int, pixel_bits: int, photometric: int) -> int:
     if samples == 1:
-        return 4 if pixel_bits <= 8 else 9
+        return 4 if pixel_bits <= 8 else 5
     if samples == 2:
         return 9
     return 0 if (samples, photometric) == (3, _RGB) else 5

@@ -12,7 +12,7 @@ class IngestConfig:
 
     Attributes:
         ingested: Key of a result of ingest that was made elsewhere; it is taken as it is, and no source is looked at.
-        workers: Threads that read and decode photos; 0 takes one per core, or four with a bucket at either end.
+        workers: Threads that read photos; 0 takes one per core, or four with a bucket at either end.
     """
 
     ingested: str = ""

@@ -72,6 +72,7 @@ class PhotoIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         # Files are examined again when this code changes; the times of arrival are kept.
+        # `decoding` is left out: it imports this module, and no limit in it concerns an honest photo.
         sources = [*Path(str(photos.__file__)).parent.glob("*.py"), Path(str(quality_measures.__file__))]
         version = digest_sources(sources)[:16]
         self._files_prefix = f"index/files/{version}"

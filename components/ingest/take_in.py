@@ -1,22 +1,20 @@
 """Intake of files into the store: read, hashed, decoded, measured and published on all cores, each photo once."""
 
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TypeVar
 
 from coachworks.cpu_limit import usable_cores
 from coachworks.digests import digest_bytes
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_BYTES, large_file_error, photo_key, read_photo
+from coachworks.photos import MAX_BYTES, large_file_error
 from coachworks.progress import Progress
 from coachworks.store import Store
+from components.ingest.decoding import facts_of
 from components.ingest.listing import SourceFile
-from components.ingest.photo_index import Facts, FileRecord, PhotoIndex, Refusal
+from components.ingest.photo_index import FileRecord, PhotoIndex, Refusal
 from components.ingest.places import in_bucket
-from components.ingest.quality_measures import MEASURED_PX, measure
 
 T = TypeVar("T")
 _PER_CORE = 4  # threads where files come from a bucket or go to one, since they mostly wait
@@ -28,7 +26,7 @@ def take_in(
 ) -> Iterator[tuple[SourceFile, Outcome]]:
     """Yield each file with its outcome, in their order; a new photo is in the store when it is yielded.
 
-    Threads suffice: reading, hashing and decoding release the GIL. At most a few files are in memory at a time.
+    Threads read and hash; other processes, one per core, decode. At most a few files are in memory at a time.
 
     Args:
         files: The files.
@@ -39,12 +37,11 @@ def take_in(
     """
     remote = store.remote or any(in_bucket(file.place) for file in files)
     workers = workers or usable_cores() * (_PER_CORE if remote else 1)
-    decoding = threading.BoundedSemaphore(usable_cores())
     with (
         progress.task("ingest", total=len(files), unit="photos") as task,
         ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool,
     ):
-        jobs = ((file, index.record(file) or pool.submit(_examine, file, store, index, decoding)) for file in files)
+        jobs = ((file, index.record(file) or pool.submit(_examine, file, store, index)) for file in files)
         try:
             for file, job in _ahead(jobs, by=2 * workers):
                 outcome = job.result() if isinstance(job, Future) else job
@@ -67,7 +64,7 @@ def _ahead(items: Iterable[T], *, by: int) -> Iterator[T]:
     yield from started
 
 
-def _examine(file: SourceFile, store: Store, index: PhotoIndex, decoding: threading.BoundedSemaphore) -> Outcome:
+def _examine(file: SourceFile, store: Store, index: PhotoIndex) -> Outcome:
     try:
         if file.size > MAX_BYTES:
             refusal = large_file_error(file.size, file.read(64))
@@ -80,23 +77,9 @@ def _examine(file: SourceFile, store: Store, index: PhotoIndex, decoding: thread
     if known is not None:
         return known
     try:
-        with decoding:  # pixels take far more memory than files: at most one photo per core
-            facts = _look_at(data, photo_id)
+        facts = facts_of(data, photo_id)
     except PhotoError as err:
         return Refusal(err.reason, str(err))
     if not index.is_stored(facts.uri):
         store.create(facts.uri, data)
     return facts
-
-
-def _look_at(data: bytes, photo_id: str) -> Facts:
-    photo = read_photo(data, at_least_px=MEASURED_PX)
-    return Facts(
-        photo_id=photo_id,
-        uri=photo_key(photo_id, photo.extension),
-        width_px=photo.width_px,
-        height_px=photo.height_px,
-        format=photo.format,
-        taken_at=photo.taken_at.isoformat() if photo.taken_at else None,
-        **asdict(measure(photo.image)),
-    )

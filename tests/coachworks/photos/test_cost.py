@@ -1,9 +1,14 @@
+import time
+from contextlib import suppress
+
 import crafted_photos
 import pytest
-from crafted_photos import KINDS, SMALL
+from crafted_photos import KINDS, SMALL, jpeg_frame, jpeg_scan, jpeg_tables
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from coachworks.errors import PhotoError
-from coachworks.photos import MAX_DECODE_BYTES, Reason, decode_cost
+from coachworks.photos import MAX_DECODE_BYTES, Reason, decode_cost, decode_photo
 
 # Crafted files that are cheap at this size, or whose costly part is never read.
 CHEAP = {
@@ -32,3 +37,54 @@ def test_a_crafted_file_that_is_cheap_is_let_through(name: str) -> None:
 
 def test_the_same_seed_draws_the_same_files() -> None:
     assert crafted_photos.mix(5, seed=3, sizes=(1000,)) == crafted_photos.mix(5, seed=3, sizes=(1000,))
+
+
+HEADS = [
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    b"GIF89a",
+    b"BM",
+    b"II*\0",
+    b"MM\0+",
+    b"RIFF\0\0\0\0WEBPVP8X",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(head=st.sampled_from(HEADS), rest=st.binary(max_size=400))
+def test_any_bytes_have_a_cost_or_a_reason(head: bytes, rest: bytes) -> None:
+    try:
+        decode_cost(head + rest)
+    except PhotoError as err:
+        event(str(Reason(err.reason)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(sorted(KINDS)), data=st.data())
+def test_any_change_of_a_crafted_file_leaves_a_cost_or_a_reason(name: str, data: st.DataObject) -> None:
+    content = bytearray(KINDS[name](400)[:5000])
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode_cost(bytes(content))
+    except PhotoError as err:
+        event(str(Reason(err.reason)))
+
+
+@pytest.mark.parametrize("filling", [b"\xff", b"\xff\0", b"\xff\xff\xda", b"\0", b"\xff\xd0"])
+def test_the_search_for_markers_is_fast_whatever_the_data_are(filling: bytes) -> None:
+    scan = jpeg_frame(0xC2, 64, 48) + jpeg_scan(first=1)
+    content = b"\xff\xd8" + scan + filling * (10_000_000 // len(filling)) + b"\xff\xd9"
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        with suppress(PhotoError):
+            decode_cost(content)
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.2
+
+
+def test_a_decoder_that_reads_another_size_than_the_structure_is_not_used() -> None:
+    frames = jpeg_frame(0xC0, 64, 48, 3) + jpeg_frame(0xDE, 9000, 8000, 3)
+    with pytest.raises(PhotoError, match="truncated or damaged"):
+        decode_photo(b"\xff\xd8" + jpeg_tables() + frames + jpeg_scan(3) + b"\xff\xd9")
