@@ -5,6 +5,7 @@ defined in the module beside their name (`make golden` updates the tree)::
 
     CoachworksError
         DataError
+            DamagedError
             PhotoError
                 LimitError          coachworks.decoders.limits
             ReportError             coachworks.results
@@ -46,6 +47,8 @@ defined in the module beside their name (`make golden` updates the tree)::
 `TransientError` is the only class whose work may be repeated unchanged.
 """
 
+import shlex
+
 
 class CoachworksError(Exception):
     """Base of every error that coachworks raises on purpose."""
@@ -65,6 +68,26 @@ class NotFoundError(CoachworksError, LookupError):
 
 class DataError(CoachworksError, ValueError):
     """The data cannot be used as they are."""
+
+
+class DamagedError(DataError):
+    """An object of the store, or a file of a tree, is not what was written.
+
+    Attributes:
+        key: Its key.
+        store: Address of the store.
+        problem: The difference, in words.
+    """
+
+    def __init__(self, key: str, store: str, problem: str) -> None:
+        super().__init__(
+            f"{key!r} of the store {store} is damaged: {problem}. Run `coachworks store verify --repair "
+            f"{shlex.quote(store)}`: it removes what can be made again, and names the command that makes it."
+        )
+        self.key, self.store, self.problem = key, store, problem
+
+    def __reduce__(self) -> tuple[type["DamagedError"], tuple[str, str, str]]:
+        return type(self), (self.key, self.store, self.problem)
 
 
 class PhotoError(DataError):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.digests import digest_bytes
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import DamagedError, DataError, NotFoundError
 from coachworks.store import Store, prefetched
 
 _IDS, _FEATURES = "photo_ids", "features"
@@ -151,7 +151,7 @@ def _damage_named(store: Store, key: str) -> Iterator[None]:
 
     try:
         yield
+    except DamagedError:
+        raise
     except (SafetensorError, ValueError, KeyError, TypeError) as err:
-        raise DataError(
-            f"the feature shard {key!r} of {store.uri} is damaged: {err}. Delete it; its photos are embedded again."
-        ) from err
+        raise DamagedError(key, store.uri, f"it must be a shard of features; {err}") from err

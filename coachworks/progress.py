@@ -1,6 +1,5 @@
 """Progress of long work: one interface, shown on a terminal or published to the store for those who follow the run."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 from coachworks.errors import CoachworksError
-from coachworks.store import Store
+from coachworks.store import Store, write_record
 
 _INTERVAL_S = 0.3  # looks live, at a negligible cost
 _REMOTE_INTERVAL_S = 1.0
@@ -156,4 +155,4 @@ class StoreProgress:
     def _write(self) -> None:
         self._written_at = time.monotonic()
         self._state["updated_at"] = time.time()
-        self._store.write(self._key, json.dumps(self._state).encode())
+        write_record(self._store, self._key, self._state)

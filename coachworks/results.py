@@ -20,7 +20,7 @@ from coachworks.context import Context
 from coachworks.digests import digest_json
 from coachworks.errors import CoachworksError, DataError, NotFoundError
 from coachworks.result import Report, Result
-from coachworks.store import Store
+from coachworks.store import Store, read_record
 from coachworks.wording import first_problem
 
 REPORT = "report.json"
@@ -107,11 +107,12 @@ def load(store: Store, step: type[Report] | str, key: str) -> Result[Any]:
 
     Raises:
         NotFoundError: there is no such result.
+        DamagedError: its report is not what was written.
         ReportError: another version of coachworks wrote its report, with other fields.
     """
     name = _name(step)
     try:
-        document = json.loads(store.read(f"results/{name}/{key}/{REPORT}"))
+        document = read_record(store, f"results/{name}/{key}/{REPORT}")
     except NotFoundError as err:
         raise NotFoundError(
             f"no result of the step {name!r} under {key!r} in {store.uri}. Run `coachworks {name}` first."

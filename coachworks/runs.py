@@ -15,7 +15,7 @@ from coachworks.fleet.model import Fleet
 from coachworks.leases import run_lease, seems_held
 from coachworks.result import Result
 from coachworks.steps import LAST
-from coachworks.store import Process, Store, process_alive, this_process
+from coachworks.store import Process, Store, process_alive, read_record, record_bytes, this_process, write_record
 from coachworks.wording import pipeline_command
 
 RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
@@ -80,8 +80,8 @@ class Run:
         store.write(_key(self.id), self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """Return the record as JSON."""
-        return json.dumps(asdict(self), indent=1).encode()
+        """Return the record as sealed JSON."""
+        return record_bytes(asdict(self))
 
     def ended(self, store: Store, state: str, document: str | None = None, deployed: str | None = None) -> "Run":
         """Return the run with its final state, and publish the record."""
@@ -193,7 +193,7 @@ def _key(run_id: str) -> str:
 
 
 def _read(store: Store, run_id: str) -> Run:
-    return Run(**json.loads(store.read(_key(run_id))))
+    return Run(**read_record(store, _key(run_id)))
 
 
 def read_progress(store: Store, run_id: str) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def read_progress(store: Store, run_id: str) -> list[dict[str, Any]]:
 def record_result(store: Store, run_id: str, step: str, lane: str, key: str) -> None:
     """Record the result of a step of a run."""
     name = f"{step}.{lane}" if lane else step
-    store.write(f"runs/{run_id}/results/{name}.json", json.dumps({"step": step, "lane": lane, "key": key}).encode())
+    write_record(store, f"runs/{run_id}/results/{name}.json", {"step": step, "lane": lane, "key": key})
 
 
 def read_results(store: Store, run_id: str) -> list[dict[str, str]]:
@@ -223,4 +223,4 @@ def read_errors(store: Store, run_id: str) -> list[dict[str, Any]]:
 
 
 def _read_all(store: Store, prefix: str) -> list[dict[str, Any]]:
-    return [json.loads(store.read(key)) for key in store.list(prefix) if key.endswith(".json")]
+    return [read_record(store, key) for key in store.list(prefix) if key.endswith(".json")]

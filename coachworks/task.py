@@ -1,6 +1,5 @@
 """A task of the pipeline: a step that runs inside the run it belongs to, as each KFP component starts it."""
 
-import json
 import os
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from coachworks.runs import RUN_VARIABLE, Run, adopt_run, finish_remote, record_
 from coachworks.settings import apply_quiet_settings, take_mounted_environment
 from coachworks.steps import find_step
 from coachworks.storage_failures import StorageError, storage_failure
+from coachworks.store import write_record
 from coachworks.tracking import tracking_of
 
 LANE_LABEL = "coachworks.dev/lane"  # the lane's first skill
@@ -102,7 +102,7 @@ def recorded(context: Context, run: Run, step: str, lane: str = "") -> Iterator[
             "traceback": traceback.format_exc(),
         }
         with suppress(StorageError):  # the disk that made the step fail may be full still
-            store.write(f"runs/{run.id}/errors/{name}.json", json.dumps(failure).encode())
+            write_record(store, f"runs/{run.id}/errors/{name}.json", failure)
             progress.close("failed")
         raise
     progress.close("done")

@@ -1,7 +1,6 @@
 """Progress of a run on a cluster: states of KFP's tasks combined with the progress that the steps publish."""
 
 import contextlib
-import json
 import math
 import re
 import time
@@ -27,7 +26,7 @@ from coachworks.runs import (
     read_results,
 )
 from coachworks.steps import CHAIN
-from coachworks.store import Store
+from coachworks.store import Store, write_record
 from pipelines.kubeflow import Kubeflow, RemoteRun, RemoteTask, RunPods, StuckPod, open_run_pods
 from pipelines.kubeflow.pod_logs import last_error, last_lines, read_log
 from pipelines.kubeflow.run_pods import unseen_pod
@@ -155,7 +154,7 @@ def failures(
     elif kubeflow is not None and _EXIT_STATUS.fullmatch(message):
         error["message"] = f"{message}. {_NO_LOG}"
     if log:
-        store.write(f"runs/{remote.id}/errors/{step}.json", json.dumps({**error, "traceback": ""}).encode())
+        write_record(store, f"runs/{remote.id}/errors/{step}.json", {**error, "traceback": ""})
     return [error]
 
 

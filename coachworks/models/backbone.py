@@ -1,12 +1,11 @@
 """Specification of a backbone: its preprocessing and dimensions, shared by training and serving."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from coachworks.models.keys import backbone_spec_key
-from coachworks.store import Store
+from coachworks.store import Store, read_record
 
 Resampling = Literal["bilinear", "bicubic", "lanczos", "box"]
 Fit = Literal["squash", "crop"]
@@ -56,5 +55,6 @@ def read_backbone(store: Store, digest: str) -> BackboneSpec:
 
     Raises:
         NotFoundError: the backbone has not been converted into this store.
+        DamagedError: its specification is not what was written.
     """
-    return BackboneSpec.from_json(json.loads(store.read(backbone_spec_key(digest))))
+    return BackboneSpec.from_json(read_record(store, backbone_spec_key(digest)))

@@ -1,6 +1,5 @@
 """Champions of a fleet: named by register, or kept from an earlier package; and their heads in the store."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -9,7 +8,7 @@ from coachworks.digests import digest_bytes
 from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.models.keys import head_key, head_manifest_key
-from coachworks.store import Store
+from coachworks.store import Store, read_record
 from coachworks.wording import pipeline_command
 
 
@@ -84,9 +83,9 @@ def head_manifest(store: Store, version: HeadVersion) -> dict[str, Any]:
 
     Raises:
         NotFoundError: the head is not in the store.
+        DamagedError: its manifest is not what was written.
     """
-    document: dict[str, Any] = json.loads(store.read(head_manifest_key(version.head_digest)))
-    return document
+    return read_record(store, head_manifest_key(version.head_digest))
 
 
 def head_bytes(store: Store, skill: str, version: HeadVersion) -> bytes:

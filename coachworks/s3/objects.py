@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coachworks.digests import digest_bytes, digest_file
-from coachworks.errors import TransientError
+from coachworks.errors import DamagedError
 from coachworks.s3.client import open_s3
 from coachworks.s3.errors import ObjectChangedError, ObjectMissingError
 from coachworks.s3.retry import RetryPolicy, with_retries
@@ -71,21 +71,27 @@ class Objects:
         Raises:
             ObjectMissingError: the object does not exist.
             ObjectChangedError: it has another entity tag.
+            DamagedError: three times its content was not that of the digest in its metadata.
         """
         if length is not None and length <= 0:
             return b""
+        damaged = 0
         options: dict[str, Any] = {"IfMatch": etag} if etag else {}
         if start or length is not None:
             options["Range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
 
         def request() -> bytes:
+            nonlocal damaged
             answer = self._call("get_object", key, **options)
             with closing(answer["Body"]) as body:
                 data: bytes = body.read(length)  # no more than that, even if the server ignores the range
             if length is not None and len(data) < min(length, answer["ContentLength"]):
                 raise ConnectionError(f"{self.address(key)} broke off after {len(data)} bytes")
             expected = _digest_in(answer) if self._verify and "Range" not in options else None
-            if expected and digest_bytes(data) != expected:
+            if expected and (actual := digest_bytes(data)) != expected:
+                damaged += 1
+                if damaged == _DOWNLOADS:
+                    raise self._damaged(key, expected, actual)
                 raise ConnectionError(f"{self.address(key)} arrived damaged")
             return data
 
@@ -176,13 +182,13 @@ class Objects:
             target: File to create.
             size: Size of the object in bytes.
             etag: Entity tag that the object must have.
-            sha256: Digest that its content must have.
+            sha256: Digest that its content must have, or the beginning of it.
 
         Returns:
             False if the object no longer exists or has another entity tag.
 
         Raises:
-            TransientError: the content arrived damaged three times.
+            DamagedError: three times its content was not that of the digest.
         """
         for _ in range(_DOWNLOADS):
             digest = hashlib.sha256()
@@ -193,12 +199,9 @@ class Objects:
                         file.write(block)
                 except (ObjectMissingError, ObjectChangedError):
                     return False
-            if sha256 is None or digest.hexdigest() == sha256:
+            if sha256 is None or digest.hexdigest().startswith(sha256):
                 return True
-        raise TransientError(
-            f"{self.address(key)} arrived damaged {_DOWNLOADS} times: its SHA-256 must be {sha256}. Run again; if "
-            "it stays so, delete the object, and it is made again."
-        )
+        raise self._damaged(key, sha256 or "", digest.hexdigest())
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[tuple[str, ObjectInfo]]:
         """Yield key and metadata of all objects whose key begins with `prefix`, in the server's order.
@@ -226,6 +229,10 @@ class Objects:
     def address(self, key: str) -> str:
         """Return `s3://bucket/key` of an object."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def _damaged(self, key: str, expected: str, actual: str) -> DamagedError:
+        problem = f"its SHA-256 must begin with {expected[:16]}; {_DOWNLOADS} times it began with {actual[:16]}"
+        return DamagedError(key, self.address("").rstrip("/"), problem)
 
     def _has_content(self, key: str, digest: str) -> bool:
         info = self.head(key)

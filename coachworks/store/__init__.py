@@ -11,6 +11,7 @@ from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
 from coachworks.store.processes import Process, process_alive, this_process
 from coachworks.store.protocol import Store
+from coachworks.store.seal import read_record, record_bytes, write_record
 
 __all__ = [
     "FolderStore",
@@ -22,7 +23,10 @@ __all__ = [
     "open_store",
     "prefetched",
     "process_alive",
+    "read_record",
+    "record_bytes",
     "this_process",
+    "write_record",
 ]
 
 

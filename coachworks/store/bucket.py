@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError
+from coachworks.errors import CoachworksError, DamagedError, InvalidConfigError, NotFoundError
 from coachworks.s3 import ObjectInfo, Objects
 from coachworks.store import scratch
+from coachworks.store.comparison import difference, named_digest
 from coachworks.store.downloads import Downloads, for_each
 from coachworks.store.protocol import LINK, TREE, key_parts, new_key_parts, not_removable
 from coachworks.store.tree import Tree, lost_file
@@ -62,18 +63,23 @@ class S3Store:
         """Return the content of an object, or `length` bytes of it from offset `start`."""
         key_parts(key)
         tree = self._trees.find_known(key)
-        data = self._objects.get(tree.place(tree.relative(key)) if tree else key, start, length)
-        if data is not None:
-            if tree is None:
+        if tree is None:
+            data = self._objects.get(key, start, length)
+            if data is not None:
                 self._trees.add_object(key)
-            return data
-        tree = self._trees.find(key)
+                return self._compared(key, named_digest(key), data, whole=start == 0 and length is None)
+            tree = self._trees.find(key)
         name = tree.relative(key) if tree else ""
         if tree is None or name not in tree.files:
             raise self._missing(key)
         data = self._objects.get(tree.place(name), start, length)
         if data is None:
-            raise lost_file(tree, name, self._objects.address(tree.key), self.uri)
+            raise lost_file(tree, name, self.uri)
+        return self._compared(key, tree.digest(key), data, whole=start == 0 and length is None)
+
+    def _compared(self, key: str, digest: str | None, data: bytes, *, whole: bool) -> bytes:
+        if whole and digest and (problem := difference(data, digest)):
+            raise DamagedError(key, self.uri, problem)
         return data
 
     def write(self, key: str, data: bytes) -> None:

@@ -1,4 +1,7 @@
-"""Local copies of a bucket's objects and trees, in the cache of this machine. Processes share the cache."""
+"""Local copies of a bucket's objects and trees, in the cache of this machine. Processes share the cache.
+
+Each process compares a copy with its digest before its first use, and fetches it again if it is damaged.
+"""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -9,6 +12,7 @@ from pathlib import Path
 from coachworks.s3 import Objects
 from coachworks.storage_failures import writing_to
 from coachworks.store import scratch
+from coachworks.store.comparison import file_difference, named_digest
 from coachworks.store.local_cache import cache_folder
 from coachworks.store.tree import Tree, lost_file
 
@@ -40,7 +44,10 @@ class Downloads:
         while (info := self._objects.head(key)) is not None:
             version = "".join(c for c in info.etag if c.isalnum() or c == "-")
             path = self._folder / "objects" / key / version / key.rpartition("/")[2]
-            if path.exists() or self._download(key, path, info.size, etag=info.etag, sha256=info.sha256):
+            digest = named_digest(key) or info.sha256
+            if _is_intact(path, digest, info.size):
+                return path
+            if self._download(key, path, info.size, etag=info.etag, sha256=digest):
                 return path
         return None
 
@@ -48,17 +55,17 @@ class Downloads:
         """Return a copy of a tree, or of the part of it at `key`, downloaded if necessary.
 
         Raises:
-            DataError: a file of the tree is missing in the bucket.
+            DamagedError: a file of the tree is missing in the bucket, or is not what was published.
         """
         root = self._tree_folder(tree)
         part = tree.part(key)
 
         def fetch(name: str) -> None:
             path, file = root / name, part[name]
-            if path.exists() and path.stat().st_size == file.size:
+            if _is_intact(path, file.sha256, file.size):
                 return
             if not self._download(tree.place(name), path, file.size, sha256=file.sha256, executable=file.executable):
-                raise lost_file(tree, name, self._objects.address(tree.key), self._uri)
+                raise lost_file(tree, name, self._uri)
 
         for_each(fetch, part)
         if key == tree.key:
@@ -96,6 +103,13 @@ class Downloads:
             finally:
                 temporary.unlink(missing_ok=True)
         return True
+
+
+def _is_intact(path: Path, digest: str | None, size: int) -> bool:
+    """Return whether a copy is there and what was fetched; one that is not is fetched again."""
+    if digest is None:  # written by another program: its size is all that is known
+        return path.exists() and path.stat().st_size == size
+    return file_difference(path, digest, size) is None
 
 
 def for_each(work: Callable[[str], None], names: Iterable[str]) -> None:

@@ -14,6 +14,10 @@ class Store(Protocol):
 
     A store holds *objects* (single files), *trees* (folders published as a whole, immutable) and *links* (names that
     refer to a tree and can be moved). Writes are atomic: a reader sees the old content, the new content, or none.
+
+    What is read or fetched whole is compared with the digest that was recorded when it was written: that in a tree's
+    manifest, in the name of a photo, head or feature shard, or in the metadata of a bucket's object. Content that
+    earlier versions wrote without a digest is returned as it is.
     """
 
     @property
@@ -31,10 +35,11 @@ class Store(Protocol):
         """Return whether `key` is an object, a published tree, or a file of a tree."""
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Return the content of an object, or `length` bytes of it from offset `start`.
+        """Return the content of an object, or `length` bytes of it from offset `start`, which are not compared.
 
         Raises:
             NotFoundError: there is no such object.
+            DamagedError: the content is not what was written.
         """
 
     def write(self, key: str, data: bytes) -> None:
@@ -73,8 +78,11 @@ class Store(Protocol):
     def fetch(self, key: str) -> Path:
         """Return a local path for reading the object, tree or part of a tree `key`; callers must not write to it.
 
+        Each file is compared once per process, and again when it has changed.
+
         Raises:
             NotFoundError: there is no such object.
+            DamagedError: a file is not what was written.
         """
 
     def publish(self, folder: Path, key: str) -> None:

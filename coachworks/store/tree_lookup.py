@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import NotFoundError
 from coachworks.s3 import Objects
 from coachworks.store.protocol import ATTEMPT, LINK, TREE
-from coachworks.store.tree import Tree, parents
+from coachworks.store.tree import Tree, parents, parse_manifest
 
 
 class TreeLookup:
@@ -39,19 +39,13 @@ class TreeLookup:
         """Return the tree `key`, or None if there is no such tree.
 
         Raises:
-            DataError: its manifest cannot be read.
+            DamagedError: its manifest is not what was written.
         """
         if key not in self._trees:
             data = self._objects.get(f"{key}{TREE}")
             if data is None:
                 return None
-            try:
-                self.add(Tree.from_bytes(data), key)
-            except (ValueError, KeyError, TypeError) as err:
-                raise DataError(
-                    f"{self._objects.address(key)}{TREE} must be the manifest of a tree; it cannot be read: {err}. "
-                    "Delete it, and the tree is made again."
-                ) from err
+            self.add(parse_manifest(data, key, self._objects.address("").rstrip("/"), f"{key}{TREE}"), key)
         return self._trees[key]
 
     def add(self, tree: Tree, key: str) -> None:

@@ -1,6 +1,5 @@
 """deploy: the champions as one Helm release."""
 
-import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.results import NotDoneError, load, produce
-from coachworks.store import Store
+from coachworks.store import Store, read_record, write_record
 from components.deploy.config import DeployConfig
 from components.deploy.releasing import release_fleet
 from components.deploy.removals import RemovalError
@@ -98,12 +97,12 @@ class _Rejected:
     def note(self, target: str, reason: str) -> None:
         """Record the rejection of `target`."""
         if self._key is not None:
-            self._store.write(self._key, json.dumps({**self._read(), target: reason}).encode())
+            write_record(self._store, self._key, {**self._read(), target: reason})
 
     def _read(self) -> dict[str, str]:
         if self._key is None:
             return {}
         try:
-            return dict(json.loads(self._store.read(self._key)))
+            return read_record(self._store, self._key)
         except NotFoundError:
             return {}

@@ -1,6 +1,5 @@
 """Backbones by name, converted to ONNX once and stored."""
 
-import json
 from pathlib import Path
 
 from coachworks.digests import digest_bytes
@@ -9,7 +8,7 @@ from coachworks.models.backbone import BackboneSpec, read_backbone
 from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import PREPROCESSING
 from coachworks.progress import SILENT, Progress
-from coachworks.store import Store
+from coachworks.store import Store, write_record
 from coachworks.wording import did_you_mean
 from components.embed import efficientnet_lite, hub
 from components.embed.pretrained_folder import pretrained_folder
@@ -62,5 +61,5 @@ def ensure_backbone(store: Store, source: Source, *, progress: Progress = SILENT
             preprocessing=PREPROCESSING,
         )
         store.write(onnx_key(spec.digest), onnx)
-        store.write(backbone_spec_key(spec.digest), json.dumps(spec.to_json(), indent=1).encode())
+        write_record(store, backbone_spec_key(spec.digest), spec.to_json())
     return read_backbone(store, source.digest)

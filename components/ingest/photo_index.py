@@ -1,13 +1,12 @@
 """Index of the files and photos that ingest has read, kept in the store so that none is read or measured twice.
 
 `index/files/<version>/*.json` holds a record per file, by place, size and version; `index/photos/*.json` holds the
-time when each photo was first ingested. Both grow by small parts, each published whole, so that a killed run resumes
-after the last one.
+time when each photo was first ingested. Both grow by small parts, each published whole and named by its SHA-256, so
+that a killed run resumes after the last one and a damaged part is noticed.
 """
 
 import json
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from coachworks import photos
-from coachworks.digests import digest_sources
+from coachworks.digests import digest_bytes, digest_sources
+from coachworks.errors import DamagedError
 from coachworks.store import Store
 from components.ingest import quality_measures
 from components.ingest.listing import SourceFile
@@ -89,11 +89,21 @@ class PhotoIndex:
         for arrivals in self._parts("index/photos"):
             for photo_id, at in arrivals.items():
                 self._arrivals[photo_id] = min(at, self._arrivals.get(photo_id, at))
+        for photo_id in self._facts:
+            self._note_arrival(photo_id)  # for those whose part was damaged and removed
 
     def _parts(self, prefix: str) -> Iterator[Any]:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="index") as pool:
-            for part in pool.map(self._store.read, self._store.list(prefix)):
-                yield from json.loads(part)
+            for part in pool.map(self._read_part, self._store.list(prefix)):
+                yield from part
+
+    def _read_part(self, key: str) -> list[Any]:
+        try:
+            return list(json.loads(self._store.read(key)))
+        except DamagedError:
+            raise
+        except ValueError as err:  # a part of an earlier version, whose name is no digest
+            raise DamagedError(key, self._store.uri, f"it must be JSON; {err}") from err
 
     def _remember(self, entry: dict[str, Any]) -> None:
         facts = entry.get("facts")
@@ -152,7 +162,8 @@ class PhotoIndex:
 
     def _publish(self, prefix: str, entries: list[Any]) -> None:
         # ASCII JSON: file names that are not UTF-8 travel as surrogate escapes.
-        self._store.write(f"{prefix}/{uuid.uuid4().hex}.json", json.dumps(entries, separators=(",", ":")).encode())
+        data = json.dumps(entries, separators=(",", ":")).encode()
+        self._store.write(f"{prefix}/{digest_bytes(data)}.json", data)
 
 
 def _file_key(file: SourceFile) -> tuple[str, int, str]:

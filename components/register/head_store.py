@@ -1,11 +1,10 @@
 """Registered heads in the store, by digest: they can be read without MLflow."""
 
-import json
 from typing import Any
 
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.results import jsonable
-from coachworks.store import Store
+from coachworks.store import Store, write_record
 from components.register.lineage import SkillRecord
 
 _METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
@@ -20,7 +19,7 @@ def save_head(store: Store, record: SkillRecord) -> None:
     if store.exists(head_manifest_key(digest)):
         return
     store.write_file(head_key(digest), record.folder / "head.safetensors")
-    store.write(head_manifest_key(digest), json.dumps(manifest(record), indent=1, ensure_ascii=False).encode())
+    write_record(store, head_manifest_key(digest), manifest(record))
 
 
 def manifest(record: SkillRecord) -> dict[str, Any]:

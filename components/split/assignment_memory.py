@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coachworks.store import Store
+from coachworks.store import Store, read_record
 from coachworks.tables import SPLITS
 
 _FILE = "assignments.json"
@@ -51,7 +51,7 @@ class Memory:
         """Read the parts that are new since the last call; return all assignments."""
         while self._store.exists(self._key(self._parts + 1)):
             self._parts += 1
-            self._learn(json.loads(self._store.read(f"{self._key(self._parts)}/{_FILE}")))
+            self._learn(read_record(self._store, f"{self._key(self._parts)}/{_FILE}"))
         return self.known
 
     def append(self, new: Assignments) -> bool:
@@ -64,7 +64,7 @@ class Memory:
         with self._store.scratch() as folder:
             (folder / _FILE).write_text(json.dumps(part, indent=0), "utf-8")
             self._store.publish(folder, key)
-        won: bool = json.loads(self._store.read(f"{key}/{_FILE}"))["token"] == part["token"]
+        won: bool = read_record(self._store, f"{key}/{_FILE}")["token"] == part["token"]
         self.read()
         return won
 

@@ -89,7 +89,7 @@ def test_the_same_rows_twice_are_the_same_shard(store: FolderStore) -> None:
 def test_a_damaged_shard_is_named_with_the_way_out(store: FolderStore) -> None:
     key = write_shard(store, CLEAN, IDS, ROWS)
     store.write(key, b"\x00" * 30)
-    with pytest.raises(DataError, match=f"feature shard '{key}' .* is damaged.*Delete it"):
+    with pytest.raises(DataError, match=f"'{key}' .* is damaged: it must be a shard of features; .*--repair"):
         load_features(store, Source(), IDS, 0)
 
 

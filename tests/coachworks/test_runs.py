@@ -1,4 +1,3 @@
-import json
 import os
 from contextlib import nullcontext
 
@@ -57,8 +56,8 @@ def test_a_failing_step_leaves_its_own_message_in_the_run(store: FolderStore) ->
 def test_a_run_whose_process_is_gone_was_interrupted(store: FolderStore) -> None:
     run = start_run(store, new_run("{}", [["a"]]))
     assert load_run(store, run.id).state == RUNNING
-    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7}
-    store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
+    record = read_record(store, f"runs/{run.id}/run.json") | {"pid": 2**22 - 7}
+    write_record(store, f"runs/{run.id}/run.json", record)
     assert latest_run(store).state == INTERRUPTED
     assert os.getpid() == run.pid
 
@@ -111,8 +110,8 @@ def result_of(store: FolderStore, step: str, key: str, **inputs: str) -> Result[
 
 def test_a_run_of_another_machine_is_not_taken_for_interrupted(store: FolderStore) -> None:
     run = start_run(store, new_run("{}", [["a"]]))
-    record = json.loads(store.read(f"runs/{run.id}/run.json")) | {"pid": 2**22 - 7, "host": "another", "machine": None}
-    store.write(f"runs/{run.id}/run.json", json.dumps(record).encode())
+    record = read_record(store, f"runs/{run.id}/run.json") | {"pid": 2**22 - 7, "host": "another", "machine": None}
+    write_record(store, f"runs/{run.id}/run.json", record)
     assert load_run(store, run.id).state == RUNNING
 
 

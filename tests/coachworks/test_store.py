@@ -169,7 +169,7 @@ def test_a_tree_is_fetched_whole_or_in_part(any_store: Store) -> None:
     assert any_store.fetch("results/x/1/skill/head.bin").read_bytes() == b"weights"
     assert (any_store.fetch("results/x/1/skill") / "head.bin").read_bytes() == b"weights"
     whole = any_store.fetch("results/x/1")
-    assert sorted(path.name for path in whole.rglob("*")) == ["head.bin", "report.json", "skill"]
+    assert sorted(path.name for path in whole.rglob("[!.]*")) == ["head.bin", "report.json", "skill"]
     with pytest.raises(NotFoundError, match="results/x/1/other"):
         any_store.fetch("results/x/1/other")
 

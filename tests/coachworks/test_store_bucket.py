@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coachworks import s3
-from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.errors import DamagedError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.s3 import RetryPolicy, client, objects, retry, upload
 from coachworks.store import S3Store, machine_folder, open_store
 from faults import CUT, LOST, REFUSED, FaultyProxy
@@ -266,22 +266,23 @@ def test_a_tree_with_a_missing_file_is_reported_with_the_way_out(
     bucket = in_bucket.uri.split("/")[2]
     (file,) = [key for key in s3_server.keys(bucket) if key.endswith("/b")]
     client.delete_object(Bucket=bucket, Key=file)
-    with pytest.raises(DataError, match=r"'results/x/1' .* has lost its file 'b'. Delete s3://.*results/x/1\.tree"):
+    with pytest.raises(DamagedError, match=r"'results/x/1/b' of the store s3://.* is damaged: it is missing\. Run `c"):
         elsewhere().fetch("results/x/1")
 
 
 def test_an_invalid_manifest_is_named(in_bucket: S3Store) -> None:
     s3.open_s3().put_object(Bucket=in_bucket.uri.split("/")[2], Key="some/prefix/results/x/1.tree", Body=b"{")
-    with pytest.raises(DataError, match=r"results/x/1\.tree must be the manifest of a tree"):
+    with pytest.raises(DamagedError, match=r"'results/x/1\.tree' .* is damaged: it must be the manifest of a tree"):
         in_bucket.exists("results/x/1")
 
 
 def test_damaged_content_is_detected(in_bucket: S3Store, prompt: None) -> None:
     bucket = in_bucket.uri.split("/")[2]
     s3.open_s3().put_object(Bucket=bucket, Key="some/prefix/x", Body=b"other", Metadata={"sha256": "0" * 64})
-    with pytest.raises(TransientError, match="x arrived damaged"):
+    damage = r"'x' of the store s3://.* its SHA-256 must begin with 0{16}; 3 times it began with d9298a10d1b07358\. Run"
+    with pytest.raises(DamagedError, match=damage):
         in_bucket.read("x")
-    with pytest.raises(TransientError, match="x arrived damaged 3 times"):
+    with pytest.raises(DamagedError, match=damage):
         in_bucket.fetch("x")
 
 
