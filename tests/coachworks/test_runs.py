@@ -24,7 +24,7 @@ from coachworks.runs import (
     record_remote,
     start_run,
 )
-from coachworks.store import FolderStore, S3Store
+from coachworks.store import FolderStore, S3Store, read_record, write_record
 from coachworks.task import recorded
 
 FLEET = small_fleet({name: {"labels": ["yes", "no"]} for name in ("a", "b", "c")}, name="cars", lanes=2)
