@@ -41,6 +41,7 @@ SECTIONS = {
         "rollback": "Deploy an earlier release again.",
         "approve": "Approve a version of a critical skill for deployment.",
         "prune": "Remove unused models from the store.",
+        "store": "Verify the store, and remove what is damaged.",
     },
     "Answer": {
         "predict": "Classify photos with the packaged models or a server.",

@@ -1,8 +1,7 @@
 """`coachworks prune`: remove unused models from the store."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coachworks.fleet.model import Fleet
-    from coachworks.store import Store
     from components.deploy.models.retention import ModelUse, OpenHelm, Retention
 
 
@@ -55,13 +53,14 @@ def prune(
 
     from coachworks.cli.terminal import TerminalProgress
     from coachworks.fleet.reader import read_fleet
+    from coachworks.run_exclusion import no_run
     from coachworks.store import open_store
     from components.deploy.models.retention import find_unused
 
     fleet = read_fleet(file)
     store = open_store(fleet.spec.store)
     console = Console(stderr=True)
-    with nullcontext() if dry_run else _no_run(store, fleet.name):
+    with nullcontext() if dry_run else no_run(store, f"`coachworks prune` of the fleet {fleet.name}"):
         open_helm, known = (None, ()) if no_cluster else _cluster(fleet, namespaces)
         with TerminalProgress(console) as progress:
             retention = find_unused(store, fleet, open_helm, known, older_than=older_than, progress=progress)
@@ -72,26 +71,6 @@ def prune(
     else:
         _show(retention, Console())
     _show_summary(retention, fleet, console, dry_run=dry_run)
-
-
-@contextmanager
-def _no_run(store: "Store", fleet: str) -> Iterator[None]:
-    """Keep runs from starting meanwhile.
-
-    Raises:
-        HeldError: a run is in progress, or models are being removed already.
-    """
-    from coachworks.leases import HeldError, acquire, holders_below
-    from coachworks.run_exclusion import PRUNING
-
-    with acquire(store, PRUNING, f"`coachworks prune` of the fleet {fleet}").renewed():
-        for holder in holders_below(store, "runs"):
-            raise HeldError(
-                f"{holder.who} is in progress on {store.uri}. Wait for it (`coachworks status` shows it); "
-                f"{holder.way_to_stop}.",
-                holder,
-            )
-        yield
 
 
 def _cluster(fleet: "Fleet", namespaces: "Sequence[str]") -> "tuple[OpenHelm, Sequence[str]]":

@@ -11,7 +11,7 @@ from coachworks.store.local_cache import machine_folder
 from coachworks.store.prefetch import prefetched
 from coachworks.store.processes import Process, process_alive, this_process
 from coachworks.store.protocol import Store
-from coachworks.store.seal import read_record, record_bytes, write_record
+from coachworks.store.seal import is_sealed, read_record, record_bytes, write_record
 
 __all__ = [
     "FolderStore",
@@ -19,6 +19,7 @@ __all__ = [
     "Process",
     "S3Store",
     "Store",
+    "is_sealed",
     "machine_folder",
     "open_store",
     "prefetched",

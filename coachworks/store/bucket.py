@@ -9,6 +9,7 @@ from coachworks.errors import CoachworksError, DamagedError, InvalidConfigError,
 from coachworks.s3 import ObjectInfo, Objects
 from coachworks.store import scratch
 from coachworks.store.comparison import difference, named_digest
+from coachworks.store.contents import Contents
 from coachworks.store.downloads import Downloads, for_each
 from coachworks.store.protocol import LINK, TREE, key_parts, new_key_parts, not_removable
 from coachworks.store.tree import Tree, lost_file
@@ -174,6 +175,12 @@ class S3Store:
     def sweep(self) -> None:
         """Delete temporary files of killed processes of this machine."""
         scratch.sweep(self._downloads.scratch)
+
+    def contents(self) -> Contents:
+        """Return the contents as they lie there, for a verification."""
+        from coachworks.store.bucket_contents import BucketContents
+
+        return BucketContents(self._objects, self._downloads, self._trees)
 
     def _missing(self, key: str) -> NotFoundError:
         return NotFoundError(f"{key!r} is not in the store {self.uri}")

@@ -30,7 +30,7 @@ def named_digest(key: str) -> str | None:
 def difference(data: bytes, digest: str) -> str | None:
     """Return in words how `data` differs from what has the SHA-256 `digest`, or None; half a digest suffices."""
     actual = digest_bytes(data)
-    return None if actual.startswith(digest) else _other(actual, digest)
+    return None if actual.startswith(digest) else other_digest(actual, digest)
 
 
 def file_difference(path: Path, digest: str, size: int | None = None) -> str | None:
@@ -58,13 +58,14 @@ def file_difference(path: Path, digest: str, size: int | None = None) -> str | N
             raise
         return f"it cannot be read: {err.strerror or err}"
     if not actual.startswith(digest):
-        return _other(actual, digest)
+        return other_digest(actual, digest)
     if before == after:
         _compared[str(path), digest] = after
     return None
 
 
-def _other(actual: str, digest: str) -> str:
+def other_digest(actual: str, digest: str) -> str:
+    """Return in words that a digest is another than it must be."""
     return f"its SHA-256 must begin with {digest[:16]}, and begins with {actual[:16]}"
 
 

@@ -84,6 +84,10 @@ class Downloads:
         """Delete all copies of an object."""
         shutil.rmtree(self._folder / "objects" / key, ignore_errors=True)
 
+    def remove_tree(self, key: str) -> None:
+        """Delete all copies of a tree."""
+        shutil.rmtree(self._folder / "trees" / key, ignore_errors=True)
+
     def _tree_folder(self, tree: Tree) -> Path:
         return self._folder / "trees" / tree.key / tree.attempt
 

@@ -12,6 +12,7 @@ from coachworks.s3 import ObjectInfo
 from coachworks.storage_failures import writing_to
 from coachworks.store import scratch
 from coachworks.store.comparison import UNREADABLE, difference, file_difference, named_digest
+from coachworks.store.contents import Contents
 from coachworks.store.durable import Durable, flush
 from coachworks.store.folder_trees import FolderTrees
 from coachworks.store.protocol import TREE, key_parts, new_key_parts, not_removable
@@ -201,6 +202,12 @@ class FolderStore:
     def sweep(self) -> None:
         """Delete temporary files of killed processes of this machine."""
         scratch.sweep(self._tmp)
+
+    def contents(self) -> Contents:
+        """Return the contents as they lie there, for a verification."""
+        from coachworks.store.folder_contents import FolderContents
+
+        return FolderContents(self.root)
 
     @property
     def _tmp(self) -> Path:

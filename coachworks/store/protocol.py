@@ -7,6 +7,7 @@ from typing import Protocol
 
 from coachworks.errors import InvalidConfigError
 from coachworks.s3 import ObjectInfo
+from coachworks.store.contents import Contents
 
 
 class Store(Protocol):
@@ -109,6 +110,9 @@ class Store(Protocol):
 
     def sweep(self) -> None:
         """Delete temporary files of killed processes of this machine."""
+
+    def contents(self) -> Contents:
+        """Return the contents as they lie there, for a verification."""
 
 
 TREE, LINK = ".tree", ".link"  # suffixes of manifests and links in a bucket

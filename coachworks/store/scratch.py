@@ -46,14 +46,18 @@ def scratch_folder(tmp: Path) -> Iterator[Path]:
 
 
 def sweep(tmp: Path) -> None:
-    """Delete files and folders under `tmp` whose process no longer runs, and those that were left a week ago."""
-    for path in tmp.glob("*-*"):
-        if _is_left(path):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+    """Delete what `left_over` yields."""
+    for path in left_over(tmp):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def left_over(tmp: Path) -> Iterator[Path]:
+    """Yield files and folders under `tmp` whose process no longer runs, and those that were left a week ago."""
+    yield from (path for path in tmp.glob("*-*") if _is_left(path))
 
 
 def _is_left(path: Path) -> bool:

@@ -53,6 +53,10 @@ class TreeLookup:
         self._trees[key] = tree
         self.add_object(key)
 
+    def forget(self, key: str) -> None:
+        """Forget the tree `key`, which was removed."""
+        self._trees.pop(key, None)
+
     def add_object(self, key: str) -> None:
         """Remember that an object or a whole tree is at `key`, so that no folder above it can be a tree."""
         self._not_trees.update(parents(key))

@@ -59,12 +59,9 @@ class Memory:
         new = new.beyond(self.known)
         if not new:
             return True
-        part = {"token": uuid.uuid4().hex, "sets": _by_split(new.sets), "photos": _by_split(new.photos)}
         key = self._key(self._parts + 1)
-        with self._store.scratch() as folder:
-            (folder / _FILE).write_text(json.dumps(part, indent=0), "utf-8")
-            self._store.publish(folder, key)
-        won: bool = read_record(self._store, f"{key}/{_FILE}")["token"] == part["token"]
+        token = write_part(self._store, key, new)
+        won: bool = read_record(self._store, f"{key}/{_FILE}")["token"] == token
         self.read()
         return won
 
@@ -76,6 +73,15 @@ class Memory:
             for split in SPLITS:
                 for name in part[kind].get(split, ()):
                     known.setdefault(name, split)
+
+
+def write_part(store: Store, key: str, new: Assignments) -> str:
+    """Publish assignments as the part at `key`, unless there is one; return the token that tells it from others."""
+    part = {"token": uuid.uuid4().hex, "sets": _by_split(new.sets), "photos": _by_split(new.photos)}
+    with store.scratch() as folder:
+        (folder / _FILE).write_text(json.dumps(part, indent=0), "utf-8")
+        store.publish(folder, key)
+    return str(part["token"])
 
 
 def _by_split(assigned: Mapping[str, str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from small_fleets import small_fleet
 
 from coachworks.errors import CoachworksError
 from coachworks.leases import HeldError, acquire, holder_of, run_lease
-from coachworks.run_exclusion import PRUNING, begin_alone, refuse_beside_local
+from coachworks.run_exclusion import REMOVAL, begin_alone, refuse_beside_local
 from coachworks.runs import (
     INTERRUPTED,
     RUNNING,
@@ -104,8 +104,8 @@ def test_a_run_on_another_machine_is_interrupted_once_its_lease_is_over(any_stor
 
 
 def test_no_run_begins_while_unused_models_are_removed(store: FolderStore) -> None:
-    with acquire(store, PRUNING, "`coachworks prune`").renewed():
-        with pytest.raises(HeldError, match=r"unused models are being removed from .*: `coachworks prune`, by .* Wait"):
+    with acquire(store, REMOVAL, "`coachworks prune`").renewed():
+        with pytest.raises(HeldError, match=r"something is being removed from .*: `coachworks prune`, by .* Wait"):
             begin_alone(store, new_run(CARS, [["a"]]))
         assert holder_of(store, run_lease("cars")) is None
     begin_alone(store, new_run(CARS, [["a"]])).end()
