@@ -88,7 +88,7 @@ def _show(outcome: "Verification", console: "Console") -> None:
     from coachworks.cli.console import say
 
     for finding in outcome.findings:
-        say(console, f"[bold]{finding.kind or 'file'}[/bold] ({finding.state})")
+        say(console, f"[bold]{finding.kind}[/bold] ({finding.state})")
         for key, problem in finding.problems.items():
             say(console, f"  {key}: {problem}", markup=False)
         say(console, f"  {finding.consequence} {finding.way_out}", markup=False)
@@ -113,6 +113,9 @@ def _show_summary(outcome: "Verification", console: "Console", *, repair: bool) 
             "they count, and damage to them may go unnoticed.",
             markup=False,
         )
+    if outcome.unknown:
+        unknown = f"{counted(len(outcome.unknown), 'file')} not part of a store, such as {outcome.unknown[0]}"
+        say(console, f"{unknown}: not compared.", markup=False)
     command = f"`coachworks store verify --repair {shlex.quote(outcome.store)}`"
     if outcome.leftovers:
         left = f"{counted(len(outcome.leftovers), 'leftover')} of killed processes, {size(_bytes(outcome))}"
@@ -144,6 +147,7 @@ def _document(outcome: "Verification") -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "continued": outcome.continued,
         "foreign": outcome.foreign,
+        "unknown": list(outcome.unknown),
         "without_digest": list(outcome.undigested),
         "leftovers": [leftover.key for leftover in outcome.leftovers],
         "findings": [

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from coachworks.digests import digest_bytes, digest_file
 from coachworks.errors import DamagedError
 from coachworks.s3.client import open_s3
-from coachworks.s3.errors import ObjectChangedError, ObjectMissingError
+from coachworks.s3.errors import ObjectChangedError, ObjectMissingError, error_code
 from coachworks.s3.retry import RetryPolicy, with_retries
 from coachworks.s3.upload import upload_large_file
 
@@ -75,6 +75,8 @@ class Objects:
         """
         if length is not None and length <= 0:
             return b""
+        from botocore.exceptions import ClientError
+
         damaged = 0
         options: dict[str, Any] = {"IfMatch": etag} if etag else {}
         if start or length is not None:
@@ -82,7 +84,12 @@ class Objects:
 
         def request() -> bytes:
             nonlocal damaged
-            answer = self._call("get_object", key, **options)
+            try:
+                answer = self._call("get_object", key, **options)
+            except ClientError as err:
+                if error_code(err) == "InvalidRange":  # the object ends before `start`
+                    return b""
+                raise
             with closing(answer["Body"]) as body:
                 data: bytes = body.read(length)  # no more than that, even if the server ignores the range
             if length is not None and len(data) < min(length, answer["ContentLength"]):

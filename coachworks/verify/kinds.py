@@ -80,11 +80,7 @@ def _json_problem(store: Store, key: str) -> str | None:
 
 
 def _backbone_problem(store: Store, key: str) -> str | None:
-    digest = _stem(key)
-    if not store.exists(onnx_key(digest)):
-        return "its ONNX file is missing"
-    read_backbone(store, digest)
-    return None
+    return None if store.exists(onnx_key(_stem(key))) else "its ONNX file is missing"
 
 
 def _onnx_problem(store: Store, key: str) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from coachworks.cpu_limit import usable_cores
 from coachworks.progress import SILENT, Progress, Task
 from coachworks.store import Store, machine_folder
-from coachworks.store.contents import LEFTOVER, LINK_FORM, OBJECT, Comparison, Content, Contents
+from coachworks.store.contents import LEFTOVER, LINK_FORM, Comparison, Content, Contents
 from coachworks.verify.journal import Journal
-from coachworks.verify.kinds import FOREIGN, find_kind
+from coachworks.verify.kinds import FOREIGN, Kind, find_kind
 
 _THREADS_OF_A_BUCKET = 12  # they mostly wait
 _MB = 1_000_000
@@ -23,7 +23,7 @@ class Finding:
 
     Attributes:
         content: The object or tree.
-        kind: Name of its kind; empty for what is not part of a store.
+        kind: Name of its kind.
         problems: What is wrong, in words, by key of the file.
         consequence: Effect of the damage.
         way_out: What to do.
@@ -49,7 +49,8 @@ class Verification:
         seconds: Time taken, s.
         continued: Those of them that an interrupted verification had compared.
         undigested: Keys of objects and trees that earlier versions wrote without a digest; readable as far as known.
-        foreign: Files of MLflow and of this machine, and what is not part of a store; not compared.
+        foreign: Files of MLflow and of this machine, which are not compared.
+        unknown: Keys of files that are not part of a store.
         findings: The damage.
         leftovers: What killed processes left behind.
         links: The links, for a repair.
@@ -62,6 +63,7 @@ class Verification:
     continued: int
     undigested: Sequence[str]
     foreign: int
+    unknown: Sequence[str]
     findings: Sequence[Finding]
     leftovers: Sequence[Content]
     links: Sequence[Content] = field(repr=False, default=())
@@ -103,12 +105,13 @@ def verify(store: Store, *, fresh: bool = False, progress: Progress = SILENT) ->
         journal.close(done=done)
     return Verification(
         store=store.uri,
-        objects=len(parts) - walk.foreign,
+        objects=len(parts) - len(walk.unknown),
         bytes=walk.read,
         seconds=time.monotonic() - started,
         continued=walk.continued,
         undigested=sorted(walk.undigested),
-        foreign=walk.foreign + sum(bool(FOREIGN.fullmatch(each.key)) for each in found),
+        foreign=sum(bool(FOREIGN.fullmatch(each.key)) for each in found),
+        unknown=sorted(walk.unknown),
         findings=sorted(findings, key=lambda finding: finding.content.key),
         leftovers=[each for each in found if each.form == LEFTOVER],
         links=[each for each in found if each.form == LINK_FORM],
@@ -119,33 +122,31 @@ class _Walk:
     def __init__(self, store: Store, contents: Contents, journal: Journal, task: Task) -> None:
         self._store, self._contents, self._journal, self._task = store, contents, journal, task
         self._lock = threading.Lock()
-        self.read = self.continued = self.foreign = 0
+        self.read = self.continued = 0
         self.undigested: list[str] = []
+        self.unknown: list[str] = []
 
     def compare(self, content: Content) -> Finding | None:
         """Compare a content; return its damage, if any."""
         kind = find_kind(content.key)
-        if kind is None and content.form == OBJECT:
+        if kind is None:
             with self._lock:
-                self.foreign += 1
+                self.unknown.append(content.key)
             return None
         known = self._journal.intact(content)
         if known is not None:
             self._note(content, digests=known, continued=True)
             return None
-        comparison = self._compared(content)
+        comparison = self._compared(content, kind)
         if not comparison.problems:
             self._journal.add(content, digests=comparison.digests)
             self._note(content, digests=comparison.digests)
             return None
-        if kind is None:
-            return Finding(content, "", comparison.problems, "It is not part of a store.", "Remove it by hand.")
         return Finding(content, kind.name, comparison.problems, kind.consequence, kind.advice(self._store))
 
-    def _compared(self, content: Content) -> Comparison:
+    def _compared(self, content: Content, kind: Kind) -> Comparison:
         comparison = self._contents.compare(content, self._on_read)
-        kind = find_kind(content.key)
-        if comparison.problems or kind is None or content.form == LINK_FORM:
+        if comparison.problems or content.form == LINK_FORM:
             return comparison
         problem = kind.problem(self._store, content.key)
         if problem is not None:
