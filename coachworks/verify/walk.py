@@ -70,7 +70,7 @@ class Verification:
 
     @property
     def damaged(self) -> bool:
-        """Whether there is damage left."""
+        """True if there is damage left."""
         return any(finding.state == "damaged" for finding in self.findings)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click import Command, Context, Parameter
+from click import Command, Context, Group, Parameter
 from ruamel.yaml import YAML
 
 import components
@@ -59,7 +59,9 @@ def test_yaml_in_the_text_is_a_fleet_file_or_a_part_of_one_or_values_of_a_chart(
 def test_commands_in_the_text_exist_with_their_options(page: Path) -> None:
     for command, rest in re.findall(r"(?:\$ |`)coachworks ([a-z][a-z-]*)([^`\n#]*)", TEXT[page]):
         assert command in COMMANDS, command
-        options = {option for parameter in cli.get_command(None, command).params for option in parameter.opts}
+        parts = commands_of(command)
+        called = [parts[name] for name in parts if f"{command}{rest} ".startswith(f"{name} ")]
+        options = {option for each in called for parameter in each.params for option in parameter.opts}
         for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
             assert option in options | {"--help"}, f"{command} {option}"
 
@@ -76,8 +78,8 @@ def commands_page() -> str:
     lines = ["# Commands", "", "What `coachworks COMMAND --help` says, all on one page.", ""]
     for section, commands in sections().items():
         lines += [f"## {section}", ""]
-        for title, summary in commands.items():
-            command = cli.get_command(None, title)
+        for title, command in (part for name in commands for part in commands_of(name).items()):
+            summary = commands.get(title) or command.get_short_help_str(limit=200)
             usage = " ".join(["coachworks", title, *(p.make_metavar(Context(command)) for p in arguments(command))])
             lines += [f"### `coachworks {title}`", "", summary, "", "```console", f"$ {usage}", "```", ""]
             lines += ["| option | default | meaning |", "|---|---|---|"]
@@ -89,6 +91,14 @@ def commands_page() -> str:
                 lines.append(f"| {names} | {'' if quiet else f'`{shown}`'} | {meaning} |")
             lines.append("")
     return "\n".join(lines)
+
+
+def commands_of(name: str) -> dict[str, Command]:
+    """The command of a name, or those of a group under their full names."""
+    command = cli.get_command(None, name)
+    if not isinstance(command, Group):
+        return {name: command}
+    return {f"{name} {part}": each for part, each in command.commands.items()}
 
 
 def arguments(command: Command) -> list[Parameter]:

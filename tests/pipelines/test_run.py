@@ -10,6 +10,7 @@ import pytest
 from coachworks.results import ancestor, latest, load
 from coachworks.steps import CHAIN, OPTIONAL
 from coachworks.store import FolderStore
+from coachworks.verify import verify
 from components.package.report import PackageReport
 from serving.bundle import load_bundle
 from serving.predictor import Predictor
@@ -66,6 +67,12 @@ def test_a_killed_run_is_interrupted_and_the_next_continues_where_it_was(
     assert {step: "reused" in line for step, line in lines.items()} == {
         step: step in {"ingest", "split", "validate", "augment"} for step in lines
     }
+
+
+def test_every_object_of_the_finished_store_is_of_a_known_kind_and_has_a_digest(toys) -> None:
+    outcome = verify(FolderStore(toys.folder / "store"))
+    assert (outcome.findings, outcome.unknown, outcome.undigested) == ([], [], [])
+    assert outcome.objects > 100
 
 
 def test_status_shows_the_same_table_again(toys, coachworks_here) -> None:
