@@ -23,13 +23,20 @@ def repair(store: Store, verification: Verification, restore: Mapping[str, Resto
         The verification with the states of its findings after the repair.
     """
     contents = store.contents()
-    findings = [_repair(store, finding, restore) for finding in verification.findings]
+    order = sorted(verification.findings, key=lambda finding: _is_restored(finding), reverse=True)
+    repaired = {finding.content.key: _repair(store, finding, restore) for finding in order}
     for leftover in verification.leftovers:
         contents.remove(leftover)
     for link in verification.links:
         if contents.compare(link, lambda count: None).problems:
             contents.remove(link)
-    return replace(verification, findings=findings)
+    return replace(verification, findings=[repaired[finding.content.key] for finding in verification.findings])
+
+
+def _is_restored(finding: Finding) -> bool:
+    """Return whether it is written again from results that may be damaged in part: those must not be removed before."""
+    kind = find_kind(finding.content.key)
+    return kind is not None and kind.remedy == "restore"
 
 
 def _repair(store: Store, finding: Finding, restore: Mapping[str, Restore]) -> Finding:

@@ -89,8 +89,8 @@ def verify(store: Store, *, fresh: bool = False, progress: Progress = SILENT) ->
     done = False
     try:
         contents = store.contents()
-        found = list(contents.walk())
-        parts = [each for each in found if each.form != LEFTOVER and not FOREIGN.fullmatch(each.key)]
+        everything = list(contents.walk())
+        parts = [each for each in everything if each.form != LEFTOVER and not FOREIGN.fullmatch(each.key)]
         with progress.task("verify", total=sum(each.size for each in parts) // _MB, unit="MB") as task:
             walk = _Walk(store, contents, journal, task)
             threads = _THREADS_OF_A_BUCKET if store.remote else usable_cores()
@@ -110,11 +110,11 @@ def verify(store: Store, *, fresh: bool = False, progress: Progress = SILENT) ->
         seconds=time.monotonic() - started,
         continued=walk.continued,
         undigested=sorted(walk.undigested),
-        foreign=sum(bool(FOREIGN.fullmatch(each.key)) for each in found),
+        foreign=sum(bool(FOREIGN.fullmatch(each.key)) for each in everything),
         unknown=sorted(walk.unknown),
         findings=sorted(findings, key=lambda finding: finding.content.key),
-        leftovers=[each for each in found if each.form == LEFTOVER],
-        links=[each for each in found if each.form == LINK_FORM],
+        leftovers=[each for each in everything if each.form == LEFTOVER],
+        links=[each for each in everything if each.form == LINK_FORM],
     )
 
 

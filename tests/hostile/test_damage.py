@@ -235,7 +235,7 @@ def test_the_way_out_leads_to_a_healthy_store_with_the_same_models(
             files.damage(file, how)
         outcome = verify(case.store)
         named = " ".join(key for finding in outcome.findings for key in finding.problems)
-        assert [file for file in damaged if file.rpartition("/")[2] not in named] == []
+        assert [file for file in damaged if file.rpartition("/")[2].removesuffix(".link") not in named] == []
         repaired = CliRunner().invoke(cli, ["store", "verify", "--repair", case.store.uri])
         assert repaired.exit_code == 0, repaired.output
         assert chain(case.fleet) == case.keys

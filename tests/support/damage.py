@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from coachworks.digests import digest_bytes
 from coachworks.store import FolderStore, S3Store, Store
 
 BLOCK = 4096
@@ -69,11 +70,17 @@ class Files:
     def damage(self, key: str, how: str) -> bytes:
         """Damage a file; return the content that it had."""
         data = self.read(key)
-        self.put(key, DAMAGES[how](data))
+        self.put(key, DAMAGES[how](data), digest=digest_bytes(data))
         return data
 
-    def put(self, key: str, data: bytes | None) -> None:
-        """Replace the content of a file, in place and with its metadata, or remove it."""
+    def put(self, key: str, data: bytes | None, *, digest: str = "") -> None:
+        """Replace the content of a file in place, or remove it.
+
+        Args:
+            key: Key of the file.
+            data: Its new content; None removes it.
+            digest: SHA-256 in the metadata of a bucket's object; the right one if empty.
+        """
         if isinstance(self._store, FolderStore):
             path: Path = self._store.root / key
             if data is None:
@@ -88,10 +95,7 @@ class Files:
         if data is None:
             client.delete_object(Bucket=bucket, Key=prefix + key)
             return
-        try:
-            metadata = client.head_object(Bucket=bucket, Key=prefix + key)["Metadata"]
-        except client.exceptions.ClientError:
-            metadata = {}
+        metadata = {"sha256": digest or digest_bytes(data)}
         client.put_object(Bucket=bucket, Key=prefix + key, Body=data, Metadata=metadata)
 
     def _bucket(self):  # type: ignore[no-untyped-def]
