@@ -23,14 +23,15 @@ def repair(store: Store, verification: Verification, restore: Mapping[str, Resto
         The verification with the states of its findings after the repair.
     """
     contents = store.contents()
-    order = sorted(verification.findings, key=lambda finding: _is_restored(finding), reverse=True)
+    order = sorted(verification.findings, key=_is_restored, reverse=True)
     repaired = {finding.content.key: _repair(store, finding, restore) for finding in order}
+    findings = [repaired[finding.content.key] for finding in verification.findings]
     for leftover in verification.leftovers:
         contents.remove(leftover)
     for link in verification.links:
         if contents.compare(link, lambda count: None).problems:
             contents.remove(link)
-    return replace(verification, findings=[repaired[finding.content.key] for finding in verification.findings])
+    return replace(verification, findings=findings)
 
 
 def _is_restored(finding: Finding) -> bool:
