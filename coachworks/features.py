@@ -4,23 +4,32 @@ A shard is a safetensors file under `features/<backbone>/clean/` or `features/<b
 its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (float32, N × D). The name of the folder covers
 everything that a feature depends on, except the photo. Shards are published whole; the ids are read without the
 features. Two concurrent writers may write some rows twice, which does no harm.
+
+A shard whose features are read is compared with its name. A damaged one is removed, as if its photos had never been
+embedded: `components.embed.stored_features` embeds them again.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.digests import digest_bytes
+from coachworks.digests import digest_bytes, digest_json
 from coachworks.errors import DamagedError, DataError, NotFoundError
 from coachworks.store import Store, prefetched
 
 _IDS, _FEATURES = "photo_ids", "features"
 _LONGEST_HEADER = 1 << 20
+
+logger = logging.getLogger(__name__)
 Ids = NDArray[np.uint8]
+
+
+class FeaturesMissingError(NotFoundError):
+    """Photos have no features in the cache."""
 
 
 class FeatureSource(Protocol):
@@ -39,9 +48,15 @@ class FeatureSource(Protocol):
         """Features per photo."""
 
 
-def space_of(backbone_digest: str) -> str:
-    """Return the folder of a backbone in the cache."""
-    return f"features/{backbone_digest[:32]}"
+def space_of(backbone_digest: str, onnx_sha256: str = "") -> str:
+    """Return the folder of a backbone in the cache.
+
+    Args:
+        backbone_digest: Digest of the backbone.
+        onnx_sha256: SHA-256 of the ONNX file that computes the features; empty: a conversion by an earlier version of
+            coachworks, whose folders are named by the backbone alone.
+    """
+    return f"features/{(digest_json([backbone_digest, onnx_sha256]) if onnx_sha256 else backbone_digest)[:32]}"
 
 
 def view_folder(space: str, view_digest: str, view: int) -> str:
@@ -62,7 +77,7 @@ def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str],
         float32 of shape (N, D).
 
     Raises:
-        NotFoundError: a photo has no features in that view.
+        FeaturesMissingError: a photo has no features in that view, or its shard was damaged and has been removed.
     """
     folder = view_folder(source.space, source.view_digest, view)
     ids_bytes = [bytes.fromhex(photo_id) for photo_id in photo_ids]
@@ -79,10 +94,13 @@ def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str],
             break
     loaded = prefetched(store, lambda key: _read_features(store, key), [key for key, _ in shards])
     for (_, rows), rows_of_shard in zip(shards, loaded, strict=True):
+        if rows_of_shard is None:
+            places |= {bytes.fromhex(photo_ids[targets[0]]): targets for _, targets in rows}
+            continue
         sources = np.repeat([row for row, _ in rows], [len(targets) for _, targets in rows])
         features[[place for _, targets in rows for place in targets]] = rows_of_shard[sources]
     if places:
-        raise NotFoundError(
+        raise FeaturesMissingError(
             f"{len(places)} of {len(set(ids_bytes))} photos have no features in view {view}; the first is "
             f"{next(iter(places)).hex()}. Run `coachworks embed` first."
         )
@@ -126,32 +144,37 @@ def _read_ids(store: Store, folder: str) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def _ids(store: Store, key: str) -> list[bytes]:
-    with _damage_named(store, key):
+    """Read the ids of a shard; none, if they cannot be read and the shard has been removed."""
+    try:
         length = int.from_bytes(store.read(key, 0, 8), "little")
         if length > _LONGEST_HEADER:
             raise ValueError(f"its header must have at most {_LONGEST_HEADER} bytes; got {length}")
         start, end = json.loads(store.read(key, 8, length))[_IDS]["data_offsets"]
         joined = store.read(key, 8 + length + start, end - start)
-        if len(joined) != end - start:
+        if len(joined) != end - start or len(joined) % 32:
             raise ValueError("it is cut off")
+    except NotFoundError:  # another process has removed it since the listing
+        return []
+    except (ValueError, KeyError, TypeError, OverflowError) as err:
+        _remove(store, key, str(err))
+        return []
     return [joined[place : place + 32] for place in range(0, len(joined), 32)]
 
 
-def _read_features(store: Store, key: str) -> NDArray[Any]:
-    from safetensors import safe_open
-
-    with _damage_named(store, key), safe_open(store.fetch(key), framework="numpy") as shard:
-        array: NDArray[Any] = shard.get_tensor(_FEATURES)
-    return array
-
-
-@contextmanager
-def _damage_named(store: Store, key: str) -> Iterator[None]:
-    from safetensors import SafetensorError
+def _read_features(store: Store, key: str) -> NDArray[Any] | None:
+    """Read the features of a shard; None, if it differs from its name and has been removed."""
+    from safetensors.numpy import load
 
     try:
-        yield
-    except DamagedError:
-        raise
-    except (SafetensorError, ValueError, KeyError, TypeError) as err:
-        raise DamagedError(key, store.uri, f"it must be a shard of features; {err}") from err
+        features: NDArray[Any] = load(store.fetch(key).read_bytes())[_FEATURES]
+    except NotFoundError:  # another process has removed it since the listing
+        return None
+    except DamagedError as err:
+        _remove(store, key, err.problem)
+        return None
+    return features
+
+
+def _remove(store: Store, key: str, problem: str) -> None:
+    logger.warning("the feature shard %s of %s is damaged and is made again: %s", key, store.uri, problem)
+    store.remove(key)

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.cpu_limit import usable_cores
-from coachworks.features import known_photos, space_of, view_folder, write_shard
+from coachworks.features import known_photos, view_folder, write_shard
 from coachworks.models.backbone import BackboneSpec
-from coachworks.models.keys import onnx_key
 from coachworks.progress import Progress
 from coachworks.store import Store
 from components.augment.policy import Policy
@@ -78,7 +77,7 @@ def fill_cache(
     """Compute and publish the features of all views in `missing`.
 
     Raises:
-        DataError: a stored photo is damaged.
+        DataError: a stored photo or the converted backbone is damaged.
         TransientError: a worker process died; the features computed so far are kept.
     """
     started = time.monotonic()
@@ -89,13 +88,11 @@ def fill_cache(
     job = Job(
         store=store.uri,
         spec=backbone.spec,
-        onnx=None if gpu else onnx_key(backbone.spec.digest),
+        computes=not gpu,
         policy=policy if any(photo.views != (0,) for photo in missing) else None,
         batch_size=config.batch_size,
         threads=1 if workers > 1 else cores,
     )
-    if job.onnx is not None:
-        store.fetch(job.onnx)  # once, for all workers of this machine
     chunks = list(_chunks(missing, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
     on_gpu = TorchBackbone(backbone.source, backbone.spec, gpu[0]) if gpu else None
     shards = _Shards(store, _folders(backbone.spec, policy))
@@ -107,7 +104,7 @@ def fill_cache(
 
 
 def _folders(spec: BackboneSpec, policy: Policy) -> dict[int, str]:
-    return {view: view_folder(space_of(spec.digest), policy.view_digest, view) for view in range(policy.views + 1)}
+    return {view: view_folder(spec.feature_space, policy.view_digest, view) for view in range(policy.views + 1)}
 
 
 def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:

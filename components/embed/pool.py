@@ -17,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 import components
-from coachworks.errors import TransientError
+from coachworks.errors import CoachworksError, TransientError
 from coachworks.settings import child_environment
 from components.embed.work import Job, Photo, Work
 
@@ -34,7 +34,8 @@ def run_chunks(job: Job, chunks: Sequence[list[Photo]], *, workers: int) -> Iter
 
     Raises:
         DataError: a photo cannot be read.
-        TransientError: a worker process died.
+        TransientError: a worker process was killed.
+        CoachworksError: a worker process failed in another way.
     """
     if workers == 1:
         work = Work(job)
@@ -95,11 +96,20 @@ def _next_answer(pipes: "dict[Connection, subprocess.Popen[bytes]]") -> tuple[in
     try:
         number, answer = pipe.recv()
     except (EOFError, ConnectionResetError) as err:
-        status = pipes[pipe].wait()
-        raise TransientError(
-            f"a worker process of embed ended with status {status}; -9 means that memory ran out. What is computed is "
-            "kept: run again, with a smaller `workers` if need be."
-        ) from err
+        raise _end_of_worker(pipes[pipe].wait()) from err
     if isinstance(answer, Exception):
         raise answer
     return number, answer, pipe
+
+
+def _end_of_worker(status: int) -> CoachworksError:
+    """Return the error for a worker that was killed, as a rule for lack of memory, or that failed."""
+    if status < 0:
+        return TransientError(
+            f"a worker process of embed was killed by signal {-status}; 9 means that memory ran out. What is computed "
+            "is kept: run again, with fewer workers (`coachworks embed --workers 1`) if need be."
+        )
+    return CoachworksError(
+        f"a worker process of embed ended with status {status}; its error is above. What is computed is kept: run "
+        "again once the cause is removed."
+    )

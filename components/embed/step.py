@@ -7,20 +7,20 @@ from typing import Any
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
-from coachworks.features import space_of
+from coachworks.errors import DamagedError, NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.models.backbone import BackboneSpec
 from coachworks.result import Result
-from coachworks.results import ancestor, load, produce
+from coachworks.results import NotDoneError, ancestor, load, produce
 from coachworks.store import Store
 from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
-from components.embed.backbones import ensure_backbone, find_backbone
-from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
+from components.embed.backbones import ensure_backbone, find_backbone, stored_backbone
 from components.embed.config import EmbedConfig
 from components.embed.report import EmbedReport
+from components.embed.source import Source
+from components.embed.stored_features import PHOTOS, fill_features, listed_photos
 from components.embed.work import Photo
-
-_PHOTOS = "photos.json"  # the photos, their keys and numbers of views: [[photo_id, key, views], …]
 
 
 def embed(
@@ -46,30 +46,34 @@ def embed(
     context = context or open_context(fleet)
     store = context.store
     source = find_backbone(fleet.spec.backbone)
+    spec = _spec(store, source, context)
+
+    def fill(photos: Sequence[Photo]) -> EmbedReport:
+        return fill_features(store, source, spec, augment, photos, config=config, progress=context.progress)
 
     def build(folder: Path) -> EmbedReport:
         augmented = load(store, "augment", augment)
         photos = _photos_to_embed(store, augmented, fleet, read_policy(augmented.path))
         listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in photos]
-        (folder / _PHOTOS).write_text(json.dumps(listed), "utf-8")
+        (folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
         return fill(photos)
 
-    def fill(photos: Sequence[Photo]) -> EmbedReport:
-        policy = read_policy(load(store, "augment", augment).path)
-        backbone = Backbone(source, ensure_backbone(store, source, progress=context.progress))
-        missing = missing_features(store, backbone.spec, policy, photos)
-        filled = Filled(0.0, "cpu", 0)
-        if missing:
-            context.progress.note(f"{_rows(photos) - _rows(missing)} of {_rows(photos)} features are cached already")
-            filled = fill_cache(store, backbone, policy, missing, config=config, progress=context.progress)
-        return _report(backbone, policy, photos, missing, filled)
-
     inputs = {"augment": augment, "backbone": source.digest}
+    if spec.space:  # features of another conversion are others
+        inputs["space"] = spec.space
     result = produce(EmbedReport, inputs, build, context=context, code=code_digest(__name__))
-    if result.reused:  # the result exists, but the feature cache may have been emptied since
-        listed = json.loads((result.path / _PHOTOS).read_text("utf-8"))
-        fill([Photo(photo_id, key, tuple(range(views))) for photo_id, key, views in listed])
+    if result.reused and not context.dry:  # the result exists, but the feature cache may have been emptied since
+        fill(listed_photos(result))
     return result
+
+
+def _spec(store: Store, source: Source, context: Context) -> BackboneSpec:
+    if not context.dry:
+        return ensure_backbone(store, source, progress=context.progress)
+    try:
+        return stored_backbone(store, source)
+    except (NotFoundError, DamagedError) as err:
+        raise NotDoneError("embed", "the backbone must be converted") from err
 
 
 def _photos_to_embed(store: Store, augmented: Result[Any], fleet: Fleet, policy: Policy) -> list[Photo]:
@@ -82,29 +86,3 @@ def _photos_to_embed(store: Store, augmented: Result[Any], fleet: Fleet, policy:
     keys = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
     every = tuple(range(policy.views + 1))
     return [Photo(str(p), str(keys[p]), every if split == "train" else (0,)) for p, split in sorted(splits.items())]
-
-
-def _rows(photos: Sequence[Photo]) -> int:
-    return sum(len(photo.views) for photo in photos)
-
-
-def _report(
-    backbone: Backbone, policy: Policy, photos: Sequence[Photo], missing: Sequence[Photo], filled: Filled
-) -> EmbedReport:
-    computed = _rows(missing)
-    return EmbedReport(
-        backbone=backbone.source.name,
-        backbone_digest=backbone.spec.digest,
-        space=space_of(backbone.spec.digest),
-        view_digest=policy.view_digest,
-        policy_digest=policy.digest,
-        dimensions=backbone.spec.dimensions,
-        views=policy.views,
-        photos=len(photos),
-        computed=computed,
-        reused=_rows(photos) - computed,
-        seconds=round(filled.seconds, 3),
-        photos_per_second=round(computed / filled.seconds, 2) if computed else 0.0,
-        device=filled.device,
-        workers=filled.workers,
-    )

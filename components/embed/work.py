@@ -3,18 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from coachworks.errors import DataError, PhotoError
-from coachworks.models.backbone import BackboneSpec
+from coachworks.models.backbone import BackboneSpec, fetch_onnx
 from coachworks.models.preprocess import decoded, preprocess, resized
 from coachworks.models.session import open_session, run_session
 from coachworks.store import Store, open_store, prefetched
+from coachworks.wording import pipeline_command
 from components.augment.policy import Policy, augmenter
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Job:
     Attributes:
         store: Address of the store.
         spec: The backbone.
-        onnx: Key of the backbone's ONNX file; None to return pixels instead of features.
+        computes: Whether to return features; False returns pixels.
         policy: The augmentation policy; None if there are only clean photos.
         batch_size: Photos per pass of the backbone.
         threads: Threads within one pass.
@@ -32,7 +36,7 @@ class Job:
 
     store: str
     spec: BackboneSpec
-    onnx: str | None
+    computes: bool
     policy: Policy | None
     batch_size: int
     threads: int
@@ -59,7 +63,7 @@ class Work:
     def __init__(self, job: Job) -> None:
         self._job, self._spec = job, job.spec
         self._store: Store = open_store(job.store)
-        self._session = None if job.onnx is None else open_session(self._store.fetch(job.onnx), job.threads)
+        self._session = _session(self._store, job) if job.computes else None
         self._augmented = None if job.policy is None else augmenter(job.policy)
 
     def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
@@ -82,11 +86,31 @@ class Work:
             clean = decoded(data, self._spec)
         except PhotoError as err:
             raise DataError(
-                f"the photo {photo.key!r} of the store is damaged: {err}. Delete it there and run "
-                "`coachworks ingest` again."
+                f"the photo {photo.key!r} of the store {self._job.store} cannot be used: {err}. Another version of "
+                f"coachworks or Pillow took it in; {pipeline_command(self._job.store)} examines it again."
             ) from err
         for view in photo.views:
             if view == 0 or self._augmented is None:
                 yield clean
             else:
                 yield Image.fromarray(self._augmented(np.asarray(clean), photo.photo_id, view))
+
+
+def _session(store: Store, job: Job) -> "ort.InferenceSession":
+    """Open the session of the converted backbone, after a look at its digest.
+
+    Raises:
+        DataError: its file is damaged, or ONNX Runtime cannot load it.
+    """
+    onnx = fetch_onnx(store, job.spec)
+    try:
+        return open_session(onnx, job.threads)
+    except MemoryError:
+        raise
+    except Exception as err:  # the classes of ONNX Runtime have no other base
+        from onnxruntime import __version__
+
+        raise DataError(
+            f"ONNX Runtime {__version__} cannot load the converted backbone {job.spec.name}, {onnx}, although its "
+            f"SHA-256 is that of its conversion: {err}. Install the versions of coachworks' requirements.lock."
+        ) from err

@@ -97,7 +97,7 @@ def _build(
     if notice is not None:
         progress.note(notice)
     if trained:
-        photos, learnt, validation = _read_labelled(store, fleet, train, trained)
+        photos, learnt, validation = _read_labelled(store, fleet, train, trained, progress)
         thumbnail = _thumbnails(store, train)
     with progress.task("evaluate", total=len(lane), unit="skills") as task:
         for skill in lane:
@@ -122,7 +122,7 @@ def _build(
 
 
 def _read_labelled(
-    store: Store, fleet: Fleet, train: Result[TrainReport], skills: list[str]
+    store: Store, fleet: Fleet, train: Result[TrainReport], skills: list[str], progress: Progress
 ) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]], dict[str, int]]":
     """Read by skill: its test photos, photos per label that its winner was fitted on, and validation photos.
 
@@ -130,7 +130,7 @@ def _read_labelled(
     """
     import numpy as np
 
-    from coachworks.features import load_features
+    from components.embed.stored_features import read_features
     from components.evaluate.measure import Labelled
     from components.validate.admitted import admitted
 
@@ -141,7 +141,9 @@ def _read_labelled(
     names = sorted(tested["photo_id"].unique())
     # without photos there is no shape to read
     features = (
-        load_features(store, embed.report, names, 0) if names else np.empty((0, embed.report.dimensions), np.float32)
+        read_features(fleet, embed, names, 0, progress=progress)
+        if names
+        else np.empty((0, embed.report.dimensions), np.float32)
     )
     row_of = {name: row for row, name in enumerate(names)}
     photos = {}

@@ -80,6 +80,6 @@ def _examine(file: SourceFile, store: Store, index: PhotoIndex) -> Outcome:
         facts = facts_of(data, photo_id)
     except PhotoError as err:
         return Refusal(err.reason, str(err))
-    if not index.is_stored(facts.uri):
-        store.create(facts.uri, data)
+    if not index.is_stored(facts.uri) and not store.create(facts.uri, data):
+        store.write(facts.uri, data)  # what is there has other content, and so is damaged
     return facts

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
-from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
 from coachworks.progress import Progress
 from coachworks.result import Result
@@ -55,7 +54,7 @@ def train(
 
     Raises:
         NotFoundError: there is no such result of embed.
-        DataError: the features hold NaN or infinity.
+        DataError: a photo is damaged whose features have to be computed again.
     """
     settings = config or TrainConfig()
     lane = list(skills) if skills is not None else list(fleet.spec.skills)
@@ -110,7 +109,7 @@ def _build(
     for skill in lane:
         if reasons[skill]:
             progress.note(f"{skill} is left out: {reasons[skill]}")
-    result = _train(store, fleet, embed, labels, trained, config, progress, folder) if trained else None
+    result = _train(fleet, embed, labels, trained, config, progress, folder) if trained else None
     return TrainReport(
         skills={
             skill: _trained_report(skill, fleet, counts[skill], result)
@@ -133,7 +132,6 @@ def _build(
 
 
 def _train(
-    store: Store,
     fleet: Fleet,
     embed: Result[EmbedReport],
     labels: "pd.DataFrame",
@@ -142,7 +140,7 @@ def _train(
     progress: Progress,
     folder: Path,
 ) -> _Trained:
-    from coachworks.features import load_features
+    from components.embed.stored_features import read_features
     from components.train.competition import compete
     from components.train.label_matrix import answer_table
     from components.train.lane import UNLABELLED, Lane, label_weights
@@ -155,14 +153,7 @@ def _train(
     tested, tested_answers, sets = answer_table(labels[labels["split"] == "validation"], vocabulary)
 
     def features(photo_ids: list[str], view: int) -> NDArray[np.float32]:
-        loaded = load_features(store, embed.report, photo_ids, view)
-        if not np.isfinite(loaded).all():
-            bad = photo_ids[int(np.flatnonzero(~np.isfinite(loaded).all(1))[0])]
-            raise DataError(
-                f"features must be finite; those of the photo {bad} (view {view}) hold NaN or infinity. "
-                "Check the backbone, then run `coachworks embed` afresh."
-            )
-        return loaded
+        return read_features(fleet, embed, photo_ids, view, progress=progress)
 
     clean = features(photos, 0)
     reduction = fit_reduction(clean, config.components)

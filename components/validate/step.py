@@ -149,7 +149,7 @@ def _gather(
 
 
 def _reader(store: Store, catalogue: Any, *, at_least_px: int) -> "Callable[[str], Image.Image | None]":
-    """Return a function that reads a photo by its id, or returns None if it is missing or unreadable."""
+    """Return a function that reads a photo by its id, or returns None if it is missing or cannot be decoded."""
     uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
 
     def read(photo_id: str) -> "Image.Image | None":

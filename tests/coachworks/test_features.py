@@ -6,8 +6,8 @@ import pytest
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, NotFoundError
-from coachworks.features import known_photos, load_features, view_folder, write_shard
-from coachworks.store import FolderStore
+from coachworks.features import FeaturesMissingError, known_photos, load_features, view_folder, write_shard
+from coachworks.store import FolderStore, Store
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,13 @@ class Source:
     dimensions: int = 4
 
 
+DAMAGE = {
+    "a flipped bit of a feature": lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+    "zeros": lambda data: data[:-60].ljust(len(data), b"\0"),
+    "a cut": lambda data: data[: len(data) // 2],
+    "nothing left": lambda data: b"",
+    "no header": lambda data: b"\0" * len(data),
+}
 IDS = [digest_bytes(bytes([n])) for n in range(10)]
 ROWS = np.arange(40, dtype=np.float32).reshape(10, 4)
 CLEAN = view_folder("features/some", "f" * 64, 0)
@@ -86,11 +93,27 @@ def test_the_same_rows_twice_are_the_same_shard(store: FolderStore) -> None:
     assert len(list(store.list(CLEAN))) == 1
 
 
-def test_a_damaged_shard_is_named_with_the_way_out(store: FolderStore) -> None:
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_a_damaged_shard_is_removed_so_that_its_photos_are_embedded_again(
+    any_store: Store, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    healthy = write_shard(any_store, CLEAN, IDS[6:], ROWS[6:])
+    key = write_shard(any_store, CLEAN, IDS[:6], ROWS[:6])
+    any_store.write(key, DAMAGE[damage](any_store.read(key)))
+    with pytest.raises(FeaturesMissingError, match=r"6 of 10 photos have no features in view 0"):
+        load_features(any_store, Source(), IDS, 0)
+    assert list(any_store.list("features")) == [healthy]
+    assert f"the feature shard {key} of {any_store.uri} is damaged and is made again" in caplog.text
+    assert write_shard(any_store, CLEAN, IDS[:6], ROWS[:6]) == key
+    assert np.array_equal(load_features(any_store, Source(), IDS, 0), ROWS)
+
+
+def test_a_shard_that_another_process_has_just_removed_counts_as_missing(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = write_shard(store, CLEAN, IDS, ROWS)
-    store.write(key, b"\x00" * 30)
-    with pytest.raises(DataError, match=f"'{key}' .* is damaged: it must be a shard of features; .*--repair"):
-        load_features(store, Source(), IDS, 0)
+    monkeypatch.setattr(store, "list", lambda prefix: iter([key, f"{CLEAN}/{'0' * 32}.safetensors"]))
+    assert np.array_equal(load_features(store, Source(), IDS, 0), ROWS)
 
 
 def test_features_that_are_no_numbers_are_never_cached(store: FolderStore) -> None:

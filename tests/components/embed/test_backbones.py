@@ -11,8 +11,9 @@ from PIL import Image
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.features import space_of
 from coachworks.models.backbone import read_backbone
-from coachworks.models.keys import onnx_key
+from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import preprocess, resized
 from coachworks.models.session import open_session, run_session
 from coachworks.store import FolderStore
@@ -20,6 +21,15 @@ from components.embed import efficientnet_lite
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.conversion import convert
 from components.embed.gpu import TorchBackbone
+from components.embed.source import Source
+
+
+@pytest.fixture
+def small(store: FolderStore, model_folders: dict[str, Path]) -> tuple[FolderStore, Source]:
+    """A store with a small converted backbone, and its source."""
+    source = find_backbone(str(model_folders["resnet"]))
+    ensure_backbone(store, source)
+    return store, source
 
 
 def photos(px: int, count: int = 3) -> np.ndarray:
@@ -110,6 +120,67 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(efficientnet_lite, "_weights_file", lambda name: damaged)
     with pytest.raises(NotFoundError, match="damaged: the SHA-256 must begin with 57934424"):
         find_backbone("efficientnet-lite0")
+
+
+ONNX = {
+    "a flipped bit": lambda data: data[:5000] + bytes([data[5000] ^ 4]) + data[5001:],
+    "zeros": lambda data: data[:4096] + bytes(2048) + data[6144:],
+    "a cut": lambda data: data[: len(data) // 2],
+    "nothing left": lambda data: b"",
+}
+SPECIFICATION = {
+    "another size": lambda data: data.replace(b"32", b"64"),
+    "another name": lambda data: data.replace(b"resnet", b"reznet"),
+    "a cut": lambda data: data[: len(data) // 2],
+    "nothing left": lambda data: b"",
+}
+
+
+class Notes:
+    """Progress that keeps its notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "damage"),
+    [
+        *(pytest.param(onnx_key, each, id=f"onnx-{name}") for name, each in ONNX.items()),
+        *(pytest.param(backbone_spec_key, each, id=f"specification-{name}") for name, each in SPECIFICATION.items()),
+    ],
+)
+def test_a_damaged_conversion_is_made_again(small: tuple[FolderStore, Source], key, damage) -> None:
+    store, source = small
+    before = {name: store.read(name) for name in store.list("backbones")}
+    store.write(key(source.digest), damage(store.read(key(source.digest))))
+    progress = Notes()
+    spec = ensure_backbone(store, source, progress=progress)
+    assert "converting the backbone resnet to ONNX again: backbones/" in progress.notes[0]
+    assert {name: store.read(name) for name in store.list("backbones")} == before
+    assert ensure_backbone(store, source, progress=progress) == spec
+    assert len(progress.notes) == 1
+
+
+def test_features_are_kept_by_the_digest_of_the_onnx_file(small: tuple[FolderStore, Source]) -> None:
+    store, source = small
+    spec = ensure_backbone(store, source)
+    assert spec.feature_space == space_of(source.digest, spec.onnx_sha256) != space_of(source.digest)
+
+
+def test_features_of_an_earlier_version_count_as_long_as_its_conversion_is_intact(
+    small: tuple[FolderStore, Source],
+) -> None:
+    store, source = small
+    document = json.loads(store.read(backbone_spec_key(source.digest)))
+    earlier = {name: value for name, value in document.items() if name not in {"space", "sha256"}}
+    store.write(backbone_spec_key(source.digest), json.dumps(earlier).encode())
+    assert ensure_backbone(store, source).feature_space == f"features/{source.digest[:32]}"
+    store.write(onnx_key(source.digest), ONNX["zeros"](store.read(onnx_key(source.digest))))
+    assert ensure_backbone(store, source).feature_space == space_of(source.digest, document["onnx_sha256"])
 
 
 def test_an_unreachable_hub_is_a_transient_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 
 from coachworks.context import open_context
-from coachworks.errors import DataError, InvalidConfigError, TransientError
-from coachworks.features import load_features
+from coachworks.digests import digest_bytes
+from coachworks.errors import CoachworksError, DamagedError, DataError, InvalidConfigError, TransientError
+from coachworks.features import FeaturesMissingError, load_features
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import read_backbone
 from coachworks.models.keys import onnx_key
@@ -28,6 +30,7 @@ from components.embed import cache_filling
 from components.embed.config import EmbedConfig
 from components.embed.pool import run_chunks
 from components.embed.step import embed
+from components.embed.stored_features import read_features
 from components.embed.work import Job, Photo
 
 
@@ -245,24 +248,68 @@ def test_a_damaged_photo_in_the_store_is_named(run, store, upstream, monkeypatch
     photo = upstream.photos(store, range(1))[0]
     fleet = upstream.fleet(store, augment={"views": 0})
     key = augment(fleet, upstream.validated(store, upstream.photos(store, range(4)))).key
-    store.write(photo.key, b"no photo any more")
     monkeypatch.setattr(cache_filling, "_ROWS_PER_WORKER", 1)
+    whole = store.read(photo.key)
     for workers in (1, 2):
-        with pytest.raises(DataError, match=f"photo '{photo.key}' of the store is damaged: .*ingest"):
+        store.write(photo.key, whole[:-2] + b"\0\0")  # it can still be decoded
+        with pytest.raises(DamagedError, match=rf"'{photo.key}' .* is damaged: .*`coachworks store verify --repair"):
             embed(fleet, key, config=EmbedConfig(workers=workers))
+    assert list(store.list("features")) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_damaged_onnx_file_is_named_rather_than_taken_for_lack_of_memory(store, upstream, workers) -> None:
+    spec = read_backbone(store, next(store.list("backbones")).split("/")[1].split(".")[0])
+    photo = upstream.photos(store, range(1))[0]
+    chunks = [[Photo(photo.photo_id, photo.key, (0,))]]
+    data = bytearray(store.read(onnx_key(spec.digest)))
+    data[4_000_000:4_016_384] = bytes(16_384)
+    store.write(onnx_key(spec.digest), bytes(data))
+    job = Job(store=store.uri, spec=spec, computes=True, policy=None, batch_size=1, threads=1)
+    with pytest.raises(DamagedError, match=r"'backbones/.*onnx' of the store .* is damaged: its SHA-256 must be"):
+        list(run_chunks(job, chunks, workers=workers))
+    store.write(onnx_key(spec.digest), b"no network")
+    same = replace(job, spec=replace(spec, onnx_sha256=digest_bytes(b"no network")))
+    with pytest.raises(DataError, match=r"ONNX Runtime 1\.\S+ cannot load the converted backbone efficientnet-lite0"):
+        list(run_chunks(same, chunks, workers=workers))
+
+
+def test_a_worker_that_fails_by_itself_is_not_taken_for_a_killed_one(store, upstream) -> None:
+    spec = read_backbone(store, next(store.list("backbones")).split("/")[1].split(".")[0])
+    job = Job(store=store.uri, spec=spec, computes=True, policy=None, batch_size=0, threads=1)
+    photo = upstream.photos(store, range(1))[0]
+    with pytest.raises(CoachworksError, match="a worker process of embed ended with status 1; its error") as err:
+        list(run_chunks(job, [[Photo(photo.photo_id, photo.key, (0,))]], workers=2))
+    assert not isinstance(err.value, TransientError)
+
+
+def test_damaged_shards_are_embedded_again_by_whoever_reads_them(run, store, upstream) -> None:
+    fleet, embedded = upstream.fleet(store), run(range(10))
+    drawn = upstream.photos(store, range(10))
+    healthy = {key: store.read(key) for key in store.list("features")}
+    expected = load_features(store, embedded.report, [p.photo_id for p in drawn], 0)
+    for key, data in healthy.items():
+        store.write(key, data[:-1] + bytes([data[-1] ^ 128]))
+    seen = Seen()
+    loaded = read_features(fleet, embedded, [p.photo_id for p in drawn], 0, progress=seen)
+    np.testing.assert_allclose(loaded, expected, atol=1e-4)
+    assert "embedding again: 10 of 10 photos have no features in view 0" in seen.notes[0]
+    with pytest.raises(FeaturesMissingError, match="1 of 1 photos have no features in view 0"):
+        read_features(fleet, embedded, ["f" * 64], 0, progress=seen)  # no photo of that run
+    other = replace(embedded, report=replace(embedded.report, space="features/of-another-conversion"))
+    with pytest.raises(DataError, match=r"converted again since\. `coachworks run --from embed` computes all of them"):
+        read_features(fleet, other, [drawn[0].photo_id], 0, progress=seen)
 
 
 def test_a_worker_that_dies_is_reported_and_what_is_done_is_kept(store, upstream, converted) -> None:
     digest = next(store.list("backbones")).split("/")[1].split(".")[0]
-    job = Job(
-        store=store.uri, spec=read_backbone(store, digest), onnx=onnx_key(digest), policy=None, batch_size=1, threads=1
-    )
+    job = Job(store=store.uri, spec=read_backbone(store, digest), computes=True, policy=None, batch_size=1, threads=1)
     photo = upstream.photos(store, range(1))[0]
     chunks = [[Photo(photo.photo_id, photo.key, (0,))] for _ in range(200)]
     answers = run_chunks(job, chunks, workers=2)
     next(answers)
     os.kill(min(workers_of(os.getpid())), signal.SIGKILL)
-    with pytest.raises(TransientError, match="a worker process of embed ended with status -9"):
+    with pytest.raises(TransientError, match=r"was killed by signal 9; .*`coachworks embed --workers 1`"):
         list(answers)
 
 

@@ -317,5 +317,5 @@ def test_a_pod_that_gives_no_answer_is_not_asked_on(store, evaluated, photos):
 
 def test_a_damaged_photo_is_the_store_s_fault(store, evaluated, photos):
     store.write(photos["view"][0].uri, b"damaged")
-    with pytest.raises(DataError, match=r"the photo .* is damaged: its SHA-256 must be .*`coachworks ingest`"):
+    with pytest.raises(DataError, match=r"'photos/.*' of the store .* is damaged: its SHA-256 must"):
         smoke_test(Pod(photos), photos, store, evaluated)
