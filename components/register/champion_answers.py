@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coachworks.context import Context
 from coachworks.errors import NotFoundError
-from coachworks.models.keys import head_key
+from coachworks.progress import Progress
 from coachworks.store import Store
-from coachworks.tracking import TrackingClient
+from coachworks.tracking import CHAMPION, TrackingClient
 from coachworks.tracking.registry import Version
-from coachworks.tracking.tags import EVALUATE, HEAD_DIGEST
+from coachworks.tracking.tags import EVALUATE
+from components.embed.report import EmbedReport
+from components.register.champion_heads import download_artifact, ensure_head
 from components.register.lineage import SkillRecord
-from components.register.model_folder import FOLDER, HEAD_FILE
 from components.register.runs import PREDICTIONS
 
 
@@ -29,39 +31,39 @@ class ChampionAnswers:
 
 
 def champion_answers(
-    client: TrackingClient, store: Store, record: SkillRecord, champion: Version, photo_ids: Sequence[str]
+    client: TrackingClient, context: Context, record: SkillRecord, champion: Version, photo_ids: Sequence[str]
 ) -> ChampionAnswers:
     """Return the champion's answers on `photo_ids`.
 
     Its head is evaluated again if it reads the features of the current backbone. Otherwise they are the recorded
     answers of its own evaluation, on the photos that were in the test split then.
+
+    Args:
+        client: MLflow's client.
+        context: The surroundings of the task.
+        record: The skill.
+        champion: The champion.
+        photo_ids: The test photos.
     """
     if champion.tags.get("backbone_digest") == record.backbone.backbone_digest:
-        head_file = _head_file(client, store, champion)
-        return ChampionAnswers(_predict(head_file, store, record, photo_ids), "its head, evaluated again")
-    recorded = _recorded(client, store, record, champion)
+        head = ensure_head(context, lambda: client, record, champion)
+        answers = _predict(head, record, photo_ids, context.progress)
+        return ChampionAnswers(answers, "its head, evaluated again")
+    recorded = _recorded(client, context.store, record, champion)
     return ChampionAnswers(
         {photo_id: recorded[photo_id] for photo_id in photo_ids if photo_id in recorded},
         "the answers recorded at its own evaluation, since it reads another backbone",
     )
 
 
-def _predict(head_file: Path, store: Store, record: SkillRecord, photo_ids: Sequence[str]) -> dict[str, str]:
-    from coachworks.features import load_features
+def _predict(head_file: Path, record: SkillRecord, photo_ids: Sequence[str], progress: Progress) -> dict[str, str]:
     from coachworks.models.head import load_head
+    from components.embed.stored_features import read_features
 
     head = load_head(head_file)
-    best = head.logits(load_features(store, record.backbone, photo_ids, 0)).argmax(axis=1)
+    embedded = record.lineage.result(EmbedReport)
+    best = head.logits(read_features(record.lineage.fleet, embedded, photo_ids, 0, progress=progress)).argmax(axis=1)
     return {photo_id: head.labels[index] for photo_id, index in zip(photo_ids, best, strict=True)}
-
-
-def _head_file(client: TrackingClient, store: Store, champion: Version) -> Path:
-    """Fetch the champion's head from the store, or else from the registry: it may come from another store."""
-    key = head_key(champion.tags[HEAD_DIGEST])
-    if not store.exists(key):
-        with store.scratch() as folder:
-            store.write_file(key, Path(_download(client, champion, f"{FOLDER}/{HEAD_FILE}", folder)))
-    return store.fetch(key)
 
 
 def _recorded(client: TrackingClient, store: Store, record: SkillRecord, champion: Version) -> dict[str, str]:
@@ -73,15 +75,11 @@ def _recorded(client: TrackingClient, store: Store, record: SkillRecord, champio
     if store.exists(stored):
         table = pq.read_table(store.fetch(stored), columns=columns)
     else:
-        with store.scratch() as folder:
-            table = pq.read_table(_download(client, champion, PREDICTIONS, folder), columns=columns)
+        try:
+            with store.scratch() as folder:
+                table = pq.read_table(download_artifact(client, champion, PREDICTIONS, folder), columns=columns)
+        except NotFoundError as err:
+            raise NotFoundError(
+                f"{err}. Move the alias `{CHAMPION}` to another version of {record.model!r} in MLflow, then run again."
+            ) from err
     return {row["photo_id"]: row["predicted"] for row in table.to_pylist()}
-
-
-def _download(client: TrackingClient, champion: Version, path: str, folder: Path) -> str:
-    if champion.run_id is None:
-        raise NotFoundError(
-            f"version {champion.number}, the champion, has no run that could hold {path!r}. "
-            "Move the alias `champion` to another version in MLflow, then run again."
-        )
-    return str(client.download_artifacts(champion.run_id, path, str(folder)))

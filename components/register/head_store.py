@@ -2,24 +2,38 @@
 
 from typing import Any
 
+from coachworks.errors import DamagedError, NotFoundError
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.results import jsonable
-from coachworks.store import Store, write_record
+from coachworks.store import Store, read_record, write_record
 from components.register.lineage import SkillRecord
 
 _METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
 
 
 def save_head(store: Store, record: SkillRecord) -> None:
-    """Publish the winner's head and its manifest, before a model version names them.
+    """Publish the winner's head and its manifest, before a model version names them; damaged ones are replaced.
 
     The manifest is written last, so a stored manifest implies a stored head.
+
+    Raises:
+        DataError: the head in the result of evaluate is damaged.
     """
     digest = record.head_digest
-    if store.exists(head_manifest_key(digest)):
+    if head_is_intact(store, digest):
         return
-    store.write_file(head_key(digest), record.folder / "head.safetensors")
+    store.write_file(head_key(digest), record.head_file)
     write_record(store, head_manifest_key(digest), manifest(record))
+
+
+def head_is_intact(store: Store, digest: str) -> bool:
+    """Return whether the store holds a head and its manifest as they were written."""
+    try:
+        store.fetch(head_key(digest))
+        read_record(store, head_manifest_key(digest))
+    except (NotFoundError, DamagedError):
+        return False
+    return True
 
 
 def manifest(record: SkillRecord) -> dict[str, Any]:

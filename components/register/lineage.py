@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coachworks import __version__
-from coachworks.digests import digest_json
+from coachworks.digests import digest_file, digest_json
+from coachworks.errors import DamagedError
 from coachworks.fleet.model import Fleet
 from coachworks.fleet.skill import Skill
 from coachworks.result import Report, Result
@@ -55,6 +57,18 @@ class Lineage:
     @cached_property
     def _results(self) -> dict[str, Result[Any]]:
         return {result.step: result for result in ancestors(self.store, self.evaluate)}
+
+    def compare(self, records: "Sequence[SkillRecord]") -> None:
+        """Compare all that is registered of skills with its digests: called before anything reaches the registry.
+
+        Raises:
+            DamagedError: a file of a result, or a head, is not what was written.
+        """
+        for result in (self.evaluate, self.result(SplitReport), self.result(AugmentReport)):
+            _ = result.path  # the store compares every file of a tree that it hands out
+        for record in records:
+            if record.evaluated.head_digest is not None:
+                _ = record.head_file
 
     @property
     def pipeline_page(self) -> str | None:
@@ -142,6 +156,20 @@ class SkillRecord:
     def head_digest(self) -> str:
         """Digest of the winner's head."""
         return str(self.evaluated.head_digest)
+
+    @property
+    def head_file(self) -> Path:
+        """The winner's head in the result of evaluate, compared with the digest in its report.
+
+        Raises:
+            DamagedError: it is not the head that was evaluated.
+        """
+        path = self.folder / "head.safetensors"
+        if not path.exists() or digest_file(path) != self.head_digest:
+            evaluate = self.lineage.evaluate
+            key = f"results/{evaluate.step}/{evaluate.key}/{self.name}/{path.name}"
+            raise DamagedError(key, self.lineage.store.uri, f"its SHA-256 must be {self.head_digest}")
+        return path
 
     @property
     def evaluated_at_ms(self) -> int:

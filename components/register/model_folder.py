@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from coachworks import __version__
+from coachworks.store import record_bytes
 from coachworks.yaml_text import yaml_text
 from components.register.head_store import manifest
 from components.register.lineage import SkillRecord
 
 FOLDER = "model"  # among a run's artifacts
-HEAD_FILE = "head.safetensors"
+HEAD_FILE, MANIFEST_FILE = "head.safetensors", "manifest.json"
 
 
 def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
@@ -35,8 +36,8 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
     }
     (folder / "MLmodel").write_text(yaml_text(document), "utf-8")
     (folder / "requirements.txt").write_text(f"coachworks=={__version__}\n", "utf-8")
-    (folder / "manifest.json").write_text(json.dumps(manifest(record), indent=1, ensure_ascii=False), "utf-8")
-    shutil.copyfile(record.folder / HEAD_FILE, folder / HEAD_FILE)
+    (folder / MANIFEST_FILE).write_bytes(record_bytes(manifest(record)))
+    shutil.copyfile(record.head_file, folder / HEAD_FILE)
 
 
 def logged_models(record: SkillRecord, location: str) -> str:

@@ -1,19 +1,21 @@
 """The step register as a library function."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.results import NotDoneError, load, produce
-from coachworks.store import Store
+from coachworks.store import prefetched
 from coachworks.tracking import Tracking, TrackingClient, open_client, retry_transient, tracking_of, translated
+from coachworks.tracking.tags import HEAD_DIGEST
 from components.evaluate.report import EvaluateReport
+from components.register.champion_heads import ensure_head
 from components.register.config import RegisterConfig
-from components.register.head_store import save_head
+from components.register.head_store import head_is_intact, save_head
 from components.register.lineage import Lineage, SkillRecord
 from components.register.registration import registration_of
 from components.register.registry_sqlite import read_sqlite
@@ -59,7 +61,11 @@ def register(
     states = _complete_state(tracking, records, read_server=context.dry)
     if states is None and context.dry:
         raise NotDoneError("register", "the registry lacks the results of evaluate")
-    states = states or _complete(tracking, store, records, config, context)
+    if states is None:
+        lineage.compare(records)
+        states = _complete(records, config, context)
+    if not context.dry:
+        _keep_heads(context, records, states)
     registrations = {record.name: registration_of(record, states[record.name]) for record in records}
     inputs = {
         "evaluate": evaluate,
@@ -95,58 +101,64 @@ def _complete_state(
     return states
 
 
-def _complete(
-    tracking: Tracking, store: Store, records: Sequence[SkillRecord], config: RegisterConfig, context: Context
-) -> dict[str, RegistryState]:
+def _complete(records: Sequence[SkillRecord], config: RegisterConfig, context: Context) -> dict[str, RegistryState]:
     """Do the missing work, and return the state of the registry afterwards."""
-    client = open_client(tracking, context.progress)
+    client = open_client(context.tracking, context.progress)
     states = {}
     with context.progress.task("register", total=len(records), unit="skills") as task:
         for record in records:
-            states[record.name] = retry_transient(
-                client, partial(_complete_skill, client, tracking, store, record, config)
-            )
+            states[record.name] = retry_transient(client, partial(_complete_skill, client, context, record, config))
             if reason := why_not_renamed(client, record):
                 context.progress.note(reason)
             task.advance()
     return states
 
 
+def _keep_heads(context: Context, records: Sequence[SkillRecord], states: Mapping[str, RegistryState]) -> None:
+    """Restore the heads of champions that the store has lost or holds damaged: the package is made of them."""
+    champions = [
+        (record, champion)
+        for record in records
+        if (champion := states[record.name].champion) is not None and HEAD_DIGEST in champion.tags
+    ]
+    digests = [champion.tags[HEAD_DIGEST] for _, champion in champions]
+    intact = prefetched(context.store, partial(head_is_intact, context.store), digests)
+    client = cache(lambda: open_client(context.tracking, context.progress))
+    for (record, champion), kept in zip(champions, intact, strict=True):
+        if not kept:
+            ensure_head(context, client, record, champion)
+
+
 def _complete_skill(
-    client: TrackingClient, tracking: Tracking, store: Store, record: SkillRecord, config: RegisterConfig
+    client: TrackingClient, context: Context, record: SkillRecord, config: RegisterConfig
 ) -> RegistryState:
     """Do the missing work for one skill; it reads the registry first, so it may be repeated."""
-    with translated(tracking), tracking.exclusive():  # per skill, so that lanes take turns
+    with translated(context.tracking), context.tracking.exclusive():  # per skill, so that lanes take turns
         if must_rename(client, record):
             rename(client, record)
         state = read_registry(client, record)
         if not is_complete(record, state):
-            _register(client, tracking, store, record, state, config)
+            _register(client, context, record, state, config)
             state = read_registry(client, record)
         return state
 
 
 def _register(
-    client: TrackingClient,
-    tracking: Tracking,
-    store: Store,
-    record: SkillRecord,
-    state: RegistryState,
-    config: RegisterConfig,
+    client: TrackingClient, context: Context, record: SkillRecord, state: RegistryState, config: RegisterConfig
 ) -> None:
     from components.register.runs import ensure_experiment, record_run, remove_duplicates
     from components.register.versions import assign_alias, ensure_version
 
     passed = record.evaluated.status == "passed"
     if passed:
-        save_head(store, record)
+        save_head(context.store, record)
     if passed and state.champion is not None and is_unchanged(record, state.champion):
         return
-    experiment_id = ensure_experiment(client, tracking, record)
-    run_id = state.run_id or record_run(client, store, experiment_id, record)
+    experiment_id = ensure_experiment(client, context.tracking, record)
+    run_id = state.run_id or record_run(client, context.store, experiment_id, record)
     if not passed:
         remove_duplicates(client, experiment_id, record, None)
         return
     own = ensure_version(client, record, state, run_id)
-    assign_alias(client, store, record, state, own, config)
+    assign_alias(client, context, record, state, own, config)
     remove_duplicates(client, experiment_id, record, own.run_id)

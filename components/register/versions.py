@@ -14,8 +14,8 @@ import json
 from dataclasses import asdict
 
 from coachworks.bootstrap import UNKNOWN
+from coachworks.context import Context
 from coachworks.models.comparison import Comparison
-from coachworks.store import Store
 from coachworks.tracking import CHALLENGER, CHAMPION, ConcurrentChangeError, TrackingClient, retry_transient
 from coachworks.tracking.registry import Version, read_model
 from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
@@ -89,7 +89,7 @@ def _delete_version(client: TrackingClient, record: SkillRecord, version: Versio
 
 def assign_alias(
     client: TrackingClient,
-    store: Store,
+    context: Context,
     record: SkillRecord,
     state: RegistryState,
     own: Version,
@@ -99,7 +99,7 @@ def assign_alias(
 
     Args:
         client: MLflow's client.
-        store: Store of features and heads.
+        context: The surroundings of the task.
         record: The skill.
         state: State of the registry before; its champion is the one to beat.
         own: The version to compare.
@@ -112,7 +112,7 @@ def assign_alias(
         _finish(client, record, own, CHAMPION)
     else:
         client.set_registered_model_alias(record.model, CHALLENGER, own.number)
-        comparison, obstacle = _compare(client, store, record, champion, config)
+        comparison, obstacle = _compare(client, context, record, champion, config)
         if comparison is not None:
             _record_comparison(client, record, own, comparison)
         if comparison is not None and wins(comparison, config):
@@ -133,14 +133,14 @@ def wins(comparison: Comparison, config: RegisterConfig) -> bool:
 
 
 def _compare(
-    client: TrackingClient, store: Store, record: SkillRecord, champion: Version, config: RegisterConfig
+    client: TrackingClient, context: Context, record: SkillRecord, champion: Version, config: RegisterConfig
 ) -> tuple[Comparison | None, str]:
     import pyarrow.parquet as pq
 
     rows = pq.read_table(
         record.folder / "predictions.parquet", columns=["photo_id", "set_id", "label", "predicted"]
     ).to_pylist()
-    answers = champion_answers(client, store, record, champion, [row["photo_id"] for row in rows])
+    answers = champion_answers(client, context, record, champion, [row["photo_id"] for row in rows])
     common = [row for row in rows if row["photo_id"] in answers.by_photo]
     if not common:
         return None, (

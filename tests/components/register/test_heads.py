@@ -1,0 +1,135 @@
+"""Damage to what register reads: nothing is registered from it, and the heads of champions are restored."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+
+import pytest
+from mlflow import MlflowClient
+
+from coachworks.errors import DamagedError, DataError
+from coachworks.models.keys import head_key, head_manifest_key
+from coachworks.tracking import tracking_of
+from components.register.step import register
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "a flipped bit": lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+    "zeros": lambda data: data[: len(data) // 2].ljust(len(data), b"\0"),
+    "a cut": lambda data: data[: len(data) // 2],
+    "nothing left": lambda data: b"",
+}
+
+
+@pytest.fixture
+def client(fleet, database):
+    tracking = tracking_of(fleet)
+    return MlflowClient(tracking.uri, tracking.uri)
+
+
+@pytest.fixture
+def alone(fleet):
+    """The fleet's first skill only: half the work."""
+    skills = {"view": fleet.spec.skills["view"]}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
+def one(result):
+    return result.report.skills["view"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_champion_s_head_is_restored_from_its_evaluation_though_nothing_else_is_to_do(chain, alone, store):
+    evaluate = chain.evaluation()
+    digest = one(register(alone, evaluate)).head_digest
+    keys = [head_key(digest), head_manifest_key(digest)]
+    whole = {key: store.read(key) for key in keys}
+    for key in keys:
+        for damage in DAMAGE.values():
+            store.write(key, damage(whole[key]))
+            assert one(register(alone, evaluate)).status == "champion"
+            assert store.read(key) == whole[key]
+    for key in keys:
+        store.remove(key)
+    register(alone, evaluate)
+    assert {key: store.read(key) for key in keys} == whole
+
+
+def test_a_champion_s_head_is_restored_from_mlflow_where_its_evaluation_is_gone(chain, alone, client, store):
+    first = chain.evaluation()
+    digest = one(register(alone, first)).head_digest
+    key, manifest_key = head_key(digest), head_manifest_key(digest)
+    whole, manifest = store.read(key), store.read(manifest_key)
+    worse = chain.evaluation(noise=0.2, seed=1)
+    shutil.rmtree(store.root / "results" / "evaluate" / first)
+    store.write(key, DAMAGE["zeros"](whole))
+    store.remove(manifest_key)
+    assert one(register(alone, worse)).status == "challenger"
+    assert (store.read(key), store.read(manifest_key)) == (whole, manifest)
+
+
+def test_a_challenger_does_not_win_against_a_damaged_champion(chain, alone, client, store):
+    champion = one(register(alone, chain.evaluation()))
+    key = head_key(champion.head_digest)
+    store.write(key, DAMAGE["zeros"](store.read(key)))
+    after = one(register(alone, chain.evaluation(noise=0.3, seed=1)))
+    assert (after.status, after.champion_version) == ("challenger", "1")
+    assert after.champion_metric == 1
+
+
+def test_a_champion_whose_head_is_lost_everywhere_makes_room_by_the_printed_command(chain, alone, client, store):
+    first = chain.evaluation()
+    digest = one(register(alone, first)).head_digest
+    later = chain.evaluation(noise=0.1, seed=1)
+    store.write(head_key(digest), b"")
+    shutil.rmtree(store.root / "results" / "evaluate" / first)
+    artifacts = list(store.root.rglob("model/head.safetensors"))
+    assert len(artifacts) == 1
+    artifacts[0].write_bytes(DAMAGE["a flipped bit"](artifacts[0].read_bytes()))
+    with pytest.raises(
+        DataError, match=r"'showroom.view', heads/.* is damaged or missing, .* in MLflow too: "
+    ) as caught:
+        register(alone, later)
+    command = re.search(r"`(python -c .*)`; then `coachworks run`", str(caught.value))
+    assert command, str(caught.value)
+    exec(shlex.split(command[1])[2])  # noqa: S102 — in this process: importing MLflow again takes seconds
+    after = one(register(alone, later))
+    assert (after.status, after.champion_version, after.version) == ("champion", "2", "2")
+    assert store.read(head_key(after.head_digest))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("results/evaluate/*/view/head.safetensors", "a flipped bit"),
+        ("results/evaluate/*/view/predictions.parquet", "zeros"),
+        ("results/evaluate/*/view/mistakes.jpg", "a cut"),
+        ("results/split/*/labels.parquet", "nothing left"),
+        ("results/augment/*/policy.json", "a flipped bit"),
+        ("results/evaluate/*/report.json", "zeros"),
+        ("results/train/*/report.json", "a cut"),
+        ("results/embed/*/report.json", "a flipped bit"),
+    ],
+)
+def test_nothing_reaches_the_registry_from_a_damaged_result(chain, alone, client, store, file, damage):
+    evaluate = chain.evaluation()
+    (path,) = store.root.glob(file)
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    with pytest.raises(
+        DamagedError, match=r"'results/.* of the store .* is damaged: .*coachworks store verify --repair"
+    ):
+        register(alone, evaluate)
+    assert client.search_registered_models() == []
+    assert client.get_experiment_by_name("showroom/view") is None
+    assert not list(store.list("heads"))
+
+
+def test_a_head_of_an_earlier_version_is_compared_with_the_report_of_evaluate(chain, alone, client, store):
+    evaluate = chain.evaluation()
+    folder = store.root / "results" / "evaluate" / evaluate
+    (folder / ".tree").unlink()  # results of earlier versions have no manifest
+    head = folder / "view" / "head.safetensors"
+    head.write_bytes(DAMAGE["a flipped bit"](head.read_bytes()))
+    with pytest.raises(DamagedError, match=r"view/head.safetensors' .* is damaged: its SHA-256 must be"):
+        register(alone, evaluate)
+    assert client.search_registered_models() == []
