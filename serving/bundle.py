@@ -1,5 +1,6 @@
 """Loading a bundle: every file is compared with its digest in the manifest before it is used."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,9 @@ from coachworks.digests import digest_file
 from coachworks.errors import DataError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head, load_head
-from coachworks.models.manifest import BACKBONE, Manifest, PackagedHead, head_file, read_manifest
+from coachworks.models.manifest import BACKBONE, PACKAGE_AGAIN, Manifest, PackagedHead, head_file, read_manifest
 from coachworks.wording import did_you_mean
 from serving.errors import UnknownSkillError
-
-_PACKAGE = "package the fleet again with the pipeline"
-_DEPLOY = "deploy the fleet again: `coachworks deploy`"
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
     Raises:
         DataError: a file is missing, was changed, or has a version that this version of coachworks does not read.
     """
-    again = _PACKAGE if manifest is None else _DEPLOY
+    again = PACKAGE_AGAIN if manifest is None else _replace_pod()
     manifest = manifest or read_manifest(folder)
     spec = BackboneSpec.from_json(manifest.backbone.spec())
     backbone_path = _verified(folder, BACKBONE, manifest.backbone.sha256, again)
@@ -83,12 +81,12 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
         if list(head.labels) != entry.labels:
             raise DataError(
                 f"labels of the head of {name!r} must be those of the manifest, {entry.labels}; "
-                f"got {list(head.labels)}. {_sentence(again)}"
+                f"got {list(head.labels)}. {again}"
             )
         if head.backbone_digest != manifest.backbone.digest or head.dimensions != spec.dimensions:
             raise DataError(
                 f"the head of {name!r} must read features of the backbone {manifest.backbone.digest[:12]}; "
-                f"got {head.backbone_digest[:12]}. {_sentence(again)}"
+                f"got {head.backbone_digest[:12]}. {again}"
             )
         skills[name] = BundledSkill(entry=entry, head=head)
     return Bundle(
@@ -100,8 +98,12 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
     )
 
 
-def _sentence(way_out: str) -> str:
-    return f"{way_out[0].upper()}{way_out[1:]}."
+def _replace_pod() -> str:
+    """Return the way out in a pod, whose configuration names its models; a pod's host name is its own."""
+    return (
+        f"Replace the pod, which fetches its models anew: `kubectl delete pod {platform.node()}`. Where the image "
+        "holds the models, `coachworks deploy --write-image` and `--image` write and deploy another one."
+    )
 
 
 def _verified(folder: Path, name: str, sha256: str, again: str) -> Path:
@@ -109,10 +111,9 @@ def _verified(folder: Path, name: str, sha256: str, again: str) -> Path:
     try:
         actual = digest_file(path)
     except OSError as err:
-        raise DataError(f"the bundle must hold {name}; {folder} does not. {_sentence(again)}") from err
+        raise DataError(f"the bundle must hold {name}; {folder} does not. {again}") from err
     if actual != sha256:
         raise DataError(
-            f"{name} of the bundle must have the SHA-256 {sha256}; got {actual}. The file is damaged or was changed: "
-            f"{again}."
+            f"{name} of the bundle must have the SHA-256 {sha256}; got {actual}: it is damaged or was changed. {again}"
         )
     return path

@@ -104,9 +104,9 @@ def _download(store: Store, file: ModelFile, folder: Path) -> int:
     actual = digest_file(aside)
     if actual != file.sha256:
         raise DataError(
-            f"{file.description}, {store.address(file.key)}, must have the SHA-256 {file.sha256}; got {actual}. The "
-            f"file is damaged or was changed: restore it from a backup, or train it again with "
-            f"{pipeline_command(store.uri, '--from train')} and deploy the result."
+            f"{file.description}, {store.address(file.key)}, must have the SHA-256 {file.sha256}; got {actual}: it is "
+            "damaged, or was converted again since this deployment. Run `coachworks store verify --repair "
+            f"{store.uri}`, then {pipeline_command(store.uri, '--from package')}, then `coachworks deploy`."
         )
     aside.replace(target)
     return target.stat().st_size

@@ -1,17 +1,17 @@
 """Content of a bundle, and the bundle: the backbone once, a head per skill, and the manifest with their digests."""
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coachworks.digests import digest_file
-from coachworks.errors import DataError, NotFoundError
+from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.models.backbone import read_backbone
-from coachworks.models.champions import HeadVersion, head_bytes, head_manifest
-from coachworks.models.keys import onnx_key
+from coachworks.models.backbone import BackboneSpec, fetch_onnx, read_backbone
+from coachworks.models.champions import HeadVersion, head_manifest
+from coachworks.models.keys import head_key
 from coachworks.models.manifest import BACKBONE, MANIFEST, Manifest, PackagedBackbone, PackagedHead, head_file
 from coachworks.store import Store
 from coachworks.wording import pipeline_command
@@ -69,7 +69,7 @@ def read_heads(store: Store, versions: Mapping[str, HeadVersion]) -> tuple[dict[
         except NotFoundError:
             missing[skill] = (
                 f"its champion, version {version.version}, is registered but its head {version.head_digest[:12]} "
-                f"is not in the store {store.uri}. Train it again: {pipeline_command(store.uri, '--from train')}."
+                f"is not in the store {store.uri}. {pipeline_command(store.uri)} writes it again."
             )
     return heads, missing
 
@@ -133,20 +133,13 @@ def write_bundle(store: Store, fleet: Fleet, content: BundleContent, folder: Pat
     """Write a bundle into the new folder `folder`.
 
     Raises:
-        DataError: a head or the backbone in the store differs from the registered one.
+        DamagedError: a head or the backbone in the store is not what was written.
         NotFoundError: one of them is not in the store.
     """
     manifest = describe(store, fleet, content)
     (folder / "heads").mkdir(parents=True)
-    backbone = folder / BACKBONE
-    backbone.write_bytes(store.read(onnx_key(content.backbone)))
-    sha256 = digest_file(backbone)
-    if sha256 != manifest.backbone.sha256:
-        raise DataError(
-            f"the backbone {manifest.backbone.name} in the store must have the SHA-256 {manifest.backbone.sha256}; got "
-            f"{sha256}. Remove {onnx_key(content.backbone)} from {store.uri} and run the pipeline again."
-        )
+    shutil.copyfile(fetch_onnx(store, BackboneSpec.from_json(manifest.backbone.spec())), folder / BACKBONE)
     for skill, head in content.heads.items():
-        (folder / head_file(skill)).write_bytes(head_bytes(store, skill, head.version))
+        (folder / head_file(skill)).write_bytes(store.read(head_key(head.version.head_digest)))
     (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
     return manifest

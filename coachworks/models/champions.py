@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from coachworks.digests import digest_bytes
-from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
-from coachworks.models.keys import head_key, head_manifest_key
+from coachworks.models.keys import head_manifest_key
 from coachworks.store import Store, read_record
-from coachworks.wording import pipeline_command
 
 
 @dataclass(frozen=True)
@@ -86,21 +83,3 @@ def head_manifest(store: Store, version: HeadVersion) -> dict[str, Any]:
         DamagedError: its manifest is not what was written.
     """
     return read_record(store, head_manifest_key(version.head_digest))
-
-
-def head_bytes(store: Store, skill: str, version: HeadVersion) -> bytes:
-    """Read a head as it was registered.
-
-    Raises:
-        NotFoundError: the head is not in the store.
-        DataError: it differs from the registered one.
-    """
-    data = store.read(head_key(version.head_digest))
-    actual = digest_bytes(data)
-    if actual != version.head_digest:
-        raise DataError(
-            f"the head of {skill!r}, version {version.version}, must have the SHA-256 {version.head_digest}; got "
-            f"{actual}. The store's file is damaged or was changed: train again with "
-            f"{pipeline_command(store.uri, '--from train')}."
-        )
-    return data

@@ -17,6 +17,10 @@ from coachworks.wording import first_problem
 
 MANIFEST = "manifest.json"
 BACKBONE = "backbone.onnx"
+PACKAGE_AGAIN = (
+    "Package the fleet again: `coachworks run --from package`, or with a store in a bucket "
+    "`coachworks submit --from package`."
+)
 
 
 def head_file(skill: str) -> str:
@@ -67,6 +71,11 @@ class Manifest(_Part):
     backbone: PackagedBackbone
     skills: dict[Name, PackagedHead] = Field(min_length=1)
 
+    def files(self) -> dict[str, str]:
+        """Return the SHA-256 of each model's file, by its path in the bundle."""
+        heads = {head_file(skill): head.head_sha256 for skill, head in self.skills.items()}
+        return {BACKBONE: self.backbone.sha256, **heads}
+
     def to_json(self) -> str:
         """Return the manifest as the text of its file."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
@@ -86,11 +95,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as err:
-        raise DataError(
-            f"the bundle must hold {MANIFEST}; {folder} does not. Package the fleet again with the pipeline."
-        ) from err
+        raise DataError(f"the bundle must hold {MANIFEST}; {folder} does not. {PACKAGE_AGAIN}") from err
     except ValidationError as err:
         raise DataError(
             f"{path.name} of the bundle {folder} cannot be read: {first_problem(err)}. "
-            "This version of coachworks reads bundles of coachworks.dev/v1; package the fleet again with the pipeline."
+            f"This version of coachworks reads bundles of coachworks.dev/v1. {PACKAGE_AGAIN}"
         ) from err

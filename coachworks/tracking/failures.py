@@ -1,10 +1,12 @@
 """Translation of MLflow's errors into coachworks errors, with the address and the way out."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
+from coachworks.errors import CoachworksError, DataError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.http_failures import TRANSIENT_STATUSES, innermost_cause, is_untrusted, shortened, speaks_no_tls
 from coachworks.storage_failures import storage_failure
 from coachworks.tracking.address import URI_VARIABLE, Tracking
@@ -13,6 +15,8 @@ from coachworks.tracking.retry import PATIENCE_VARIABLE
 _UNANSWERED = ("failed with exception", "failed with timeout exception", "Connection broken", "Connection aborted")
 # Errors of the database behind a server when two clients write the same row at the same time.
 _COLLIDED = ("UNIQUE constraint failed", "duplicate key value", "deadlock detected", "could not serialize access")
+# Words of SQLite about a file that is not what MLflow wrote; an empty file is a database without tables.
+_DAMAGED = ("database disk image is malformed", "file is not a database", "no such table")
 
 
 class ConcurrentChangeError(TransientError):
@@ -27,6 +31,7 @@ def translated(tracking: Tracking) -> Iterator[None]:
         TransientError: the server does not answer, or is temporarily unable to.
         InvalidConfigError: the server refuses the credentials, its certificate is not trusted, or the database has
             another version's tables.
+        DataError: the file of an embedded database is damaged.
         NotFoundError: an experiment, run, model, version or alias does not exist.
     """
     try:
@@ -36,11 +41,15 @@ def translated(tracking: Tracking) -> Iterator[None]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Return the classes that MLflow's client raises: its own and, for artifacts, those of its HTTP library."""
+    """Return the classes that MLflow's client raises: its own and those of its libraries for databases and HTTP."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException  # type: ignore[import-untyped]
 
-    return MlflowException, RequestException
+    try:
+        from sqlalchemy.exc import DatabaseError
+    except ImportError:  # mlflow-skinny, a client of servers alone
+        return MlflowException, RequestException
+    return MlflowException, RequestException, DatabaseError
 
 
 def translation(err: Exception, tracking: Tracking) -> CoachworksError:
@@ -57,6 +66,8 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
             f"the tables of {tracking.uri} belong to another version of MLflow. Make a copy of the file, then run "
             f"`mlflow db upgrade {tracking.uri}`."
         )
+    if tracking.database is not None and (damage := _damage(err)):
+        return _damaged_database(tracking.database, damage)
     collided = code != "RESOURCE_ALREADY_EXISTS" and any(sign in message for sign in _COLLIDED)
     if collided or status in TRANSIENT_STATUSES or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
         return TransientError(
@@ -65,6 +76,28 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
     if code == "RESOURCE_DOES_NOT_EXIST" or status == 404 or "alias" in message:
         return NotFoundError(f"the tracking store {tracking.uri} does not have what was asked for: {message}")
     return CoachworksError(f"the tracking store {tracking.uri} refused: {message}")
+
+
+def _damage(err: BaseException) -> str:
+    """Return SQLite's words for a damaged database; empty if the error, and what caused it, is another one."""
+    while True:
+        text = str(err)
+        if any(sign in text for sign in _DAMAGED):
+            return shortened(text.partition("[SQL:")[0])
+        cause = err.__cause__ or err.__context__
+        if cause is None:
+            return ""
+        err = cause
+
+
+def _damaged_database(database: Path, damage: str) -> DataError:
+    aside = f"{database.parent}/damaged"
+    quoted = shlex.quote(aside)
+    return DataError(
+        f"MLflow's database {database} is damaged: {damage}. Put a backup in its place, or move it aside with "
+        f"`mkdir -p {quoted} && mv {shlex.quote(str(database))}* {quoted}`: `coachworks run` then registers the latest "
+        "results as first versions, and the history before them is in the file that was moved."
+    )
 
 
 def _server_error(message: str, code: str, status: int, tracking: Tracking) -> CoachworksError | None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from coachworks.code_digest import reachable_files
 from coachworks.digests import digest_file, digest_json
-from coachworks.errors import CoachworksError
+from coachworks.errors import CoachworksError, DamagedError
 from coachworks.markdown_text import markdown
 from coachworks.models.manifest import Manifest
 from coachworks.settings import child_environment
 from coachworks.store import Store
+from coachworks.store.contents import TREE_FORM, Content
 from coachworks.yaml_text import yaml_text
 
 SERVICE = "serving.service:Answers"
@@ -69,7 +70,7 @@ def bento_version(manifest: Manifest) -> str:
 
 
 def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
-    """Build the bento of `bundle` and publish it, unless the store holds it already.
+    """Build the bento of `bundle` and publish it, unless the store holds it already; a damaged one is replaced.
 
     Raises:
         BentoBuildError: BentoML could not build it.
@@ -77,7 +78,9 @@ def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
     version = bento_version(manifest)
     bento = Bento(tag=f"{manifest.fleet}:{version}", path=f"bentos/{manifest.fleet}/{version}")
     if store.exists(bento.path):
-        return bento
+        if _is_intact(store, bento, manifest):
+            return bento
+        store.contents().remove(Content(bento.path, TREE_FORM, 0, ""))
     with store.scratch() as scratch:
         context, home = scratch / "context", scratch / "home"
         home.mkdir()
@@ -90,6 +93,15 @@ def build_bento(store: Store, manifest: Manifest, bundle: Path) -> Bento:
         _run_bentoml(context, home, manifest.fleet, version)
         store.publish(home / "bentos" / manifest.fleet / version, bento.path)
     return bento
+
+
+def _is_intact(store: Store, bento: Bento, manifest: Manifest) -> bool:
+    """Return whether a stored bento is what was published; of one of an earlier version, the models are compared."""
+    try:
+        bundle = store.fetch(bento.path) / "src" / "bundle"
+        return all(digest_file(bundle / name) == sha256 for name, sha256 in manifest.files().items())
+    except (DamagedError, OSError):
+        return False
 
 
 def _bentofile(manifest: Manifest) -> dict[str, object]:

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
-from coachworks.errors import NotFoundError
+from coachworks.errors import DamagedError, DataError, NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.models.bundling import choose_content, read_heads, write_bundle
+from coachworks.models.backbone import fetch_onnx, read_backbone
+from coachworks.models.bundling import BundleContent, choose_content, read_heads, write_bundle
 from coachworks.models.champions import HeadVersion, find_champions
+from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import latest, load, produce
 from coachworks.store import Store
+from coachworks.wording import pipeline_command
+from components.embed.backbones import ensure_backbone, find_backbone
 from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
@@ -35,7 +39,7 @@ def package(
         neither if no skill has a champion.
 
     Raises:
-        DataError: a head or the backbone in the store is damaged.
+        DataError: a head in the store is damaged, or the backbone and the fleet file names another one.
         BentoBuildError: BentoML could not build the bento.
     """
     config = config or PackageConfig()
@@ -53,6 +57,7 @@ def package(
             context.progress.note("no skill has a champion: nothing to package")
             return PackageReport(bento=None, skills={}, left_out=without, backbone=None, bytes=0)
         content = choose_content(heads)
+        _keep_backbone(store, fleet, content, context.progress)
         bundle = folder / "bundle"
         manifest = write_bundle(store, fleet, content, bundle)
         bento = None
@@ -83,6 +88,26 @@ def package(
         "bento": requirements() if config.build_bento else None,  # the service's code is part of this step's
     }
     return produce(PackageReport, inputs, build, context=context, code=code_digest(__name__))
+
+
+def _keep_backbone(store: Store, fleet: Fleet, content: BundleContent, progress: Progress) -> None:
+    """Convert the backbone of the heads again if the store has lost it or holds it damaged.
+
+    Raises:
+        DataError: the fleet file names another backbone.
+    """
+    try:
+        fetch_onnx(store, read_backbone(store, content.backbone))
+    except (NotFoundError, DamagedError) as err:
+        source = find_backbone(fleet.spec.backbone)
+        if source.digest != content.backbone:
+            name = next(iter(content.heads.values())).manifest.get("backbone") or content.backbone[:12]
+            raise DataError(
+                f"the backbone {name} of the champions is damaged or missing in the store {store.uri}, and the fleet "
+                f"file names another one, {fleet.spec.backbone}. Write `backbone: {name}`, so that "
+                f"{pipeline_command(store.uri)} converts it again."
+            ) from err
+        ensure_backbone(store, source, progress=progress)
 
 
 def _packaged(store: Store, fleet: Fleet) -> dict[str, HeadVersion]:

@@ -29,7 +29,7 @@ def test_a_file_that_was_changed_is_refused(copy: Path, name: str):
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(DataError, match=rf"{name} of the bundle must have the SHA-256 .*: package the fleet again"):
+    with pytest.raises(DataError, match=rf"{name} of the bundle must have the SHA-256 .* `coachworks run --from"):
         load_bundle(copy)
 
 
@@ -43,7 +43,7 @@ def test_a_file_that_is_missing_is_refused(copy: Path, name: str):
 def test_a_bundle_of_another_version_is_refused(copy: Path):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"apiVersion": "coachworks.dev/v2"}))
-    with pytest.raises(DataError, match=r"apiVersion: .*'coachworks.dev/v1'.* package the fleet again"):
+    with pytest.raises(DataError, match=r"apiVersion: .*'coachworks.dev/v1'.* Package the fleet again"):
         load_bundle(copy)
 
 
@@ -105,13 +105,13 @@ def test_a_pod_may_use_some_of_the_heads_in_a_folder(copy: Path, manifest: Manif
 
 def test_a_file_that_differs_from_the_pods_manifest_is_refused(copy: Path, manifest: Manifest):
     shutil.copyfile(copy / "heads/light.safetensors", copy / "heads/colour.safetensors")
-    with pytest.raises(DataError, match=r"heads/colour.safetensors .* SHA-256 .*: deploy the fleet again: `coachworks"):
+    with pytest.raises(DataError, match=r"heads/colour.safetensors .* SHA-256 .*`kubectl delete pod \S+`"):
         load_bundle(copy, manifest)
 
 
 def test_a_missing_file_of_the_pods_manifest_is_refused(copy: Path, manifest: Manifest):
     (copy / "backbone.onnx").unlink()
-    with pytest.raises(DataError, match=r"must hold backbone.onnx; .* Deploy the fleet again: `coachworks deploy`\."):
+    with pytest.raises(DataError, match=r"must hold backbone.onnx; .* `kubectl delete pod \S+`\. .* --write-image"):
         load_bundle(copy, manifest)
 
 

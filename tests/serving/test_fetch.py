@@ -138,8 +138,8 @@ def test_a_damaged_model_in_the_store_is_refused(models: FolderStore, manifest: 
     models.write(key, b"something else")
     with pytest.raises(
         DataError,
-        match=rf"the backbone tiny, {models.root}/{key}, must have the SHA-256 {manifest.backbone.sha256}; got \w+\. .*"
-        "restore it from a backup",
+        match=rf"the backbone tiny, {models.root}/{key}, must have the SHA-256 {manifest.backbone.sha256}; got \w+: .*"
+        r"`coachworks store verify --repair .*`, then `coachworks run --from package`, then `coachworks deploy`",
     ):
         fetch_models(models, manifest, tmp_path / "models", print)
     assert not (tmp_path / "models/backbone.onnx").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from coachworks.context import Context
 from coachworks.digests import digest_file
-from coachworks.errors import DataError, InvalidConfigError
+from coachworks.errors import DamagedError, DataError, InvalidConfigError
 from coachworks.fleet.model import Fleet
 from coachworks.results import latest, produce
 from coachworks.store import FolderStore
@@ -169,7 +169,7 @@ def test_a_champion_whose_head_is_not_in_the_store_is_left_out_with_the_way_out(
     register = fabricated.put_register(store, {"colour": fabricated.champion("f" * 64)})
     report = package(fleet, [register], config=BUNDLE_ONLY).report
     assert "is not in the store" in report.left_out["colour"]
-    assert "coachworks run --from train" in report.left_out["colour"]
+    assert "`coachworks run` writes it again" in report.left_out["colour"]
 
 
 def test_a_damaged_head_stops_the_step(packaged: tuple[Fleet, FolderStore, str]):
@@ -177,15 +177,25 @@ def test_a_damaged_head_stops_the_step(packaged: tuple[Fleet, FolderStore, str])
     for key in list(store.list("heads")):
         if key.endswith(".safetensors"):
             store.write(key, store.read(key)[:-1] + b"\xff")
-    with pytest.raises(DataError, match=r"the head of 'colour', version 3, must have the SHA-256 .*coachworks run"):
+    with pytest.raises(DamagedError, match=r"'heads/.*' of the store .* is damaged: its SHA-256 must"):
         package(fleet, [register], config=BUNDLE_ONLY)
 
 
-def test_a_damaged_backbone_stops_the_step(packaged: tuple[Fleet, FolderStore, str]):
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+@pytest.mark.parametrize("content", [b"something else", None])
+def test_a_damaged_backbone_that_is_not_the_fleet_s_stops_the_step(
+    packaged: tuple[Fleet, FolderStore, str], suffix: str, content: bytes | None
+):
     fleet, store, register = packaged
-    [key] = [key for key in store.list("backbones") if key.endswith(".onnx")]
-    store.write(key, b"something else")
-    with pytest.raises(DataError, match=r"the backbone tiny in the store must have the SHA-256"):
+    [key] = [key for key in store.list("backbones") if key.endswith(suffix)]
+    store.remove(key)
+    if content:
+        store.write(key, content)
+    message = (
+        r"the backbone tiny of the champions is damaged or missing in the store .*, and the fleet file names another "
+        r"one, efficientnet-lite0\. Write `backbone: tiny`, so that `coachworks run` converts it again"
+    )
+    with pytest.raises(DataError, match=message):
         package(fleet, [register], config=BUNDLE_ONLY)
 
 
@@ -268,6 +278,26 @@ def test_the_same_champions_make_the_same_bento(
     assert not later.reused
     assert json.loads((later.path / "bento.json").read_text()) == bento
     assert (store.fetch(bento["path"]) / "bento.yaml").stat().st_mtime_ns == made_at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manifest", ["with the digests of its files", "as earlier versions published it"])
+def test_a_damaged_bento_is_built_again(
+    built: tuple[Fleet, FolderStore, str, dict[str, str]], fabricated: ModuleType, manifest: str
+):
+    fleet, store, register, bento = built
+    champions = {
+        skill: fabricated.champion(entry.head_digest, entry.version)
+        for skill, entry in package(fleet, [register]).report.skills.items()
+    }
+    backbone = store.root / bento["path"] / "src" / "bundle" / "backbone.onnx"
+    whole = backbone.read_bytes()
+    if manifest == "as earlier versions published it":
+        (store.root / bento["path"] / ".tree").unlink()
+    backbone.write_bytes(whole[:-1] + b"\0")
+    later = package(fleet, [fabricated.put_register(store, champions, evaluate=manifest)])
+    assert json.loads((later.path / "bento.json").read_text()) == bento
+    assert backbone.read_bytes() == whole
 
 
 def test_building_leaves_nothing_behind(built: tuple[Fleet, FolderStore, str, dict[str, str]]):

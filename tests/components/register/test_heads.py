@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ from mlflow import MlflowClient
 
 from coachworks.errors import DamagedError, DataError
 from coachworks.models.keys import head_key, head_manifest_key
-from coachworks.tracking import tracking_of
+from coachworks.tracking import open_client, tracking_of, translated
 from components.register.step import register
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -133,3 +135,37 @@ def test_a_head_of_an_earlier_version_is_compared_with_the_report_of_evaluate(ch
     with pytest.raises(DamagedError, match=r"view/head.safetensors' .* is damaged: its SHA-256 must be"):
         register(alone, evaluate)
     assert client.search_registered_models() == []
+
+
+DATABASE: dict[str, Callable[[bytes], bytes]] = {
+    "no header": lambda data: bytes(100) + data[100:],
+    "zeros": lambda data: data[:4096] + bytes(len(data) - 4096),
+    "a cut": lambda data: data[: len(data) // 2],
+}
+
+
+@pytest.mark.parametrize("damage", list(DATABASE))
+def test_a_damaged_database_is_not_taken_for_a_busy_one(fleet, database, damage):
+    tracking = tracking_of(fleet)
+    database.write_bytes(DATABASE[damage](database.read_bytes()))
+    message = rf"MLflow's database {database} is damaged: .*`mkdir -p .* && mv .*`: `coachworks run` then registers"
+    with pytest.raises(DataError, match=message), translated(tracking):
+        open_client(tracking).create_experiment("some")
+
+
+@pytest.mark.slow  # the tables of a new database take seconds
+def test_a_damaged_database_is_replaced_by_the_printed_command(chain, alone, database):
+    evaluate = chain.evaluation()
+    champion = one(register(alone, evaluate)).head_digest
+    database.write_bytes(DATABASE["no header"](database.read_bytes()))
+    with pytest.raises(DataError, match=r"MLflow's database .* is damaged") as caught:
+        register(alone, evaluate)
+    subprocess.run(str(caught.value).split("`")[1], shell=True, check=True)  # noqa: S602 — a person pastes it
+    code = (  # MLflow keeps a database open for the life of the process
+        "import sys; from coachworks.fleet.model import Fleet; from components.register.step import register;"
+        "view = register(Fleet.from_json(sys.argv[1]), sys.argv[2]).report.skills['view'];"
+        "print(view.status, view.champion_version, view.head_digest)"
+    )
+    command = [sys.executable, "-c", code, alone.to_json(), evaluate]
+    after = subprocess.check_output(command, text=True)
+    assert after.split() == ["champion", "1", champion]
