@@ -18,13 +18,18 @@ from coachworks.errors import DamagedError
 from coachworks.fleet.model import Fleet
 from coachworks.fleet.reader import read_fleet
 from coachworks.result import Result
+from coachworks.results import ancestor, load
 from coachworks.steps import CHAIN, Step, discover
 from coachworks.store import FolderStore, Store, open_store
 from coachworks.store.contents import LINK_FORM, TREE_FORM
+from coachworks.tables import read_table
 from coachworks.tracking import open_client, tracking_of
 from coachworks.verify import KINDS, find_kind, verify
 from coachworks.verify.kinds import FOREIGN
+from components.package.report import PackageReport
 from s3_server import S3Server
+from serving.bundle import load_bundle
+from serving.predictor import Predictor
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(900)]
 
@@ -184,6 +189,20 @@ def _copy(source: FolderStore, target: Store) -> None:
             target.write(content.key, source.read(content.key))
 
 
+def assert_served_as_documented(case: Finished) -> None:
+    """Assert that the packaged models give the answers whose accuracy is in the documents."""
+    packaged = load(case.store, PackageReport, case.keys["package"])
+    evaluated = ancestor(case.store, packaged, "evaluate")
+    catalogue = read_table(ancestor(case.store, packaged, "ingest").path / "catalogue.parquet")
+    uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
+    predictor = Predictor(load_bundle(packaged.path / "bundle"))
+    for skill in packaged.report.skills:
+        recorded = read_table(evaluated.path / skill / "predictions.parquet")
+        photos = [case.store.read(uris[photo_id]) for photo_id in recorded["photo_id"]]
+        answers = [answer[skill].label for answer in predictor.answer(photos, [skill], probabilities=True)]
+        assert answers == recorded["predicted"].tolist()
+
+
 READ = [(kind, "") for kind in READERS] + [("result", step.name) for step in STEPS[:-1]]
 
 
@@ -216,6 +235,35 @@ def test_a_step_that_reads_damage_names_it_and_registers_nothing_or_comes_to_the
         case.restore()
 
 
+# What a run puts right by itself, without a message.
+HEALED = ("features", "backbone", "ONNX file", "head", "manifest of a head")
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_a_run_puts_damaged_parts_of_models_right_by_itself(
+    cases: dict[str, Finished], place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measured: Any
+) -> None:
+    """Damage one file of each kind at once, and let the steps that read them do their work again."""
+    case = cases[place]
+    monkeypatch.setenv("COACHWORKS_CACHE", str(tmp_path / "cache"))
+    try:
+        for folder in ("results/train", "results/evaluate", "results/package", "bentos"):
+            case.clear(folder)
+        for number, kind in enumerate(HEALED):
+            Files(case.store).damage(case.file_of(kind), list(DAMAGES)[number % 4])
+        assert chain(case.fleet) == case.keys
+        assert registered(case.fleet) == case.registered
+        assert_served_as_documented(case)
+        assert not verify(case.store).damaged
+    finally:
+        case.restore()
+    measured(
+        f"a shard of features, the converted backbone and a champion's head damaged in a {place}",
+        "the next run makes them again: the same champions, which answer as their documents say",
+        f"{len(HEALED)} of {len(HEALED)} files",
+    )
+
+
 @pytest.mark.parametrize("place", ["folder", "bucket"])
 def test_the_way_out_leads_to_a_healthy_store_with_the_same_models(
     cases: dict[str, Finished], place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measured: Any
@@ -240,6 +288,7 @@ def test_the_way_out_leads_to_a_healthy_store_with_the_same_models(
         assert repaired.exit_code == 0, repaired.output
         assert chain(case.fleet) == case.keys
         assert registered(case.fleet) == case.registered
+        assert_served_as_documented(case)
         again = CliRunner().invoke(cli, ["store", "verify", case.store.uri])
         assert again.exit_code == 0, again.output
     finally:
