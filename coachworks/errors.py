@@ -15,6 +15,7 @@ defined in the module beside their name (`make golden` updates the tree)::
             InvalidFleetError       coachworks.fleet.problems
             NameTakenError          components.deploy.cluster.ownership
         NotFoundError
+            FeaturesMissingError    coachworks.features
             ObjectMissingError      coachworks.s3.errors
         TransientError
             ConcurrentChangeError   coachworks.tracking.failures
