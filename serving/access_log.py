@@ -8,25 +8,26 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.admission import METRICS, PROBES
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-Id"
-PROBES = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class AccessLog:
     """ASGI middleware: add an id to every request, log it and count it; turn an unexpected exception into a 500.
 
-    Probes are neither logged nor counted.
+    Probes and admitted requests for metrics are neither logged nor counted.
 
     Args:
         app: The app behind the middleware.
@@ -72,28 +73,21 @@ class AccessLog:
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        try:
-            await self._app(scope, counted_receive, send_with_id)
-        except Exception:  # the outermost handler: the log has the traceback, the client gets an error of the one shape
-            logger.exception("request %s failed", request_id)
-            refusal = RefusalError(Code.INTERNAL, "the service failed")
-            state["error"] = str(refusal.code)
-            if status is None:
-                response = JSONResponse(refusal.document().model_dump(), refusal.status)
-                await response(scope, receive, send_with_id)
-        finally:
-            seconds = time.perf_counter() - started
+        def record(seconds: float) -> None:
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.requests.labels(path, _method(scope), str(status), skill or "").inc()
             self._metrics.seconds.labels(path, skill or "").observe(seconds)
-            code = state.get("error")
+            code, key = state.get("error"), state.get("key")
             if code:
                 self._metrics.errors.labels(code).inc()
+            if key:
+                self._metrics.key_requests.labels(key).inc()
             write_event(
                 {
                     "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                     **self._identity(),
                     "skill": skill or state.get("requested_skills"),
+                    "key": key,
                     "request_id": request_id,
                     "method": scope["method"],
                     "path": scope["path"],
@@ -104,6 +98,19 @@ class AccessLog:
                     "received_bytes": received,
                 }
             )
+
+        try:
+            await self._app(scope, counted_receive, send_with_id)
+        except Exception:  # the outermost handler: the log has the traceback, the client gets an error of the one shape
+            logger.exception("request %s failed", request_id)
+            refusal = RefusalError(Code.INTERNAL, "the service failed")
+            state["error"] = str(refusal.code)
+            if status is None:
+                response = JSONResponse(refusal.document().model_dump(), refusal.status)
+                await response(scope, receive, send_with_id)
+        finally:
+            if scope["path"] != METRICS or status != HTTPStatus.OK:
+                record(time.perf_counter() - started)
 
 
 def _method(scope: Scope) -> str:

@@ -8,6 +8,9 @@ from fastapi import FastAPI
 
 from coachworks import __version__
 from serving.access_log import AccessLog
+from serving.admission import METRICS, OPENAPI, Admission
+from serving.api_keys import ApiKeys
+from serving.certificate import Certificate
 from serving.draining import Draining
 from serving.early_refusals import EarlyRefusals
 from serving.engine import Engine
@@ -17,9 +20,11 @@ from serving.metrics import ServiceMetrics
 from serving.open_connections import OpenConnections
 from serving.pod_config import PodConfig
 from serving.predictor import Predictor
+from serving.response_headers import ResponseHeaders
 from serving.routes import PREDICT, SKILLS, add_prediction_routes, add_probe_routes
 from serving.settings import ServingSettings
 from serving.skill_ports import serve_skill_ports
+from serving.tls_connection import tls_protocol
 
 DEFAULT_SETTINGS = ServingSettings()
 
@@ -31,6 +36,8 @@ def create_app(
     pod: PodConfig | None = None,
     socket_fds: Sequence[int] = (),
     draining: Path | None = None,
+    keys: ApiKeys | None = None,
+    certificate: Certificate | None = None,
 ) -> FastAPI:
     """Create the service as an ASGI app.
 
@@ -43,6 +50,8 @@ def create_app(
         pod: Configuration of the pod; each of its ports serves one skill. None: not in a pod.
         socket_fds: File descriptors of the sockets that listen on those ports.
         draining: File that makes clients reconnect elsewhere while it exists; None: never.
+        keys: API keys, one of which every request must carry; None: they need none.
+        certificate: Certificate with which every port speaks TLS; None: plain HTTP.
     """
     metrics = ServiceMetrics()
     engine = Engine(load, settings, metrics, wait_for_models=pod is not None)
@@ -64,16 +73,21 @@ def create_app(
     app.state.engine = engine
     ports, identity = pod.ports if pod else {}, _identity(engine, pod)
     early = EarlyRefusals(engine.waiting_room, metrics, path=PREDICT, ports=ports, identity=identity)
-    app.state.http_protocol = http_protocol(app, OpenConnections(settings, metrics), early)
+    connections = OpenConnections(settings, metrics)
+    app.state.http_protocol = http_protocol(app, connections, early)
+    if certificate is not None:
+        app.state.http_protocol = tls_protocol(certificate, connections, app.state.http_protocol)
+    app.add_middleware(Admission, ports=ports, keys=keys)  # the middleware added last is the outermost
     app.add_middleware(
         AccessLog,
         metrics=metrics,
-        paths=frozenset({PREDICT, SKILLS, "/openapi.json"}),
+        paths=frozenset({PREDICT, SKILLS, METRICS, OPENAPI}),
         ports=ports,
         identity=identity,
     )
     if draining is not None:
         app.add_middleware(Draining, file=draining)
+    app.add_middleware(ResponseHeaders)
     add_prediction_routes(app, engine)
     add_probe_routes(app, engine, metrics, draining)
     add_error_handlers(app)

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from coachworks.child_server import ServerError, check_port, child_server, http_status, reachable
@@ -28,7 +29,13 @@ class BentoServer:
 
 @contextmanager
 def bento_server(
-    bento: Path, *, host: str, port: int, log: IO[bytes] | None = None, timeout_s: float = 120
+    bento: Path,
+    *,
+    host: str,
+    port: int,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    log: IO[bytes] | None = None,
+    timeout_s: float = 120,
 ) -> Iterator[BentoServer]:
     """Serve the bento in the folder `bento`; the block begins once its models have answered a first photo.
 
@@ -36,6 +43,7 @@ def bento_server(
         bento: Folder of the bento.
         host: Address to listen on.
         port: Port to listen on.
+        environment: More environment variables.
         log: Receives the server's output; None: it shares that of this process.
         timeout_s: Longest time until it is ready, in seconds.
 
@@ -49,7 +57,7 @@ def bento_server(
         server = child_server(
             command,
             ready=lambda: _is_ready(host, port),
-            environment={**child_environment(), "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True"},
+            environment={**child_environment(), **environment, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True"},
             folder=Path(home),
             log=log,
             start_timeout_s=timeout_s,

@@ -2,13 +2,17 @@
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from coachworks.errors import CoachworksError, InvalidConfigError
+from coachworks.http_failures import speaks_no_tls
+from coachworks.tls import client_context
 from serving.answer_format import ErrorBody, ErrorDocument, Prediction
 
 _TIMEOUT_S = 60
@@ -25,18 +29,30 @@ class Client:
 
     Args:
         url: Address of the server, such as `http://127.0.0.1:3000`.
+        key: API key; None: the server needs none.
+        authority: PEM file with the certificates that the server's is verified with; None: those of the system.
 
     Raises:
-        InvalidConfigError: `url` is not an http or https address.
+        InvalidConfigError: `url` is not an http or https address, or `authority` holds no certificate.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key: str | None = None, authority: Path | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InvalidConfigError(f"url must be the server's address, such as http://127.0.0.1:3000; got {url!r}")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        if authority is not None and parts.scheme == "http":
+            raise InvalidConfigError(f"url must begin with https:// where a certificate is to be verified; got {url!r}")
         self._url, self._base = url, parts.path.rstrip("/")
-        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+        self._headers = {"Content-Type": "application/octet-stream"}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._connection = http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=_TIMEOUT_S, context=client_context(authority)
+            )
+        else:
+            self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
 
     def predict(self, photo: bytes, skills: Sequence[str] | None = None) -> Prediction | ErrorBody:
         """Return the server's answers about a photo, or its reason for refusing the photo.
@@ -61,6 +77,11 @@ class Client:
             raise RemoteError(
                 f"{self._url} must be a coachworks server; it answered {status} and {body[:80]!r}"
             ) from err
+        if status == 401:
+            raise RemoteError(
+                f"{self._url} answered 401: {error.message}. Name a file that holds the key with "
+                "`--api-key-file FILE`, or set COACHWORKS_API_KEY."
+            )
         if status in {404, 405} or status >= 500:
             raise RemoteError(f"{self._url} answered {status}: {error.message}. {error.way_out}")
         return error
@@ -70,16 +91,14 @@ class Client:
             return self._exchange(path, photo)
         except (OSError, http.client.HTTPException) as err:
             self._connection.close()
-            raise RemoteError(
-                f"{self._url} does not answer: {err or type(err).__name__}. Is the server running? `coachworks serve`"
-            ) from err
+            raise self._no_answer(err) from err
 
     def _exchange(self, path: str, photo: bytes) -> tuple[int, Any, bytes]:
         """Send a request and read its answer, which may come before the end of the photo."""
         kept = self._connection.sock is not None
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # refused on the way; the answer says why
-                self._connection.request("POST", path, photo, {"Content-Type": "application/octet-stream"})
+                self._connection.request("POST", path, photo, self._headers)
             response = self._connection.getresponse()
             return response.status, response.headers, response.read()
         except ConnectionError:
@@ -87,3 +106,17 @@ class Client:
             if not kept:
                 raise
             return self._exchange(path, photo)  # the server had closed the idle connection
+
+    def _no_answer(self, err: Exception) -> RemoteError:
+        cause = str(err) or type(err).__name__
+        if isinstance(err, ssl.SSLCertVerificationError):
+            return RemoteError(
+                f"the certificate of {self._url} cannot be verified: {err.verify_message.rstrip('.')}. Name a file "
+                "with the certificate of its authority, or with its own: `--ca-file FILE`."
+            )
+        if speaks_no_tls(cause):
+            return RemoteError(f"{self._url} speaks plain HTTP. Its address begins with http://.")
+        hint = "Is the server running? `coachworks serve`"
+        if self._url.startswith("http:") and isinstance(err, ConnectionResetError):  # RemoteDisconnected is one
+            hint = "If it speaks TLS, its address begins with https://."
+        return RemoteError(f"{self._url} does not answer: {cause}. {hint}")

@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from coachworks.errors import PhotoError
-from serving.errors import Code, RefusalError, refusal_for_photo
+from serving.errors import Code, RefusalError, nothing_under, refusal_for_photo
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -34,5 +34,5 @@ def add_error_handlers(app: FastAPI) -> None:
                 Code.METHOD_NOT_ALLOWED, f"{request.url.path} does not take {request.method}", headers=err.headers
             )
         else:
-            refusal = RefusalError(Code.NOT_FOUND, f"there is nothing under {request.url.path[:200]!r}")
+            refusal = nothing_under(request.url.path)
         return await refused(request, refusal)

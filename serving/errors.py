@@ -16,6 +16,7 @@ class Code(StrEnum):
     EMPTY = "empty"
     MALFORMED_MULTIPART = "malformed-multipart"
     INCOMPLETE_BODY = "incomplete-body"
+    UNAUTHORIZED = "unauthorized"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     HEADER_TIMEOUT = "header-timeout"
@@ -50,6 +51,9 @@ RULES: Mapping[Code, _Rule] = {
     Code.EMPTY: _Rule(400, f"Send the photo's bytes: {_SEND}."),
     Code.MALFORMED_MULTIPART: _Rule(400, f"Let a library write the multipart body: {_SEND}."),
     Code.INCOMPLETE_BODY: _Rule(400, "Send the whole body, and keep the connection open until the response arrives."),
+    Code.UNAUTHORIZED: _Rule(
+        401, "Send a key that the service's operator gave you: curl -H 'authorization: Bearer KEY'."
+    ),
     Code.NOT_FOUND: _Rule(404, "Use a path that GET /openapi.json lists; photos go to POST /v1/predict."),
     Code.METHOD_NOT_ALLOWED: _Rule(405, "Use a method that the Allow header lists."),
     Code.HEADER_TIMEOUT: _Rule(408, "Send the request line and all headers at once."),
@@ -104,6 +108,11 @@ class UnknownSkillError(RefusalError):
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.UNKNOWN_SKILL, message)
+
+
+def nothing_under(path: str) -> RefusalError:
+    """Return the refusal of a path that the port does not have."""
+    return RefusalError(Code.NOT_FOUND, f"there is nothing under {path[:200]!r}")
 
 
 def refusal_for_photo(err: PhotoError) -> RefusalError:

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from serving.early_refusals import EarlyRefusals
 from serving.errors import Code, RefusalError
 from serving.open_connections import Closed, OpenConnections
+from serving.response_headers import HEADERS
 
 MAX_HEADER_BYTES = 32 * 1024  # of the request line and all headers together
 _VERSIONS = (b"1.0", b"1.1")
@@ -216,6 +217,7 @@ class HttpConnection(H11Protocol):
         self._all.metrics.errors.labels(str(refusal.code)).inc()
         body = refusal.document().model_dump_json().encode()
         headers = {
+            **HEADERS,
             **refusal.headers,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from coachworks.errors import CoachworksError
 from coachworks.settings import child_environment
+from serving.api_keys import api_keys_of
+from serving.certificate import certificate_of
 from serving.draining import draining_file
 from serving.pod_config import pod_config_of
 from serving.sockets import open_sockets, sockets_environment
@@ -34,10 +36,12 @@ def exec_bentoml(host: str, port: int, environ: Mapping[str, str] = os.environ) 
         environ: The environment.
 
     Raises:
-        DataError: the pod's configuration cannot be read.
+        DataError: the pod's configuration cannot be read, or there is no usable API key or certificate.
         InvalidConfigError: a skill's port is not free.
     """
     pod = pod_config_of(environ)
+    api_keys_of(environ)  # refuses a folder without keys before the server starts, and the next line
+    certificate_of(environ)  # a certificate that cannot be used
     ports = pod.ports if pod else {}
     draining = draining_file(environ)
     if draining is not None:

@@ -22,6 +22,9 @@ class ServiceMetrics:
             "coachworks_requests", "Requests answered.", ["path", "method", "status", "skill"], registry=self.registry
         )
         self.errors = Counter("coachworks_errors", "Requests refused, by code.", ["code"], registry=self.registry)
+        self.key_requests = Counter(
+            "coachworks_key_requests", "Requests admitted, by the name of the API key.", ["key"], registry=self.registry
+        )
         self.seconds = Histogram(
             "coachworks_request_seconds",
             "Time from the request's headers to its answer.",

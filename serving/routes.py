@@ -7,6 +7,7 @@ from fastapi import FastAPI, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from serving.admission import METRICS
 from serving.answer_format import ErrorDocument, Health, Prediction, SkillCard, SkillList
 from serving.engine import Engine
 from serving.errors import RULES, Code, RefusalError
@@ -70,7 +71,7 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
         operation_id="skills",
         summary="List the skills of this service.",
         response_model=SkillList,
-        responses=_documented_errors(Code.NOT_READY),
+        responses=_documented_errors(Code.UNAUTHORIZED, Code.NOT_READY),
     )
     async def list_skills(request: Request) -> SkillList:
         """List every skill with its labels and its model's version."""
@@ -125,14 +126,17 @@ def add_probe_routes(app: FastAPI, engine: Engine, metrics: ServiceMetrics, drai
         return Health(status="ok")
 
     @app.get(
-        "/metrics",
+        METRICS,
         operation_id="metrics",
         summary="Metrics for Prometheus.",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The metrics."}},
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The metrics."},
+            **_documented_errors(Code.UNAUTHORIZED, Code.NOT_FOUND),
+        },
     )
     async def metrics_page() -> Response:
-        """Report requests, errors, times, batches, answers and models."""
+        """Report requests, errors, times, batches, answers and models; not on the port of a single skill."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

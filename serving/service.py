@@ -11,8 +11,10 @@ from pathlib import Path
 
 import bentoml
 
+from serving.api_keys import api_keys_of
 from serving.app import create_app
 from serving.bundle import load_bundle
+from serving.certificate import certificate_of
 from serving.draining import draining_file
 from serving.http_connection import use_on_every_port
 from serving.pod_config import BUNDLE_VARIABLE, pod_config_of
@@ -36,7 +38,15 @@ def _load() -> Predictor:
 SETTINGS = ServingSettings.from_environ()
 BUNDLE = bundle_folder()
 POD = pod_config_of()
-app = create_app(_load, SETTINGS, pod=POD, socket_fds=inherited_sockets(), draining=draining_file())
+app = create_app(
+    _load,
+    SETTINGS,
+    pod=POD,
+    socket_fds=inherited_sockets(),
+    draining=draining_file(),
+    keys=api_keys_of(),
+    certificate=certificate_of(),
+)
 use_on_every_port(app.state.http_protocol)
 
 

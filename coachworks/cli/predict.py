@@ -1,6 +1,7 @@
 """`coachworks predict`: classify photos with the packaged models, or by a server."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,26 @@ class _Outcome:
 @fleet_option
 @json_option
 @click.option("--url", help="Ask the server at this address instead.")
+@click.option(
+    "--api-key-file",
+    type=click.Path(path_type=Path),
+    help="File with the server's API key.  [default: the variable COACHWORKS_API_KEY]",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path),
+    help="PEM file with the certificates that the server's is verified with.  [default: those of the system]",
+)
 @click.option("--skill", "skills", multiple=True, help="Only this skill; may be repeated.  [default: all]")
-def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None, skills: tuple[str, ...]) -> None:
+def predict(
+    photos: tuple[Path, ...],
+    file: Path,
+    as_json: bool,
+    url: str | None,
+    api_key_file: Path | None,
+    ca_file: Path | None,
+    skills: tuple[str, ...],
+) -> None:
     """Classify photos with the packaged models, in this process. A folder means all photos in it.
 
     Photos that cannot be used are listed with the reason; the exit status is then 1.
@@ -43,13 +62,16 @@ def predict(photos: tuple[Path, ...], file: Path, as_json: bool, url: str | None
       coachworks predict car.jpg
       coachworks predict photos/ --skill image-quality --json
       coachworks predict car.jpg --url http://127.0.0.1:3000
+      coachworks predict car.jpg --url https://showroom.example --api-key-file key --ca-file ca.crt
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
     from coachworks.cli.console import say
 
     files, empty = _expand(photos)
-    ask = _from_server(url, skills) if url else _from_package(file, skills)
+    if url is None and (api_key_file or ca_file):
+        raise InvalidConfigError("--api-key-file and --ca-file belong to a server. Name it with `--url`.")
+    ask = _from_server(url, skills, _key(api_key_file), ca_file) if url else _from_package(file, skills)
     refused = 0
     documents = []
     console, problems = Console(), Console(stderr=True)
@@ -130,12 +152,34 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
     return ask
 
 
-def _from_server(url: str, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
+def _key(file: Path | None) -> str | None:
+    """Return the API key in `file`, else in COACHWORKS_API_KEY, else None."""
+    place, text = f"--api-key-file {file}", os.environ.get("COACHWORKS_API_KEY") or None
+    if file is None:
+        place = "COACHWORKS_API_KEY"
+    else:
+        try:
+            text = file.read_text("utf-8")
+        except OSError as err:
+            raise InvalidConfigError(f"{place} cannot be read: {err.strerror}") from err
+        except UnicodeDecodeError as err:
+            raise InvalidConfigError(f"{place} must hold the key as text; it does not") from err
+    if text is None:
+        return None
+    key = text.strip()
+    if not key or not all("!" <= character <= "~" for character in key):  # http.client's error would show it
+        raise InvalidConfigError(f"{place} must hold one key: printable ASCII without spaces; it does not")
+    return key
+
+
+def _from_server(
+    url: str, skills: Sequence[str], key: str | None, authority: Path | None
+) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from serving.answer_format import Prediction
     from serving.client import Client
     from serving.errors import Code
 
-    client = Client(url)
+    client = Client(url, key=key, authority=authority)
 
     def ask(files: Sequence[Path]) -> Iterator[_Outcome]:
         for path in files:

@@ -1,5 +1,6 @@
 """`coachworks serve`: the packaged models over HTTP."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +25,12 @@ _LAST_LINES = 15
 @fleet_option
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 means all.")
-def serve(file: Path, port: int, host: str) -> None:
+@click.option(
+    "--api-keys",
+    type=click.Path(path_type=Path),
+    help="Folder with a file per API key; requests need one.  [default: the variable COACHWORKS_API_KEYS]",
+)
+def serve(file: Path, port: int, host: str, api_keys: Path | None) -> None:
     """Serve the latest package of the fleet with BentoML, until Ctrl-C.
 
     Writes one line of JSON per request to standard output, and everything else to standard error.
@@ -33,20 +39,25 @@ def serve(file: Path, port: int, host: str) -> None:
     Examples:
       coachworks serve
       coachworks serve --port 8080
+      coachworks serve --host 0.0.0.0 --api-keys keys/
     """  # noqa: D301 — \b is click's mark
     from rich.console import Console
 
     from coachworks.child_server import ServerError, check_port, sigterm_as_interrupt
+    from serving.api_keys import KEYS_VARIABLE, api_keys_of
     from serving.bento_server import bento_server
 
     console = Console(stderr=True)
     check_port(host, port)
+    folder = api_keys or os.environ.get(KEYS_VARIABLE)
+    keys = {KEYS_VARIABLE: str(Path(folder).absolute())} if folder else {}
+    api_keys_of(keys)  # refuses a folder without keys before the start
     store, result = _package(file)
     bento = store.fetch(_bento_key(result, file))
     try:
         with sigterm_as_interrupt(), ExitStack() as stack:
             with console.status("Starting the server"):
-                server = stack.enter_context(bento_server(bento, host=host, port=port))
+                server = stack.enter_context(bento_server(bento, host=host, port=port, environment=keys))
             _show_address(console, server.url, result)
             status = server.process.wait()
     except KeyboardInterrupt:

@@ -366,3 +366,31 @@ def test_requests_at_the_same_time_share_backbone_passes(client: TestClient, fab
         replies = list(pool.map(lambda photo: client.post("/v1/predict", content=photo, headers=JPEG).json(), photos))
     assert [reply["answers"]["colour"]["label"] for reply in replies] == ["red", "green", "blue"] * 16
     assert passes() - before < len(photos)
+
+
+# headers of every response
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/predict", 200),
+        ("GET", "/v1/skills", 200),
+        ("GET", "/readyz", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/elsewhere", 404),
+        ("GET", "/v1/predict", 405),
+        ("POST", "/v1/predict?skills=nothing", 422),
+    ],
+)
+def test_every_response_tells_browsers_and_proxies_to_do_nothing_with_it(
+    client: TestClient, red: bytes, method: str, path: str, status: int
+):
+    response = client.request(method, path, content=red if method == "POST" else None, headers=JPEG)
+    assert response.status_code == status
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert response.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "server" not in response.headers

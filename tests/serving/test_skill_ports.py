@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from http_service import refused
 from starlette.testclient import TestClient
 
 from coachworks.errors import InvalidConfigError
 from coachworks.models.manifest import Manifest
 from serving.app import create_app
+from serving.errors import Code
 from serving.pod_config import PodConfig
 from serving.predictor import Predictor
 from serving.settings import ServingSettings
@@ -69,9 +71,15 @@ def test_a_skill_port_accepts_its_own_skill_by_name_and_no_other(client: TestCli
     assert response.json()["error"]["message"] == "skills must be among light; got 'colour'."
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics", "/openapi.json"])
-def test_other_paths_are_the_same_on_every_port(client: TestClient, path: str):
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+def test_probes_are_the_same_on_every_port(client: TestClient, path: str):
     assert client.get(f"{COLOUR}{path}").status_code == client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/openapi.json"])
+def test_what_is_about_all_skills_is_on_the_main_port_only(client: TestClient, path: str):
+    assert client.get(path).status_code == 200
+    assert refused(client.get(f"{COLOUR}{path}"), Code.NOT_FOUND) == f"there is nothing under {path!r}"
 
 
 def test_the_log_names_the_pod_and_the_skill(
