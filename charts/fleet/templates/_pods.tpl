@@ -41,6 +41,8 @@ limits: {memory: {{ .memory | toString | quote }}}
 - COACHWORKS_BENTO
 - COACHWORKS_DRAINING
 - COACHWORKS_LISTENING
+- COACHWORKS_API_KEYS
+- COACHWORKS_CERTIFICATE
 - AWS_CA_BUNDLE
 {{- end }}
 
@@ -56,6 +58,27 @@ limits: {memory: {{ .memory | toString | quote }}}
 {{- range $name, $value := .environment }}
 - name: {{ $name }}
   value: {{ include "fleet.text" $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Environment variables of the service alone. */}}
+{{- define "fleet.accessEnv" -}}
+{{- if .apiKeys }}
+- name: COACHWORKS_API_KEYS
+  value: /etc/coachworks/api-keys
+{{- end }}
+{{- if .certificate }}
+- name: COACHWORKS_CERTIFICATE
+  value: /etc/coachworks/certificate
+{{- end }}
+{{- end }}
+
+{{- define "fleet.accessMounts" -}}
+{{- if .apiKeys }}
+- {name: api-keys, mountPath: /etc/coachworks/api-keys, readOnly: true}
+{{- end }}
+{{- if .certificate }}
+- {name: certificate, mountPath: /etc/coachworks/certificate, readOnly: true}
 {{- end }}
 {{- end }}
 
@@ -112,6 +135,19 @@ limits: {memory: {{ .memory | toString | quote }}}
 - name: release
   configMap:
     name: {{ include "fleet.releaseName" . }}
+{{- with .apiKeys }}
+- name: api-keys
+  secret:
+    secretName: {{ . | quote }}
+{{- end }}
+{{- with .certificate }}
+- name: certificate
+  secret:
+    secretName: {{ . | quote }}
+    items: # without an entry, the pod does not start
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+{{- end }}
 {{- if eq .models.source "store" }}
 - name: models
   emptyDir: {sizeLimit: 4Gi}
@@ -148,17 +184,17 @@ limits: {memory: {{ .memory | toString | quote }}}
 
 {{- define "fleet.probes" -}}
 startupProbe:
-  httpGet: {path: {{ .health.path | quote }}, port: all}
+  httpGet: {path: {{ .health.path | quote }}, port: all{{ if .certificate }}, scheme: HTTPS{{ end }}}
   periodSeconds: 2
   timeoutSeconds: {{ int .health.timeoutSeconds }}
   failureThreshold: {{ ceil (divf .health.startupSeconds 2) | int }}
 readinessProbe:
-  httpGet: {path: {{ .health.path | quote }}, port: all}
+  httpGet: {path: {{ .health.path | quote }}, port: all{{ if .certificate }}, scheme: HTTPS{{ end }}}
   periodSeconds: {{ int .health.periodSeconds }}
   timeoutSeconds: {{ int .health.timeoutSeconds }}
   failureThreshold: {{ int .health.failureThreshold }}
 livenessProbe:
-  httpGet: {path: /livez, port: all}
+  httpGet: {path: /livez, port: all{{ if .certificate }}, scheme: HTTPS{{ end }}}
   periodSeconds: 10
   timeoutSeconds: {{ int .health.timeoutSeconds }}
   failureThreshold: 6

@@ -70,6 +70,8 @@ render one object per unit read `fleet.units`.
   "environment" (default dict $own.environment)
   "health" (include "fleet.overlaid" (dict "base" $values.health "over" (default dict $own.health)) | fromJson)
   "drainSeconds" $values.drainSeconds
+  "apiKeys" $values.apiKeys.existingSecret
+  "certificate" $values.tls.existingSecret
   "securityContext" $values.securityContext
   "priorityClassName" $values.priorityClassName
   "nodeSelector" $values.nodeSelector

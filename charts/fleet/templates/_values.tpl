@@ -11,6 +11,8 @@ models:
   certificateAuthority: {configMap: "", secret: "", key: ca.crt}
 shared: {replicas: 2, cpu: "1", memory: 2Gi, environment: {}, health: {}, autoscaling: {}}
 health: {path: /readyz, startupSeconds: 120, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3}
+apiKeys: {existingSecret: ""}
+tls: {existingSecret: "", authorityKey: ca.crt}
 topologySpread: {enabled: true}
 securityContext: {runAsUser: 10001, runAsGroup: 10001}
 {{- end }}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from coachworks.errors import CoachworksError, NotFoundError, TransientError
+from coachworks.errors import CoachworksError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.models.manifest import Manifest
 from coachworks.progress import Progress
 from coachworks.store import Store
@@ -21,6 +21,7 @@ from components.deploy.canary.metrics import (
 from components.deploy.canary.smoke import smoke_test
 from components.deploy.canary.smoke_photos import SmokePhoto
 from components.deploy.cluster.namespace import Cluster, PodState
+from components.deploy.cluster.pod_access import access_to
 from components.deploy.cluster.pod_http import PodClient
 
 _READINGS = 10  # of the pods' metrics in a soak, at least
@@ -78,6 +79,7 @@ class CanaryChecks:
         asked = 0
         with self.progress.task("smoke test", total=len(pods), unit="pods") as task:
             for group, pod in pods:
+                self._verify_names(pod)
                 asked += self.check_answers(pod, group, {skill: self.photos[skill] for skill in self.skills[group]})
                 task.advance()
         return asked
@@ -113,6 +115,22 @@ class CanaryChecks:
         """Return the pods of a group's track that are ready and not terminating."""
         return [pod for pod in self.cluster.pods(group, track) if pod.ready and not pod.terminating]
 
+    def client_of(self, pod: PodState) -> PodClient:
+        """Return a client of a pod, with the API keys and certificates of the Secrets that the pod mounts.
+
+        Raises:
+            NotFoundError: one of these is gone.
+        """
+        return PodClient(self.cluster, pod.name, access=access_to(self.cluster, pod))
+
+    def _verify_names(self, pod: PodState) -> None:
+        """Verify a pod's certificate, where it has one, by the name of every Service that selects it."""
+        try:
+            with self.client_of(pod) as client:
+                client.verify_names()
+        except (TransientError, NotFoundError, InvalidConfigError) as err:
+            raise CanaryFailedError(f"the pod {pod.name} failed the smoke test: {err}") from err
+
     def check_answers(self, pod: PodState, group: str, photos: Mapping[str, Sequence[SmokePhoto]]) -> int:
         """Send photos to one pod and compare its answers; return their number.
 
@@ -122,9 +140,9 @@ class CanaryChecks:
         heads = {skill: self.manifest.skills[skill] for skill in self.skills[group]}
         expected = self.manifest.model_copy(update={"skills": heads})
         try:
-            with PodClient(self.cluster, pod.name) as client:
+            with self.client_of(pod) as client:
                 report = smoke_test(client, photos, self.store, expected)
-        except (TransientError, NotFoundError) as err:
+        except (TransientError, NotFoundError, InvalidConfigError) as err:
             raise CanaryFailedError(f"the pod {pod.name} did not answer the smoke test: {err}") from err
         if not report.passed:
             raise CanaryFailedError(
@@ -182,9 +200,9 @@ class _SoakObserver:
 
     def _read_pod(self, pod: PodState, track: str) -> None:
         try:
-            with PodClient(self.checks.cluster, pod.name) as client:
+            with self.checks.client_of(pod) as client:
                 text = client.request("GET", "/metrics").body.decode("utf-8", "replace")
-        except (TransientError, NotFoundError) as err:
+        except (TransientError, NotFoundError, InvalidConfigError) as err:
             if track == CANARY:
                 raise CanaryFailedError(f"the canary pod {pod.name} does not answer: {err}") from err
             return  # a stable pod may come and go meanwhile
@@ -207,12 +225,12 @@ class _SoakObserver:
     def _send_to_stable(self, pod: PodState, photos: Mapping[str, Sequence[SmokePhoto]]) -> None:
         """Send photos to a stable pod; only the time that it takes matters, not the answers."""
         try:
-            with PodClient(self.checks.cluster, pod.name) as client:
+            with self.checks.client_of(pod) as client:
                 for photo in (photo for own in photos.values() for photo in own):
                     body = self.checks.store.read(photo.uri)
                     client.request("POST", "/v1/predict", body, {"Content-Type": "application/octet-stream"})
                     self.sent += 1
-        except (TransientError, NotFoundError):
+        except (TransientError, NotFoundError, InvalidConfigError):
             return
 
     def result(self) -> SoakResult:

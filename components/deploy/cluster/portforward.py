@@ -9,7 +9,7 @@ import json
 import ssl
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from coachworks.kubernetes_api import Connection, path_of
 from coachworks.kubernetes_api.failures import translation
@@ -57,8 +57,8 @@ class PortForward:
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return a file to read a response from."""
         assert mode == "rb"  # noqa: S101 — the only mode that http.client uses
-        self._files += 1
-        return io.BufferedReader(_Reader(self))
+        self.open_file()
+        return io.BufferedReader(Reader(self))
 
     def receive(self, most: int) -> bytes:
         """Return up to `most` bytes from the pod; none after it has closed the connection.
@@ -77,8 +77,12 @@ class PortForward:
         self._closed = True
         self._close_if_unused()
 
+    def open_file(self) -> None:
+        """Count a file that reads from the connection, and keeps it open."""
+        self._files += 1
+
     def close_file(self) -> None:
-        """Count a file that `makefile` returned as closed."""
+        """Count a file that reads from the connection as closed."""
         self._files -= 1
         self._close_if_unused()
 
@@ -115,10 +119,20 @@ class PortForward:
         return max(_MIN_TIMEOUT_S, self.deadline - time.monotonic())
 
 
-class _Reader(io.RawIOBase):
-    """File that reads from a port-forward."""
+class Readable(Protocol):
+    """Connection that a `Reader` reads from."""
 
-    def __init__(self, forward: PortForward) -> None:
+    def receive(self, most: int) -> bytes:
+        """Return up to `most` bytes; none at the end."""
+
+    def close_file(self) -> None:
+        """Count a file as closed."""
+
+
+class Reader(io.RawIOBase):
+    """File that reads from a connection."""
+
+    def __init__(self, forward: Readable) -> None:
         super().__init__()
         self._forward = forward
 

@@ -11,6 +11,7 @@ SKILL, VERSION = "coachworks.dev/skill", "coachworks.dev/model-version"  # of a 
 HOOK = "helm.sh/hook"
 KEPT = "coachworks.dev/kept"  # ConfigMaps that charts/fleet keeps for pods of earlier revisions
 TEMPLATE = "pod-template-hash"
+API_KEYS, CERTIFICATE = "api-keys", "certificate"  # volumes of pods
 TERMINATING = "Terminating"
 
 Json = Mapping[str, Any]
@@ -34,6 +35,8 @@ class PodState:
         reason: The reason alone, in Kubernetes' words: `ImagePullBackOff`.
         permanent: Whether the problem lasts until somebody changes something.
         container: The container that the problem is about, else the one that is running.
+        keys_secret: Secret with the API keys that its requests must carry; empty: they need none.
+        certificate_secret: Secret with its certificate; empty: it speaks plain HTTP.
     """
 
     name: str
@@ -49,6 +52,8 @@ class PodState:
     reason: str = ""
     permanent: bool = False
     container: str = ""
+    keys_secret: str = ""
+    certificate_secret: str = ""
 
     @property
     def terminating(self) -> bool:
@@ -122,7 +127,15 @@ def read_pod(pod: Json, problem: PodProblem | None = None) -> PodState:
         reason=problem.reason if problem else "",
         permanent=problem.permanent if problem else False,
         container=(problem.container if problem else "") or _current_container(pod, status),
+        keys_secret=_mounted_secret(pod, API_KEYS),
+        certificate_secret=_mounted_secret(pod, CERTIFICATE),
     )
+
+
+def _mounted_secret(pod: Json, volume: str) -> str:
+    """Return the name of the Secret behind a volume of charts/fleet; empty if the pod has no such volume."""
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return next((str(each["secret"]["secretName"]) for each in volumes if each["name"] == volume), "")
 
 
 def _current_container(pod: Json, status: Json) -> str:

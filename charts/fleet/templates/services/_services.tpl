@@ -5,6 +5,11 @@ coachworks.dev/run: {{ . | quote }}
 {{- end }}
 {{- end }}
 
+{{/* What clients of the Services speak: http or https. */}}
+{{- define "fleet.scheme" -}}
+{{- ternary "https" "http" (ne .Values.tls.existingSecret "") -}}
+{{- end }}
+
 {{/* Name of a skill's Service: dict name, skill. */}}
 {{- define "fleet.skillService" -}}
 {{- default .name .skill.serviceName -}}
