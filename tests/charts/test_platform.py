@@ -45,6 +45,12 @@ EXPECTED = {
     "external": ALWAYS | USUALLY | AUTH,
     "authority": ALWAYS | USUALLY | AUTH,
     "minimal": ALWAYS | AUTH,
+    "tls": ALWAYS
+    | USUALLY
+    | POSTGRESQL
+    | S3
+    | GENERATED
+    | {("Secret", "acme-metrics"), ("Secret", "kubeflow/acme-mlflow"), ("ServiceMonitor", "acme-mlflow")},
     "ingress": ALWAYS
     | USUALLY
     | POSTGRESQL

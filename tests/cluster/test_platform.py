@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from certificates import Authority
 from mlflow_release import RELEASE, MlflowRelease
 from ruamel.yaml import YAML
 
@@ -276,16 +277,41 @@ def brought(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterato
         release.remove()
 
 
+BROUGHT = (
+    "s3Server.enabled=true",
+    "s3Server.image.tag=test",
+    "s3Server.storage.size=1Gi",
+    "s3Server.resources.requests.memory=64Mi",
+    "s3.endpoint=",
+    "s3.existingSecret=",
+    "s3.region=us-east-1",
+)
+
+
 def test_the_chart_brings_an_s3_server_too(brought: MlflowRelease) -> None:
-    brought.upgrade(
-        "s3Server.enabled=true",
-        "s3Server.image.tag=test",
-        "s3Server.storage.size=1Gi",
-        "s3Server.resources.requests.memory=64Mi",
-        "s3.endpoint=",
-        "s3.existingSecret=",
-        "s3.region=us-east-1",
-    )
+    brought.upgrade(*BROUGHT)
     output = brought.helm("test", RELEASE, "--logs", "--timeout=120s")
     assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in output
     assert "backed up to s3://" in job(brought, "backup")
+
+
+PLAIN = "import psycopg; psycopg.connect(sslmode='disable')"
+USED = "import psycopg; print(psycopg.connect().pgconn.ssl_in_use)"
+
+
+def test_all_servers_of_the_chart_speak_tls_when_asked(brought: MlflowRelease) -> None:
+    names = [f"{RELEASE}-{server}.{brought.namespace}.svc" for server in ("mlflow", "postgresql", "s3")]
+    pair = Authority().sign(*names)
+    entries = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": pair.authority}
+    metadata = {"name": "tls", "namespace": brought.namespace}
+    brought.lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": entries})
+
+    brought.upgrade(*BROUGHT, "tls.existingSecret=tls")
+
+    output = brought.helm("test", RELEASE, "--logs", "--timeout=120s")
+    assert "MLflow refuses requests without credentials, keeps runs and returns artifacts" in output
+    assert "backed up to s3://" in job(brought, "backup")
+    server = ("-n", brought.namespace, "exec", f"deployment/{RELEASE}-mlflow", "-c", "mlflow", "--", "python", "-c")
+    assert brought.lab.kubectl(*server, USED).strip() == "True"
+    with pytest.raises(AssertionError, match=r"no pg_hba\.conf entry"):
+        brought.lab.kubectl(*server, PLAIN)

@@ -114,6 +114,7 @@ class ServingFleet:
         critical: Iterable[str] = (),
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
         soak_s: int = SOAK_S,
         renamed: Mapping[str, str] | None = None,
         **deploy: Any,
@@ -128,6 +129,7 @@ class ServingFleet:
             critical: Skills that need an approval.
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
+            values: Further values of the chart.
             soak_s: How long a canary must hold.
             renamed: New names of skills by their earlier ones, given by `was`; their Services have the default name.
             deploy: Further settings of `spec.deploy`.
@@ -144,17 +146,18 @@ class ServingFleet:
         for was, name in (renamed or {}).items():
             del skills[was]["serving"]["serviceName"]
             skills[name] = {**skills.pop(was), "was": was}
-        values = {
+        content = {
             "drainSeconds": DRAIN_S,
             "health": {"periodSeconds": 2},
             "networkPolicy": {"s3": {"ports": [19000]}},
             **({"shared": dict(shared)} if shared else {}),
+            **(values or {}),
         }
         release = {
             "namespace": self.name,
             "environment": [{"secret": self.name}],
             "canary": {"share": SHARE, "soakSeconds": soak_s, "maxLatencyRatio": 3.0, "smokePhotos": 3},
-            "values": values,
+            "values": content,
             "image": image or self.image,
             **deploy,
         }

@@ -40,9 +40,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end }}
 
+{{/* What the servers of this chart speak: http or https. */}}
+{{- define "platform.scheme" -}}
+{{- ternary "https" "http" (ne .Values.tls.existingSecret "") -}}
+{{- end }}
+
 {{- define "platform.s3Endpoint" -}}
 {{- if .Values.s3Server.enabled -}}
-http://{{ include "platform.fullname" . }}-s3.{{ .Release.Namespace }}.svc:7070
+{{ include "platform.scheme" . }}://{{ include "platform.fullname" . }}-s3.{{ .Release.Namespace }}.svc:7070
 {{- else -}}
 {{- .Values.s3.endpoint -}}
 {{- end -}}
@@ -50,7 +55,7 @@ http://{{ include "platform.fullname" . }}-s3.{{ .Release.Namespace }}.svc:7070
 
 {{/* Address of MLflow for pods of the cluster. */}}
 {{- define "platform.trackingUri" -}}
-http://{{ include "platform.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:{{ .Values.mlflow.service.port }}
+{{ include "platform.scheme" . }}://{{ include "platform.fullname" . }}-mlflow.{{ .Release.Namespace }}.svc:{{ .Values.mlflow.service.port }}
 {{- end }}
 
 {{/* Value of an entry of a generated Secret: the existing one, else a random one. */}}

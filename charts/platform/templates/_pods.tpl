@@ -43,7 +43,7 @@ OrderedReady, the controller waits for that pod for ever. The field cannot be ch
 {{/* Environment variables of libpq. */}}
 {{- define "platform.postgresqlEnv" -}}
 - name: PGHOST
-  value: {{ if .Values.postgresql.enabled }}{{ include "platform.fullname" . }}-postgresql{{ else }}{{ .Values.externalPostgresql.host | quote }}{{ end }}
+  value: {{ if .Values.postgresql.enabled }}{{ include "platform.fullname" . }}-postgresql{{ with .Values.tls.existingSecret }}.{{ $.Release.Namespace }}.svc{{ end }}{{ else }}{{ .Values.externalPostgresql.host | quote }}{{ end }}
 - name: PGPORT
   value: {{ ternary 5432 .Values.externalPostgresql.port .Values.postgresql.enabled | toString | quote }}
 - name: PGDATABASE
@@ -58,8 +58,8 @@ OrderedReady, the controller waits for that pod for ever. The field cannot be ch
 - name: PGCONNECT_TIMEOUT # without it, a lost packet costs the kernel's time-out of two minutes
   value: "10"
 - name: PGSSLMODE
-  value: {{ ternary "disable" .Values.externalPostgresql.sslMode .Values.postgresql.enabled | quote }}
-{{- if and (not .Values.postgresql.enabled) (include "platform.hasAuthority" .) }}
+  value: {{ ternary (ternary "verify-full" "disable" (ne .Values.tls.existingSecret "")) .Values.externalPostgresql.sslMode .Values.postgresql.enabled | quote }}
+{{- if or (include "platform.ownAuthority" .) (and .Values.tls.existingSecret .Values.postgresql.enabled) }}
 - name: PGSSLROOTCERT
   value: /etc/coachworks/authority/ca.crt
 {{- end }}
@@ -84,7 +84,7 @@ OrderedReady, the controller waits for that pod for ever. The field cannot be ch
       key: {{ . }}
 {{- end }}
 {{- end }}
-{{- if include "platform.hasAuthority" . }}
+{{- if or (include "platform.ownAuthority" .) (and .Values.tls.existingSecret .Values.s3Server.enabled) }}
 - name: AWS_CA_BUNDLE
   value: /etc/coachworks/authority/ca.crt
 {{- end }}
@@ -101,8 +101,34 @@ OrderedReady, the controller waits for that pod for ever. The field cannot be ch
 {{- end }}
 {{- end }}
 
-{{- define "platform.hasAuthority" -}}
+{{- define "platform.ownAuthority" -}}
 {{- with .Values.certificateAuthority }}{{ or .configMap .secret }}{{ end -}}
+{{- end }}
+
+{{/* What clients verify servers with: the certificates of certificateAuthority, else those beside this chart's certificate. */}}
+{{- define "platform.hasAuthority" -}}
+{{- or (include "platform.ownAuthority" .) .Values.tls.existingSecret -}}
+{{- end }}
+
+{{/* Certificate and private key of a server of this chart. */}}
+{{- define "platform.certificateMount" -}}
+{{- if .Values.tls.existingSecret }}
+- name: certificate
+  mountPath: /etc/coachworks/certificate
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "platform.certificateVolume" -}}
+{{- with .Values.tls.existingSecret }}
+- name: certificate
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440 # PostgreSQL refuses a private key that others may read
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+{{- end }}
 {{- end }}
 
 {{- define "platform.authorityMount" -}}
@@ -122,10 +148,10 @@ OrderedReady, the controller waits for that pod for ever. The field cannot be ch
     name: {{ .configMap }}
   {{- else }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ default $.Values.tls.existingSecret .secret }}
   {{- end }}
     items:
-      - {key: {{ .key | quote }}, path: ca.crt}
+      - {key: {{ ternary .key "ca.crt" (ne (include "platform.ownAuthority" $) "") | quote }}, path: ca.crt}
   {{- end }}
 {{- end }}
 {{- end }}
