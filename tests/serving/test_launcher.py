@@ -86,6 +86,22 @@ def test_a_configuration_that_cannot_be_read_is_one_line_and_status_1(monkeypatc
         main([])
 
 
+@pytest.mark.parametrize(
+    ("variable", "reason"),
+    [
+        ("COACHWORKS_API_KEYS", "must hold at least one key: it is empty"),
+        ("COACHWORKS_CERTIFICATE", "must hold a valid certificate and its private key: tls.crt cannot be read"),
+    ],
+)
+@pytest.mark.usefixtures("no_exec")
+def test_a_secret_that_cannot_be_used_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, reason: str
+):
+    monkeypatch.setenv(variable, str(tmp_path))
+    with pytest.raises(SystemExit, match=rf"^Error: .*{tmp_path},? {reason}"):
+        main([])
+
+
 def test_it_is_the_command_of_the_image():
     dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text("utf-8")
     [stage] = re.findall(r"^FROM \S+ AS serving$.*?^CMD (.*?)$", dockerfile, flags=re.MULTILINE | re.DOTALL)

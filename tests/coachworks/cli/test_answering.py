@@ -195,6 +195,12 @@ def test_a_host_that_is_not_of_this_machine_is_refused(fleet_file: Path):
     assert "host must be an address of this machine; got 'no.such.host.invalid'" in str(result.exception)
 
 
+def test_a_folder_without_keys_is_refused_before_the_server_starts(fleet_file: Path, tmp_path: Path):
+    result = CliRunner().invoke(serve, ["-f", str(fleet_file), "--api-keys", str(tmp_path)])
+    assert isinstance(result.exception, DataError)
+    assert f"the folder of API keys, {tmp_path}, must hold at least one key: it is empty" in str(result.exception)
+
+
 def test_predict_imports_nothing_that_trains_or_serves(fleet_file: Path, photos: Path):
     code = (
         "import sys\n"
