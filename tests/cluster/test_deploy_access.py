@@ -92,6 +92,7 @@ def restarts(fleet: ServingFleet) -> dict[str, int]:
     return {
         pod["metadata"]["name"]: sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
         for pod in fleet.get("pods")
+        if pod["metadata"]["name"] in fleet.pods()
     }
 
 

@@ -9,17 +9,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
 import psutil
 import pytest
+from certificates import Authority
 from raw_http import exchange, request_bytes
 
 from coachworks.child_server import free_port
+from coachworks.tls import client_context
 from serving import launcher
 from serving.launcher import exec_bentoml, main, serve_target
 
@@ -117,6 +120,8 @@ class Running:
     ports: dict[str, int]
     draining: Path
     log: Path
+    authority: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def worker(self) -> psutil.Process:
         [worker] = psutil.Process(self.process.pid).children()
@@ -124,8 +129,11 @@ class Running:
 
     def send(self, port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, str], str]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        if self.authority is not None:
+            context = client_context(self.authority)
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
         try:
-            connection.request(method, path, body, {"Content-Type": "image/jpeg"})
+            connection.request(method, path, body, {"Content-Type": "image/jpeg", **self.headers})
             response = connection.getresponse()
             return response.status, dict(response.headers), response.read().decode()
         finally:
@@ -148,9 +156,8 @@ class Running:
         pytest.fail(self.log.read_text())
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("pod")
+@contextmanager
+def launched(folder: Path, bundle_folder: Path, authority: Path | None = None, **variables: str) -> Iterator[Running]:
     ports = {"all": free_port(), "colour": free_port(), "light": free_port()}
     (folder / "release").mkdir()
     (folder / "release/manifest.json").write_bytes((bundle_folder / "manifest.json").read_bytes())
@@ -162,6 +169,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> It
         "COACHWORKS_BUNDLE": str(bundle_folder),
         "COACHWORKS_DRAINING": str(folder / "draining"),
         "BENTOML_HOME": str(folder / "home"),
+        **variables,
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -171,13 +179,36 @@ def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> It
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    running = Running(process, ports, folder / "draining", folder / "log")
+    running = Running(process, ports, folder / "draining", folder / "log", authority)
     try:
         running.wait_until_ready()
         yield running
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Running]:
+    with launched(tmp_path_factory.mktemp("pod"), bundle_folder) as running:
+        yield running
+
+
+@pytest.mark.slow
+def test_every_port_speaks_tls_and_asks_for_a_key(tmp_path: Path, bundle_folder: Path, fabricated: ModuleType):
+    mounted = Authority().sign("127.0.0.1").write(tmp_path / "certificate")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "partner").write_text("k" * 40)
+    secrets = {"COACHWORKS_CERTIFICATE": str(mounted), "COACHWORKS_API_KEYS": str(tmp_path / "keys")}
+    photo = fabricated.photo("red")
+    with launched(tmp_path, bundle_folder, mounted / "ca.crt", **secrets) as pod:
+        with_key = replace(pod, headers={"X-API-Key": "k" * 40})
+        for name, port in pod.ports.items():
+            assert pod.send(port, "POST", "/v1/predict", photo)[0] == 401
+            assert with_key.send(port, "POST", "/v1/predict", photo)[0] == 200
+            assert with_key.send(port, "GET", "/metrics")[0] == (200 if name == "all" else 404)
+            with pytest.raises(OSError, match=r"(?i)closed|reset"):
+                replace(pod, authority=None).send(port, "GET", "/livez")
 
 
 def test_every_port_answers_its_skills(running: Running, fabricated: ModuleType):

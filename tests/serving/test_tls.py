@@ -18,6 +18,7 @@ from raw_http import connect, on_a_port, read, request_bytes
 from coachworks.errors import DataError
 from coachworks.tls import client_context
 from serving import certificate as module
+from serving.answer_format import Prediction
 from serving.certificate import Certificate, certificate_of
 from serving.client import Client
 from serving.predictor import Predictor
@@ -36,9 +37,10 @@ def folder(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return authority.sign("localhost").write(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(scope="module")
-def port(predictor: Predictor, folder: Path) -> Iterator[int]:
-    with on_a_port(predictor, LIMITS, certificate=Certificate(folder)) as port:
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def port(request: pytest.FixtureRequest, predictor: Predictor, folder: Path) -> Iterator[int]:
+    """The port of a server on each of the event loops that uvicorn may choose."""
+    with on_a_port(predictor, LIMITS, uvloop=request.param == "uvloop", certificate=Certificate(folder)) as port:
         yield port
 
 
@@ -69,6 +71,7 @@ def test_a_client_that_verifies_the_certificate_gets_answers(port: int, folder: 
     client = Client(f"https://localhost:{port}", authority=folder / "ca.crt")
     for _ in range(3):
         answer: Any = client.predict(red)
+        assert isinstance(answer, Prediction), answer
         assert list(answer.answers) == ["colour", "light"]
 
 
@@ -148,6 +151,16 @@ def test_silent_connections_do_not_keep_others_out(port: int, folder: Path, red:
         started = time.monotonic()
         assert Client(f"https://localhost:{port}", authority=folder / "ca.crt").predict(red)
         assert time.monotonic() - started < 5
+
+
+def test_clients_that_leave_at_any_moment_do_not_keep_the_server_from_stopping(predictor: Predictor, folder: Path):
+    for uvloop in (False, True):
+        with on_a_port(predictor, LIMITS, uvloop=uvloop, certificate=Certificate(folder)) as port:
+            for _ in range(20):
+                assert serial_of(port)  # closes after the handshake
+                connect(port).close()
+            stopping = time.monotonic()
+        assert time.monotonic() - stopping < 5
 
 
 # renewal

@@ -91,13 +91,16 @@ def request_bytes(method: str = "GET", path: str = "/livez", body: bytes = b"", 
 
 
 @contextmanager
-def on_a_port(predictor: Predictor, settings: ServingSettings = DEFAULTS, **options: Any) -> Iterator[int]:
+def on_a_port(
+    predictor: Predictor, settings: ServingSettings = DEFAULTS, *, uvloop: bool = False, **options: Any
+) -> Iterator[int]:
     """Serve on a real socket in this process; return its port. `options`: more of `create_app`."""
     from serving.app import create_app
     from serving.sockets import open_sockets
 
     [opened] = open_sockets("127.0.0.1", [0])
     port = int(opened.getsockname()[1])
-    with TestClient(create_app(lambda: predictor, settings, socket_fds=[opened.detach()], **options)) as client:
+    app = create_app(lambda: predictor, settings, socket_fds=[opened.detach()], **options)
+    with TestClient(app, backend_options={"use_uvloop": uvloop}) as client:
         wait_until_ready(client)
         yield port
