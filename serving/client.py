@@ -118,5 +118,5 @@ class Client:
             return RemoteError(f"{self._url} speaks plain HTTP. Its address begins with http://.")
         hint = "Is the server running? `coachworks serve`"
         if self._url.startswith("http:") and isinstance(err, ConnectionResetError):  # RemoteDisconnected is one
-            hint = "If it speaks TLS, its address begins with https://."
+            hint += ". If it speaks TLS, its address begins with https://."
         return RemoteError(f"{self._url} does not answer: {cause}. {hint}")

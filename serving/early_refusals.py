@@ -58,6 +58,7 @@ class EarlyRefusals:
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 **self._identity(),
                 "skill": skill,
+                "key": None,
                 "request_id": request_id,
                 "method": "POST",
                 "path": self._path,

@@ -9,11 +9,13 @@ import pytest
 from fastapi import FastAPI
 from http_service import JPEG, refused, wait_until_ready
 from PIL import Image
+from raw_http import exchange, on_a_port
 from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.errors import Code
 from serving.predictor import Predictor
+from serving.response_headers import HEADERS
 from serving.settings import ServingSettings
 
 
@@ -394,3 +396,11 @@ def test_every_response_tells_browsers_and_proxies_to_do_nothing_with_it(
     assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert response.headers["cross-origin-resource-policy"] == "same-origin"
     assert "server" not in response.headers
+
+
+def test_refusals_outside_of_the_app_have_these_headers_too(predictor: Predictor):
+    with on_a_port(predictor) as port:
+        reply = exchange(port, b"NONSENSE\r\n\r\n")
+    assert reply.status == 400
+    for name, value in HEADERS.items():
+        assert f"{name}: {value}\r\n".encode() in reply.data
