@@ -63,6 +63,13 @@ EXPECTED = {
     | QUALITY
     | BUDGETS
     | {("PrometheusRule", "acme"), ("Service", "acme-metrics"), ("ServiceMonitor", "acme")},
+    "access": ALWAYS
+    | POLICIES
+    | CHECK
+    | BODY
+    | QUALITY
+    | BUDGETS
+    | {("Service", "acme-metrics"), ("ServiceMonitor", "acme")},
     "35-skills": ALWAYS
     | POLICIES
     | CHECK
