@@ -1,30 +1,24 @@
 """The engine behind the HTTP interface: load the models, decode photos, batch them, report readiness."""
 
 import asyncio
-import io
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from threading import Lock
 from typing import Self
 
 from starlette.requests import Request
 
-from coachworks.photos import FORMATS
 from serving.answer_format import Answer
 from serving.batcher import MicroBatcher
 from serving.bundle import Bundle
+from serving.decoding import PhotoDecoding
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
-from serving.predictor import Floats, Predictor, Query
+from serving.predictor import Predictor, Query
 from serving.settings import ServingSettings
 from serving.upload import UploadBudget, uploaded_photo
 from serving.waiting_room import WaitingRoom
 
 logger = logging.getLogger(__name__)
-
-_LARGE_PIXELS = 12_000_000  # decoding takes up to 9 bytes per pixel, so larger photos are decoded one at a time
 
 
 class Engine:
@@ -52,10 +46,10 @@ class Engine:
         self._failure: str | None = None
         self.waiting_room = WaitingRoom(settings.max_queue, metrics.in_progress.set)
         self._budget = UploadBudget(settings.max_upload_bytes)
-        self._one_large = Lock()
+        self._decoding: PhotoDecoding | None = None
+        self._stopped = False
 
     async def __aenter__(self) -> Self:
-        self._decoders = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
         self._batcher = MicroBatcher[Query, dict[str, Answer]](
             self._run,
             max_batch=self._settings.max_batch,
@@ -71,11 +65,18 @@ class Engine:
         self._starting.cancel()
         await asyncio.gather(self._starting, return_exceptions=True)
         await self._batcher.stop()
-        self._decoders.shutdown()
+        self._stopped = True
+        if self._decoding is not None:
+            await asyncio.to_thread(self._decoding.close)
 
     async def _start(self) -> None:
         def warm() -> Predictor:
             predictor = self._load()
+            decoding = PhotoDecoding(predictor.bundle.backbone, self._settings, self._metrics)
+            self._decoding = decoding
+            decoding.start()
+            if self._stopped:  # while the models were being loaded
+                decoding.close()
             predictor.warm_up()
             return predictor
 
@@ -98,14 +99,15 @@ class Engine:
             raise RefusalError(Code.NOT_READY, f"the models cannot be loaded: {self._failure}")
 
     def check_ready(self) -> None:
-        """Raise unless the models are loaded and warmed up.
+        """Raise unless the models are loaded and warmed up, and the decoders work.
 
         Raises:
-            RefusalError: loading failed or is still in progress.
+            RefusalError: loading failed or is still in progress, or no decoder process works.
         """
         self.check_alive()
-        if self._predictor is None:
+        if self._predictor is None or self._decoding is None:
             raise RefusalError(Code.NOT_READY, "the models are being loaded")
+        self._decoding.check()
 
     @property
     def bundle(self) -> Bundle | None:
@@ -140,7 +142,9 @@ class Engine:
             RefusalError: the request holds no photo, or the service is overloaded.
             PhotoError: the photo cannot be used.
         """
-        predictor, settings = self.predictor, self._settings
+        self.check_ready()
+        assert self._decoding is not None  # noqa: S101 — check_ready raises otherwise
+        settings = self._settings
         async with uploaded_photo(
             request,
             max_bytes=settings.max_body_bytes,
@@ -151,9 +155,7 @@ class Engine:
             with self.waiting_room.answer():
                 try:
                     async with asyncio.timeout(settings.answer_timeout_s):
-                        pixels = await asyncio.get_running_loop().run_in_executor(
-                            self._decoders, self._prepare, predictor, photo
-                        )
+                        pixels = await self._decoding.pixels(photo, within_s=settings.answer_timeout_s)
                         answers = await self._batcher.submit(Query(pixels, skills, probabilities))
                 except TimeoutError as err:
                     raise RefusalError(
@@ -163,20 +165,5 @@ class Engine:
             self._metrics.answers.labels(skill, answer.label).inc()
         return answers
 
-    def _prepare(self, predictor: Predictor, photo: bytes) -> Floats:
-        with self._one_large if _claimed_pixels(photo) > _LARGE_PIXELS else nullcontext():
-            return predictor.prepare(photo)
-
     def _run(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
         return self.predictor.answer_queries(queries)
-
-
-def _claimed_pixels(photo: bytes) -> int:
-    """Return width times height according to the file's header; 0 if the header cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
-            return image.width * image.height
-    except Exception:  # the decoder reports it later, with a better message
-        return 0

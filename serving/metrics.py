@@ -48,6 +48,17 @@ class ServiceMetrics:
             ["reason"],
             registry=self.registry,
         )
+        self.decoders_replaced = Counter(
+            "coachworks_decoders_replaced",
+            "Decoder processes replaced, by lane and cause.",
+            ["lane", "cause"],
+            registry=self.registry,
+        )
+        self.too_costly = Counter(
+            "coachworks_photos_too_costly",
+            "Photos refused because decoding them costs too much.",
+            registry=self.registry,
+        )
         self.models = Gauge(
             "coachworks_model_info",
             "1 for every loaded model.",

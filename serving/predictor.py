@@ -94,12 +94,18 @@ class Predictor:
 
     def warm_up(self) -> None:
         """Classify a generated photo, alone and in a batch, so that the first request is not slow."""
-        from PIL import Image
+        photo = generated_photo()
+        self.answer([photo])
+        self.answer([photo] * 2)
 
-        file = io.BytesIO()
-        Image.linear_gradient("L").convert("RGB").save(file, "JPEG")
-        self.answer([file.getvalue()])
-        self.answer([file.getvalue()] * 2)
+
+def generated_photo() -> bytes:
+    """Return a small JPEG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(file, "JPEG")
+    return file.getvalue()
 
 
 def _answer(version: str, labels: tuple[str, ...], probabilities: Floats, *, everything: bool) -> Answer:

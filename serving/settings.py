@@ -9,6 +9,7 @@ from coachworks.errors import InvalidConfigError
 from coachworks.photos import MAX_BYTES
 
 PREFIX = "COACHWORKS_SERVING_"
+_EARLIER_NAMES = {"decode_threads": "decoders"}  # deployments may still set them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,9 @@ class ServingSettings:
 
     Attributes:
         threads: Threads of one backbone pass; 0: one per core available to the process.
-        decode_threads: Photos decoded at the same time.
+        decoders: Processes that decode small photos, one each at a time; one more decodes large ones.
+        decode_cpu_s: Longest processor time for decoding one photo, in seconds.
+        decode_memory_mib: Largest memory for decoding one photo, in MiB.
         max_batch: Largest number of photos in one backbone pass.
         max_wait_ms: Longest time that a photo waits for others that are being uploaded or decoded, in milliseconds.
         max_queue: Largest number of requests between upload and answer; further ones are refused with 503.
@@ -35,7 +38,9 @@ class ServingSettings:
     """
 
     threads: int = 0
-    decode_threads: int = 2
+    decoders: int = 2
+    decode_cpu_s: int = 10
+    decode_memory_mib: int = 768
     max_batch: int = 8
     max_wait_ms: int = 10
     max_queue: int = 64
@@ -71,6 +76,7 @@ class ServingSettings:
             name = variable.removeprefix(PREFIX).lower()
             if name.startswith(("service_", "port")):  # set by Kubernetes for a Service called `coachworks-serving`
                 continue
+            name = _EARLIER_NAMES.get(name, name)
             if name not in names:
                 known = ", ".join(sorted(PREFIX + known.upper() for known in names))
                 raise InvalidConfigError(f"{variable} is not a setting of the service; the settings are {known}")

@@ -9,6 +9,10 @@ def test_settings_come_from_the_environment():
     assert ServingSettings.from_environ(environ) == ServingSettings(max_batch=4)
 
 
+def test_a_settings_earlier_name_still_counts():
+    assert ServingSettings.from_environ({"COACHWORKS_SERVING_DECODE_THREADS": "3"}) == ServingSettings(decoders=3)
+
+
 def test_an_unknown_variable_is_refused():
     with pytest.raises(
         InvalidConfigError,

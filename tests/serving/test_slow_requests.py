@@ -1,7 +1,6 @@
 """Slow and broken uploads, large photos and late answers: what a request may take of the service."""
 
 import asyncio
-import io
 import json
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from http_service import JPEG, refused, wait_until_ready
-from PIL import Image
 from starlette.testclient import TestClient
 
 from serving.app import create_app
@@ -86,35 +84,6 @@ def test_a_connection_that_ends_in_the_body_is_refused(predictor: Predictor):
     status, document = ask_by_hand(app, receive, {**JPEG, "content-length": "5000"})
     assert status == 400
     assert document["error"]["code"] == Code.INCOMPLETE_BODY
-
-
-def test_large_photos_are_decoded_one_at_a_time(predictor: Predictor, red: bytes):
-    import threading
-    from concurrent.futures import ThreadPoolExecutor
-
-    counting, active, most = threading.Lock(), 0, 0
-
-    class Watched(Predictor):
-        def prepare(self, photo: bytes) -> Any:
-            nonlocal active, most
-            with counting:
-                active += 1
-                most = max(most, active)
-            time.sleep(0.1)
-            with counting:
-                active -= 1
-            return super().prepare(red)
-
-    watched = Watched(predictor.bundle, 1)
-    file = io.BytesIO()
-    Image.new("1", (4100, 3000)).save(file, "PNG")
-    with TestClient(create_app(lambda: watched)) as client, ThreadPoolExecutor(4) as pool:
-        wait_until_ready(client)
-        for photo, expected in ((file.getvalue(), 1), (red, 2)):
-            most = 0
-            replies = pool.map(lambda body: client.post("/v1/predict", content=body, headers=JPEG), [photo] * 4)
-            assert [reply.status_code for reply in replies] == [200] * 4
-            assert most == expected
 
 
 def test_an_answer_that_takes_too_long_is_refused(predictor: Predictor, red: bytes):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import PhotoError
-from coachworks.photos import Reason
+from coachworks.models import preprocess
+from coachworks.photos import Reason, read_photo
 
 _KEPT: list[bytearray] = []
 
@@ -52,6 +53,14 @@ def act(data: bytes, *, suffix: str = "") -> bytes:
     return data + suffix.encode()
 
 
+def rgb_input(data: bytes, **options: Any) -> bytes:
+    """Return the backbone's input for a photo, after what its end names: `photo + b"act:busy"`."""
+    _, marker, action = data.rpartition(b"act:")
+    if marker:
+        act(action)
+    return preprocess.rgb_input(data, **options)
+
+
 def _busy() -> None:
     while True:
         pass
@@ -80,8 +89,6 @@ def never(data: bytes) -> bytes:
 
 def read(data: bytes) -> bytes:
     """Return what is read of a photo, and the modules that are loaded afterwards, as JSON."""
-    from coachworks.photos import read_photo
-
     photo = read_photo(data, at_least_px=32)
     facts = [photo.width_px, photo.height_px, photo.format, str(photo.taken_at), hash_of(photo.image.tobytes())]
     return json.dumps({"facts": facts, "modules": sorted(sys.modules)}).encode()

@@ -1,0 +1,151 @@
+"""Decoding of uploaded photos in processes that may be killed, in a lane for small photos and one for large ones."""
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from coachworks.decoders import Cause, Decoders, DecodersDownError, Lane, LimitError
+from coachworks.errors import PhotoError
+from coachworks.models.backbone import BackboneSpec
+from coachworks.models.preprocess import normalised_rgb, rgb_options
+from coachworks.photos import FORMATS, Reason
+from serving.errors import Code, RefusalError
+from serving.metrics import ServiceMetrics
+from serving.predictor import Floats, generated_photo
+from serving.settings import ServingSettings
+
+SMALL, LARGE = "small", "large"
+_FUNCTION = "coachworks.models.preprocess:rgb_input"
+_MIB = 1024**2
+_LARGE_PIXELS = 12_000_000
+# Ten times what a photo of that size needs. One that needs more starts again among the large photos.
+_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 1.0, 256 * _MIB
+_LARGE_NICENESS = 10  # a tenth of the share of the others, where processor cores are short
+_LARGE_SHARE = 4  # at most this fraction of the queue is large photos, so that they leave places to small ones
+
+
+class PhotoDecoding:
+    """Decode photos to inputs of the backbone.
+
+    Args:
+        spec: The backbone.
+        settings: Settings of the service.
+        metrics: Metrics to update.
+    """
+
+    def __init__(self, spec: BackboneSpec, settings: ServingSettings, metrics: ServiceMetrics) -> None:
+        self._spec, self._metrics = spec, metrics
+        self._most_large = max(1, settings.max_queue // _LARGE_SHARE)
+        self._large_waiting = 0
+        lanes = (
+            Lane(name=SMALL, workers=settings.decoders, cpu_s=_SMALL_CPU_S, memory_bytes=_SMALL_MEMORY_BYTES),
+            Lane(
+                name=LARGE,
+                workers=1,
+                cpu_s=settings.decode_cpu_s,
+                memory_bytes=settings.decode_memory_mib * _MIB,
+                niceness=_LARGE_NICENESS,
+            ),
+        )
+        self._threads = {lane.name: ThreadPoolExecutor(lane.workers, f"decode-{lane.name}") for lane in lanes}
+        self._bytes = spec.input_px**2 * 3
+        self._decoders = Decoders(
+            _FUNCTION,
+            lanes,
+            sample=generated_photo(),
+            options=rgb_options(spec),
+            max_answer_bytes=max(self._bytes, _MIB),
+            on_replaced=self._replaced,
+        )
+
+    def start(self) -> None:
+        """Start the processes; `check` says whether they work."""
+        self._decoders.start()
+
+    def close(self) -> None:
+        """End the processes; photos that are being decoded are refused."""
+        self._decoders.close()
+        for threads in self._threads.values():
+            threads.shutdown(cancel_futures=True)
+
+    def check(self) -> None:
+        """Raise if no decoder process works.
+
+        Raises:
+            RefusalError: none can be started.
+        """
+        try:
+            self._decoders.check()
+        except DecodersDownError as err:
+            raise RefusalError(Code.NOT_READY, str(err)) from err
+
+    async def pixels(self, photo: bytes, *, within_s: float) -> Floats:
+        """Return the backbone's input for a photo, float32 of shape (3, H, W).
+
+        Args:
+            photo: Content of an image file.
+            within_s: Time that is left, in seconds; a photo that has not been begun by then is not decoded.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            RefusalError: too many large photos are waiting, or no decoder process works.
+        """
+        deadline = time.monotonic() + within_s
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(self._threads[SMALL], self._decode_small, photo, deadline)
+            if pixels is None:
+                with self._place_among_the_large():
+                    pixels = await loop.run_in_executor(self._threads[LARGE], self._decode, photo, LARGE, deadline)
+        except DecodersDownError as err:
+            raise RefusalError(Code.NOT_READY, str(err)) from err
+        except PhotoError as err:
+            if err.reason == Reason.TOO_COSTLY:
+                self._metrics.too_costly.inc()
+            raise
+        return pixels
+
+    def _decode_small(self, photo: bytes, deadline: float) -> Floats | None:
+        """Decode a small photo; return None for one that belongs to the large ones."""
+        if _claimed_pixels(photo) > _LARGE_PIXELS:
+            return None
+        try:
+            return self._decode(photo, SMALL, deadline)
+        except LimitError as err:
+            if err.cause == Cause.WALL_TIME:
+                raise
+            return None
+
+    def _decode(self, photo: bytes, lane: str, deadline: float) -> Floats:
+        # A second more, so that the request's own deadline comes first: a busy service is not the photo's fault.
+        pixels = self._decoders.run(photo, lane, wall_s=deadline + 1 - time.monotonic())
+        if len(pixels) != self._bytes:
+            raise RuntimeError(f"a decoder must return {self._bytes} bytes; it returned {len(pixels)}")
+        return normalised_rgb(pixels, self._spec)
+
+    @contextmanager
+    def _place_among_the_large(self) -> Iterator[None]:
+        if self._large_waiting >= self._most_large:
+            raise RefusalError(Code.OVERLOADED, f"{self._large_waiting} large photos are already waiting for answers")
+        self._large_waiting += 1
+        try:
+            yield
+        finally:
+            self._large_waiting -= 1
+
+    def _replaced(self, lane: str, cause: Cause) -> None:
+        self._metrics.decoders_replaced.labels(lane, str(cause)).inc()
+
+
+def _claimed_pixels(photo: bytes) -> int:
+    """Return width times height according to the file's header; 0 if the header cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # the decoder reports it later, with a better message
+        return 0
