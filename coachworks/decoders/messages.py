@@ -13,6 +13,7 @@ COMMAND = struct.Struct("<Bqdi")  # to the template: Command; memory_bytes or pr
 REPLY = struct.Struct("<q")  # from the template: a process id, or an exit status
 FILE = struct.Struct("<Q")  # to a decoder: length of the file that follows
 ANSWER = struct.Struct("<BIQ")  # from a decoder: Answer; growth of its memory in KiB; length of what follows
+BUFFER_BYTES = 1024**2  # most photos fit, so that sending one does not wait for the decoder
 
 
 class Command(IntEnum):
@@ -65,14 +66,18 @@ def receive(connection: socket.socket, size: int, *, deadline: float | None = No
     return data
 
 
-def send(connection: socket.socket, *parts: bytes, deadline: float | None = None) -> None:
-    """Send `parts`, one after the other; arguments and errors as `receive`."""
-    for part in parts:
-        set_deadline(connection, deadline)
-        try:
-            connection.sendall(part)
-        except ConnectionError as err:
-            raise EndedError from err
+def send(connection: socket.socket, head: bytes, data: bytes = b"", *, deadline: float | None = None) -> None:
+    """Send `head` and `data`, mostly with one system call; errors as `receive`."""
+    set_deadline(connection, deadline)
+    try:
+        sent = connection.sendmsg((head, data))
+        if sent < len(head):
+            connection.sendall(head[sent:])
+            sent = len(head)
+        if sent < len(head) + len(data):
+            connection.sendall(memoryview(data)[sent - len(head) :])
+    except ConnectionError as err:
+        raise EndedError from err
 
 
 def set_deadline(connection: socket.socket, deadline: float | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from coachworks.decoders.limits import DecodersDownError, Lane
 from coachworks.decoders.messages import (
     ANSWER,
+    BUFFER_BYTES,
     COMMAND,
     FILE,
     REPLY,
@@ -26,7 +27,6 @@ from coachworks.decoders.messages import (
 
 _START_S = 60.0  # until the template has imported what it needs, on a busy machine
 _STOP_S = 5.0
-_BUFFER_BYTES = 1024**2  # most photos fit, so that sending one does not wait for the decoder
 # No variable with a credential reaches a decoder.
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
@@ -121,7 +121,7 @@ class Decoder:
         self.grown_bytes = 0
         self._status: int | None = None
         self._ended = False
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
     @property
     def idle(self) -> bool:

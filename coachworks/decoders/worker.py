@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from coachworks.decoders.messages import ANSWER, FILE, Answer, send
+from coachworks.decoders.messages import ANSWER, BUFFER_BYTES, FILE, Answer, send
 from coachworks.errors import PhotoError
 
 Function = Callable[[bytes], bytes]
@@ -40,6 +40,7 @@ def serve(descriptor: int, function: Function, limits: Limits, parent: int) -> N
         parent: Process id of the template; this process ends when that one does.
     """
     connection = socket.socket(fileno=descriptor)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     files = connection.makefile("rb")  # reads a file into one object, without a copy
     _confine(descriptor, limits, parent)
     idle_kib = _largest_kib()
