@@ -1,7 +1,6 @@
 """Decoding of uploaded photos in processes that may be killed, in a lane for small photos and one for large ones."""
 
 import asyncio
-import io
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from coachworks.decoders import Cause, Decoders, DecodersDownError, Lane, LimitE
 from coachworks.errors import PhotoError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import normalised_rgb, rgb_options
-from coachworks.photos import FORMATS, Reason
+from coachworks.photos import Reason, decode_cost
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
 from serving.predictor import Floats, generated_photo
@@ -20,9 +19,9 @@ from serving.settings import ServingSettings
 SMALL, LARGE = "small", "large"
 _FUNCTION = "coachworks.models.preprocess:rgb_input"
 _MIB = 1024**2
-_LARGE_PIXELS = 12_000_000
-# Ten times what a photo of that size needs. One that needs more starts again among the large photos.
-_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 1.0, 256 * _MIB
+# Several times what a small photo needs. One that needs more starts again among the large ones.
+_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 1.0, 192 * _MIB
+_SMALL_COST_BYTES = 64 * _MIB  # by its structure: 12 megapixels as JPEG, 6 as PNG
 _LARGE_NICENESS = 10  # a tenth of the share of the others, where processor cores are short
 _LARGE_SHARE = 4  # at most this fraction of the queue is large photos, so that they leave places to small ones
 
@@ -110,7 +109,8 @@ class PhotoDecoding:
 
     def _decode_small(self, photo: bytes, deadline: float) -> Floats | None:
         """Decode a small photo; return None for one that belongs to the large ones."""
-        if _claimed_pixels(photo) > _LARGE_PIXELS:
+        cost = decode_cost(photo, at_least_px=self._spec.input_px)
+        if cost.large or cost.memory_bytes > _SMALL_COST_BYTES:
             return None
         try:
             return self._decode(photo, SMALL, deadline)
@@ -138,14 +138,3 @@ class PhotoDecoding:
 
     def _replaced(self, lane: str, cause: Cause) -> None:
         self._metrics.decoders_replaced.labels(lane, str(cause)).inc()
-
-
-def _claimed_pixels(photo: bytes) -> int:
-    """Return width times height according to the file's header; 0 if the header cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
-            return image.width * image.height
-    except Exception:  # the decoder reports it later, with a better message
-        return 0

@@ -1,5 +1,6 @@
 """Preprocessing from a photo's bytes to the backbone's input: the same code for training and for serving."""
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -72,19 +73,19 @@ def rgb_input(data: bytes, **options: Any) -> bytes:
         **options: See `rgb_options`.
 
     Returns:
-        uint8 of shape (input_px, input_px, 3), as bytes.
+        uint8 of shape (3, input_px, input_px), as bytes.
 
     Raises:
         PhotoError: the file is not a usable photo.
     """
     spec: Any = SimpleNamespace(**options)
-    return resized(decoded(data, spec), spec).tobytes()
+    return b"".join(band.tobytes() for band in resized(decoded(data, spec), spec).split())
 
 
 def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np.float32]:
     """Return the backbone's input for the result of `rgb_input`: the same values as `features_input`."""
-    image = Image.frombytes("RGB", (spec.input_px, spec.input_px), pixels)
-    return _normalised(image, spec, np.empty((3, spec.input_px, spec.input_px), np.float32))
+    shape = (3, spec.input_px, spec.input_px)
+    return _normalised(np.frombuffer(pixels, np.uint8).reshape(shape), spec, np.empty(shape, np.float32))
 
 
 def decoded(data: bytes, spec: Preprocessing) -> Image.Image:
@@ -112,14 +113,16 @@ def preprocess(
         float32 of shape (3, input_px, input_px): (rgb / 255 - mean) / std per channel.
     """
     result = np.empty((3, spec.input_px, spec.input_px), np.float32) if out is None else out
-    return _normalised(resized(image, spec), spec, result)
-
-
-def _normalised(image: Image.Image, spec: Preprocessing, result: NDArray[np.float32]) -> NDArray[np.float32]:
-    scale, shift = scale_and_shift(spec)
     # Band by band: a third of the cost of transposing the whole image.
-    for channel, band in enumerate(image.split()):
-        np.multiply(np.asarray(band), scale[channel], out=result[channel])
+    return _normalised([np.asarray(band) for band in resized(image, spec).split()], spec, result)
+
+
+def _normalised(
+    bands: Iterable[NDArray[np.uint8]], spec: Preprocessing, result: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    scale, shift = scale_and_shift(spec)
+    for channel, band in enumerate(bands):
+        np.multiply(band, scale[channel], out=result[channel])
         result[channel] += shift[channel]
     return result
 
