@@ -7,6 +7,7 @@ defined in the module beside their name (`make golden` updates the tree)::
         DataError
             DamagedError
             PhotoError
+                LargePhotoError     coachworks.photos.formats
                 LimitError          coachworks.decoders.limits
             ReportError             coachworks.results
         InvalidConfigError

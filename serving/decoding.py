@@ -10,7 +10,7 @@ from coachworks.decoders import Cause, Decoders, DecodersDownError, Lane, LimitE
 from coachworks.errors import PhotoError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import normalised_rgb, rgb_options
-from coachworks.photos import Reason, decode_cost
+from coachworks.photos import Reason
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
 from serving.predictor import Floats, generated_photo
@@ -20,8 +20,7 @@ SMALL, LARGE = "small", "large"
 _FUNCTION = "coachworks.models.preprocess:rgb_input"
 _MIB = 1024**2
 # Several times what a small photo needs. One that needs more starts again among the large ones.
-_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 1.0, 192 * _MIB
-_SMALL_COST_BYTES = 64 * _MIB  # by its structure: 12 megapixels as JPEG, 6 as PNG
+_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 0.5, 192 * _MIB
 _LARGE_NICENESS = 10  # a tenth of the share of the others, where processor cores are short
 _LARGE_SHARE = 4  # at most this fraction of the queue is large photos, so that they leave places to small ones
 
@@ -40,7 +39,13 @@ class PhotoDecoding:
         self._most_large = max(1, settings.max_queue // _LARGE_SHARE)
         self._large_waiting = 0
         lanes = (
-            Lane(name=SMALL, workers=settings.decoders, cpu_s=_SMALL_CPU_S, memory_bytes=_SMALL_MEMORY_BYTES),
+            Lane(
+                name=SMALL,
+                workers=settings.decoders,
+                cpu_s=_SMALL_CPU_S,
+                memory_bytes=_SMALL_MEMORY_BYTES,
+                options={"small_only": True},
+            ),
             Lane(
                 name=LARGE,
                 workers=1,
@@ -109,9 +114,6 @@ class PhotoDecoding:
 
     def _decode_small(self, photo: bytes, deadline: float) -> Floats | None:
         """Decode a small photo; return None for one that belongs to the large ones."""
-        cost = decode_cost(photo, at_least_px=self._spec.input_px)
-        if cost.large or cost.memory_bytes > _SMALL_COST_BYTES:
-            return None
         try:
             return self._decode(photo, SMALL, deadline)
         except LimitError as err:

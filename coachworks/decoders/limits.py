@@ -1,7 +1,9 @@
 """Limits of decoder processes, and the errors for files that exceed them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from coachworks.errors import PhotoError, TransientError
 from coachworks.photos import Reason
@@ -18,6 +20,7 @@ class Lane:
         workers: Number of processes; as many files are decoded at the same time.
         cpu_s: Longest processor time for one file, in seconds.
         memory_bytes: Largest memory of one process, beyond that of an idle one.
+        options: Keyword arguments of the function in this lane, as JSON values.
         niceness: Added to the niceness of the processes: the others come first when processor cores are short.
     """
 
@@ -26,6 +29,7 @@ class Lane:
     cpu_s: float
     memory_bytes: int
     niceness: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Cause(StrEnum):
@@ -36,21 +40,21 @@ class Cause(StrEnum):
     WALL_TIME = "wall-time"
     CRASH = "crash"
     IDLE = "idle"  # it ended without a file, such as by `kill`
-    LARGE = "large"  # its memory has grown, and the next process starts small
+    GROWN = "grown"  # its memory has grown, and the next process starts small
 
 
 class LimitError(PhotoError):
     """A file that exceeds the limits of its lane; another lane may have higher ones.
 
     Attributes:
-        cause: The limit.
+        cause: The limit; None if the file was refused before it reached one.
     """
 
-    def __init__(self, cause: Cause, message: str) -> None:
+    def __init__(self, cause: Cause | None, message: str) -> None:
         super().__init__(Reason.TOO_COSTLY, message)
         self.cause = cause
 
-    def __reduce__(self) -> tuple[type["LimitError"], tuple[Cause, str]]:
+    def __reduce__(self) -> tuple[type["LimitError"], tuple[Cause | None, str]]:  # type: ignore[override]
         return type(self), (self.cause, str(self))
 
 

@@ -9,7 +9,7 @@ import struct
 import time
 from enum import IntEnum
 
-COMMAND = struct.Struct("<Bqdi")  # to the template: Command; memory_bytes or process id; cpu_s; niceness
+COMMAND = struct.Struct("<BqdiI")  # Command; memory_bytes or process id; cpu_s; niceness; length of JSON
 REPLY = struct.Struct("<q")  # from the template: a process id, or an exit status
 FILE = struct.Struct("<Q")  # to a decoder: length of the file that follows
 ANSWER = struct.Struct("<BIQ")  # from a decoder: Answer; growth of its memory in KiB; length of what follows
@@ -29,6 +29,7 @@ class Answer(IntEnum):
     PIXELS = 0  # or whatever the function returned
     REFUSED = 1  # JSON: reason and message of a PhotoError
     OUT_OF_MEMORY = 2
+    LARGE = 4  # the file is for a lane of large ones
     FAILED = 3  # traceback of an unexpected exception
 
 

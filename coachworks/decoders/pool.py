@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Any, Self
 
-from coachworks.decoders.limits import Cause, DecodersDownError, Lane, limit_error
+from coachworks.decoders.limits import Cause, DecodersDownError, Lane, LimitError, limit_error
 from coachworks.decoders.messages import Answer, EndedError, MalformedError
 from coachworks.decoders.processes import Decoder, Template
 from coachworks.errors import CoachworksError, PhotoError
@@ -116,7 +116,7 @@ class Decoders:
             cause, kind, answer = self._try(data, limits, deadline, wall_s)
             if cause != Cause.IDLE:
                 break
-        if cause is not None and cause != Cause.LARGE:
+        if cause is not None and cause != Cause.GROWN:
             self.check()  # a file is not to blame where the decoders were stopped
             raise limit_error(cause, limits, wall_s)
         return _result(kind, answer)
@@ -131,7 +131,7 @@ class Decoders:
             kind, answer = decoder.answer(
                 data, max_bytes=self._max_answer_bytes, wall_s=max(0.0, deadline - time.monotonic())
             )
-            cause = Cause.LARGE if decoder.grown_bytes > _GROWN_BYTES else None
+            cause = Cause.GROWN if decoder.grown_bytes > _GROWN_BYTES else None
             if kind == Answer.OUT_OF_MEMORY:
                 cause = Cause.MEMORY
         except TimeoutError:
@@ -217,6 +217,8 @@ def _result(kind: Answer, answer: bytearray) -> bytearray:
     """Return the function's result, or raise its error. What a decoder sends is not trusted."""
     if kind == Answer.PIXELS:
         return answer
+    if kind == Answer.LARGE:
+        raise LimitError(None, "the file must be a small photo; it is a large one")
     if kind != Answer.REFUSED:
         raise DecoderFailedError(f"the decoder failed: {answer.decode('utf-8', 'replace')}")
     try:

@@ -66,11 +66,13 @@ class Template:
             DecodersDownError: the system starts no process, or the template has ended.
         """
         ours, theirs = socket.socketpair()
-        command = COMMAND.pack(Command.FORK, lane.memory_bytes, lane.cpu_s, lane.niceness)
+        options = json.dumps(dict(lane.options)).encode()
+        command = COMMAND.pack(Command.FORK, lane.memory_bytes, lane.cpu_s, lane.niceness, len(options))
         try:
             with theirs, self._lock:
                 self._control.settimeout(_START_S)
                 socket.send_fds(self._control, [command], [theirs.fileno()])
+                send(self._control, options)
                 pid = self._reply()
         except (EndedError, OSError) as err:
             ours.close()
@@ -85,7 +87,7 @@ class Template:
         with self._lock:
             try:
                 self._control.settimeout(_START_S)
-                send(self._control, COMMAND.pack(Command.END, pid, 0, 0))
+                send(self._control, COMMAND.pack(Command.END, pid, 0, 0, 0))
                 return self._reply()
             except (EndedError, OSError):
                 return None

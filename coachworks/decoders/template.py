@@ -66,10 +66,11 @@ def _obey(control: socket.socket, function: Function) -> None:
     if not message:
         raise EndedError
     message += receive(control, COMMAND.size - len(message))
-    kind, number, cpu_s, niceness = COMMAND.unpack(message)
+    kind, number, cpu_s, niceness, size = COMMAND.unpack(message)
+    options = json.loads(receive(control, size) or b"{}")
     if kind == Command.FORK:
         [descriptor] = descriptors
-        reply = _fork(control, descriptor, function, Limits(number, cpu_s, niceness))
+        reply = _fork(control, descriptor, partial(function, **options), Limits(number, cpu_s, niceness))
         os.close(descriptor)
     else:
         reply = _end(number)

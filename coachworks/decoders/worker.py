@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from coachworks.decoders.messages import ANSWER, BUFFER_BYTES, FILE, Answer, send
 from coachworks.errors import PhotoError
+from coachworks.photos import LargePhotoError
 
 Function = Callable[[bytes], bytes]
 _LINUX = sys.platform == "linux"
@@ -57,6 +58,8 @@ def serve(descriptor: int, function: Function, limits: Limits, parent: int) -> N
 def _answer(function: Function, data: bytes) -> tuple[Answer, bytes]:
     try:
         return Answer.PIXELS, function(data)
+    except LargePhotoError:
+        return Answer.LARGE, b""
     except PhotoError as err:
         return Answer.REFUSED, json.dumps({"reason": str(err.reason), "message": str(err)}).encode()
     except MemoryError:

@@ -65,11 +65,12 @@ def rgb_options(spec: Preprocessing) -> dict[str, Any]:
     return {"input_px": spec.input_px, "resampling": spec.resampling, "fit": spec.fit}
 
 
-def rgb_input(data: bytes, **options: Any) -> bytes:
+def rgb_input(data: bytes, *, small_only: bool = False, **options: Any) -> bytes:
     """Return the photo in `data` in the size of the backbone's input, before it is normalised.
 
     Args:
         data: Content of an image file.
+        small_only: As for `decode_photo`.
         **options: See `rgb_options`.
 
     Returns:
@@ -79,7 +80,7 @@ def rgb_input(data: bytes, **options: Any) -> bytes:
         PhotoError: the file is not a usable photo.
     """
     spec: Any = SimpleNamespace(**options)
-    return b"".join(band.tobytes() for band in resized(decoded(data, spec), spec).split())
+    return b"".join(band.tobytes() for band in resized(decoded(data, spec, small_only=small_only), spec).split())
 
 
 def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np.float32]:
@@ -88,13 +89,13 @@ def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np
     return _normalised(np.frombuffer(pixels, np.uint8).reshape(shape), spec, np.empty(shape, np.float32))
 
 
-def decoded(data: bytes, spec: Preprocessing) -> Image.Image:
+def decoded(data: bytes, spec: Preprocessing, *, small_only: bool = False) -> Image.Image:
     """Decode the photo in `data` to upright RGB, its shorter side between once and about twice the backbone's input.
 
     Augmented views start from this image. JPEGs are decoded at a reduced scale, which is faster; other formats are
     averaged down by an integer factor, so that the steps after it cost the same for every size of photo.
     """
-    image = decode_photo(data, at_least_px=spec.input_px)
+    image = decode_photo(data, at_least_px=spec.input_px, small_only=small_only)
     factor = min(image.size) // spec.input_px
     return image.reduce(factor) if factor >= 2 else image
 

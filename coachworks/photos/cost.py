@@ -11,7 +11,7 @@ from coachworks.photos.formats import MAX_BYTES, Reason, large_file_error, unide
 # A pod of 2 GiB holds the service, its models and one such photo beside small ones.
 MAX_DECODE_BYTES = 1024 * 1024 * 1024
 LARGE_PIXELS = 12_000_000  # about 0.1 s of work as JPEG
-LARGE_BYTES = 128 * 1024 * 1024
+LARGE_BYTES = 64 * 1024 * 1024  # 12 megapixels as progressive JPEG, 6 as PNG
 _FIXED_BYTES = 16 * 1024 * 1024  # of any decoder
 _WHITE_AND_TURNED_BYTES = 8  # per pixel: the photo as RGB, and turned by its orientation
 
@@ -45,7 +45,11 @@ def decode_cost(data: bytes, *, at_least_px: int | None = None) -> DecodeCost:
     Raises:
         PhotoError: the file is not a usable photo, as far as its structure shows, or costs more than any photo should.
     """
-    claim = claim_of(data)
+    return cost_of(claim_of(data), at_least_px=at_least_px)
+
+
+def cost_of(claim: Claim, *, at_least_px: int | None = None) -> DecodeCost:
+    """Return the cost of a file with this claim; errors as `memory_bytes`."""
     memory = memory_bytes(claim, at_least_px=at_least_px)
     return DecodeCost(memory, claim.pixels > LARGE_PIXELS or memory > LARGE_BYTES)
 

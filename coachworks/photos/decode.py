@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from coachworks.errors import PhotoError
 from coachworks.photos.claim import damaged
-from coachworks.photos.cost import claim_of, memory_bytes
+from coachworks.photos.cost import claim_of, cost_of
 from coachworks.photos.formats import (
     DAMAGED,
     EXTENSIONS,
     FORMATS,
     MAX_PIXELS,
+    LargePhotoError,
     Reason,
     unidentified,
 )
@@ -50,13 +51,14 @@ class Photo:
         return EXTENSIONS[self.format]
 
 
-def decode_photo(data: bytes, *, at_least_px: int | None = None) -> "Image.Image":
+def decode_photo(data: bytes, *, at_least_px: int | None = None, small_only: bool = False) -> "Image.Image":
     """Decode a photo as upright RGB.
 
     Args:
         data: Content of an image file.
         at_least_px: Minimum length of the shorter side. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its size, for
             a fraction of the cost; None decodes all pixels.
+        small_only: Raise LargePhotoError for a photo whose cost is large, see `DecodeCost`.
 
     Returns:
         Pillow image of mode RGB, rotated by its EXIF orientation, with transparent pixels on white.
@@ -64,10 +66,10 @@ def decode_photo(data: bytes, *, at_least_px: int | None = None) -> "Image.Image
     Raises:
         PhotoError: the file is not a usable photo. The message says "the file" and quotes none of its content.
     """
-    return read_photo(data, at_least_px=at_least_px).image
+    return read_photo(data, at_least_px=at_least_px, small_only=small_only).image
 
 
-def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
+def read_photo(data: bytes, *, at_least_px: int | None = None, small_only: bool = False) -> Photo:
     """Decode a photo and read its size, format and date; arguments and errors as `decode_photo`.
 
     The whole file is read even if few pixels are needed, so that a truncated file is always detected.
@@ -75,7 +77,8 @@ def read_photo(data: bytes, *, at_least_px: int | None = None) -> Photo:
     from PIL import Image
 
     claim = claim_of(data)
-    memory_bytes(claim, at_least_px=at_least_px)
+    if cost_of(claim, at_least_px=at_least_px).large and small_only:
+        raise LargePhotoError(Reason.TOO_COSTLY, "the photo must be a small one; it is large")
     image = _open(data)
     if image.format in _JPEGS and _is_zero_filled(data):
         raise PhotoError(Reason.TRUNCATED, DAMAGED)

@@ -16,6 +16,10 @@ _SUPPORTED_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*
 _CONVERT = "Convert it to JPEG or PNG."
 
 
+class LargePhotoError(PhotoError):
+    """A large photo where only small ones are decoded."""
+
+
 class Reason(StrEnum):
     """Reason for rejecting a file."""
 

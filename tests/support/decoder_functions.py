@@ -13,12 +13,12 @@ from typing import Any
 
 from coachworks.errors import PhotoError
 from coachworks.models import preprocess
-from coachworks.photos import Reason, read_photo
+from coachworks.photos import LargePhotoError, Reason, read_photo
 
 _KEPT: list[bytearray] = []
 
 
-def act(data: bytes, *, suffix: str = "") -> bytes:
+def act(data: bytes, *, suffix: str = "", small_only: bool = False) -> bytes:
     """Do what `data` names, such as `busy`; return anything else with the suffix."""
     name, _, argument = data.decode("utf-8", "replace").partition(":")
     actions: dict[str, Any] = {
@@ -32,6 +32,7 @@ def act(data: bytes, *, suffix: str = "") -> bytes:
         "refuse": lambda: _raise(PhotoError(Reason.NOT_A_PHOTO, "the file is not an image")),
         "unknown-reason": lambda: _raise(PhotoError("made-up", "no reason")),
         "defect": lambda: _raise(KeyError("defect")),
+        "large": lambda: small_only and _raise(LargePhotoError(Reason.TOO_COSTLY, "the photo must be a small one")),
         "open": lambda: Path("/etc/hostname").read_bytes(),
         "connect": socket.socket,
         "fork": os.fork,
@@ -55,10 +56,11 @@ def act(data: bytes, *, suffix: str = "") -> bytes:
 
 def rgb_input(data: bytes, **options: Any) -> bytes:
     """Return the backbone's input for a photo, after what its end names: `photo + b"act:busy"`."""
-    _, marker, action = data.rpartition(b"act:")
+    photo, marker, action = data.rpartition(b"act:")
+    pixels = preprocess.rgb_input(photo or data, **options)
     if marker:
         act(action)
-    return preprocess.rgb_input(data, **options)
+    return pixels
 
 
 def _busy() -> None:

@@ -23,7 +23,7 @@ from coachworks.photos import Reason
 
 SUPPORT = Path(__file__).parents[2] / "support"
 LANES = (
-    Lane(name="small", workers=2, cpu_s=0.2, memory_bytes=128 << 20),
+    Lane(name="small", workers=2, cpu_s=0.2, memory_bytes=128 << 20, options={"small_only": True}),
     Lane(name="large", workers=1, cpu_s=1, memory_bytes=512 << 20, niceness=10),
 )
 
@@ -99,14 +99,23 @@ def test_a_file_that_ends_its_decoder_costs_one_call(pool: Decoders, replaced: R
     pool.check()
 
 
+def test_a_large_file_is_refused_where_only_small_ones_are_read_and_ends_no_decoder(pool: Decoders, replaced: Replaced):
+    before = replaced.total()
+    with pytest.raises(LimitError, match="the file must be a small photo; it is a large one") as refusal:
+        pool.run(b"large", "small", wall_s=10)
+    assert refusal.value.cause is None
+    assert pool.run(b"large", "large", wall_s=10) == b"large!"
+    assert replaced.total() == before
+
+
 def test_a_higher_limit_of_another_lane_holds_there(pool: Decoders):
     assert pool.run(b"allocate:200000000", "large", wall_s=10) == b"allocate:200000000!"
 
 
 def test_a_decoder_that_has_grown_is_replaced_and_its_memory_returned(pool: Decoders, replaced: Replaced):
-    before = replaced["small", Cause.LARGE]
+    before = replaced["small", Cause.GROWN]
     assert pool.run(b"allocate:100000000", "small", wall_s=10)
-    assert replaced["small", Cause.LARGE] == before + 1
+    assert replaced["small", Cause.GROWN] == before + 1
 
 
 def test_a_decoder_that_ended_while_idle_costs_no_call(pool: Decoders, replaced: Replaced):
