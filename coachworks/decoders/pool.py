@@ -18,7 +18,7 @@ from coachworks.photos import Reason
 
 logger = logging.getLogger(__name__)
 
-_GROWN_BYTES = 64 * 1024**2  # more than most photos need: the process is replaced, which returns its memory
+_GROWN_BYTES = 24 * 1024**2  # more than most photos need: the process is replaced, which returns its memory
 _TRIES = 3  # starts in a row that fail before the decoders count as down
 _RETRY_S = 1.0  # then there is one start per so many seconds
 _MESSAGE_CHARACTERS = 500
