@@ -5,6 +5,7 @@ Both kinds of ports use it: the main port, which `bentoml serve` opens, and the 
 
 import asyncio
 import functools
+import logging
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
@@ -23,6 +24,9 @@ from serving.response_headers import HEADERS
 
 MAX_HEADER_BYTES = 32 * 1024  # of the request line and all headers together
 _VERSIONS = (b"1.0", b"1.1")
+# Errors alone: uvicorn's warning about a request that is not HTTP is not JSON, and clients could fill the log with it.
+_logger = logging.getLogger("uvicorn.error.connections")
+_logger.setLevel(logging.ERROR)
 
 Protocol = Callable[..., asyncio.Protocol]
 
@@ -69,7 +73,7 @@ class HttpConnection(H11Protocol):
         self, *, answering: ASGIApp, open_connections: OpenConnections, early: EarlyRefusals, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.app, self._early = answering, early
+        self.app, self._early, self.logger = answering, early, _logger
         self._all, self._settings = open_connections, open_connections.settings
         self.conn = _StrictParser(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self.timeout_keep_alive = self._settings.idle_timeout_s

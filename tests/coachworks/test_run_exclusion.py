@@ -20,7 +20,7 @@ from coachworks.runs import (
     record_remote,
     start_run,
 )
-from coachworks.store import FolderStore, Store
+from coachworks.store import FolderStore, Store, read_record, write_record
 
 CARS, TRUCKS = (small_fleet({"a": {"labels": ["yes", "no"]}}, name=name).to_json() for name in ("cars", "trucks"))
 
@@ -28,9 +28,9 @@ CARS, TRUCKS = (small_fleet({"a": {"labels": ["yes", "no"]}}, name=name).to_json
 def elsewhere(store: Store, run: Run) -> None:
     """Rewrite a run and its lease as those of another machine."""
     other = {"machine": "0123456789ab", "pid": 1, "started": "77"}
-    document = json.loads(store.read(f"runs/{run.id}/run.json"))
+    document = read_record(store, f"runs/{run.id}/run.json")
     document |= {"machine": other["machine"], "pid": 1, "process_started": "77", "host": "other"}
-    store.write(f"runs/{run.id}/run.json", json.dumps(document).encode())
+    write_record(store, f"runs/{run.id}/run.json", document)
     for key in store.list(f"leases/{run_lease('cars')}"):
         holder = json.loads(store.read(key)) | {"process": other, "host": "other"}
         store.write(key, json.dumps(holder).encode())

@@ -172,7 +172,8 @@ def test_a_damaged_bundle_is_reported_before_any_answer(fleet_file: Path, photos
     head.write_bytes(head.read_bytes() + b"\0")
     result = run("-f", copy / "fleet.yaml", photos / "a.jpg")
     assert isinstance(result.exception, DataError)
-    assert "heads/colour.safetensors of the bundle must have the SHA-256" in str(result.exception)
+    assert "heads/colour.safetensors' of the store " in str(result.exception)
+    assert " is damaged: it must have " in str(result.exception)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://127.0.0.1", "http://"])

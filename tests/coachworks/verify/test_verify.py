@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,8 +13,9 @@ from small_fleets import fleet_text
 from coachworks.cli.main import cli
 from coachworks.digests import digest_bytes
 from coachworks.errors import CoachworksError, NotFoundError
+from coachworks.leases import acquire, run_lease
 from coachworks.s3 import RetryPolicy, retry
-from coachworks.store import FolderStore, S3Store, Store, write_record
+from coachworks.store import FolderStore, S3Store, Store, this_process, write_record
 from coachworks.store.contents import Comparison, Content, OnRead
 from coachworks.store.folder_contents import FolderContents
 from coachworks.tables import write_table
@@ -21,7 +23,6 @@ from coachworks.verify import KINDS, find_kind, repair, verify
 from components.split.assignment_memory import Assignments, Memory
 from components.split.restoring import restore_part
 from components.split.step import SPLITS_COLUMNS
-from pipelines.local import run_lock
 from pipelines.submit import store_identity
 
 CONTENT = bytes(range(256)) * 40
@@ -225,7 +226,8 @@ def test_trees_and_records_of_earlier_versions_count_and_are_counted(store: Fold
 
 
 def test_leftovers_of_killed_processes_are_named_and_removed_and_those_of_others_stay(store: FolderStore) -> None:
-    left = store.root / "tmp" / "4194303-0f"  # the greatest process id there can be
+    machine = this_process().machine
+    left = store.root / "tmp" / f"{machine}.4194303.1-{uuid4().hex}"  # the greatest process id there can be
     left.mkdir(parents=True)
     (left / "half").write_bytes(CONTENT)
     with store.scratch() as ours:
@@ -283,8 +285,8 @@ def test_the_store_of_a_fleet_file_is_verified_and_a_place_that_is_none_is_refus
 
 def test_nothing_is_repaired_while_a_run_is_in_progress(store: FolderStore) -> None:
     fill(store)
-    with run_lock(store):
+    with acquire(store, run_lease("toys"), "run 1").renewed():
         refused = CliRunner().invoke(cli, ["store", "verify", "--repair", store.uri])
         assert isinstance(refused.exception, CoachworksError)
-        assert "a run is in progress on" in str(refused.exception)
+        assert "run 1, by " in str(refused.exception)
         assert call(store.uri).exit_code == 0

@@ -12,6 +12,7 @@ from released import Answers, Showroom, answering
 from coachworks.context import Context, open_context
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
+from coachworks.markdown_text import markdown
 from coachworks.result import Result
 from coachworks.results import NotDoneError, produce
 from coachworks.task import Task
@@ -158,7 +159,7 @@ def test_what_would_not_be_answered_any_more_is_refused_in_the_report_and_a_pers
     assert reason.endswith("To let it go: `coachworks deploy --remove view`.")
     page = page_of(refused, tmp_path)
     assert page.startswith("# Refused: something would not be answered any more\n")
-    assert f"* {reason}" in page
+    assert f"* {markdown(reason)}" in page
     assert len(showroom.helm.made) == 2
     assert not deploy(renamed, document, config=SETTINGS).reused, "it may be allowed in the meantime"
 

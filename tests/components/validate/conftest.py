@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from small_fleets import small_fleet
 
 from coachworks.context import Context
@@ -45,8 +46,10 @@ class Pile:
 
     def add(self, image: Image.Image, filename: str, split: str, answers: dict[str, str | None], **row: Any) -> str:
         path = self.folder / "aside.png"
-        image.save(path)
-        photo_id = digest_bytes(path.read_bytes() + filename.encode())
+        text = PngInfo()
+        text.add_text("Title", filename)  # equal images are different files
+        image.save(path, pnginfo=text)
+        photo_id = digest_bytes(path.read_bytes())
         uri = photo_key(photo_id, "png")
         self.store.write(uri, path.read_bytes())
         self.photos.append(
@@ -93,8 +96,8 @@ class Pile:
             {"photo_id": photo_id, "skill": skill, "annotator": annotator, "label": label, "answered_at": None}
         )
 
-    def published(self) -> str:
-        """Publish the results; return the key of that of split."""
+    def published(self, *, without: str | None = None) -> str:
+        """Publish the results, the table of splits without one of its columns; return the key of that of split."""
         import pandas as pd
 
         def frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
@@ -108,6 +111,7 @@ class Pile:
         def split(folder: Path) -> dict[str, Any]:
             columns = {"photo_id": "string", "set_id": "string", "split": "string"}
             write_table(frame(self.labels, SPLIT_LABELS), folder / "labels.parquet", SPLIT_LABELS)
+            columns.pop(without or "", None)
             photos = frame(self.photos, CATALOGUE)[list(columns)]
             write_table(photos, folder / "splits.parquet", columns)
             return {}
