@@ -6,21 +6,20 @@
 #   deployer   helm and the command
 #
 # A target's dependencies come before the code, so that a change of code rebuilds in seconds. What is installed is
-# pinned by requirements.lock. Nothing here needs BuildKit: buildah and older dockers build it too, and such as build all
+# pinned by requirements.lock, with hashes. Nothing here needs BuildKit: buildah and older dockers build it too, and such as build all
 # stages up to the target find them in the order of what they ask for.
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
-ARG HELM_IMAGE=docker.io/alpine/helm:3.17.3
+#
+# The digests are those of the images for all platforms. CONTRIBUTING.md says how to take newer ones.
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3
+ARG HELM_IMAGE=docker.io/alpine/helm:3.17.3@sha256:d899e6316789fec04ee95300a18e454b7942539cbb3d89bde3e0655d6ca2e895
 
-# ---- What each target installs, as pyproject.toml says it.
+# ---- What each target installs: the lines of the lock whose comment names it, with their hashes.
 FROM ${PYTHON_IMAGE} AS requirements
 WORKDIR /requirements
-COPY pyproject.toml requirements.lock ./
-RUN for target in "serving serving s3" "steps serving s3 steps" "platform platform s3" "deployer deploy s3"; do \
-      set -- $target && name=$1 && shift && python3 -c "import sys, tomllib; \
-project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-extras = [line for extra in sys.argv[1:] for line in project['optional-dependencies'][extra]]; \
-print(*(line for line in project['dependencies'] + extras if not line.startswith('coachworks[')), sep='\n')" \
-      "$@" > "$name.txt" || exit 1; \
+COPY requirements.lock ./
+RUN for target in serving steps platform deployer; do \
+      awk -v target="$target" '/^# images: / {gsub(",", ""); kept = index($0 " ", " " target " ")} kept' \
+        requirements.lock > "$target.txt" && grep -q == "$target.txt" || exit 1; \
     done
 
 # ---- What all of them share: a user, an empty virtual environment, settings.
@@ -81,9 +80,10 @@ container_images.write_content('serving', Path('/tmp/content'))" \
 # ---- serving: no torch, no MLflow. It answers with the models that a release names, or with the bento at /bento.
 FROM base AS serving-dependencies
 ARG PIP_INDEX_URL
-COPY --from=requirements /requirements/serving.txt /requirements/requirements.lock /requirements/
-RUN pip --python /opt/venv/bin/python install --no-cache-dir \
-      --constraint /requirements/requirements.lock --requirement /requirements/serving.txt
+COPY --from=requirements /requirements/serving.txt /requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes \
+      --requirement /requirements/serving.txt \
+ && pip --python /opt/venv/bin/python check
 
 FROM serving-dependencies AS serving
 COPY --from=serving-code /opt /opt
@@ -108,12 +108,17 @@ FROM serving-dependencies AS steps-dependencies
 RUN apt-get update && apt-get install --yes --no-install-recommends fonts-droid-fallback \
  && rm -rf /var/lib/apt/lists/*
 ARG PIP_INDEX_URL
-# Where torch's CPU build is. Another of its indexes, or none (`--build-arg TORCH_INDEX=`), gives a CUDA build; the lock
-# leaves the nvidia packages that come with it to torch, which pins most of them itself.
+# Where torch's CPU build is; none (`--build-arg TORCH_INDEX=`): the package index, on Linux a CUDA build. The lock has
+# the hashes of both. That of a wheel from another of PyTorch's indexes must be passed on as TORCH_HASH, `sha256:…`.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY --from=requirements /requirements/steps.txt /requirements/requirements.lock /requirements/
-RUN pip --python /opt/venv/bin/python install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-      --constraint /requirements/requirements.lock --requirement /requirements/steps.txt
+ARG TORCH_HASH
+COPY --from=requirements /requirements/steps.txt /requirements/
+# The second installation is for the nvidia packages of a CUDA build, which the lock leaves to torch: it pins them.
+RUN if [ -n "$TORCH_HASH" ]; then sed -i "s/^torch==[^ ]*/& --hash=$TORCH_HASH/" /requirements/steps.txt; fi \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes \
+      ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --requirement /requirements/steps.txt \
+ && pip --python /opt/venv/bin/python install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch \
+ && pip --python /opt/venv/bin/python check
 
 FROM steps-dependencies AS steps
 COPY --from=helm /usr/bin/helm /usr/local/bin/helm
@@ -143,9 +148,10 @@ RUN apt-get update \
  && rm -rf /usr/lib/postgresql/*/lib/bitcode /usr/lib/postgresql/*/lib/llvmjit* \
  && rm -rf /var/lib/apt/lists/*
 ARG PIP_INDEX_URL
-COPY --from=requirements /requirements/platform.txt /requirements/requirements.lock /requirements/
-RUN pip --python /opt/venv/bin/python install --no-cache-dir \
-      --constraint /requirements/requirements.lock --requirement /requirements/platform.txt
+COPY --from=requirements /requirements/platform.txt /requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes \
+      --requirement /requirements/platform.txt \
+ && pip --python /opt/venv/bin/python check
 
 # The code, reduced to the programs of MLflow's server.
 FROM code AS platform-code
@@ -171,9 +177,10 @@ CMD ["python", "-m", "coachworks.mlflow_server", "--help"]
 FROM base AS deployer-dependencies
 COPY --from=helm /usr/bin/helm /usr/local/bin/helm
 ARG PIP_INDEX_URL
-COPY --from=requirements /requirements/deployer.txt /requirements/requirements.lock /requirements/
-RUN pip --python /opt/venv/bin/python install --no-cache-dir \
-      --constraint /requirements/requirements.lock --requirement /requirements/deployer.txt
+COPY --from=requirements /requirements/deployer.txt /requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes \
+      --requirement /requirements/deployer.txt \
+ && pip --python /opt/venv/bin/python check
 
 FROM deployer-dependencies AS deployer
 COPY --from=code /opt /opt

@@ -21,12 +21,17 @@ PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || { echo "» making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "» installing the locked requirements (a minute at most)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+# uv compares a hash only where the version is the wheel's in full: 2.13.0+cpu where a CPU build is offered.
+	@torch=$$(grep -o '^torch==[^ ]*' requirements.lock | \
+	    $(BIN)/uv pip compile --quiet --python $(BIN)/python --no-deps --no-header --no-annotate --no-emit-find-links --no-emit-index-url -) && \
+	  sed "s/^torch==[^ ]*/$$torch/" requirements.lock > $(VENV)/requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r $(VENV)/requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts docs check checkov lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts licences docs check checkov lock golden bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -75,15 +80,16 @@ types: $(READY)  ## mypy --strict
 contracts: $(READY)  ## Which package may import which
 	@$(BIN)/lint-imports
 
+licences: $(READY)  ## The licences of the packages in the images; tests/licences.toml says which are allowed. Part of `make test`
+	@$(BIN)/python -m pytest -q -n0 tests/test_licences.py
+
 docs: $(READY)  ## Build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
 
 check: lint types contracts docs test  ## Everything CI runs
 
-lock: $(READY)  ## Resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --no-header --no-annotate --no-emit-find-links --no-emit-index-url \
-	  -c requirements.lock -o requirements.new
-	@grep -vE '^(nvidia-(c|nc|nv)|cuda-|triton)' requirements.new | sed 's/+cpu$$//' > requirements.lock && rm requirements.new
+lock: $(READY)  ## Resolve requirements.lock anew from pyproject.toml; UPGRADE=NAME takes the newest release of a package
+	@$(BIN)/python tests/support/write_lock.py requirements.lock $(UPGRADE)
 
 checkov:  ## Look for weak settings in the charts; needs helm; charts/checkov.yaml says what is passed over
 	@test -x build/checkov/bin/checkov || { $(PYTHON) -m venv build/checkov && \

@@ -1,5 +1,6 @@
 """The images: a tag names the content, wherever it is computed; the Dockerfile keeps what pods rely on."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -10,6 +11,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from write_lock import EXTRAS, hashes, read_lock
 
 from coachworks.code_digest import code_digest
 from coachworks.errors import InvalidConfigError
@@ -198,20 +203,84 @@ def test_the_build_context_is_what_the_images_copy_and_no_more() -> None:
     assert {rule[1:] for rule in rules if rule.startswith("!") and "*" not in rule} == copied
 
 
-def test_each_target_installs_the_locked_requirements_of_its_extras(tmp_path: Path) -> None:
-    """Runs the very command of the Dockerfile."""
-    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+@pytest.fixture(scope="module")
+def installs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """The requirements of each target, by name, that the very command of the Dockerfile writes."""
+    folder = tmp_path_factory.mktemp("requirements")
+    shutil.copyfile(ROOT / "requirements.lock", folder / "requirements.lock")
     command = re.search(r"^RUN (.+)$", STAGES["requirements"], flags=re.MULTILINE).group(1)
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
-    locked = {line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").split()}
-    installs = {
-        target: {re.match(r"[\w.-]+", line).group().replace(".", "-").lower() for line in file.read_text().splitlines()}
-        for target in container_images.TARGETS
-        if (file := tmp_path / f"{target}.txt")
-    }
-    assert all(names <= locked for names in installs.values())
-    assert not {"torch", "mlflow", "kfp"} & installs["serving"]
-    assert {"torch", "mlflow", "kfp", "boto3", "typst"} | installs["serving"] <= installs["steps"]
-    assert {"mlflow", "psycopg", "boto3"} <= installs["platform"]
-    assert {"kubernetes", "mlflow-skinny", "pyarrow", "boto3"} <= installs["deployer"]
-    assert not {"torch", "mlflow"} & installs["deployer"]
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+    return {target: read_lock((folder / f"{target}.txt").read_text("utf-8")) for target in container_images.TARGETS}
+
+
+def test_each_target_installs_the_locked_requirements_of_its_extras(installs: dict[str, dict[str, str]]) -> None:
+    locked = read_lock((ROOT / "requirements.lock").read_text("utf-8"))
+    assert all(requirements.items() <= locked.items() for requirements in installs.values())
+    names = {target: set(requirements) for target, requirements in installs.items()}
+    assert not {"torch", "mlflow", "kfp"} & names["serving"]
+    assert {"torch", "mlflow", "kfp", "boto3", "typst"} | names["serving"] <= names["steps"]
+    assert {"mlflow", "psycopg", "psycopg-binary", "boto3"} <= names["platform"]
+    assert {"kubernetes", "mlflow-skinny", "pyarrow", "boto3"} <= names["deployer"]
+    assert not {"torch", "mlflow"} & names["deployer"]
+    assert not {"pytest", "mypy", "moto"} & set.union(*names.values())
+
+
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_what_a_target_installs_is_all_that_its_extras_need(installs: dict[str, dict[str, str]], target: str) -> None:
+    """Follows the metadata of what is installed here: pip resolves nothing in an image."""
+    needed = {"coachworks": set(EXTRAS[target])}
+    waiting = ["coachworks"]
+    while waiting:
+        name = waiting.pop()
+        for line in importlib.metadata.requires(name) or []:
+            requirement = Requirement(line)
+            extras = needed[name] or {""}
+            if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+                continue
+            package = canonicalize_name(requirement.name)
+            if package not in needed or not requirement.extras <= needed[package]:
+                needed[package] = needed.get(package, set()) | requirement.extras
+                waiting.append(package)
+    assert set(installs[target]) == set(needed) - {"coachworks"}
+
+
+def test_every_requirement_of_the_lock_has_hashes_and_the_images_it_goes_into() -> None:
+    text = (ROOT / "requirements.lock").read_text("utf-8")
+    requirements = read_lock(text)
+    assert len(requirements) == text.count("\n# images: ") + 1 > 200
+    assert not [name for name, block in requirements.items() if not hashes(block)]
+    assert not re.search("^(nvidia-cu|triton)|[+]cpu", text, flags=re.MULTILINE)  # only of one of torch's builds
+
+
+def test_torch_has_the_hashes_of_its_builds_for_cpus_and_of_the_package_index() -> None:
+    torch = read_lock((ROOT / "requirements.lock").read_text("utf-8"))["torch"]
+    assert len(hashes(torch)) >= 2 * 4 + 24 - 1  # Linux' two architectures, four versions of Python; those of the index
+
+
+@pytest.mark.parametrize("target", container_images.TARGETS)
+def test_what_is_installed_in_an_image_is_compared_with_its_hash(target: str) -> None:
+    commands = re.findall(r"pip --python \S+ install ([^&\n]+)", STAGES[f"{target}-dependencies"])
+    assert commands[0].startswith("--no-cache-dir --no-deps --require-hashes")
+    assert f"--requirement /requirements/{target}.txt" in commands[0]
+    assert "check" in STAGES[f"{target}-dependencies"]  # nothing that one of them needs is missing
+    assert [command.split()[-1] for command in commands[1:]] == (["torch"] if target == "steps" else [])
+
+
+def test_every_image_that_is_not_built_here_has_a_digest() -> None:
+    arguments = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", DOCKERFILE, flags=re.MULTILINE))
+    bases = [base for base in re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE) if base not in STAGES]
+    assert {base.strip("${}") for base in bases} == set(arguments)
+    images = list(arguments.values())
+    for values in (ROOT / "charts").glob("*/values.yaml"):
+        defaults = images_of(yaml.safe_load(values.read_text("utf-8")))
+        images += [image for image in defaults if not image.startswith(("coachworks/", ":"))]
+    assert len(images) == 3
+    assert [image for image in images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image)] == []
+
+
+def images_of(values: object) -> list[str]:
+    """`repository:tag` of each image in a chart's default values."""
+    if not isinstance(values, dict):
+        return []
+    here = [f"{values['repository']}:{values['tag']}"] if "repository" in values else []
+    return here + [image for value in values.values() for image in images_of(value)]
