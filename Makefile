@@ -31,7 +31,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts licences docs check checkov lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts licences sbom docs check checkov lock golden bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ contracts: $(READY)  ## Which package may import which
 
 licences: $(READY)  ## The licences of the packages in the images; tests/licences.toml says which are allowed. Part of `make test`
 	@$(BIN)/python -m pytest -q -n0 tests/test_licences.py
+
+sbom: $(READY)  ## What each image holds (SBOM), as CycloneDX documents in build/sbom/; docs/guide/images.md adds Debian's packages
+	@PYTHONPATH=. $(BIN)/python tests/support/write_sbom.py build/sbom $(IMAGES)
 
 docs: $(READY)  ## Build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
