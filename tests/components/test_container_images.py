@@ -266,6 +266,19 @@ def test_what_is_installed_in_an_image_is_compared_with_its_hash(target: str) ->
     assert [command.split()[-1] for command in commands[1:]] == (["torch"] if target == "steps" else [])
 
 
+@pytest.mark.parametrize("more", [set(), {f"sha256:{'a' * 64}"}])
+def test_the_hash_of_a_wheel_of_torch_from_another_index_can_be_passed_on(tmp_path: Path, more: set[str]) -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    (tmp_path / "steps.txt").write_text(lock, "utf-8")
+    command = re.search(r"^RUN (if .+? fi)", STAGES["steps-dependencies"], flags=re.MULTILINE).group(1)
+    command = command.replace("/requirements/", f"{tmp_path}/")
+    environment = {**os.environ, "TORCH_HASH": "".join(more)}
+    subprocess.run(["sh", "-c", command], env=environment, check=True)
+    before, after = (read_lock(text) for text in (lock, (tmp_path / "steps.txt").read_text("utf-8")))
+    assert hashes(after.pop("torch")) == hashes(before.pop("torch")) | more
+    assert after == before
+
+
 def test_every_image_that_is_not_built_here_has_a_digest() -> None:
     arguments = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", DOCKERFILE, flags=re.MULTILINE))
     bases = [base for base in re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE) if base not in STAGES]
