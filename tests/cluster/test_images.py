@@ -26,7 +26,7 @@ PROVES = {
     "serving": "import bentoml, onnxruntime, numpy, boto3, serving.service, serving.launcher, serving.fetch",
     "steps": "subprocess.run(['coachworks', '--version'], check=True, cwd='/'); "
     "import torch, mlflow, kfp.dsl, kfp.kubernetes, great_expectations, typst, boto3, matplotlib.pyplot; "
-    "assert torch.get_num_threads() == 1",
+    "assert torch.get_num_threads() == 1; assert torch.version.cuda is None",
     "platform": "import mlflow.server, mlflow.server.auth, psycopg, uvloop, boto3, coachworks.mlflow_server.__main__; "
     "subprocess.run(['pg_dump', '--version'], check=True)",
     "deployer": "subprocess.run(['coachworks', '--version'], check=True, cwd='/'); "
