@@ -16,6 +16,7 @@ from coachworks.wording import counted, pipeline_command
     type=click.Path(path_type=Path),
     help="CSV or Parquet table with the labels.  [default: the one in PHOTOS or beside it, else the sub-folders]",
 )
+@click.option("--follow-links", is_flag=True, help="Follow symbolic links that lead out of PHOTOS.")
 @click.option("--name", help="Name of the fleet.  [default: the name of the folder]")
 @click.option(
     "--store",
@@ -42,6 +43,7 @@ def init(
     environment: tuple[str, ...],
     image: str | None,
     *,
+    follow_links: bool,
     force: bool,
 ) -> None:
     """Write a commented fleet.yaml for the folder PHOTOS.
@@ -64,7 +66,7 @@ def init(
         raise InvalidConfigError(
             f"{file} exists already. Write another file with `-f FILE`, or overwrite it with `--force`."
         )
-    result = survey(photos, table=table)
+    result = survey(photos, table=table, follow_links=follow_links)
     options = InitOptions(name=name, store=store, tracking=tracking, environment=environment, image=image)
     text = starter(result, file.parent, options)
     try:
@@ -83,6 +85,9 @@ def init(
         click.echo(f"  column {column!r} is no skill: {reason}")
     if result.missing:
         click.echo(f"  the table names {counted(len(result.missing), 'missing file')}; first: {result.missing[0]!r}")
+    if result.links_out:
+        links = counted(result.links_out, "symbolic link")
+        click.echo(f"  not followed: {links} out of the folder. `--follow-links` follows them.")
     option = "" if file == Path("fleet.yaml") else f" -f {file}"
     click.echo("Next: read it, then")
     click.echo(f"  coachworks check{option}   lists every problem of the file")

@@ -199,10 +199,12 @@ def _from_server(
 
 
 def _read(path: Path) -> bytes | _Outcome:
+    from coachworks.photos import MAX_BYTES
+    from coachworks.regular_files import read_regular
     from serving.answer_format import ErrorBody
 
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_BYTES + 1)  # one more, so that it is refused as too large
     except OSError as err:
         reason = "there is no such file" if isinstance(err, FileNotFoundError) else f"it cannot be read: {err.strerror}"
         return _Outcome(path, error=ErrorBody(code="unreadable", message=reason, way_out="Name a photo or a folder."))

@@ -118,6 +118,8 @@ def _sources(survey: Survey, folder: Path) -> list[str]:
         lines.extend(f"      # Column {column!r} is no skill: {reason}." for column, reason in survey.left_out.items())
     else:
         lines.append(f"      skill: {scalar(survey.skills[0].name)}  # each sub-folder is a label of this skill")
+    if survey.follow_links:
+        lines.append("      followLinks: true  # also of those that lead out of the folder")
     lines.append("      # permission: the licence or written permission under which you use these photos")
     return lines
 

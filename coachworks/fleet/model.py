@@ -44,6 +44,11 @@ class Source(Part):
         None, description="Name of the source, where the table does not say; default: the folder's or bucket's name."
     )
     permission: Text | None = Field(None, description="Licence or written permission, where the table does not say.")
+    follow_links: bool = Field(
+        False,
+        description="Follow symbolic links that lead out of `photos`; otherwise they are set aside. Links that stay "
+        "inside are followed in any case.",
+    )
 
 
 class Augment(Part):

@@ -10,6 +10,7 @@ from coachworks.fleet.error_messages import message
 from coachworks.fleet.model import Fleet
 from coachworks.fleet.problems import InvalidFleetError, Problem
 from coachworks.fleet.yaml_tree import Node, kind_of, read_tree
+from coachworks.regular_files import read_regular
 
 MAX_BYTES = 1024 * 1024  # a fleet of 500 skills takes 200 kB
 
@@ -83,8 +84,7 @@ _WRITE_ONE = "Write one with `coachworks init PHOTOS`, or name another with `-f 
 
 def _read_text(path: Path) -> str | Problem:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_regular(path, MAX_BYTES + 1)
     except FileNotFoundError:
         return Problem(1, 1, f"there is no such file. {_WRITE_ONE}")
     except IsADirectoryError:

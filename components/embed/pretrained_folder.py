@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import InvalidConfigError
 from coachworks.models.backbone import Resampling
+from coachworks.regular_files import read_regular
 from coachworks.settings import apply_quiet_settings
 from components.embed.source import Source
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _RESAMPLING: dict[int, Resampling] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}  # Pillow's numbers
+_MAX_JSON_BYTES = 16 * 1024 * 1024
 
 
 def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
@@ -30,7 +32,7 @@ def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
     if not folder.is_dir():
         raise InvalidConfigError(f"backbone must be an existing folder; got {str(folder)!r}")
     config = _json(folder, "config.json", "It must be a folder as `model.save_pretrained(folder)` writes it.")
-    weights = sorted(folder.glob("*.safetensors"))
+    weights = sorted(file for file in folder.glob("*.safetensors") if file.is_file())
     if not weights:
         raise InvalidConfigError(
             f"backbone {str(folder)!r} must hold its weights as *.safetensors; other formats may run code when they "
@@ -56,7 +58,7 @@ def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
 
 def _json(folder: Path, file: str, way_out: str) -> dict[str, Any]:
     try:
-        content = json.loads((folder / file).read_text("utf-8"))
+        content = json.loads(read_regular(folder / file, _MAX_JSON_BYTES))
     except FileNotFoundError as err:
         raise InvalidConfigError(
             f"backbone {str(folder)!r} is not a vision model: it has no {file}. {way_out}"

@@ -92,14 +92,16 @@ def walk_bucket(photos: str, source: str, *, leave_out: str | None = None) -> It
         yield BucketObject(name=name, size=info.size, etag=info.etag, objects=objects)
 
 
-def read_object(address: str) -> bytes:
-    """Return the content of the object at `s3://bucket/key`.
+def read_object(address: str, most: int) -> bytes:
+    """Return the first bytes of the object at `s3://bucket/key`, at most `most`.
 
     Raises:
         OSError: it cannot be read.
     """
     bucket, key = split_address(address)
-    return _read(Objects(bucket, verify=False), key)
+    objects = Objects(bucket, verify=False)
+    info = objects.head(key)
+    return _read(objects, key, most if info is not None and info.size > most else None)  # no range of an empty object
 
 
 def _list(objects: Objects, bucket: str, photos: str) -> list[tuple[str, ObjectInfo]]:

@@ -4,8 +4,8 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from components.ingest.take_in import Outcome
 
 _SETS = uuid.UUID("5e1f0f62-9d0b-5c0e-8d6a-6a0f2c1b7a11")  # namespace of the sets of photos that name none
 _REMARKS_SHOWN = 100
+_REJECTION = tuple(each.name for each in fields(Rejection))
 
 
 @dataclass
@@ -159,8 +160,9 @@ class Gathering:
         voted = {(skill, label) for entry in self.entries.values() for skill, _, label in entry.votes}
         # `unsure` affects the labels only where an annotator answered it.
         skills = {skill: unsure if (skill, unsure) in voted else None for skill, unsure in self._unsure.items()}
-        rest = [jsonable(self.rejections), jsonable(self.remarks), skills, self.ignored]
-        hasher.update(canonical_json(rest).encode())
+        for noted in (*self.rejections, *self.remarks):  # one by one: a table may name millions of missing photos
+            hasher.update(canonical_json(jsonable(noted)).encode())
+        hasher.update(canonical_json([skills, self.ignored]).encode())
         return hasher.hexdigest()
 
     def unanswered(self) -> Iterator[str]:
@@ -201,8 +203,7 @@ class Gathering:
         columns = {"photo_id": [row[0] for row in labels], "skill": [row[1] for row in labels]}
         fields = {name: [getattr(row[2], name) for row in labels] for name in Label.__dataclass_fields__}
         write_table(pd.DataFrame({**columns, **fields}), folder / "labels.parquet", LABELS)
-        rejected = [{k: v for k, v in asdict(noted).items() if v is not None} for noted in self.rejections]
-        (folder / "rejected.json").write_text(json.dumps(rejected, indent=1, ensure_ascii=False), "utf-8")
+        _write_rejections(self.rejections, folder / "rejected.json")
         return labels
 
     def _attributes(self) -> dict[str, list[Any]]:
@@ -236,6 +237,17 @@ class Gathering:
             remarks=self.remarks[:_REMARKS_SHOWN],
             remarks_count=len(self.remarks),
         )
+
+
+def _write_rejections(rejections: Sequence[Rejection], file: Path) -> None:
+    """Write a JSON list of the rejections, one by one: there may be millions."""
+    with file.open("w", encoding="utf-8", newline="\n") as target:
+        target.write("[")
+        for index, noted in enumerate(rejections):
+            entry = {name: value for name in _REJECTION if (value := getattr(noted, name)) is not None}
+            target.write(",\n " if index else "\n ")
+            target.write(json.dumps(entry, ensure_ascii=False))
+        target.write("\n]" if rejections else "]")
 
 
 def _set_of(entry: Entry) -> str:

@@ -49,6 +49,8 @@ class SourceFile(Protocol):
 
 def printable(name: str) -> str:
     r"""Return `name` as valid Unicode: bytes of a file name that are not UTF-8 become `\xNN`."""
+    if name.isascii():
+        return name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from coachworks.errors import DataError
+from coachworks.regular_files import is_inside
 from components.ingest.listing import printable
 from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
@@ -20,22 +21,28 @@ class NameMatch:
     """
 
     def __init__(self, photos: str, table: str, names: Iterable[str]) -> None:
-        self._folder, self._table_folder = as_path(photos), posixpath.dirname(as_path(table))
+        self._folder = posixpath.normpath(as_path(photos))
+        self._bases = tuple(dict.fromkeys((self._folder, posixpath.normpath(posixpath.dirname(as_path(table))))))
         self._names: dict[str, str] = {}
         for name in names:
-            for spelling in (name, printable(name), _composed(name)):
-                self._names.setdefault(spelling, name)
+            self._names.setdefault(name, name)
+            if not name.isascii():
+                for spelling in (printable(name), _composed(name)):
+                    self._names.setdefault(spelling, name)
 
     def find(self, written: str) -> str | Aside:
         """Return the name of the file, or the reason why there is none: `Aside.OUTSIDE` or `Aside.MISSING`."""
+        name = self._names.get(written)  # as nearly all are written, and tables may have millions of rows
+        if name is not None:
+            return name
         outside = True
         for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
-            for base in (self._folder, self._table_folder):
+            for base in self._bases:
                 path = posixpath.normpath(posixpath.join(base, as_path(spelling) if in_bucket(spelling) else spelling))
-                relative = posixpath.relpath(path, self._folder)
-                if relative == ".." or relative.startswith("../"):
+                if not is_inside(path, self._folder):
                     continue
                 outside = False
+                relative = path[len(self._folder) :].lstrip("/")
                 name = self._names.get(relative) or self._names.get(_composed(relative))
                 if name is not None:
                     return name
@@ -43,13 +50,13 @@ class NameMatch:
 
 
 def match_rows(
-    table_name: str, rows: Iterable[Row], match: NameMatch
+    table_name: str, rows: list[Row], match: NameMatch
 ) -> tuple[dict[str, Row], Sequence[tuple[Row, Aside]]]:
     """Match a table's rows with the files of its source.
 
     Args:
         table_name: Name of the table, for messages.
-        rows: The rows.
+        rows: The rows; the list is emptied, since a table may have millions.
         match: The files.
 
     Returns:
@@ -60,7 +67,9 @@ def match_rows(
     """
     matched: dict[str, Row] = {}
     without: list[tuple[Row, Aside]] = []
-    for row in rows:
+    rows.reverse()
+    while rows:
+        row = rows.pop()
         target = match.find(row.filename)
         if isinstance(target, Aside):
             without.append((row, target))
@@ -77,4 +86,4 @@ def match_rows(
 
 
 def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -16,7 +16,7 @@ class Aside(StrEnum):
     MALFORMED_ROW = "malformed-row"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A file, or a row of a table, that was left out: one entry of `rejected.json`.
 

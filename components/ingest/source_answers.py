@@ -10,6 +10,7 @@ from pathlib import Path
 
 from coachworks.fleet.answers import Answers
 from coachworks.fleet.model import Fleet, Source
+from components.ingest.folder_walk import is_entered
 from components.ingest.listing import is_skipped, printable
 from components.ingest.places import in_bucket, read_table_file
 from components.ingest.source_table import read_source_table
@@ -37,7 +38,7 @@ def read_answers(source: Source, fleet: Fleet, most_cells: int | None = None) ->
     if in_bucket(place):
         return None
     if source.table is None:
-        return _of_folders(Path(place), str(source.skill), fleet, most_cells) if Path(place).is_dir() else None
+        return _of_folders(source, fleet, most_cells) if Path(place).is_dir() else None
     if not Path(place).is_file() or (most_cells is not None and Path(place).stat().st_size > _MOST_BYTES):
         return None
     name, data = posixpath.basename(place), read_table_file(place)
@@ -64,9 +65,16 @@ def gather_answers(photos: Iterable[tuple[Mapping[str, str], Mapping[str, object
     return Answers(skills, columns)
 
 
-def _of_folders(photos: Path, skill: str, fleet: Fleet, most: int | None) -> Answers:
-    with os.scandir(photos) as entries:
-        names = [entry.name for entry in islice(entries, most) if not is_skipped(entry.name) and entry.is_dir()]
+def _of_folders(source: Source, fleet: Fleet, most: int | None) -> Answers:
+    skill, folder = str(source.skill), os.path.realpath(source.photos)
+
+    def is_label(entry: os.DirEntry[str]) -> bool:
+        if is_skipped(entry.name) or not entry.is_dir():
+            return False
+        return not entry.is_symlink() or is_entered(Path(entry.path), folder, follow_links=source.follow_links)
+
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, most) if is_label(entry)]
         complete = next(entries, None) is None
     spelling = Spelling(fleet.spec.skills)
     answers = {spelling.spelt({skill: printable(name)})[skill]: 0 for name in sorted(names)}

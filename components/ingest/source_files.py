@@ -69,7 +69,7 @@ def read_source(source: Source, fleet: Fleet, store: str) -> SourceFiles:
     name = source_name(source)
     result = SourceFiles()
     files: dict[str, SourceFile] = {}
-    for entry in walk(source.photos, name, store=store):
+    for entry in walk(source.photos, name, store=store, follow_links=source.follow_links):
         if isinstance(entry, Rejection):
             result.rejections.append(entry)
         else:

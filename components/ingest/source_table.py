@@ -18,10 +18,11 @@ _TEXT_COLUMNS = ("set_id", "source", "permission")
 KNOWN_COLUMNS = {*_TEXT_COLUMNS, "taken_at", "split"}
 COMPUTED_COLUMNS = set(CATALOGUE) - KNOWN_COLUMNS - {"filename"}
 _SPLIT_ALIASES = {**{name: name for name in SPLITS}, "val": "validation", "valid": "validation", "dev": "validation"}
+_MOST_SHARED = 100_000  # different values that rows share
 _SHOWN = 5  # examples of each problem, so that a message stays readable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A table's statements about one file.
 
@@ -91,12 +92,12 @@ def interpret(
     file: TableFile, skills: Collection[str], renamed: Mapping[str, str] = MappingProxyType({})
 ) -> SourceTable:
     """Return what the cells of a table mean; arguments and errors as `read_source_table`."""
-    table = SourceTable(malformed=list(file.malformed), cut=file.cut)
-    roles = _roles(file, skills, renamed, table)
-    problems: dict[str, list[str]] = {}
+    table = SourceTable()
+    reader = _RowReader(_roles(file, skills, renamed, table), table)
+    problems = reader.problems
     rows: dict[str, Row] = {}
-    for line, cells in file.lines:
-        row = _row(line, cells, roles, table, problems)
+    for line, cells in file.lines():
+        row = reader.row(line, cells)
         if row is None:
             continue
         known = rows.get(row.filename)
@@ -110,28 +111,30 @@ def interpret(
     if problems:
         reasons = (f"{rule}; got {listed(cases, _SHOWN)}" for rule, cases in problems.items())
         raise DataError(f"table {file.name}: {'; '.join(reasons)}")
-    table.rows = list(rows.values())
+    table.malformed += file.malformed
+    table.malformed.sort()
+    table.rows, table.cut = list(rows.values()), file.cut
     return table
 
 
 def _roles(
     file: TableFile, skills: Collection[str], renamed: Mapping[str, str], table: SourceTable
-) -> dict[str, tuple[str, str]]:
-    """Return column -> (role, name); the roles are filename, known, skill, attribute. Ignored columns are left out."""
+) -> dict[str, list[tuple[int, str]]]:
+    """Return (index, name) of the columns by role: filename, known, skill, attribute. Ignored columns are left out."""
     lower = [column.strip().lower() for column in file.columns]
     doubled = sorted(column for column, count in Counter(lower).items() if column and count > 1)
     if doubled:
         raise DataError(f"table {file.name} must name each column once; got twice: {', '.join(doubled)}")
     filename = file.filename_column()
-    roles: dict[str, tuple[str, str]] = {}
+    roles: dict[str, list[tuple[int, str]]] = {"filename": [], "known": [], "skill": [], "attribute": []}
     answered: dict[str, str] = {}
-    for column, low in zip(file.columns, lower, strict=True):
+    for index, (column, low) in enumerate(zip(file.columns, lower, strict=True)):
         skill = slug(low)  # as `coachworks init` names the skill of a column
         skill = renamed.get(skill, skill)
         if column == filename:
-            roles[column] = ("filename", low)
+            roles["filename"].append((index, low))
         elif low in KNOWN_COLUMNS:
-            roles[column] = ("known", low)
+            roles["known"].append((index, low))
         elif skill in skills:
             if skill in answered:
                 raise DataError(
@@ -139,52 +142,84 @@ def _roles(
                     f"got {answered[skill]!r} and {column!r}. Remove one of them."
                 )
             answered[skill] = column
-            roles[column] = ("skill", skill)
+            roles["skill"].append((index, skill))
         elif low in COMPUTED_COLUMNS:
             table.remarks.append((file.name, f"the column {column!r} is ignored: ingest computes it"))
         elif low:
-            roles[column] = ("attribute", column.strip())
+            roles["attribute"].append((index, column.strip()))
     return roles
 
 
-def _row(
-    line: int,
-    cells: Cells,
-    roles: Mapping[str, tuple[str, str]],
-    table: SourceTable,
-    problems: dict[str, list[str]],
-) -> Row | None:
-    values: dict[str, dict[str, Any]] = {"filename": {}, "known": {}, "skill": {}, "attribute": {}}
-    for column, (role, name) in roles.items():
-        value = cell_value(cells.get(column))
-        if value is not None:
-            values[role][name] = value
-    filename = next((cell_text(value) for value in values["filename"].values()), None)
-    if filename is None:
-        table.malformed.append((line, f"line {line} names no file"))
-        return None
-    known = values["known"]
-    split = None
-    if "split" in known:
+class _RowReader:
+    """Turns the cells of a table into rows; rows of equal answers share them, since a table may have millions.
+
+    Attributes:
+        problems: Values that make the table unusable, by the rule that they violate.
+    """
+
+    def __init__(self, roles: Mapping[str, list[tuple[int, str]]], table: SourceTable) -> None:
+        self.problems: dict[str, list[str]] = {}
+        self._roles, self._table = roles, table
+        self._answers: dict[tuple[Any, ...], Mapping[str, str]] = {}
+        self._texts: dict[str, str] = {}
+
+    def row(self, line: int, cells: Cells) -> Row | None:
+        """Return the row; None where it names no file."""
+        filename = next((cell_text(value) for value in self._values("filename", cells).values()), None)
+        if filename is None:
+            self._table.malformed.append((line, f"line {line} names no file"))
+            return None
+        known = self._values("known", cells)
+        texts = {name: self._shared(cell_text(known[name])) for name in _TEXT_COLUMNS if name in known}
+        taken_at, split = self._taken_at(filename, known), self._split(line, known)
+        attributes = {
+            name: self._shared(value) if isinstance(value, str) else value
+            for name, value in self._values("attribute", cells).items()
+        }
+        answers = self._answers_of(cells)
+        return Row(line, filename, taken_at=taken_at, split=split, answers=answers, attributes=attributes, **texts)
+
+    def _values(self, role: str, cells: Cells) -> dict[str, Any]:
+        """Return the values of a role's columns by name, without empty cells; CSV rows may end early."""
+        count, values = len(cells), {}
+        for index, name in self._roles[role]:
+            if index < count and (value := cell_value(cells[index])) is not None:
+                values[name] = value
+        return values
+
+    def _shared(self, text: str) -> str:
+        if len(self._texts) > _MOST_SHARED:
+            self._texts.clear()
+        return self._texts.setdefault(text, text)
+
+    def _answers_of(self, cells: Cells) -> Mapping[str, str]:
+        key = tuple(cells[index] if index < len(cells) else None for index, _ in self._roles["skill"])
+        try:
+            found = self._answers.get(key)
+        except TypeError:  # a list in Parquet
+            return {name: cell_text(value) for name, value in self._values("skill", cells).items()}
+        if found is None:
+            if len(self._answers) > _MOST_SHARED:
+                self._answers.clear()
+            found = {name: cell_text(value) for name, value in self._values("skill", cells).items()}
+            self._answers[key] = found
+        return found
+
+    def _split(self, line: int, known: Mapping[str, Any]) -> str | None:
+        if "split" not in known:
+            return None
         split = _SPLIT_ALIASES.get(cell_text(known["split"]).lower())
         if split is None:
-            problems.setdefault(f"split must be one of {', '.join(SPLITS)}", []).append(
-                f"{known['split']!r} (line {line})"
-            )
-    taken_at = parse_date(known.get("taken_at"))
-    if taken_at is None and "taken_at" in known:
-        table.remarks.append(
-            (filename, f"taken_at must be a date such as 2024-05-01 12:30; got {known['taken_at']!r}: left empty")
-        )
-    return Row(
-        line=line,
-        filename=filename,
-        taken_at=taken_at,
-        split=split,
-        answers={skill: cell_text(value) for skill, value in values["skill"].items()},
-        attributes=values["attribute"],
-        **{name: cell_text(known[name]) if name in known else None for name in _TEXT_COLUMNS},
-    )
+            problem = f"{known['split']!r} (line {line})"
+            self.problems.setdefault(f"split must be one of {', '.join(SPLITS)}", []).append(problem)
+        return split
+
+    def _taken_at(self, filename: str, known: Mapping[str, Any]) -> datetime | None:
+        taken_at = parse_date(known.get("taken_at"))
+        if taken_at is None and "taken_at" in known:
+            message = f"taken_at must be a date such as 2024-05-01 12:30; got {known['taken_at']!r}: left empty"
+            self._table.remarks.append((filename, message))
+        return taken_at
 
 
 def parse_date(value: Any) -> datetime | None:

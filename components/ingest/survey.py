@@ -1,8 +1,9 @@
 """Survey of a folder of photos: the photos, and the labels that a table or its sub-folders give them."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coachworks.errors import DataError, NotFoundError
@@ -14,6 +15,7 @@ from components.ingest.folder_walk import FolderFile, walk_folder
 from components.ingest.listing import is_document, printable
 from components.ingest.name_match import NameMatch, match_rows
 from components.ingest.places import read_table_file
+from components.ingest.report import Aside, Rejection
 from components.ingest.source_table import COMPUTED_COLUMNS, KNOWN_COLUMNS, interpret
 from components.ingest.table_file import FILENAME_COLUMNS, TABLE_SUFFIXES, TableFile, cell_text, cell_value, parse_table
 
@@ -51,6 +53,8 @@ class Survey:
         skills: The suggested skills, in the table's order.
         left_out: Columns that are no skill, with the reason.
         missing: Files that the table names and the folder lacks.
+        links_out: Symbolic links that lead out of the folder and were not followed.
+        follow_links: Whether such links were followed.
     """
 
     photos: Path
@@ -60,9 +64,11 @@ class Survey:
     skills: Sequence[SkillFound]
     left_out: Mapping[str, str]
     missing: Sequence[str]
+    links_out: int = 0
+    follow_links: bool = False
 
 
-def survey(photos: Path, *, table: Path | None = None) -> Survey:
+def survey(photos: Path, *, table: Path | None = None, follow_links: bool = False) -> Survey:
     """Survey a folder of photos, and the table in it or beside it.
 
     Photos and tables are read as `ingest` reads them, so that a fleet file written from the survey runs.
@@ -70,43 +76,42 @@ def survey(photos: Path, *, table: Path | None = None) -> Survey:
     Args:
         photos: The folder.
         table: The CSV or Parquet table that labels the photos; None looks for one, then for sub-folders.
+        follow_links: Whether to follow symbolic links that lead out of the folder.
 
     Raises:
         NotFoundError: there is no such folder or table, or no photo in it.
         DataError: the table cannot be used, or nothing labels the photos.
     """
-    names = _photo_names(photos)
+    names, links_out = _photo_names(photos, follow_links=follow_links)
     candidate = _read_table(table) if table is not None else _find_table(photos, names)
     if candidate is not None:
         result = _by_table(photos, names, candidate)
         if result.skills or table is not None:
-            return _with_skills(result)
-    return _with_skills(_by_folders(photos, names))
+            return replace(_with_skills(result), links_out=links_out, follow_links=follow_links)
+    return replace(_with_skills(_by_folders(photos, names)), links_out=links_out, follow_links=follow_links)
 
 
 @dataclass(frozen=True)
 class _Table:
     path: Path
     cells: TableFile
+    filenames: Sequence[str]
 
     def match(self, photos: Path, names: set[str]) -> NameMatch:
         return NameMatch(str(photos.absolute()), str(self.path.absolute()), names)
-
-    def filenames(self) -> list[str]:
-        column = self.cells.filename_column()
-        values = (cell_value(cells.get(column)) for _, cells in self.cells.lines)
-        return [cell_text(value) for value in values if value is not None]
 
 
 def _read_table(path: Path) -> _Table:
     if not path.is_file():
         raise NotFoundError(f"there is no table {str(path)!r}. Name a CSV or Parquet file.")
-    table = _Table(path, parse_table(str(path), read_table_file(str(path))))
-    table.cells.filename_column()
-    return table
+    table = parse_table(str(path), read_table_file(str(path)))
+    index = table.columns.index(table.filename_column())
+    values = (cell_value(cells[index]) for _, cells in table.lines() if index < len(cells))
+    return _Table(path, table, [cell_text(value) for value in values if value is not None])
 
 
-def _photo_names(photos: Path) -> set[str]:
+def _photo_names(photos: Path, *, follow_links: bool) -> tuple[set[str], int]:
+    """Return the names of the photos, and the number of links that were not followed."""
     if photos.parts[:1] == ("s3:",):
         raise NotFoundError(
             f"PHOTOS must be a folder on this machine; got a bucket, s3://{'/'.join(photos.parts[1:])}. Copy the table "
@@ -115,14 +120,22 @@ def _photo_names(photos: Path) -> set[str]:
     if not photos.is_dir():
         problem = "it is a file" if photos.exists() else "there is no such folder"
         raise NotFoundError(f"PHOTOS must be a folder of photos; got {str(photos)!r}: {problem}.")
-    files = walk_folder(str(photos), photos.name)
-    names = {file.name for file in files if isinstance(file, FolderFile) and _is_photo(file)}
+    names, links_out = set(), 0
+    for file in walk_folder(str(photos), photos.name, follow_links=follow_links):
+        if isinstance(file, FolderFile) and _is_photo(file):
+            names.add(file.name)
+        links_out += isinstance(file, Rejection) and file.reason == Aside.OUTSIDE
+    if not names and links_out:
+        raise NotFoundError(
+            f"there is no photo in {str(photos)!r} but {counted(links_out, 'symbolic link')} out of it. Follow links with "
+            f"`coachworks init {shlex.quote(str(photos))} --follow-links`, or copy the photos into the folder."
+        )
     if not names:
         suffixes = ", ".join(sorted(SUFFIXES))
         raise NotFoundError(
             f"there is no photo in {str(photos)!r}; looked for {suffixes}. Name the folder that holds them."
         )
-    return names
+    return names, links_out
 
 
 def _is_photo(file: FolderFile) -> bool:
@@ -150,11 +163,11 @@ def _find_table(photos: Path, names: set[str]) -> _Table | None:
         except DataError:
             continue  # some other table: a list of prices, say
         match = table.match(photos, names)
-        if not any(isinstance(match.find(name), str) for name in table.filenames()):
+        if not any(isinstance(match.find(name), str) for name in table.filenames):
             without_photos = table if path.parent == folder else without_photos
             continue
         candidates.append((preferred.index(path.stem) if path.stem in preferred else len(preferred), table))
-    if not candidates and without_photos is not None and without_photos.filenames():
+    if not candidates and without_photos is not None and without_photos.filenames:
         raise _names_no_photo(photos, without_photos)
     best = [table for rank, table in candidates if rank == min(rank for rank, _ in candidates)]
     if len(best) > 1:
@@ -164,7 +177,7 @@ def _find_table(photos: Path, names: set[str]) -> _Table | None:
 
 
 def _names_no_photo(photos: Path, table: _Table) -> DataError:
-    first = next(iter(table.filenames()), "")
+    first = next(iter(table.filenames), "")
     return DataError(
         f"the table {str(table.path)!r} names no photo that is in {str(photos)!r}; its first is {first!r}. "
         f"Write the names in `{table.cells.filename_column()}` relative to that folder."

@@ -1,6 +1,7 @@
 """`coachworks predict` and `coachworks serve`, short of a running server: tests/serving has that."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -235,3 +236,14 @@ def test_a_server_that_does_not_start_gives_the_reason(tmp_path: Path, fabricate
     expected = pytest.raises(ServerError, match=r"(?s)the server ended with status .*out of order")
     with expected, serving(tmp_path / "fleet.yaml"):
         pass
+
+
+@pytest.mark.parametrize("url", [(), ("--url", "http://127.0.0.1:9")])
+def test_what_is_no_regular_file_is_refused_at_once(url: tuple[str, ...], fleet_file: Path, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    result = run(tmp_path / "pipe.jpg", "/dev/zero", "-f", fleet_file, *url)
+    assert result.exit_code == 1
+    for reason in ("a FIFO", "a device"):
+        assert f"it cannot be read: it must be a regular file; it is {reason}. Name a photo" in " ".join(
+            result.output.split()
+        )

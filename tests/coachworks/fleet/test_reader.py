@@ -1,5 +1,6 @@
 """The reader of the fleet file: valid files are read, others refused with a message at the right place."""
 
+import os
 import pickle
 import re
 from pathlib import Path
@@ -409,3 +410,11 @@ def test_the_error_survives_a_trip_between_processes():
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 — our own bytes
     assert str(copy) == "fleet.yaml:1:2: no"
     assert copy.problems == error.problems
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device", r"one of the kernel \(proc\)"])
+def test_what_is_no_regular_file_is_refused_at_once(kind, tmp_path):
+    paths = {"a FIFO": tmp_path / "fifo", "a device": Path("/dev/zero")}
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InvalidFleetError, match=f"cannot be read: it must be .*{kind}"):
+        read_fleet(paths.get(kind, Path("/proc/self/mem")))

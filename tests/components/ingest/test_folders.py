@@ -125,18 +125,6 @@ def test_the_store_is_not_taken_in_when_it_lies_among_the_photos(draw, taken_in)
         assert list(taken_in({"photos": "."}).catalogue.filename) == ["a.jpg"]
 
 
-def test_links_are_followed_and_loops_end(draw, taken_in, tmp_path):
-    draw("elsewhere/b.jpg", 2)
-    draw("photos/cat/a.jpg", 1)
-    (tmp_path / "photos/cat/loop").symlink_to(tmp_path / "photos")
-    (tmp_path / "photos/dog").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "photos/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    (tmp_path / "photos/self.jpg").symlink_to("self.jpg")
-    read = taken_in()
-    assert list(read.catalogue.filename) == ["cat/a.jpg", "dog/b.jpg"]
-    assert aside(read) == {("gone.jpg", "unreadable"), ("self.jpg", "unreadable")}
-
-
 def test_folders_may_be_nested_deeper_than_python_s_stack(draw, taken_in, tmp_path):
     draw("photos/cat/a.jpg")
     deep = os.open(tmp_path / "photos", os.O_RDONLY)
@@ -152,13 +140,6 @@ def test_folders_may_be_nested_deeper_than_python_s_stack(draw, taken_in, tmp_pa
         inner.rename(spare)
         outer.rmdir()
         spare.rename(outer)
-
-
-def test_special_files_are_set_aside_unread(draw, taken_in, tmp_path):
-    draw("photos/a.jpg")
-    os.mkfifo(tmp_path / "photos/pipe.jpg")
-    read = taken_in()
-    assert aside(read) == {("pipe.jpg", "unreadable")}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

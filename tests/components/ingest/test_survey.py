@@ -227,4 +227,19 @@ def test_photos_are_those_that_ingest_would_try(photos, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/linked.jpg").write_bytes(jpeg)
     (photos / "dog/link").symlink_to(tmp_path / "elsewhere")
-    assert survey(photos).skills[0].labels == {"cat": 9, "dog": 5}
+    assert survey(photos, follow_links=True).skills[0].labels == {"cat": 9, "dog": 5}
+
+
+def test_links_out_of_the_folder_are_counted_and_followed_when_asked(photos, tmp_path):
+    outside = tmp_path / "elsewhere"
+    photos.rename(outside)
+    photos.mkdir()
+    for path in outside.iterdir():
+        (photos / path.name).symlink_to(path)
+    with pytest.raises(
+        NotFoundError, match=r"symbolic links? out of it. Follow links with `coachworks init \S+ --follow"
+    ):
+        survey(photos)
+    found = survey(photos, follow_links=True)
+    assert found.count == survey(outside).count
+    assert (found.follow_links, found.links_out) == (True, 0)
