@@ -28,7 +28,7 @@ def open_regular(path: Path | str) -> BinaryIO:
         IsADirectoryError: it is a folder.
         OSError: it cannot be opened, or is no regular file; `strerror` says which.
     """
-    _must_be_regular(os.stat(path))  # before it is opened: opening a device may set it in motion
+    _must_be_regular(Path(path).stat())  # before it is opened: opening a device may set it in motion
     # A FIFO that has taken the file's place since must not make us wait for someone who writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:

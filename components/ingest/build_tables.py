@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from coachworks.digests import canonical_json
 from coachworks.fleet.answers import Columns, no_answer
 from coachworks.fleet.model import Fleet
-from coachworks.results import jsonable
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
 from components.ingest.listing import SourceFile, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
@@ -26,7 +26,7 @@ from components.ingest.take_in import Outcome
 
 _SETS = uuid.UUID("5e1f0f62-9d0b-5c0e-8d6a-6a0f2c1b7a11")  # namespace of the sets of photos that name none
 _REMARKS_SHOWN = 100
-_REJECTION = tuple(each.name for each in fields(Rejection))
+_REJECTION, _REMARK = (tuple(each.name for each in fields(kind)) for kind in (Rejection, Remark))
 
 
 @dataclass
@@ -160,8 +160,10 @@ class Gathering:
         voted = {(skill, label) for entry in self.entries.values() for skill, _, label in entry.votes}
         # `unsure` affects the labels only where an annotator answered it.
         skills = {skill: unsure if (skill, unsure) in voted else None for skill, unsure in self._unsure.items()}
-        for noted in (*self.rejections, *self.remarks):  # one by one: a table may name millions of missing photos
-            hasher.update(canonical_json(jsonable(noted)).encode())
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        noted: Iterator[Rejection | Remark] = chain(self.rejections, self.remarks)
+        for each in noted:  # one by one: a table may name millions of missing photos
+            hasher.update(encode(_values_of(each)).encode())
         hasher.update(canonical_json([skills, self.ignored]).encode())
         return hasher.hexdigest()
 
@@ -242,12 +244,16 @@ class Gathering:
 def _write_rejections(rejections: Sequence[Rejection], file: Path) -> None:
     """Write a JSON list of the rejections, one by one: there may be millions."""
     with file.open("w", encoding="utf-8", newline="\n") as target:
-        target.write("[")
-        for index, noted in enumerate(rejections):
+        encode, before = json.JSONEncoder(ensure_ascii=False).encode, "[\n "
+        for noted in rejections:
             entry = {name: value for name in _REJECTION if (value := getattr(noted, name)) is not None}
-            target.write(",\n " if index else "\n ")
-            target.write(json.dumps(entry, ensure_ascii=False))
-        target.write("\n]" if rejections else "]")
+            target.write(before + encode(entry))
+            before = ",\n "
+        target.write("\n]" if rejections else "[]")
+
+
+def _values_of(noted: Rejection | Remark) -> list[str | None]:
+    return [getattr(noted, name) for name in (_REJECTION if isinstance(noted, Rejection) else _REMARK)]
 
 
 def _set_of(entry: Entry) -> str:

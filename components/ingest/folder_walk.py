@@ -139,7 +139,7 @@ def is_entered(link: Path, folder: str, *, follow_links: bool) -> bool:
     target = os.path.realpath(link)
     if not is_inside(target, folder):
         return follow_links
-    return any(is_skipped(part) for part in os.path.relpath(target, folder).split(os.sep))
+    return any(is_skipped(part) for part in Path(target).relative_to(folder).parts)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

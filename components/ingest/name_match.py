@@ -1,6 +1,7 @@
 """Names that a table gives to photos, matched with the files of its source."""
 
 import posixpath
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,8 @@ from components.ingest.listing import printable
 from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
 from components.ingest.source_table import Row, merge_rows
+
+_SIMPLE = re.compile(r"[^/.\\][^/\\]*(?:/[^/.\\][^/\\]*)*")  # relative, and as `normpath` leaves it
 
 
 class NameMatch:
@@ -37,8 +40,9 @@ class NameMatch:
             return name
         outside = True
         for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
+            simple = _SIMPLE.fullmatch(spelling) is not None
             for base in self._bases:
-                path = posixpath.normpath(posixpath.join(base, as_path(spelling) if in_bucket(spelling) else spelling))
+                path = f"{base}/{spelling}" if simple else _joined(base, spelling)
                 if not is_inside(path, self._folder):
                     continue
                 outside = False
@@ -83,6 +87,10 @@ def match_rows(
             )
         matched[target] = merged
     return matched, without
+
+
+def _joined(base: str, spelling: str) -> str:
+    return posixpath.normpath(posixpath.join(base, as_path(spelling) if in_bucket(spelling) else spelling))
 
 
 def _composed(name: str) -> str:

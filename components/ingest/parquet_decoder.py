@@ -36,7 +36,7 @@ def decode(
         if width > columns:
             return f"must have at most {columns:,} columns; it has {width:,}"
         if claimed > rows or claimed * width > cells:
-            return f"must have at most {rows:,} rows and {cells:,} cells; it says that it has {claimed:,} rows of {width:,}"
+            return f"must have at most {rows:,} rows and {cells:,} cells; it claims {claimed:,} rows of {width:,}"
         wanted, seen, taken = max(1, first_cells // max(1, width)), 0, 0
         with pa.ipc.new_stream(target, file.schema_arrow.remove_metadata()) as stream:
             for batch in file.iter_batches(batch_size=max(1, min(_BATCH_ROWS, wanted)), use_threads=False):

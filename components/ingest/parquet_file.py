@@ -58,14 +58,14 @@ def read_parquet(
         raise DataError(f"table {name} {reason.rstrip('.')}. {bounds.WAY_OUT}")
     if process.returncode != 0 or broken is not None or schema is None:
         raise DataError(
-            f"table {name} must be read with {bounds.memory_bytes // 1024**2} MiB of memory and {bounds.cpu_s} s of CPU; "
-            f"its decoder ended with status {process.returncode}: the file is damaged or too large. {bounds.WAY_OUT}"
+            f"table {name} must be read with {bounds.memory_bytes // 1024**2} MiB of memory and {bounds.cpu_s} s of "
+            f"CPU; its decoder ended with status {process.returncode}: the file is damaged or too large. "
+            + bounds.WAY_OUT
         )
     rows = sum(batch.num_rows for batch in batches)
     return schema, batches, first_cells is not None and rows > max(1, first_cells // max(1, len(schema)))
 
 
 def _feed(pipe: BinaryIO, data: bytes) -> None:
-    with suppress(BrokenPipeError):  # it has refused the file
-        with pipe:
-            pipe.write(data)
+    with suppress(BrokenPipeError), pipe:  # it has refused the file
+        pipe.write(data)

@@ -33,7 +33,7 @@ def walk(photos: str, source: str, *, store: str, follow_links: bool = False) ->
 
 
 def read_table_file(address: str, most: int = BOUNDS.bytes + 1) -> bytes:
-    """Return the first bytes of a table, at most `most`: of one beyond the bounds enough for `parse_table` to refuse it.
+    """Return the first bytes of a table, at most `most`: `parse_table` refuses more.
 
     Raises:
         NotFoundError: there is no such table.

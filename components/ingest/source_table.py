@@ -165,27 +165,38 @@ class _RowReader:
 
     def row(self, line: int, cells: Cells) -> Row | None:
         """Return the row; None where it names no file."""
-        filename = next((cell_text(value) for value in self._values("filename", cells).values()), None)
-        if filename is None:
+        name = self._values("filename", cells)
+        if not name:
             self._table.malformed.append((line, f"line {line} names no file"))
             return None
-        known = self._values("known", cells)
-        texts = {name: self._shared(cell_text(known[name])) for name in _TEXT_COLUMNS if name in known}
-        taken_at, split = self._taken_at(filename, known), self._split(line, known)
-        attributes = {
-            name: self._shared(value) if isinstance(value, str) else value
-            for name, value in self._values("attribute", cells).items()
-        }
-        answers = self._answers_of(cells)
-        return Row(line, filename, taken_at=taken_at, split=split, answers=answers, attributes=attributes, **texts)
+        (value,) = name.values()
+        filename, known = cell_text(value), self._values("known", cells)
+        attributes = self._values("attribute", cells)
+        return Row(
+            line,
+            filename,
+            self._text(known.get("set_id")),
+            self._text(known.get("source")),
+            self._text(known.get("permission")),
+            self._taken_at(filename, known["taken_at"]) if "taken_at" in known else None,
+            self._split(line, known["split"]) if "split" in known else None,
+            self._answers_of(cells),
+            {name: self._shared(value) if type(value) is str else value for name, value in attributes.items()},
+        )
 
     def _values(self, role: str, cells: Cells) -> dict[str, Any]:
         """Return the values of a role's columns by name, without empty cells; CSV rows may end early."""
         count, values = len(cells), {}
         for index, name in self._roles[role]:
-            if index < count and (value := cell_value(cells[index])) is not None:
-                values[name] = value
+            if index < count:
+                cell = cells[index]
+                value = cell.strip() or None if type(cell) is str else cell_value(cell)
+                if value is not None:
+                    values[name] = value
         return values
+
+    def _text(self, value: Any) -> str | None:
+        return None if value is None else self._shared(cell_text(value))
 
     def _shared(self, text: str) -> str:
         if len(self._texts) > _MOST_SHARED:
@@ -205,19 +216,17 @@ class _RowReader:
             self._answers[key] = found
         return found
 
-    def _split(self, line: int, known: Mapping[str, Any]) -> str | None:
-        if "split" not in known:
-            return None
-        split = _SPLIT_ALIASES.get(cell_text(known["split"]).lower())
+    def _split(self, line: int, value: Any) -> str | None:
+        split = _SPLIT_ALIASES.get(cell_text(value).lower())
         if split is None:
-            problem = f"{known['split']!r} (line {line})"
+            problem = f"{value!r} (line {line})"
             self.problems.setdefault(f"split must be one of {', '.join(SPLITS)}", []).append(problem)
         return split
 
-    def _taken_at(self, filename: str, known: Mapping[str, Any]) -> datetime | None:
-        taken_at = parse_date(known.get("taken_at"))
-        if taken_at is None and "taken_at" in known:
-            message = f"taken_at must be a date such as 2024-05-01 12:30; got {known['taken_at']!r}: left empty"
+    def _taken_at(self, filename: str, value: Any) -> datetime | None:
+        taken_at = parse_date(value)
+        if taken_at is None:
+            message = f"taken_at must be a date such as 2024-05-01 12:30; got {value!r}: left empty"
             self._table.remarks.append((filename, message))
         return taken_at
 
@@ -245,6 +254,8 @@ def parse_date(value: Any) -> datetime | None:
 
 def merge_rows(first: Row, second: Row) -> Row | None:
     """Merge two rows of one file; return None where they contradict each other."""
+    if _stated(first) == _stated(second):
+        return first
     merged: dict[str, Any] = {}
     for name in ("set_id", "source", "permission", "taken_at", "split"):
         a, b = getattr(first, name), getattr(second, name)
@@ -257,3 +268,7 @@ def merge_rows(first: Row, second: Row) -> Row | None:
             return None
         merged[name] = {**a, **b}
     return Row(line=first.line, filename=first.filename, **merged)
+
+
+def _stated(row: Row) -> tuple[Any, ...]:
+    return row.set_id, row.source, row.permission, row.taken_at, row.split, row.answers, row.attributes

@@ -127,8 +127,8 @@ def _photo_names(photos: Path, *, follow_links: bool) -> tuple[set[str], int]:
         links_out += isinstance(file, Rejection) and file.reason == Aside.OUTSIDE
     if not names and links_out:
         raise NotFoundError(
-            f"there is no photo in {str(photos)!r} but {counted(links_out, 'symbolic link')} out of it. Follow links with "
-            f"`coachworks init {shlex.quote(str(photos))} --follow-links`, or copy the photos into the folder."
+            f"there is no photo in {str(photos)!r} but {counted(links_out, 'symbolic link')} out of it. "
+            f"Follow links with `coachworks init {shlex.quote(str(photos))} --follow-links`, or copy the photos."
         )
     if not names:
         suffixes = ", ".join(sorted(SUFFIXES))

@@ -18,9 +18,7 @@ class TableBounds:
         cpu_s: CPU time of the process that decodes Parquet.
     """
 
-    WAY_OUT: ClassVar[str] = (
-        "Split the table over several sources, or write it again with the columns and rows it needs."
-    )
+    WAY_OUT: ClassVar[str] = "Split it over several sources, or write only the rows and columns that are needed."
 
     bytes: int = 512 * 1024**2
     rows: int = 5_000_000

@@ -47,9 +47,9 @@ def test_a_fifo_that_takes_a_file_s_place_while_it_is_opened_is_refused(
     special: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (special / "file").write_bytes(b"x")
-    before = os.stat(special / "file")
+    before = (special / "file").stat()
     (special / "fifo").rename(special / "file")
-    monkeypatch.setattr(regular_files.os, "stat", lambda _: before)
+    monkeypatch.setattr(Path, "stat", lambda _: before)
     with pytest.raises(OSError, match="a FIFO"):
         read_regular("file", 10)
 

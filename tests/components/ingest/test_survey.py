@@ -236,9 +236,7 @@ def test_links_out_of_the_folder_are_counted_and_followed_when_asked(photos, tmp
     photos.mkdir()
     for path in outside.iterdir():
         (photos / path.name).symlink_to(path)
-    with pytest.raises(
-        NotFoundError, match=r"symbolic links? out of it. Follow links with `coachworks init \S+ --follow"
-    ):
+    with pytest.raises(NotFoundError, match=r"links? out of it. Follow links with `coachworks init \S+ --follow"):
         survey(photos)
     found = survey(photos, follow_links=True)
     assert found.count == survey(outside).count
