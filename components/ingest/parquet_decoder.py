@@ -37,15 +37,15 @@ def decode(
             return f"must have at most {columns:,} columns; it has {width:,}"
         if claimed > rows or claimed * width > cells:
             return f"must have at most {rows:,} rows and {cells:,} cells; it claims {claimed:,} rows of {width:,}"
-        wanted, seen, taken = max(1, first_cells // max(1, width)), 0, 0
+        first_rows, seen, size_so_far = max(1, first_cells // max(1, width)), 0, 0
         with pa.ipc.new_stream(target, file.schema_arrow.remove_metadata()) as stream:
-            for batch in file.iter_batches(batch_size=max(1, min(_BATCH_ROWS, wanted)), use_threads=False):
+            for batch in file.iter_batches(batch_size=max(1, min(_BATCH_ROWS, first_rows)), use_threads=False):
                 batch.validate(full=True)
-                seen, taken = seen + batch.num_rows, taken + batch.nbytes
-                if seen > rows or taken > size:
+                seen, size_so_far = seen + batch.num_rows, size_so_far + batch.nbytes
+                if seen > rows or size_so_far > size:
                     return f"must have at most {size:,} bytes when decoded, and {rows:,} rows; it has more"
                 stream.write_batch(batch.replace_schema_metadata(None))
-                if seen > wanted:
+                if seen > first_rows:
                     break
     except MemoryError:
         return "takes more memory than a table may"

@@ -206,15 +206,15 @@ class _RowReader:
     def _answers_of(self, cells: Cells) -> Mapping[str, str]:
         key = tuple(cells[index] if index < len(cells) else None for index, _ in self._roles["skill"])
         try:
-            found = self._answers.get(key)
+            answers = self._answers.get(key)
         except TypeError:  # a list in Parquet
             return {name: cell_text(value) for name, value in self._values("skill", cells).items()}
-        if found is None:
+        if answers is None:
             if len(self._answers) > _MOST_SHARED:
                 self._answers.clear()
-            found = {name: cell_text(value) for name, value in self._values("skill", cells).items()}
-            self._answers[key] = found
-        return found
+            answers = {name: cell_text(value) for name, value in self._values("skill", cells).items()}
+            self._answers[key] = answers
+        return answers
 
     def _split(self, line: int, value: Any) -> str | None:
         split = _SPLIT_ALIASES.get(cell_text(value).lower())

@@ -170,8 +170,8 @@ def _lines(name: str, text: TextIO, bounds: TableBounds) -> Iterator[str]:
         yield line
 
 
-def _too_much(name: str, most: str, bounds: TableBounds, found: str = "more") -> DataError:
-    return DataError(f"table {name} must have at most {most}; it has {found}. {bounds.WAY_OUT}")
+def _too_much(name: str, most: str, bounds: TableBounds, actual: str = "more") -> DataError:
+    return DataError(f"table {name} must have at most {most}; it has {actual}. {bounds.WAY_OUT}")
 
 
 @contextmanager

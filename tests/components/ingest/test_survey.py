@@ -238,6 +238,6 @@ def test_links_out_of_the_folder_are_counted_and_followed_when_asked(photos, tmp
         (photos / path.name).symlink_to(path)
     with pytest.raises(NotFoundError, match=r"links? out of it. Follow links with `coachworks init \S+ --follow"):
         survey(photos)
-    found = survey(photos, follow_links=True)
-    assert found.count == survey(outside).count
-    assert (found.follow_links, found.links_out) == (True, 0)
+    result = survey(photos, follow_links=True)
+    assert result.count == survey(outside).count
+    assert (result.follow_links, result.links_out) == (True, 0)
