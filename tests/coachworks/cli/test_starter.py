@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pets import draw_pets, names, write_table
 from PIL import Image
 
+from coachworks.cli.init import init
 from coachworks.cli.starter import InitOptions, scalar, starter
 from coachworks.fleet.look_alikes import fold, unreadable
-from coachworks.fleet.reader import examine
+from coachworks.fleet.reader import examine, read_fleet
 from components.deploy.target.service_names import name_problems
 from components.ingest.survey import survey
 
@@ -91,3 +93,14 @@ def test_a_fleet_for_a_cluster_names_its_bucket_its_server_and_the_secrets_of_it
     assert (fleet.name, fleet.spec.store, fleet.spec.tracking) == ("pets", "s3://bucket/pets", "https://mlflow.example")
     assert [source.secret for source in fleet.spec.cluster.environment] == ["pets", "mlflow"]
     assert fleet.spec.cluster.image == "registry.example/coachworks/steps:0.1.0-1a2b3c4d5e6f"
+
+
+def test_links_out_of_the_folder_are_counted_and_followed_with_an_option(tmp_path, monkeypatch):
+    draw_pets(tmp_path / "pets")
+    draw_pets(tmp_path / "elsewhere")
+    (tmp_path / "pets/bird").symlink_to(tmp_path / "elsewhere/cat")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(init, ["pets"])
+    assert "not followed: 1 symbolic link out of the folder. `--follow-links` follows them." in result.output
+    assert CliRunner().invoke(init, ["pets", "--follow-links", "--force"]).exit_code == 0
+    assert read_fleet(tmp_path / "fleet.yaml").spec.sources[0].follow_links
