@@ -123,8 +123,12 @@ def test_a_decoder_that_ended_while_idle_costs_no_call(pool: Decoders, replaced:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
         eventually(lambda pid=pid: not alive(pid))
-    assert state(pool)["pid"] not in pids
-    assert replaced["small", Cause.IDLE] >= 1
+
+    def replaced_unnoticed() -> bool:  # the call may have come to another decoder of the lane
+        assert state(pool)["pid"] not in pids
+        return replaced["small", Cause.IDLE] >= 1
+
+    eventually(replaced_unnoticed)
 
 
 def test_signals_for_the_whole_group_leave_decoders_to_their_program(pool: Decoders):
