@@ -41,6 +41,7 @@ class Objects(dict[str, Any]):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits 40 ms for the receipt of its headers
     objects: Objects
 
     def do_GET(self) -> None:

@@ -282,6 +282,7 @@ def answering(server: Objects, answers: Answers, heard: Callable[[str], None] = 
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or a body waits 40 ms for the receipt of its headers
 
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
