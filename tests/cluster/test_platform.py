@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from certificates import Authority
@@ -269,7 +270,7 @@ def brought(lab: Lab, session_name: str, image: Callable[[str], str]) -> Iterato
         pytest.skip("no program that could stand for the image of the S3 server")
     command = [f"{lab.scripts}/image", "versity/versitygw:test", "--file", f"/bin/versitygw={program}"]
     subprocess.run([*command, "--entrypoint", '["/bin/versitygw"]'], check=True, timeout=120)
-    release = MlflowRelease(lab, f"{session_name}-s3", image("platform"))
+    release = MlflowRelease(lab, f"{session_name}-s3-{uuid4().hex[:4]}", image("platform"))
     release.make_namespace()
     try:
         yield release
