@@ -13,7 +13,7 @@ def ingest(fleet: str, metrics: dsl.Output[dsl.Metrics], ingested: str = "", wor
         fleet: The fleet, as JSON.
         metrics: Numbers of ingested and rejected photos.
         ingested: Key of a result of ingest that was made elsewhere; it is used in place of the sources.
-        workers: Threads that read and decode photos; 0 takes one per core, or four with a bucket at either end.
+        workers: Threads that read photos; 0 takes one per core, or four with a bucket at either end.
 
     Returns:
         Key of the result.

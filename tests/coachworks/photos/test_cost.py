@@ -3,7 +3,8 @@ from contextlib import suppress
 
 import crafted_photos
 import pytest
-from crafted_photos import KINDS, SMALL, jpeg_frame, jpeg_scan, jpeg_tables
+from crafted_parts import jpeg_frame, jpeg_scan, jpeg_tables
+from crafted_photos import KINDS, SMALL
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 

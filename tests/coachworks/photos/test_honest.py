@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from crafted_photos import jpeg_frame, jpeg_scan, jpeg_tables, png_chunk
+from crafted_parts import jpeg_frame, jpeg_scan, jpeg_tables, png_chunk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
