@@ -75,7 +75,9 @@ class S3Store:
             raise self._missing(key)
         data = self._objects.get(tree.place(name), start, length)
         if data is None:
-            raise lost_file(tree, name, self.uri)
+            if self._is_current(tree):
+                raise lost_file(tree, name, self.uri)
+            return self.read(key, start, length)
         return self._compared(key, tree.digest(key), data, whole=start == 0 and length is None)
 
     def _compared(self, key: str, digest: str | None, data: bytes, *, whole: bool) -> bytes:
@@ -137,7 +139,18 @@ class S3Store:
             tree = self._trees.find(key)
         if tree is None or not (tree.key == key or tree.part(key)):
             raise self._missing(key)
-        return self._downloads.fetch_tree(tree, key)
+        try:
+            return self._downloads.fetch_tree(tree, key)
+        except DamagedError:
+            if self._is_current(tree):
+                raise
+        return self.fetch(key)
+
+    def _is_current(self, tree: Tree) -> bool:
+        """Return whether a tree is still the published one: a repair may have removed it, and a run made it again."""
+        self._trees.forget(tree.key)
+        newest = self._trees.load(tree.key)
+        return newest is not None and newest.attempt == tree.attempt
 
     def publish(self, folder: Path, key: str) -> None:
         """Upload the files of `folder`, then the manifest unless another writer has published one."""

@@ -258,6 +258,25 @@ def test_addresses_are_those_of_the_bucket_s_objects(in_bucket: S3Store, s3_serv
     assert in_bucket.address("photos/1.jpg") in there
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_tree_that_another_process_removed_is_looked_up_again(in_bucket: S3Store, elsewhere, again: bool) -> None:
+    publish(in_bucket, "results/x/1", a="a")
+    reader = elsewhere()
+    assert reader.read("results/x/1/a") == b"a"
+    repairing = elsewhere()
+    [tree] = [content for content in repairing.contents().walk() if content.key == "results/x/1"]
+    repairing.contents().remove(tree)
+    if again:
+        publish(repairing, "results/x/1", a="a")
+        assert reader.read("results/x/1/a") == b"a"
+        assert (reader.fetch("results/x/1") / "a").read_bytes() == b"a"
+    else:
+        with pytest.raises(NotFoundError, match=r"results/x/1/a"):
+            reader.read("results/x/1/a")
+        with pytest.raises(NotFoundError, match=r"results/x/1"):
+            reader.fetch("results/x/1")
+
+
 def test_a_tree_with_a_missing_file_is_reported_with_the_way_out(
     in_bucket: S3Store, s3_server: S3Server, elsewhere
 ) -> None:
