@@ -14,7 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from write_lock import EXTRAS, hashes, read_lock
+from write_lock import EXTRAS, hashes, pins, read_lock
 
 from coachworks.code_digest import code_digest
 from coachworks.errors import InvalidConfigError
@@ -250,6 +250,10 @@ def test_every_requirement_of_the_lock_has_hashes_and_the_images_it_goes_into() 
     assert len(requirements) == text.count("\n# images: ") + 1 > 200
     assert not [name for name, block in requirements.items() if not hashes(block)]
     assert not re.search("^(nvidia-cu|triton)|[+]cpu", text, flags=re.MULTILINE)  # only of one of torch's builds
+
+
+def test_pip_installs_the_versions_of_the_lock_without_hashes_too() -> None:
+    assert (ROOT / "requirements.txt").read_text("utf-8") == pins((ROOT / "requirements.lock").read_text("utf-8"))
 
 
 def test_torch_has_the_hashes_of_its_builds_for_cpus_and_of_the_package_index() -> None:

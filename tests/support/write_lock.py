@@ -1,6 +1,7 @@
 """Resolve requirements.lock anew from pyproject.toml: `write_lock.py requirements.lock [PACKAGE-TO-UPGRADE]...`.
 
-Each requirement has the hashes of all files of its release, and a comment that names the images it goes into.
+Each requirement has the hashes of all files of its release, and a comment that names the images it goes into. The same
+versions without hashes go into requirements.txt beside it.
 """
 
 import os
@@ -32,6 +33,14 @@ def read_lock(text: str) -> dict[str, str]:
 def pin(block: str) -> str:
     """Return the `name==version` of a requirement."""
     return block.split(maxsplit=1)[0]
+
+
+def pins(lock: str) -> str:
+    """Return the requirements of a lock without hashes, which pip installs with either build of torch.
+
+    With hashes, pip asks for those of all that a CUDA build of torch needs, too, and these are not in the lock.
+    """
+    return "".join(f"{pin(block)}\n" for block in read_lock(lock).values())
 
 
 def hashes(block: str) -> set[str]:
@@ -96,6 +105,7 @@ def main(lock: Path, *upgrades: str) -> None:
     lock.write_text(
         "".join(f"# images: {', '.join(images[name]) or 'none'}\n{every[name]}\n" for name in every), "utf-8"
     )
+    lock.with_name("requirements.txt").write_text(pins(lock.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
