@@ -252,6 +252,22 @@ def database(chain: Chain, empty_database: Path) -> Path:
     return database
 
 
+@pytest.fixture
+def client(fleet: Fleet, database: Path) -> Any:
+    """MLflow's own client of the fleet's database."""
+    from mlflow import MlflowClient
+
+    tracking = tracking_of(fleet)
+    return MlflowClient(tracking.uri, tracking.uri)
+
+
+@pytest.fixture
+def alone(fleet: Fleet) -> Fleet:
+    """The fleet's first skill only: half the work."""
+    skills = {"view": fleet.spec.skills["view"]}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
+
+
 @pytest.fixture(scope="session")
 def start_mlflow() -> Callable[..., AbstractContextManager[str]]:
     """Starts a real MLflow server: `with start_mlflow(folder) as address:`."""

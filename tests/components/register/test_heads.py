@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from mlflow import MlflowClient
 
 from coachworks.errors import DamagedError, DataError
 from coachworks.models.keys import head_key, head_manifest_key
@@ -21,19 +20,6 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a cut": lambda data: data[: len(data) // 2],
     "nothing left": lambda data: b"",
 }
-
-
-@pytest.fixture
-def client(fleet, database):
-    tracking = tracking_of(fleet)
-    return MlflowClient(tracking.uri, tracking.uri)
-
-
-@pytest.fixture
-def alone(fleet):
-    """The fleet's first skill only: half the work."""
-    skills = {"view": fleet.spec.skills["view"]}
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
 
 
 def one(result):

@@ -15,12 +15,6 @@ from coachworks.tracking import open_client, tracking_of
 from components.register.step import register
 
 
-@pytest.fixture
-def alone(fleet):
-    skills = {"view": fleet.spec.skills["view"]}
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
-
-
 def in_children(*works: Callable[[], object]) -> list[int]:
     """Exit statuses of forked processes that do `works` at the same time; minus the signal that killed one."""
     children = []

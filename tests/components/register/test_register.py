@@ -8,26 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 from coachworks.context import open_context
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.tracking import tracking_of
 from components.register.config import RegisterConfig
 from components.register.step import register
-
-
-@pytest.fixture
-def client(fleet, database):
-    tracking = tracking_of(fleet)
-    return MlflowClient(tracking.uri, tracking.uri)
-
-
-@pytest.fixture
-def alone(fleet):
-    """The fleet's first skill only: half the work."""
-    skills = {"view": fleet.spec.skills["view"]}
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
 
 
 def one(result):

@@ -15,13 +15,6 @@ from components.register.step import register
 
 
 @pytest.fixture
-def alone(fleet):
-    """The fleet with its first skill only."""
-    skills = {"view": fleet.spec.skills["view"]}
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"skills": skills})})
-
-
-@pytest.fixture
 def client(chain, alone, empty_database):
     """A client of an empty embedded registry."""
     tracking = tracking_of(alone)

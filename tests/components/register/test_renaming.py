@@ -1,7 +1,6 @@
 """Registration of a renamed skill: its model and experiment take the new name, and its versions are counted on."""
 
 import pytest
-from mlflow import MlflowClient
 
 from coachworks.context import open_context
 from coachworks.progress import SILENT
@@ -9,12 +8,6 @@ from coachworks.results import NotDoneError
 from coachworks.tracking import open_client, tracking_of
 from coachworks.tracking.registry import read_skill_model, read_skill_models
 from components.register.step import register
-
-
-@pytest.fixture
-def client(fleet, database):
-    tracking = tracking_of(fleet)
-    return MlflowClient(tracking.uri, tracking.uri)
 
 
 def with_skills(fleet, **skills):
