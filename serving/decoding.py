@@ -20,8 +20,9 @@ SMALL, LARGE = "small", "large"
 _FUNCTION = "coachworks.models.preprocess:rgb_input"
 _MIB = 1024**2
 # Several times what a small photo needs. One that needs more starts again among the large ones.
-_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 0.5, 192 * _MIB
-_LARGE_NICENESS = 10  # a tenth of the share of the others, where processor cores are short
+_SMALL_CPU_S, _SMALL_MEMORY_BYTES = 0.2, 192 * _MIB
+# Photos that are decoded already come first where processor cores are short, and large ones last: by a third each.
+_SMALL_NICENESS, _LARGE_NICENESS = 5, 10
 _LARGE_SHARE = 4  # at most this fraction of the queue is large photos, so that they leave places to small ones
 
 
@@ -44,6 +45,7 @@ class PhotoDecoding:
                 workers=settings.decoders,
                 cpu_s=_SMALL_CPU_S,
                 memory_bytes=_SMALL_MEMORY_BYTES,
+                niceness=_SMALL_NICENESS,
                 options={"small_only": True},
             ),
             Lane(

@@ -11,6 +11,7 @@ from coachworks.photos.formats import MAX_BYTES, Reason, large_file_error, unide
 # A pod of 2 GiB holds the service, its models and one such photo beside small ones.
 MAX_DECODE_BYTES = 1024 * 1024 * 1024
 LARGE_PIXELS = 12_000_000  # about 0.1 s of work as JPEG
+LARGE_PARTS = 4_096  # about 20 ms of work; a scanner writes a strip per row
 LARGE_BYTES = 64 * 1024 * 1024  # 12 megapixels as progressive JPEG, 6 as PNG
 _FIXED_BYTES = 16 * 1024 * 1024  # of any decoder
 _WHITE_AND_TURNED_BYTES = 8  # per pixel: the photo as RGB, and turned by its orientation
@@ -51,7 +52,8 @@ def decode_cost(data: bytes, *, at_least_px: int | None = None) -> DecodeCost:
 def cost_of(claim: Claim, *, at_least_px: int | None = None) -> DecodeCost:
     """Return the cost of a file with this claim; errors as `memory_bytes`."""
     memory = memory_bytes(claim, at_least_px=at_least_px)
-    return DecodeCost(memory, claim.pixels > LARGE_PIXELS or memory > LARGE_BYTES)
+    large = claim.pixels > LARGE_PIXELS or claim.parts > LARGE_PARTS or memory > LARGE_BYTES
+    return DecodeCost(memory, large)
 
 
 def claim_of(data: bytes) -> Claim:

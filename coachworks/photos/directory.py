@@ -14,7 +14,7 @@ _EXIF, _GPS = 0x8769, 0x8825
 
 # A camera writes some 100 tags, with some 100 numbers. Pillow takes 3 µs per tag and up to 2 µs per number.
 MAX_TAGS = 2_000
-MAX_NUMBERS = 50_000
+MAX_NUMBERS = 10_000
 MAX_TIFF_NUMBERS = 1_000_000  # palettes and transfer functions of 16 bits; offsets have a bound of their own
 MAX_EXIF_BYTES = 4 * 1024 * 1024  # the standard allows 64 KiB
 

@@ -55,7 +55,7 @@ def claim(data: bytes) -> Claim:
     samples = max(1, tags.integer(_SAMPLES, 1))
     pixel_bits = sum(bits) if len(bits) > 1 else bits[0] * samples
     at_most(MAX_UNPACKED_BYTES, "bytes of pixels", width * height * pixel_bits // 8)
-    part_bytes = _read_parts(data, tags, width, height, pixel_bits, samples)
+    parts, part_bytes = _read_parts(data, tags, width, height, pixel_bits, samples)
     pixel_bytes = 1 if pixel_bits <= 8 else 2 if (pixel_bits, samples) == (16, 1) else 4
     return Claim(
         format="TIFF",
@@ -63,6 +63,7 @@ def claim(data: bytes) -> Claim:
         height_px=height,
         pixel_bytes=pixel_bytes,
         rgb_bytes=_rgb_bytes(samples, pixel_bits, tags.integer(_PHOTOMETRIC, 0)),
+        parts=parts,
         buffer_bytes=max(part_bytes, width * height * pixel_bytes),  # or a copy, to turn it
     )
 
@@ -75,8 +76,10 @@ def _rgb_bytes(samples: int, pixel_bits: int, photometric: int) -> int:
     return 0 if (samples, photometric) == (3, _RGB) else 5
 
 
-def _read_parts(data: bytes, tags: Directory, width: int, height: int, pixel_bits: int, samples: int) -> int:
-    """Bound the work of reading the strips or tiles; return the bytes of the largest buffer for one of them."""
+def _read_parts(
+    data: bytes, tags: Directory, width: int, height: int, pixel_bits: int, samples: int
+) -> tuple[int, int]:
+    """Bound the work of reading the strips or tiles; return their number, and the bytes of a buffer for any of them."""
     tiled = not tags.count(_STRIP_OFFSETS)
     across = tags.integer(_TILE_WIDTH, width) if tiled else width
     down = tags.integer(_TILE_HEIGHT, height) if tiled else min(height, tags.integer(_STRIP_ROWS, height))
@@ -94,13 +97,13 @@ def _read_parts(data: bytes, tags: Directory, width: int, height: int, pixel_bit
     offsets, lengths = (tags.integers(tag, most=MAX_PARTS) for tag in places)
     if compression == _RAW:  # Pillow decodes more strips than are needed, over the same pixels
         at_most(needed, f"{things} for its size", len(offsets))
-        return 0
+        return needed, 0
     # A decoder guesses the lengths that are missing.
     lengths = [length or len(data) for length in (*lengths, *[0] * (len(offsets) - len(lengths)))][: len(offsets)]
     _check_lengths(data, offsets, lengths)
     if compression in {_OLD_JPEG, _JPEG}:
-        return part_bytes + _read_streams(data, offsets, lengths)
-    return part_bytes
+        part_bytes += _read_streams(data, offsets, lengths)
+    return max(number, needed), part_bytes
 
 
 def _check_lengths(data: bytes, offsets: Sequence[int], lengths: Sequence[int]) -> None:

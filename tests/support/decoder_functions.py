@@ -25,6 +25,7 @@ def act(data: bytes, *, suffix: str = "", small_only: bool = False) -> bytes:
         "busy": _busy,
         "sleep": lambda: time.sleep(float(argument)),
         "allocate": lambda: _KEPT.append(bytearray(int(argument))),
+        "use": lambda: len(b"x" * int(argument)),
         "exit": lambda: os._exit(3),
         "segfault": lambda: ctypes.string_at(0),
         "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),

@@ -57,6 +57,14 @@ def family(pid: int) -> list[psutil.Process]:
     return []
 
 
+def runs(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; one that nobody has waited for yet has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def memory_bytes(pid: int) -> int:
     """Return the memory of a process and its descendants; what they share counts once."""
     total = 0

@@ -115,6 +115,7 @@ class ServingFleet:
         candidates: Iterable[str] = _FIRST,
         shared: Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
+        serving: Mapping[str, Any] | None = None,
         soak_s: int = SOAK_S,
         renamed: Mapping[str, str] | None = None,
         **deploy: Any,
@@ -130,13 +131,14 @@ class ServingFleet:
             candidates: What is trained.
             shared: Further values of the chart, for the shared pods.
             values: Further values of the chart.
+            serving: Number and resources of the pods that differ from the usual ones.
             soak_s: How long a canary must hold.
             renamed: New names of skills by their earlier ones, given by `was`; their Services have the default name.
             deploy: Further settings of `spec.deploy`.
         """
-        serving: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi"}
+        pods: dict[str, Any] = {"replicas": PODS, "cpu": "100m", "memory": "768Mi", **(serving or {})}
         if fault:
-            serving["environment"] = {"FAULT": fault}
+            pods["environment"] = {"FAULT": fault}
         skills = json.loads(json.dumps(self._skills()))
         for skill, (service, port) in SERVICES.items():
             skills[skill]["tier"] = "critical" if skill in critical else "standard"
@@ -166,7 +168,7 @@ class ServingFleet:
             "tracking": self.tracking,
             "sources": [{"photos": "./photos", "table": "./photos.csv", "permission": "drawn for tests"}],
             "augment": {"views": 0},
-            "defaults": {"candidates": list(candidates), "gates": _GATES, "serving": serving},
+            "defaults": {"candidates": list(candidates), "gates": _GATES, "serving": pods},
             "deploy": release,
             "skills": skills,
         }

@@ -72,6 +72,20 @@ def test_a_file_gets_the_functions_result(pool: Decoders):
     assert state(pool)["niceness"] + 10 == state(pool, "large")["niceness"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is kept by settings of glibc")
+def test_a_decoder_uses_the_memory_of_a_small_photo_again(pool: Decoders):
+    def faults() -> tuple[int, int]:
+        pid = state(pool, "large")["pid"]
+        return pid, int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+    pool.run(b"use:3000000", "large", wall_s=10)
+    pid, before = faults()
+    for _ in range(10):
+        pool.run(b"use:3000000", "large", wall_s=10)
+    assert faults()[0] == pid
+    assert faults()[1] - before < 3_000_000 // os.sysconf("SC_PAGE_SIZE")  # once, not ten times
+
+
 COSTLY = {
     "busy": ("busy", Cause.CPU_TIME, "the file must be decoded within 0.2 s of processor time; it was not"),
     "memory": ("allocate:200000000", Cause.MEMORY, "the file must be decoded within 128 MiB of memory; it needs more"),
