@@ -5,10 +5,10 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from components.ingest.take_in import Outcome
 
 _SETS = uuid.UUID("5e1f0f62-9d0b-5c0e-8d6a-6a0f2c1b7a11")  # namespace of the sets of photos that name none
 _REMARKS_SHOWN = 100
-_REJECTION, _REMARK = (tuple(each.name for each in fields(kind)) for kind in (Rejection, Remark))
+_FACTS, _REJECTION, _REMARK = (tuple(each.name for each in fields(kind)) for kind in (Facts, Rejection, Remark))
+_quoted = json.encoder.encode_basestring  # `json.dumps` of one text, without its overhead: there may be millions
 
 
 @dataclass
@@ -160,10 +161,11 @@ class Gathering:
         voted = {(skill, label) for entry in self.entries.values() for skill, _, label in entry.votes}
         # `unsure` affects the labels only where an annotator answered it.
         skills = {skill: unsure if (skill, unsure) in voted else None for skill, unsure in self._unsure.items()}
-        encode = json.JSONEncoder(ensure_ascii=False).encode
-        noted: Iterator[Rejection | Remark] = chain(self.rejections, self.remarks)
-        for each in noted:  # one by one: a table may name millions of missing photos
-            hasher.update(encode(_values_of(each)).encode())
+        for names, noted in ((_REJECTION, self.rejections), (_REMARK, self.remarks)):
+            values = attrgetter(*names)
+            for each in noted:  # one by one: a table may name millions of missing photos
+                texts = ["null" if value is None else _quoted(value) for value in values(each)]
+                hasher.update(f"[{', '.join(texts)}]".encode())
         hasher.update(canonical_json([skills, self.ignored]).encode())
         return hasher.hexdigest()
 
@@ -205,7 +207,7 @@ class Gathering:
         columns = {"photo_id": [row[0] for row in labels], "skill": [row[1] for row in labels]}
         fields = {name: [getattr(row[2], name) for row in labels] for name in Label.__dataclass_fields__}
         write_table(pd.DataFrame({**columns, **fields}), folder / "labels.parquet", LABELS)
-        _write_rejections(self.rejections, folder / "rejected.json")
+        write_rejections(self.rejections, folder / "rejected.json")
         return labels
 
     def _attributes(self) -> dict[str, list[Any]]:
@@ -241,19 +243,15 @@ class Gathering:
         )
 
 
-def _write_rejections(rejections: Sequence[Rejection], file: Path) -> None:
+def write_rejections(rejections: Sequence[Rejection], file: Path) -> None:
     """Write a JSON list of the rejections, one by one: there may be millions."""
     with file.open("w", encoding="utf-8", newline="\n") as target:
-        encode, before = json.JSONEncoder(ensure_ascii=False).encode, "[\n "
-        for noted in rejections:
-            entry = {name: value for name in _REJECTION if (value := getattr(noted, name)) is not None}
-            target.write(before + encode(entry))
+        keys, values, before = [f'"{name}": ' for name in _REJECTION], attrgetter(*_REJECTION), "[\n "
+        for each in rejections:
+            entry = [key + _quoted(value) for key, value in zip(keys, values(each), strict=True) if value is not None]
+            target.write(f"{before}{{{', '.join(entry)}}}")
             before = ",\n "
         target.write("\n]" if rejections else "[]")
-
-
-def _values_of(noted: Rejection | Remark) -> list[str | None]:
-    return [getattr(noted, name) for name in (_REJECTION if isinstance(noted, Rejection) else _REMARK)]
 
 
 def _set_of(entry: Entry) -> str:
@@ -264,7 +262,7 @@ def _catalogue_row(entry: Entry) -> Mapping[str, Any]:
     facts = entry.facts
     exif = datetime.fromisoformat(facts.taken_at) if facts.taken_at else None
     return {
-        **asdict(facts),
+        **{name: getattr(facts, name) for name in _FACTS},
         "filename": entry.filename,
         "source": entry.source,
         "permission": entry.permission,

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from coachworks.errors import DataError
-from coachworks.regular_files import is_inside
 from components.ingest.listing import printable
 from components.ingest.places import as_path, in_bucket
 from components.ingest.report import Aside
@@ -25,6 +24,7 @@ class NameMatch:
 
     def __init__(self, photos: str, table: str, names: Iterable[str]) -> None:
         self._folder = posixpath.normpath(as_path(photos))
+        self._inside = f"{self._folder.rstrip('/')}/"
         self._bases = tuple(dict.fromkeys((self._folder, posixpath.normpath(posixpath.dirname(as_path(table))))))
         self._names: dict[str, str] = {}
         for name in names:
@@ -39,15 +39,17 @@ class NameMatch:
         if name is not None:
             return name
         outside = True
-        for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
+        for spelling in (written, written.replace("\\", "/")) if "\\" in written else (written,):
             simple = _SIMPLE.fullmatch(spelling) is not None
             for base in self._bases:
                 path = f"{base}/{spelling}" if simple else _joined(base, spelling)
-                if not is_inside(path, self._folder):
+                if not path.startswith(self._inside) and path != self._folder:
                     continue
                 outside = False
                 relative = path[len(self._folder) :].lstrip("/")
-                name = self._names.get(relative) or self._names.get(_composed(relative))
+                name = self._names.get(relative)
+                if name is None and not relative.isascii():
+                    name = self._names.get(_composed(relative))
                 if name is not None:
                     return name
         return Aside.OUTSIDE if outside else Aside.MISSING

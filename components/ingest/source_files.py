@@ -1,7 +1,9 @@
 """A source's files, each with its row: from the table, or from the name of its sub-folder."""
 
+import gc
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from coachworks.fleet.model import Fleet, Source
@@ -10,6 +12,11 @@ from components.ingest.name_match import NameMatch, match_rows
 from components.ingest.places import as_path, read_table_file, true_path, walk
 from components.ingest.report import Aside, Rejection, Remark
 from components.ingest.source_table import Row, read_source_table
+
+_WITHOUT = {
+    Aside.MISSING: "there is no such photo",
+    Aside.OUTSIDE: "it is outside of the folder of photos",
+}
 
 
 @dataclass(frozen=True)
@@ -102,20 +109,29 @@ def _rows_of_table(source: Source, fleet: Fleet, files: dict[str, SourceFile], r
     """Return the row of each file that the table names; rows without a file are set aside."""
     address, name = str(source.table), source_name(source)
     table_name = posixpath.basename(as_path(address))
-    table = read_source_table(table_name, read_table_file(address), fleet.spec.skills, fleet.renamed)
-    result.remarks += [Remark(file, name, message) for file, message in table.remarks]
-    result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, message) for _, message in table.malformed]
-    rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, files))
-    unreadable = {rejection.file for rejection in result.rejections}
-    for row, reason in without:
-        if row.filename not in unreadable:
-            where = f"line {row.line} of {table_name} names it, but"
-            message = {
-                Aside.MISSING: f"{where} there is no such photo",
-                Aside.OUTSIDE: f"{where} it is outside of the folder of photos",
-            }[reason]
-            result.rejections.append(Rejection(printable(row.filename), name, reason, message))
+    with _no_garbage_collection():
+        table = read_source_table(table_name, read_table_file(address), fleet.spec.skills, fleet.renamed)
+        rows, without = match_rows(table_name, table.rows, NameMatch(source.photos, address, files))
+        result.remarks += [Remark(file, name, message) for file, message in table.remarks]
+        result.rejections += [Rejection(table_name, name, Aside.MALFORMED_ROW, text) for _, text in table.malformed]
+        unreadable = {rejection.file for rejection in result.rejections}
+        for row, reason in without:
+            if row.filename not in unreadable:
+                message = f"line {row.line} of {table_name} names it, but {_WITHOUT[reason]}"
+                result.rejections.append(Rejection(printable(row.filename), name, reason, message))
     return rows
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Let Python not look for reference cycles: among millions of rows, that takes long, and rows have none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _rows_of_folders(source: Source, names: Iterable[str]) -> dict[str, Row]:

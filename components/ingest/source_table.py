@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from coachworks.errors import DataError
 from coachworks.fleet.names import slug
@@ -19,11 +19,11 @@ KNOWN_COLUMNS = {*_TEXT_COLUMNS, "taken_at", "split"}
 COMPUTED_COLUMNS = set(CATALOGUE) - KNOWN_COLUMNS - {"filename"}
 _SPLIT_ALIASES = {**{name: name for name in SPLITS}, "val": "validation", "valid": "validation", "dev": "validation"}
 _MOST_SHARED = 100_000  # different values that rows share
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SHOWN = 5  # examples of each problem, so that a message stays readable
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):  # made in a third of a dataclass's time: a table may have millions
     """A table's statements about one file.
 
     Attributes:
@@ -45,8 +45,8 @@ class Row:
     permission: str | None = None
     taken_at: datetime | None = None
     split: str | None = None
-    answers: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, str] = _NOTHING
+    attributes: Mapping[str, Any] = _NOTHING
 
 
 @dataclass
@@ -169,19 +169,17 @@ class _RowReader:
         if not name:
             self._table.malformed.append((line, f"line {line} names no file"))
             return None
-        (value,) = name.values()
-        filename, known = cell_text(value), self._values("known", cells)
-        attributes = self._values("attribute", cells)
+        filename, known = cell_text(name.popitem()[1]), self._values("known", cells)
         return Row(
             line,
             filename,
-            self._text(known.get("set_id")),
-            self._text(known.get("source")),
-            self._text(known.get("permission")),
+            self._text(known["set_id"]) if "set_id" in known else None,
+            self._text(known["source"]) if "source" in known else None,
+            self._text(known["permission"]) if "permission" in known else None,
             self._taken_at(filename, known["taken_at"]) if "taken_at" in known else None,
             self._split(line, known["split"]) if "split" in known else None,
             self._answers_of(cells),
-            {name: self._shared(value) if type(value) is str else value for name, value in attributes.items()},
+            self._attributes(cells) if self._roles["attribute"] else _NOTHING,
         )
 
     def _values(self, role: str, cells: Cells) -> dict[str, Any]:
@@ -195,16 +193,19 @@ class _RowReader:
                     values[name] = value
         return values
 
-    def _text(self, value: Any) -> str | None:
-        return None if value is None else self._shared(cell_text(value))
+    def _attributes(self, cells: Cells) -> Mapping[str, Any]:
+        values = self._values("attribute", cells)
+        return {name: self._text(value) if type(value) is str else value for name, value in values.items()}
 
-    def _shared(self, text: str) -> str:
+    def _text(self, value: Any) -> str:
+        text = value if type(value) is str else cell_text(value)
         if len(self._texts) > _MOST_SHARED:
             self._texts.clear()
         return self._texts.setdefault(text, text)
 
     def _answers_of(self, cells: Cells) -> Mapping[str, str]:
-        key = tuple(cells[index] if index < len(cells) else None for index, _ in self._roles["skill"])
+        count = len(cells)
+        key = tuple([cells[index] if index < count else None for index, _ in self._roles["skill"]])
         try:
             answers = self._answers.get(key)
         except TypeError:  # a list in Parquet
@@ -240,21 +241,21 @@ def parse_date(value: Any) -> datetime | None:
     datetime.datetime(2024, 5, 1, 12, 30)
     >>> parse_date("03/04/2024")  # ambiguous: March or April
     """
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None)
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return exif_date(value)
+    if not isinstance(value, datetime):
         return None
-    try:
-        return datetime.fromisoformat(value).replace(tzinfo=None)
-    except ValueError:
-        return exif_date(value)
+    return value if value.tzinfo is None else value.replace(tzinfo=None)
 
 
 def merge_rows(first: Row, second: Row) -> Row | None:
     """Merge two rows of one file; return None where they contradict each other."""
-    if _stated(first) == _stated(second):
+    if first[2:] == second[2:]:  # all that they state
         return first
     merged: dict[str, Any] = {}
     for name in ("set_id", "source", "permission", "taken_at", "split"):
@@ -268,7 +269,3 @@ def merge_rows(first: Row, second: Row) -> Row | None:
             return None
         merged[name] = {**a, **b}
     return Row(line=first.line, filename=first.filename, **merged)
-
-
-def _stated(row: Row) -> tuple[Any, ...]:
-    return row.set_id, row.source, row.permission, row.taken_at, row.split, row.answers, row.attributes
