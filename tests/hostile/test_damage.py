@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from damage import DAMAGES, Files
-from toy_fleet import draw_toys, write_fleet
+from toy_fleet import prepare_toys
 
 import components
 from coachworks.cli.main import cli
@@ -138,14 +138,8 @@ def kind_of(file: str) -> str | None:
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory, converted: FolderStore, empty_database: Path) -> Fleet:
     """The small fleet, run to its end in a folder."""
-    folder = tmp_path_factory.mktemp("damage")
-    write_fleet(folder, draw_toys(folder, 36))
+    folder = prepare_toys(tmp_path_factory.mktemp("damage"), converted, empty_database, things=36)
     fleet = read_fleet(folder / "fleet.yaml")
-    shutil.copytree(converted.root / "backbones", folder / "store" / "backbones")
-    database = tracking_of(fleet).database
-    assert database is not None
-    database.parent.mkdir(parents=True)
-    shutil.copyfile(empty_database, database)
     chain(fleet)
     return fleet
 

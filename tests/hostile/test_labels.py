@@ -15,8 +15,10 @@ import pytest
 from large_fleets import large_fleets, write_fleet
 from odd_labels import ODD_LABELS
 from PIL import Image
+from toy_fleet import start_store
 
 from coachworks.fleet.reader import examine
+from coachworks.store import FolderStore
 
 pytestmark = pytest.mark.hostile
 
@@ -44,7 +46,7 @@ def coachworks(folder: Path, *arguments: str, **environment: str) -> subprocess.
 
 
 def test_odd_labels_pass_through_every_step_in_a_locale_of_ascii(
-    tmp_path: Path, measured: Callable[[str, str, str], None]
+    tmp_path: Path, converted: FolderStore, empty_database: Path, measured: Callable[[str, str, str], None]
 ) -> None:
     (tmp_path / "photos").mkdir()
     rows = []
@@ -58,6 +60,7 @@ def test_odd_labels_pass_through_every_step_in_a_locale_of_ascii(
     with (tmp_path / "photos.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("filename", "set_id", "colour"), *rows])
     (tmp_path / "fleet.yaml").write_text(FILE.replace("LABELS", json.dumps(LABELS, ensure_ascii=False)), "utf-8")
+    start_store(tmp_path / "fleet.yaml", converted, empty_database)
     checked = coachworks(tmp_path, "check", **ASCII)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     run = coachworks(tmp_path, "run", **ASCII)

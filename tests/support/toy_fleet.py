@@ -81,10 +81,14 @@ def call(*arguments: str | Path, cwd: Path | None = None, timeout: float = 280) 
 
 def prepare_toys(folder: Path, converted: FolderStore, empty_database: Path, things: int = 36) -> Path:
     """Write the small fleet with its photos, a converted backbone and MLflow's empty tables."""
-    fleet = read_fleet(write_fleet(folder, draw_toys(folder, things)))
-    shutil.copytree(converted.root / "backbones", folder / "store" / "backbones")
-    database = tracking_of(fleet).database
+    start_store(write_fleet(folder, draw_toys(folder, things)), converted, empty_database)
+    return folder
+
+
+def start_store(fleet_file: Path, converted: FolderStore, empty_database: Path) -> None:
+    """Copy a converted backbone and MLflow's empty tables into the folder store beside a fleet file."""
+    shutil.copytree(converted.root / "backbones", fleet_file.parent / "store" / "backbones")
+    database = tracking_of(read_fleet(fleet_file)).database
     assert database is not None
     database.parent.mkdir(parents=True)
     shutil.copyfile(empty_database, database)
-    return folder
