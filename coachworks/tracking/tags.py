@@ -1,6 +1,7 @@
 """Tags of runs and model versions in MLflow by which the parts of coachworks find them again."""
 
 EVALUATE = "coachworks.evaluate"  # key of the evaluation that a run or version belongs to
+PREDICTIONS_DIGEST = "predictions_digest"  # of a version: SHA-256 of its run's test/predictions.parquet
 KIND = "coachworks.kind"  # of a run: RUN or CANDIDATE
 RUN, CANDIDATE = "run", "candidate"  # values of KIND
 HEAD_DIGEST = "head_digest"  # of a version: SHA-256 of its head

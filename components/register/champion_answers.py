@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coachworks.context import Context
-from coachworks.errors import NotFoundError
+from coachworks.digests import digest_file
+from coachworks.errors import DataError, NotFoundError
 from coachworks.progress import Progress
 from coachworks.store import Store
 from coachworks.tracking import CHAMPION, TrackingClient
 from coachworks.tracking.registry import Version
-from coachworks.tracking.tags import EVALUATE
+from coachworks.tracking.tags import EVALUATE, PREDICTIONS_DIGEST
 from components.embed.report import EmbedReport
 from components.register.champion_heads import download_artifact, ensure_head
 from components.register.lineage import SkillRecord
@@ -75,11 +76,22 @@ def _recorded(client: TrackingClient, store: Store, record: SkillRecord, champio
     if store.exists(stored):
         table = pq.read_table(store.fetch(stored), columns=columns)
     else:
+        way_out = f"Move the alias `{CHAMPION}` to another version of {record.model!r} in MLflow, then run again."
         try:
             with store.scratch() as folder:
-                table = pq.read_table(download_artifact(client, champion, PREDICTIONS, folder), columns=columns)
+                file = download_artifact(client, champion, PREDICTIONS, folder)
+                _compare_digest(file, champion, way_out)
+                table = pq.read_table(file, columns=columns)
         except NotFoundError as err:
-            raise NotFoundError(
-                f"{err}. Move the alias `{CHAMPION}` to another version of {record.model!r} in MLflow, then run again."
-            ) from err
+            raise NotFoundError(f"{err}. {way_out}") from err
     return {row["photo_id"]: row["predicted"] for row in table.to_pylist()}
+
+
+def _compare_digest(file: Path, champion: Version, way_out: str) -> None:
+    """Compare the answers that MLflow gives back with what was logged; earlier versions do not say what that was."""
+    expected, actual = champion.tags.get(PREDICTIONS_DIGEST), digest_file(file)
+    if expected not in {None, actual}:
+        raise DataError(
+            f"the SHA-256 of the artifact {PREDICTIONS} of version {champion.number} must be {expected}; got "
+            f"{actual}. {way_out}"
+        )

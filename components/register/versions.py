@@ -15,10 +15,19 @@ from dataclasses import asdict
 
 from coachworks.bootstrap import UNKNOWN
 from coachworks.context import Context
+from coachworks.digests import digest_file
 from coachworks.models.comparison import Comparison
 from coachworks.tracking import CHALLENGER, CHAMPION, ConcurrentChangeError, TrackingClient, retry_transient
 from coachworks.tracking.registry import Version, read_model
-from coachworks.tracking.tags import BALANCED_ACCURACY, COMPARISON, EVALUATE, HEAD_DIGEST, JUDGED, REASON
+from coachworks.tracking.tags import (
+    BALANCED_ACCURACY,
+    COMPARISON,
+    EVALUATE,
+    HEAD_DIGEST,
+    JUDGED,
+    PREDICTIONS_DIGEST,
+    REASON,
+)
 from components.register import descriptions
 from components.register.champion_answers import champion_answers
 from components.register.comparison import AnsweredPhotos, compare
@@ -61,6 +70,7 @@ def _create_version(client: TrackingClient, record: SkillRecord, run_id: str) ->
                 **record.pipeline_tags,
                 EVALUATE: record.lineage.evaluate.key,
                 HEAD_DIGEST: record.head_digest,
+                PREDICTIONS_DIGEST: digest_file(record.folder / "predictions.parquet"),
                 BALANCED_ACCURACY: str((record.evaluated.balanced_accuracy or UNKNOWN).value),
             },
             description=descriptions.describe_version(record, None, "Not yet compared with the champion."),

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from coachworks.digests import digest_bytes
 from coachworks.errors import DamagedError, DataError
 from coachworks.models.keys import head_key, head_manifest_key
 from coachworks.tracking import open_client, tracking_of, translated
@@ -155,3 +157,29 @@ def test_a_damaged_database_is_replaced_by_the_printed_command(chain, alone, dat
     command = [sys.executable, "-c", code, alone.to_json(), evaluate]
     after = subprocess.check_output(command, text=True)
     assert after.split() == ["champion", "1", champion]
+
+
+def test_recorded_answers_that_mlflow_gives_back_damaged_are_refused_with_a_way_out(chain, alone, client, store):
+    first = chain.evaluation(noise=0.62, skills=["view"], photos=range(40))
+    register(alone, first)
+    [version] = client.search_model_versions("name = 'showroom.view'")
+    [file] = Path(str(tracking_of(alone).database)).parent.rglob("test/predictions.parquet")
+    assert version.tags["predictions_digest"] == digest_bytes(file.read_bytes())
+    whole = file.read_bytes()
+    shutil.rmtree(store.root / "results" / "evaluate" / first)
+    better = chain.evaluation(seed=1, backbone="c" * 64, skills=["view"], photos=range(10, 60))
+
+    file.write_bytes(DAMAGE["a flipped bit"](whole))
+    with pytest.raises(
+        DataError, match=r"artifact test/predictions.parquet of version 1 must be \w{64}; got"
+    ) as raised:
+        register(alone, better)
+    assert "Move the alias `champion` to another version of 'showroom.view' in MLflow" in str(raised.value)
+    client.set_registered_model_alias("showroom.view", "champion", "2")
+    assert one(register(alone, better)).champion_version == "2"
+
+    client.set_registered_model_alias("showroom.view", "champion", "1")
+    client.delete_model_version_tag("showroom.view", "1", "predictions_digest")
+    file.write_bytes(whole)
+    again = chain.evaluation(seed=2, backbone="c" * 64, skills=["view"], photos=range(10, 60))
+    assert "on the same 30 test photos" in one(register(alone, again)).reason, "versions without the tag are read"
