@@ -1,5 +1,6 @@
-"""Rules of a skill's labels: printable, and different to a reader."""
+"""Rules of a skill's question and labels: printable, and labels different to a reader."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from pydantic_core import InitErrorDetails
@@ -60,6 +61,21 @@ def check_labels(labels: list[str]) -> list[str]:
             details.append(detail(f"a label must have no space around it; got {quoted(label)}", (index,), label))
     raise_all("labels", details)
     return labels
+
+
+def check_question(question: str) -> str:
+    """Return a skill's question if it holds no control characters but line breaks and tabs.
+
+    Raises:
+        PydanticCustomError: it does.
+    """
+    for position, character in enumerate(question, start=1):
+        if unicodedata.category(character) == "Cc" and character not in "\n\r\t":
+            raise broken(
+                f"`question` must be text without control characters; got {quoted(question)}, with "
+                f"U+{ord(character):04X} at position {position}. Remove it."
+            )
+    return question
 
 
 def check_unsure(unsure: str, labels: Sequence[str]) -> str:

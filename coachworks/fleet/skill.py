@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from coachworks.fleet import rules
 from coachworks.fleet.cluster import VariableName, check_image
 from coachworks.fleet.field_types import Cpu, Memory, Name, Number, Part, Text, Whole
-from coachworks.fleet.labels import check_labels, check_similar, check_unsure
+from coachworks.fleet.labels import check_labels, check_question, check_similar, check_unsure
 from coachworks.fleet.names import RESERVED_SKILLS
 
 
@@ -81,6 +81,11 @@ class Skill(Part):
     was: SkillName | None = Field(
         None, description="Earlier name of the skill, whose answers, registered model and Service it keeps."
     )
+
+    @field_validator("question")
+    @classmethod
+    def _question_is_readable(cls, question: str | None) -> str | None:
+        return question if question is None else check_question(question)
 
     @field_validator("labels")
     @classmethod

@@ -21,6 +21,7 @@ def check_spec(spec: Mapping[str, Any]) -> list[InitErrorDetails]:
     return [
         *_sources(spec, names),
         *_sources_in_store(spec),
+        *_links_of_buckets(spec),
         *_renamed(spec, names),
         *_services(spec, names),
         *_shared_pods(spec, names),
@@ -74,6 +75,19 @@ def _sources_in_store(spec: Mapping[str, Any]) -> Iterable[InitErrorDetails]:
                 "Give the store a folder or prefix of its own, beside that of the photos.",
                 ("sources", index, "photos"),
                 photos,
+            )
+
+
+def _links_of_buckets(spec: Mapping[str, Any]) -> Iterable[InitErrorDetails]:
+    sources = spec.get("sources")
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        photos, follow = _get(source, "photos"), _get(source, "followLinks")
+        if follow is True and isinstance(photos, str) and photos.startswith("s3://"):
+            yield detail(
+                f"`followLinks` must not be set for photos in a bucket, which has no links; got `photos: {photos}`. "
+                "Remove `followLinks`.",
+                ("sources", index, "followLinks"),
+                follow,
             )
 
 
