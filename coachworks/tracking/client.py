@@ -15,7 +15,7 @@ from coachworks.progress import SILENT, Progress
 from coachworks.settings import apply_quiet_settings, child_environment
 from coachworks.storage_failures import writing_to
 from coachworks.tracking.address import Tracking
-from coachworks.tracking.failures import ConcurrentChangeError, failures, translated, translation
+from coachworks.tracking.failures import ConcurrentChangeError, damaged_database, failures, translated, translation
 from coachworks.tracking.retry import Retries, configured_retries
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def open_client(tracking: Tracking, progress: Progress = SILENT, *, longest_wait
     Raises:
         InvalidConfigError: the database belongs to another version of MLflow, or a setting of the environment is
             invalid.
+        DataError: the file of an embedded database is empty, and was not.
     """
     apply_quiet_settings()
     for name, value in _SETTINGS.items():  # MLflow reads them from the environment, when imported and later
@@ -153,6 +154,7 @@ def open_client(tracking: Tracking, progress: Progress = SILENT, *, longest_wait
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
     with translated(tracking), _creation_lock(tracking), _artifact_root(tracking):
+        _refuse_emptied(tracking)
         client = MlflowClient(tracking_uri=tracking.uri, registry_uri=tracking.uri)
     if tracking.database:
         return TrackingClient(client, tracking, _NO_RETRIES)
@@ -169,6 +171,15 @@ def retry_transient(client: TrackingClient, work: Callable[[], T]) -> T:
         TransientError: the server did not come back in time.
     """
     return client.retries.run(work)
+
+
+def _refuse_emptied(tracking: Tracking) -> None:
+    """Refuse an empty file of a database beside the artifacts of its runs: SQLite takes it for a new one."""
+    database, artifacts = tracking.database, tracking.artifacts
+    if database is None or artifacts is None or not database.exists() or database.stat().st_size > 0:
+        return
+    if artifacts.is_dir() and any(artifacts.iterdir()):
+        raise damaged_database(database, f"it is empty, while {artifacts} holds the artifacts of its runs")
 
 
 @contextmanager

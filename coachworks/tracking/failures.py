@@ -67,7 +67,7 @@ def translation(err: Exception, tracking: Tracking) -> CoachworksError:
             f"`mlflow db upgrade {tracking.uri}`."
         )
     if tracking.database is not None and (damage := _damage(err)):
-        return _damaged_database(tracking.database, damage)
+        return damaged_database(tracking.database, damage)
     collided = code != "RESOURCE_ALREADY_EXISTS" and any(sign in message for sign in _COLLIDED)
     if collided or status in TRANSIENT_STATUSES or code == "TEMPORARILY_UNAVAILABLE" or "database is locked" in message:
         return TransientError(
@@ -90,7 +90,8 @@ def _damage(err: BaseException) -> str:
         err = cause
 
 
-def _damaged_database(database: Path, damage: str) -> DataError:
+def damaged_database(database: Path, damage: str) -> DataError:
+    """Return the error for a damaged file of an embedded database, `damage` in words."""
     aside = f"{database.parent}/damaged"
     quoted = shlex.quote(aside)
     return DataError(

@@ -129,12 +129,14 @@ DATABASE: dict[str, Callable[[bytes], bytes]] = {
     "no header": lambda data: bytes(100) + data[100:],
     "zeros": lambda data: data[:4096] + bytes(len(data) - 4096),
     "a cut": lambda data: data[: len(data) // 2],
+    "nothing left": lambda data: b"",
 }
 
 
 @pytest.mark.parametrize("damage", list(DATABASE))
-def test_a_damaged_database_is_not_taken_for_a_busy_one(fleet, database, damage):
+def test_a_damaged_database_is_not_taken_for_a_busy_or_a_new_one(fleet, database, damage):
     tracking = tracking_of(fleet)
+    (database.parent / "artifacts" / "1").mkdir(parents=True)
     database.write_bytes(DATABASE[damage](database.read_bytes()))
     message = rf"MLflow's database {database} is damaged: .*`mkdir -p .* && mv .*`: `coachworks run` then registers"
     with pytest.raises(DataError, match=message), translated(tracking):
@@ -142,10 +144,11 @@ def test_a_damaged_database_is_not_taken_for_a_busy_one(fleet, database, damage)
 
 
 @pytest.mark.slow  # the tables of a new database take seconds
-def test_a_damaged_database_is_replaced_by_the_printed_command(chain, alone, database):
+@pytest.mark.parametrize("damage", ["no header", "nothing left"])
+def test_a_damaged_database_is_replaced_by_the_printed_command(chain, alone, database, damage):
     evaluate = chain.evaluation()
     champion = one(register(alone, evaluate)).head_digest
-    database.write_bytes(DATABASE["no header"](database.read_bytes()))
+    database.write_bytes(DATABASE[damage](database.read_bytes()))
     with pytest.raises(DataError, match=r"MLflow's database .* is damaged") as caught:
         register(alone, evaluate)
     subprocess.run(str(caught.value).split("`")[1], shell=True, check=True)  # noqa: S602 — a person pastes it
