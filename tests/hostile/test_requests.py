@@ -108,7 +108,7 @@ def test_the_documented_interface_fails_nothing(server: ServingProcess, tmp_path
         f"http://127.0.0.1:{server.port}/openapi.json",
     ]
     checks = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance"
-    options = ["--checks", checks, "--seed", "1", "--max-examples", "300", "--max-time", "60", "--continue-on-failure"]
+    options = ["--checks", checks, "--seed", "1", "--max-examples", "300", "--max-time", "30", "--continue-on-failure"]
     done = subprocess.run(
         [*command, *options, "--phases", "examples,coverage,fuzzing"], capture_output=True, text=True, cwd=tmp_path
     )
