@@ -33,6 +33,13 @@ def test_fleet_files_in_the_text_are_valid(page: Path) -> None:
             assert examine(block)[1] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_block_that_is_titled_as_a_fleet_file_is_a_whole_one(page: Path) -> None:
+    # The cluster's test of the guide writes such a block to that file.
+    for block in re.findall(r'```yaml title="fleet\.yaml"\n(.*?)```', TEXT[page], flags=re.DOTALL):
+        assert block.startswith("apiVersion: ")
+
+
 FLEET = {
     "apiVersion": "coachworks.dev/v1",
     "kind": "Fleet",
