@@ -4,8 +4,11 @@ Both kinds of ports use it: the main port, which `bentoml serve` opens, and the 
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
@@ -24,6 +27,7 @@ from serving.response_headers import HEADERS
 
 MAX_HEADER_BYTES = 32 * 1024  # of the request line and all headers together
 _VERSIONS = (b"1.0", b"1.1")
+_AT_ONCE = struct.pack("ii", 1, 0)  # of SO_LINGER: close without waiting for what is not sent
 # Errors alone: uvicorn's warning about a request that is not HTTP is not JSON, and clients could fill the log with it.
 _logger = logging.getLogger("uvicorn.error.connections")
 _logger.setLevel(logging.ERROR)
@@ -129,7 +133,7 @@ class HttpConnection(H11Protocol):
     def shutdown(self) -> None:
         """Close when the server stops: at once, or after the answer that the client is waiting for."""
         if self._phase in {_Phase.CLOSING, _Phase.REST}:
-            self._raw.abort()
+            self._reset()
         else:
             super().shutdown()
 
@@ -171,6 +175,14 @@ class HttpConnection(H11Protocol):
         """Close the connection without an answer."""
         self._all.closed(reason)
         self._all.remove(self)
+        self._reset()
+
+    def _reset(self) -> None:
+        """Close with a reset, so that the system does not keep answers that the client does not read: up to 4 MB."""
+        connected = self._raw.get_extra_info("socket")
+        if connected is not None:
+            with contextlib.suppress(OSError):  # closed already
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._raw.abort()
 
     def close_gently(self) -> None:
@@ -214,7 +226,7 @@ class HttpConnection(H11Protocol):
             return
         if self.cycle is not None and not self.cycle.response_complete:
             if self.cycle.response_started:
-                self._raw.abort()  # in the middle of another answer
+                self._reset()  # in the middle of another answer
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -93,10 +93,10 @@ class OpenConnections:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_SWEEP_S, self._sweep) if self._open else None  # first: a check may fail
         now = loop.time()
         for connection in list(self._open):
             connection.check(now)
-        self._timer = loop.call_later(_SWEEP_S, self._sweep) if self._open else None
 
 
 def _affordable(configured: int) -> int:
