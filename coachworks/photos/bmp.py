@@ -38,4 +38,5 @@ def claim(data: bytes) -> Claim:
         pixel_bytes=1 if palette else 4,
         rgb_bytes=4 if palette else 5,
         buffer_bytes=2 * width * height if compression in _RUNS else 0,
+        parts=len(data) // 2 if compression in _RUNS else 1,
     )

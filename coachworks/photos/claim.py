@@ -18,7 +18,7 @@ class Claim:
         pixel_bytes: Bytes per pixel of the decoded image, before it is converted to RGB.
         rgb_bytes: Further bytes per pixel while it is converted to RGB; 0 if it is RGB already.
         buffer_bytes: Bytes that the decoder needs beside the decoded image, such as coefficients or a strip.
-        parts: Strips or tiles that the decoder reads one by one.
+        parts: What the decoder reads one by one: strips, tiles, segments, chunks, blocks, bytes between segments.
         scalable: Whether the decoder can decode fewer pixels than there are (JPEG).
     """
 

@@ -11,7 +11,7 @@ from coachworks.photos.formats import MAX_BYTES, Reason, large_file_error, unide
 # A pod of 2 GiB holds the service, its models and one such photo beside small ones.
 MAX_DECODE_BYTES = 1024 * 1024 * 1024
 LARGE_PIXELS = 12_000_000  # about 0.1 s of work as JPEG
-LARGE_PARTS = 4_096  # about 20 ms of work; a scanner writes a strip per row
+LARGE_PARTS = 4_096  # at most some 20 ms of work; a scanner writes a strip per row
 LARGE_BYTES = 64 * 1024 * 1024  # 12 megapixels as progressive JPEG, 6 as PNG
 _FIXED_BYTES = 16 * 1024 * 1024  # of any decoder
 _WHITE_AND_TURNED_BYTES = 8  # per pixel: the photo as RGB, and turned by its orientation

@@ -27,18 +27,21 @@ def claim(data: bytes) -> Claim:
     if samples is None:
         raise damaged()
     check_pixels(width, height)
-    transparent = _read_chunks(data) or colour in {_GREY_ALPHA, _ALPHA}
+    chunks, transparent = _read_chunks(data)
+    transparent |= colour in {_GREY_ALPHA, _ALPHA}
     at_most(MAX_UNPACKED_BYTES, "bytes of pixels", width * height * samples * bits // 8)
     pixel_bytes = (2 if bits == 16 else 1) if colour in {_GREY, _PALETTE} else 4
     if transparent:
         rgb_bytes = 5 if colour == _ALPHA or (colour, bits) == (_GREY_ALPHA, 16) else 9  # white and mask; RGBA
     else:
         rgb_bytes = {_GREY: 5 if bits == 16 else 4, _PALETTE: 4}.get(colour, 0)
-    return Claim(format="PNG", width_px=width, height_px=height, pixel_bytes=pixel_bytes, rgb_bytes=rgb_bytes)
+    return Claim(
+        format="PNG", width_px=width, height_px=height, pixel_bytes=pixel_bytes, rgb_bytes=rgb_bytes, parts=chunks
+    )
 
 
-def _read_chunks(data: bytes) -> bool:
-    """Bound the work of reading the chunks; return whether one of them makes pixels transparent."""
+def _read_chunks(data: bytes) -> tuple[int, bool]:
+    """Bound the work of reading the chunks; return their number and whether one of them makes pixels transparent."""
     at, chunks, compressed, transparent = 8, 0, 0, False
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
@@ -54,4 +57,4 @@ def _read_chunks(data: bytes) -> bool:
         elif name == b"IEND":
             break
         at += 12 + length
-    return transparent
+    return chunks, transparent

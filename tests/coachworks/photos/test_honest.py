@@ -140,7 +140,7 @@ def test_the_largest_photos_of_cameras_are_decoded(width: int, height: int, opti
 
 
 def test_progressive_photos_with_many_more_scans_than_usual_are_accepted() -> None:
-    for width, height, scans in [(8000, 6000, 40), (1000, 800, 1000), (64, 48, 3000)]:
+    for width, height, scans in [(8000, 6000, 40), (1000, 800, 600), (64, 48, 900)]:
         content = (
             b"\xff\xd8" + jpeg_tables() + jpeg_frame(0xC2, width, height) + jpeg_scan(first=1) * scans + b"\xff\xd9"
         )
