@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.hostile, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 MIB = 1024**2
 QUIET_S = 12
+SEEDS = (17, 18, 19)  # of mixes of 100: the 99th percentile of a single one is its second slowest answer
 
 
 def benchmark(name: str) -> ModuleType:
@@ -112,10 +113,10 @@ def large_photo(seed: int) -> bytes:
 def test_crafted_photos_neither_stop_the_service_nor_delay_a_good_client(
     service: Service, measured: Callable[[str, str, str], None]
 ):
-    files = mix(100, seed=17)
+    files = [file for seed in SEEDS for file in mix(100, seed=seed)]
     photo = good_photo()
-    with ThreadPoolExecutor(8) as threads:  # the backbone keeps memory for its largest batch
-        assert {status for status, _ in threads.map(service.post, [photo] * 80)} == {200}
+    with ThreadPoolExecutor(16) as threads:  # the backbone keeps memory for its largest batch, of 8 photos
+        assert {status for status, _ in threads.map(service.post, [photo] * 160)} == {200}
     before, memory_before, worker = (
         good_client.quiet(service.post, good_photo(), QUIET_S),
         memory_bytes(service.process.pid),
@@ -140,7 +141,7 @@ def test_crafted_photos_neither_stop_the_service_nor_delay_a_good_client(
     while (memory_after := memory_bytes(service.process.pid)) > 1.1 * memory_before and time.monotonic() < deadline:
         time.sleep(1)
     measured(
-        "100 crafted photos, four at once, at one core and 2 GiB",
+        f"{len(SEEDS)} mixes of 100 crafted photos, four at once, at one core and 2 GiB",
         "no restart; a good client gets 200, or 503 with `Retry-After`; its p99 within 3 × the quiet one",
         f"in {took_s:.0f} s; {dict(sorted(beside.statuses.items()))} for the good client, p50 {before.p50_ms:.0f} → "
         f"{beside.p50_ms:.0f} ms, p99 {before.p99_ms:.0f} → {beside.p99_ms:.0f} ms; "
@@ -159,7 +160,7 @@ def test_crafted_photos_neither_stop_the_service_nor_delay_a_good_client(
     assert not {status for status in crafted if status >= 500} - {503}
     assert memory_after <= 1.1 * memory_before
     assert http_status("127.0.0.1", service.port, "/readyz") == 200
-    assert beside.p99_ms < 6 * before.p99_ms  # a machine that runs other tests is no place for the ratio of 3
+    assert beside.p99_ms < 5 * before.p99_ms  # a machine that runs other tests is no place for the ratio of 3
 
 
 def test_ten_large_photos_do_not_delay_small_ones(service: Service, measured: Callable[[str, str, str], None]):
