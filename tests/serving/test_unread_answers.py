@@ -39,11 +39,15 @@ def client(port: int) -> socket.socket:
     return connection
 
 
+def ask_for_ever(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(ASK * 50)
+        time.sleep(0.01)
+
+
 def test_a_client_that_goes_on_asking_is_closed(port: int):
     with client(port) as connection, pytest.raises(OSError, match=r"reset|Broken pipe"):
-        while True:
-            connection.sendall(ASK * 50)
-            time.sleep(0.01)
+        ask_for_ever(connection)
     assert http_status("127.0.0.1", port, "/livez") == 200
 
 
