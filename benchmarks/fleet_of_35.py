@@ -25,12 +25,14 @@ def main() -> None:
     print(f"{arguments.photos} photos, one augmented view; seconds\n")
     print(f"{'step':<12}{'1 skill':>10}{'35 skills':>11}{'ratio':>8}")
     for step in STEPS:
-        one, many = runs[1][1].get(step, 0.0), runs[35][1].get(step, 0.0)
+        one, many = runs[1].steps.get(step, 0.0), runs[35].steps.get(step, 0.0)
         print(f"{step:<12}{one:>10.1f}{many:>11.1f}{many / max(one, 0.01):>8.2f}")
-    registered = [sum(runs[n][1].get(step, 0.0) for step in STEPS[:until]) for n in (1, 35)]
+    registered = [sum(runs[n].steps.get(step, 0.0) for step in STEPS[:until]) for n in (1, 35)]
     print(f"{'registered':<12}{registered[0]:>10.1f}{registered[1]:>11.1f}{registered[1] / registered[0]:>8.2f}")
-    print(f"{'whole run':<12}{runs[1][0]:>10.1f}{runs[35][0]:>11.1f}{runs[35][0] / runs[1][0]:>8.2f}")
-    print(f"\nskills registered: {sum(row['version'] is not None for row in runs[35][2]['skills'])} of 35")
+    print(
+        f"{'whole run':<12}{runs[1].seconds:>10.1f}{runs[35].seconds:>11.1f}{runs[35].seconds / runs[1].seconds:>8.2f}"
+    )
+    print(f"\nskills registered: {sum(row['version'] is not None for row in runs[35].table['skills'])} of 35")
 
 
 if __name__ == "__main__":

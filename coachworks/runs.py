@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from coachworks.errors import NotFoundError
@@ -15,7 +16,16 @@ from coachworks.fleet.model import Fleet
 from coachworks.leases import run_lease, seems_held
 from coachworks.result import Result
 from coachworks.steps import LAST
-from coachworks.store import Process, Store, process_alive, read_record, record_bytes, this_process, write_record
+from coachworks.store import (
+    Process,
+    Store,
+    machine_folder,
+    process_alive,
+    read_record,
+    record_bytes,
+    this_process,
+    write_record,
+)
 from coachworks.wording import pipeline_command
 
 RUN_VARIABLE = "COACHWORKS_RUN"  # holds the run's id in the processes and pods of its steps
@@ -27,7 +37,7 @@ LATEST = "latest/run"  # leads to the newest run; with the fleet's name appended
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run of the pipeline: `runs/<id>/run.json`, with `progress/`, `errors/` and KFP's log beside it.
+    """A run of the pipeline: `runs/<id>/run.json`, with `progress/`, `errors/` and its log beside it.
 
     Attributes:
         id: `20260102-030405-1a2b3c`; on a cluster the id that Kubeflow Pipelines gave.
@@ -180,6 +190,11 @@ def latest_run(store: Store, fleet: str | None = None) -> Run:
         with suppress(NotFoundError):
             return load_run(store, store.resolve_link(link).rpartition("/")[2])
     raise NotFoundError(f"nothing has run on {store.uri} yet. Run {pipeline_command(store.uri)} first.")
+
+
+def log_file(store: Store, run: Run) -> Path:
+    """Return the log of a run on this machine: what its steps and their libraries print."""
+    return machine_folder(store) / "runs" / run.id / "run.log"
 
 
 def _point_to(store: Store, run: Run) -> None:

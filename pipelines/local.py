@@ -1,23 +1,30 @@
-"""Runs of the pipeline on this machine with `kfp.local`, in a child process whose output is KFP's log."""
+"""Runs of the pipeline on this machine: all its steps in one child process, whose output is the run's log.
+
+docs/decisions/0026-one-process-per-run.md says why they do not go through `kfp.local`.
+"""
 
 import subprocess
 import sys
-import warnings
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from coachworks.fleet.model import Fleet
 from coachworks.leases import adopt, run_lease
 from coachworks.results import load
-from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, in_this_process, load_run
+from coachworks.runs import FAILED, RUN_VARIABLE, Run, finish, in_this_process, load_run, log_file
 from coachworks.settings import child_environment
+from coachworks.steps import Step
 from coachworks.storage_failures import writing_to
-from coachworks.store import Store, machine_folder, open_store
+from coachworks.store import Store, open_store
+from coachworks.task import run_task
+from pipelines.chain import do_step, steps_of
 
 
 def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
-    """Start `run` in a child process; its output goes to `kfp.log` in the run's folder on this machine."""
+    """Start `run` in a child process; its output goes to the run's log."""
     command = [sys.executable, "-m", "pipelines.local", store.uri, run.id]
-    log = machine_folder(store) / "runs" / run.id / "kfp.log"
+    log = log_file(store, run)
     with writing_to(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         file = log.open("wb")
@@ -32,25 +39,24 @@ def spawn(store: Store, run: Run) -> subprocess.Popen[bytes]:
         )
 
 
-def execute(store: Store, run: Run) -> str:
-    """Execute the pipeline's components one after another, each in its own process.
+def execute(fleet: Fleet, run: Run) -> str:
+    """Execute the fleet's steps one after another in this process, as tasks of the run that `RUN_VARIABLE` names.
+
+    Each library is imported once, by the first step that needs it; where nothing has changed, by none.
 
     Returns:
         Key of the result of the last step.
     """
-    from kfp import local
 
-    from pipelines.fleet import compose
+    def do(step: Step, *inputs: Any) -> str:
+        lane = f" {', '.join(inputs[-1])}" if step.per_lane else ""
+        sys.stdout.write(f"{datetime.now().astimezone():%H:%M:%S} {step.name}{lane}\n")
+        return run_task(step.name, run.fleet, *inputs).result.key
 
-    warnings.filterwarnings("ignore", message=".*custom or non-Python base image.*")
-    local.init(
-        runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(machine_folder(store) / "runs" / run.id / "kfp"),
-        enable_caching=False,  # results are kept by their content, which kfp.local's cache does not look at
-    )
-    deploys = Fleet.from_json(run.fleet).spec.deploy.automatic
-    task = compose(deploys=deploys)(fleet=run.fleet, recipe=run.fleet, lanes=run.lanes)
-    return str(task.outputs["Output"])
+    keys: list[str] = []
+    for step in steps_of(fleet):
+        keys = do_step(step, keys, run.lanes, do)
+    return keys[0]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
         run.save(store)
         store.sweep()
         try:
-            key = execute(store, run)
+            key = execute(fleet, run)
         except Exception:
             run.ended(store, FAILED)
             raise

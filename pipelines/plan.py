@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import components
-from coachworks.context import Context, open_context
+from coachworks.context import open_context
 from coachworks.fleet.model import Fleet
-from coachworks.result import Result
 from coachworks.results import NotDoneError
-from coachworks.steps import Step, discover
+from coachworks.steps import Step
 from coachworks.tracking import tracking_of
+from pipelines.chain import do_step, steps_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,13 @@ def plan(fleet: Fleet, refresh: Sequence[str] = (), only: Sequence[str] | None =
     """
     context = open_context(fleet, tracking=tracking_of, dry=True, refresh=refresh, run="dry")
     lanes = fleet.lanes(None if only is None else list(only))
+
+    def look_up(step: Step, *inputs: Any) -> str:
+        return str(step.function()(fleet, *inputs, context=context).key)
+
     keys: list[str] = []
     blocked = False
-    for step in (step for step in discover(components) if step.name in fleet.steps):
+    for step in steps_of(fleet):
         if blocked:
             yield Planned(step.name, "follows", "")
             continue
@@ -49,24 +52,8 @@ def plan(fleet: Fleet, refresh: Sequence[str] = (), only: Sequence[str] | None =
             blocked = True
             continue
         try:
-            keys = [result.key for result in _look_up(step, fleet, keys, lanes, context)]
+            keys = do_step(step, keys, lanes, look_up)
             yield Planned(step.name, "reuse", "its inputs are as before")
         except NotDoneError as err:
             yield Planned(step.name, "do", err.why)
             blocked = True
-
-
-def _look_up(
-    step: Step, fleet: Fleet, keys: list[str], lanes: list[list[str]], context: Context
-) -> Iterator[Result[Any]]:
-    function = step.function()
-    if step.upstream is None:
-        yield function(fleet, context=context)
-    elif step.joins_lanes:
-        yield function(fleet, keys, context=context)
-    elif not step.per_lane:
-        yield function(fleet, keys[0], context=context)
-    else:
-        upstream = keys if len(keys) == len(lanes) else keys * len(lanes)
-        for key, lane in zip(upstream, lanes, strict=True):
-            yield function(fleet, key, lane, context=context)

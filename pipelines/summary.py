@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from coachworks.errors import NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.result import Result
 from coachworks.results import ReportError, ancestor, ancestors, jsonable, load, typed
-from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, POD_STUCK, RUNNING, SUCCEEDED, Run, read_errors
-from coachworks.store import Store, machine_folder
+from coachworks.runs import CANCELLED, FAILED, INTERRUPTED, POD_STUCK, RUNNING, SUCCEEDED, Run, log_file, read_errors
+from coachworks.store import Store
 from components.deploy.report import DeployReport
 from components.evaluate.report import EvaluateReport
 from components.evaluate.report import SkillReport as Evaluated
@@ -100,7 +101,7 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
     errors = tuple({k: e[k] for k in ("step", "lane", "type", "message")} for e in recorded)
     rows: list[SkillRow] = []
     results: list[Result[Any]] = []
-    paths: dict[str, str] = {} if run.remote else {"log": f"{machine_folder(store)}/runs/{run.id}/kfp.log"}
+    paths: dict[str, str] = {} if run.remote else {"log": str(_log_of(store, run))}
     unreadable = ""
     if run.document is not None:
         document = load(store, "document", run.document)
@@ -145,6 +146,12 @@ def summarise(store: Store, run: Run, errors: Sequence[Mapping[str, Any]] | None
         paths=paths,
         deployment=deployment,
     )
+
+
+def _log_of(store: Store, run: Run) -> Path:
+    """Return the log of a run on this machine; those of earlier versions were called `kfp.log`."""
+    earlier = log_file(store, run).with_name("kfp.log")
+    return earlier if earlier.exists() else log_file(store, run)
 
 
 def _not_reached(run: Run, errors: Sequence[Mapping[str, Any]]) -> str:

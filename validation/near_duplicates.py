@@ -5,9 +5,10 @@ backgrounds. Then each candidate is confirmed on small grey thumbnails: after hi
 broad light and shade, the two must correlate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,10 +34,12 @@ class NearDuplicates:
     Attributes:
         pairs: Pairs of photo ids, ordered like the photos.
         candidates: Number of pairs with close hashes.
+        likenesses: Likeness of each of these whose photos are readable, by photo ids; see `likeness`.
     """
 
     pairs: tuple[tuple[str, str], ...]
     candidates: int
+    likenesses: Mapping[tuple[str, str], float]
 
 
 def find_near_duplicates(
@@ -46,6 +49,7 @@ def find_near_duplicates(
     *,
     distance: int,
     similarity: float,
+    compared: Mapping[tuple[str, str], float] = MappingProxyType({}),
     progress: Progress = SILENT,
 ) -> NearDuplicates:
     """Find the pairs of photos that look alike.
@@ -56,27 +60,39 @@ def find_near_duplicates(
         read: Returns a photo as RGB, 64 px or more on the shorter side, or None if it is unreadable; called in threads.
         distance: Largest number of bits in which the hashes of a pair may differ.
         similarity: Smallest correlation of a pair's structure, in [0, 1].
+        compared: Likenesses of pairs that were compared earlier; the others are read and compared.
         progress: Receives progress updates.
     """
     known = [index for index, value in enumerate(hashes) if _is_hash(value)]
     left, right = close_pairs(np.array([int(str(hashes[index]), 16) for index in known], dtype=np.uint64), distance)
-    candidates = np.unique(np.concatenate([left, right]))
-    structures: dict[int, np.ndarray] = {}
+    names = [photo_ids[index] for index in known]
+    pairs = [(names[a], names[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
+    new = [place for place, pair in enumerate(pairs) if pair not in compared]
+    structures = _structures([names[index] for index in np.union1d(left[new], right[new])], read, progress)
+    likenesses = {
+        pair: compared[pair] if pair in compared else likeness(*(structures[name] for name in pair))
+        for pair in pairs
+        if pair in compared or structures.keys() >= set(pair)
+    }
+    alike = tuple(pair for pair, value in likenesses.items() if value >= similarity)
+    return NearDuplicates(pairs=alike, candidates=len(left), likenesses=likenesses)
+
+
+def _structures(
+    photo_ids: Sequence[str], read: "Callable[[str], Image.Image | None]", progress: Progress
+) -> dict[str, np.ndarray]:
+    """Return the structures of the readable photos."""
+    structures: dict[str, np.ndarray] = {}
     with (
-        progress.task("compare look-alikes", total=len(candidates), unit="photos") as task,
+        progress.task("compare look-alikes", total=len(photo_ids), unit="photos") as task,
         ThreadPoolExecutor(usable_cores()) as pool,  # decoding releases the GIL
     ):
-        drawn = pool.map(lambda position: _structure_of(read(photo_ids[known[position]])), candidates.tolist())
-        for position, drawing in zip(candidates.tolist(), drawn, strict=True):
+        drawn = pool.map(lambda photo_id: _structure_of(read(photo_id)), photo_ids)
+        for photo_id, drawing in zip(photo_ids, drawn, strict=True):
             if drawing is not None:
-                structures[position] = drawing
+                structures[photo_id] = drawing
             task.advance()
-    pairs = [
-        (photo_ids[known[a]], photo_ids[known[b]])
-        for a, b in zip(left.tolist(), right.tolist(), strict=True)
-        if a in structures and b in structures and likeness(structures[a], structures[b]) >= similarity
-    ]
-    return NearDuplicates(pairs=tuple(pairs), candidates=len(left))
+    return structures
 
 
 def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:

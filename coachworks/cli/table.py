@@ -59,7 +59,7 @@ def show(summary: "Summary", console: Console) -> None:
     if any(path.startswith("s3://") for path in places.values()):
         say(console, "`coachworks show document` opens them; likewise validation, contact-sheet and evaluation.")
     if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
-        say(console, f"{'KFP log':<14} {summary.paths['log']}")
+        say(console, f"{'Log':<14} {summary.paths['log']}")
 
 
 def _deployment(report: "DeployReport", console: Console) -> None:

@@ -239,7 +239,7 @@ KINDS = (
     ),
 )
 # Leases, which expire, and files of this machine and of MLflow: they have no digests of coachworks.
-FOREIGN = re.compile(r"run\.lock|leases/.+|runs/[^/]+/kfp(?:\.log|/.+)|mlflow/.+")
+FOREIGN = re.compile(r"run\.lock|leases/.+|runs/[^/]+/(?:(?:run|kfp)\.log|kfp/.+)|mlflow/.+")
 
 
 def find_kind(key: str) -> Kind | None:

@@ -12,12 +12,12 @@ from coachworks.context import Context, open_context
 from coachworks.errors import NotFoundError, PhotoError
 from coachworks.fleet.model import Fleet
 from coachworks.photos import decode_photo
-from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import ancestor, load, produce
 from coachworks.store import Store
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table, with_present_names
 from components.validate.config import ValidateConfig
+from components.validate.look_alikes import find_look_alikes
 from components.validate.report import ValidateReport
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def validate(
     }
 
     def build(folder: Path) -> ValidateReport:
-        return _judge(store, fleet, load(store, "split", split), config, folder, context.progress)
+        return _judge(context, fleet, load(store, "split", split), config, folder)
 
     return produce(ValidateReport, inputs, build, context=context, code=code_digest(__name__))
 
@@ -70,12 +70,11 @@ def _skills(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def _judge(
-    store: Store, fleet: Fleet, split: Result[Any], config: ValidateConfig, folder: Path, progress: Progress
-) -> ValidateReport:
+def _judge(context: Context, fleet: Fleet, split: Result[Any], config: ValidateConfig, folder: Path) -> ValidateReport:
     from components.validate.page import render
     from components.validate.thumbnails import Thumbnails
 
+    store, progress = context.store, context.progress
     ingest = ancestor(store, split, "ingest")
     files: dict[str, tuple[Path, Mapping[str, str]]] = {
         "catalogue": (ingest.path / "catalogue.parquet", CATALOGUE),
@@ -90,7 +89,7 @@ def _judge(
     if not findings:
         tables = {name: read_table(path) for name, (path, _) in files.items()}
         tables["votes"] = with_present_names(tables["votes"], fleet.renamed)
-        evidence = _gather(store, fleet, config, tables, progress)
+        evidence = _gather(context, fleet, config, tables, folder)
         judged = validation.run_suite(
             fleet.name, validation.rules(fleet, fleet.spec.checks, evidence), evidence.tables()
         )
@@ -125,18 +124,12 @@ def _judge(
 
 
 def _gather(
-    store: Store, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], progress: Progress
+    context: Context, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], folder: Path
 ) -> validation.Evidence:
     catalogue = tables["catalogue"]
     photos = catalogue.drop_duplicates("photo_id").sort_values("filename")
-    near = validation.find_near_duplicates(
-        photos["photo_id"].tolist(),
-        photos["perceptual_hash"].tolist(),
-        _reader(store, photos, at_least_px=64),
-        distance=config.near_duplicate_distance,
-        similarity=config.near_duplicate_similarity,
-        progress=progress,
-    )
+    read = _reader(context.store, photos, at_least_px=64)
+    near = find_look_alikes(photos, read, config, context, folder=folder, code=code_digest(__name__))
     return validation.gather(
         fleet,
         fleet.spec.checks,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coachworks.steps import CHAIN, Step, find_step
+from pipelines.chain import do_step
 from pipelines.compiled import compiled_documents
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "fleet-pipeline.json"
@@ -39,3 +41,37 @@ def test_only_steps_that_look_at_the_outside_are_never_cached() -> None:
 def test_no_component_installs_packages_while_it_runs() -> None:
     text = json.dumps(compiled_documents())
     assert "pip install" not in text
+
+
+def test_a_run_on_this_machine_hands_on_the_keys_as_the_compiled_pipeline_does() -> None:
+    (pipeline, *_) = compiled_documents()
+    tasks = dict(pipeline["root"]["dag"]["tasks"])
+    for component in pipeline["components"].values():
+        tasks |= component.get("dag", {}).get("tasks", {})
+    parameters = {step: set(tasks[step]["inputs"]["parameters"]) for step in CHAIN if step in tasks}
+    done: dict[str, list[tuple[Any, ...]]] = {}
+
+    def do(step: Step, *inputs: Any) -> str:
+        done.setdefault(step.name, []).append(inputs)
+        return f"{step.name} {inputs[-1][0] if step.per_lane else ''}"
+
+    keys: list[str] = []
+    for name in parameters:
+        keys = do_step(find_step(name), keys, [["colour"], ["shape"]], do)
+    assert done == {
+        "ingest": [()],
+        "split": [("ingest ",)],
+        "validate": [("split ",)],
+        "augment": [("validate ",)],
+        "embed": [("augment ",)],
+        "train": [("embed ", ["colour"]), ("embed ", ["shape"])],
+        "evaluate": [("train colour", ["colour"]), ("train shape", ["shape"])],
+        "register": [("evaluate colour", ["colour"]), ("evaluate shape", ["shape"])],
+        "package": [(["register colour", "register shape"],)],
+        "document": [("package ",)],
+    }
+    for step, names in parameters.items():
+        assert names & {*CHAIN, "skills"} == {
+            *([CHAIN[step]] if done[step] != [()] else []),
+            *(["skills"] if len(done[step]) > 1 else []),
+        }

@@ -1,19 +1,31 @@
 """`coachworks run`, the whole way: from photos to answers, on the real libraries."""
 
 import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from toy_fleet import call
 
+from coachworks.fleet.reader import read_fleet
 from coachworks.results import ancestor, latest, load
+from coachworks.runs import read_progress
 from coachworks.steps import CHAIN, OPTIONAL
 from coachworks.store import FolderStore
 from coachworks.verify import verify
 from components.package.report import PackageReport
 from serving.bundle import load_bundle
 from serving.predictor import Predictor
+
+STEPS = [step for step in CHAIN if step not in OPTIONAL]
+HEAVY = {"torch", "pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "cv2", "albumentations", "onnx"} | {
+    "onnxruntime", "great_expectations", "mlflow", "bentoml", "kfp", "typst", "boto3", "kubernetes"
+}  # fmt: skip
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -45,8 +57,8 @@ def test_the_table_is_alone_on_standard_output_and_progress_on_standard_error(to
     assert toys.table["fleet"] == "toys"
     for step in ("ingest", "embed", "document"):
         assert f"✓ {step}" in toys.done.stderr
-    assert "KFP" not in toys.done.stderr
-    assert "kfp" in Path(toys.table["paths"]["log"]).read_text().lower()
+    log = Path(toys.table["paths"]["log"]).read_text()
+    assert [line.split()[1] for line in log.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)] == STEPS
 
 
 def test_the_places_it_names_are_there(toys) -> None:
@@ -109,17 +121,68 @@ def test_the_packaged_models_answer_as_evaluate_recorded(toys) -> None:
         np.testing.assert_allclose(served, np.stack(recorded["probabilities"].to_list()), atol=1e-4)
 
 
-@pytest.mark.slow  # the two tests below and test_summary.py hold it
-def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, coachworks_here) -> None:
-    before = toys.table
-    again = coachworks_here("run", "--json", cwd=toys.folder)
+@pytest.fixture(scope="module")
+def again(toys) -> Iterator[subprocess.CompletedProcess[str]]:
+    """A second run with nothing changed, both of whose processes report what they import."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+        yield call("run", "--json", cwd=toys.folder)
+
+
+def test_again_with_nothing_changed_reuses_everything_and_registers_nothing(toys, again) -> None:
     table = json.loads(again.stdout)
     assert "Nothing has changed" in again.stderr
     assert table["unchanged"] is True
-    assert [row["version"] for row in table["skills"]] == [row["version"] for row in before["skills"]]
+    assert table["run"] != toys.table["run"]
+    assert [row["version"] for row in table["skills"]] == [row["version"] for row in toys.table["skills"]]
 
 
-@pytest.mark.parametrize("step", [step for step in CHAIN if step not in OPTIONAL])
+def test_again_with_nothing_changed_neither_process_imports_a_heavy_library(again) -> None:
+    log = Path(json.loads(again.stdout)["paths"]["log"]).read_text()
+    for imports in (again.stderr, log):
+        modules = {line.rpartition("|")[2].strip() for line in imports.splitlines() if line.startswith("import time:")}
+        assert "coachworks.results" in modules
+        assert not {module.partition(".")[0] for module in modules} & HEAVY
+
+
+@pytest.mark.slow  # test_step.py of embed holds it for the step
+def test_the_features_of_an_emptied_cache_are_computed_again_by_a_run_with_nothing_changed(toys) -> None:
+    store = FolderStore(toys.folder / "store")
+    shutil.rmtree(store.root / "features")
+    table = json.loads(call("run", "--json", cwd=toys.folder).stdout)
+    assert table["unchanged"] is True
+    (embedded,) = (state for state in read_progress(store, table["run"]) if state["step"] == "embed")
+    assert any(re.match(r"0 of \d+ features are cached", note) for note in embedded["notes"]), embedded["notes"]
+    assert len(list((store.root / "features").rglob("*.safetensors"))) > 1
+
+
+def test_a_run_with_nothing_changed_notices_a_damaged_result(toys) -> None:
+    report = (toys.folder / "store" / "latest" / "train" / "report.json").resolve()
+    intact = report.read_bytes()
+    report.write_bytes(intact.replace(b"trained", b"drained"))
+    try:
+        done = call("run", "--json", cwd=toys.folder)
+    finally:
+        report.write_bytes(intact)
+    table = json.loads(done.stdout)
+    assert (table["state"], table["errors"][0]["step"]) == ("failed", "train")
+    assert re.search(r"/report.json' of the store .* is damaged", table["errors"][0]["message"])
+
+
+@pytest.mark.slow  # test_compiled.py holds the order and the inputs, the tests of the faces everything else
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # of settings for pods
+def test_kfp_local_comes_to_the_very_result_of_the_run(toys, tmp_path) -> None:
+    from kfp import local
+
+    from pipelines.fleet import compose
+
+    fleet = read_fleet(toys.folder / "fleet.yaml")
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path), enable_caching=False)
+    task = compose()(fleet=fleet.to_json(), recipe=fleet.to_json(), lanes=fleet.lanes())
+    assert task.outputs["Output"] == latest(FolderStore(toys.folder / "store"), "document")
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_a_step_s_command_comes_to_the_very_result_of_the_pipeline_s_component(
     toys, coachworks_here, step: str
 ) -> None:
@@ -169,4 +232,5 @@ def test_a_step_that_fails_says_why_in_its_own_words(tmp_path, run_coachworks) -
     assert "ingest failed: " in done.stdout
     assert "nowhere" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    assert "KFP log" in done.stdout
+    (log,) = re.findall(r"^Log +(.+)$", done.stdout, re.MULTILINE)
+    assert "NotFoundError" in Path(log).read_text()

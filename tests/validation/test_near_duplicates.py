@@ -93,3 +93,27 @@ def test_close_pairs_are_those_of_a_double_loop(values, distance):
 def test_the_pairs_of_one_common_hash_do_not_grow_with_the_square():
     left, _ = close_pairs(np.zeros(5_000, dtype=np.uint64), 8)
     assert len(left) == 4_999
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=6), st.data())
+@settings(max_examples=15, deadline=None)
+def test_pairs_that_were_compared_earlier_are_not_read_and_the_outcome_is_the_same(drawn, data):
+    images = [scene(seed, shift=shift) for seed, shift in drawn]
+    names = [str(number) for number in range(len(images))]
+    hashes = [difference_hash(image.convert("L")) for image in images]
+    earlier = data.draw(st.integers(0, len(images)))
+    read = []
+
+    def compare(count, compared):
+        def image_of(name):
+            read.append(name)
+            return images[int(name)]
+
+        return find_near_duplicates(
+            names[:count], hashes[:count], image_of, distance=8, similarity=0.9, compared=compared
+        )
+
+    before, whole = compare(earlier, {}), compare(len(images), {})
+    read.clear()
+    assert compare(len(images), before.likenesses) == whole
+    assert set(read) == {name for pair in whole.likenesses.keys() - before.likenesses.keys() for name in pair}
