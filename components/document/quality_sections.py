@@ -218,10 +218,15 @@ def _calibration(record: SkillRecord, pictures: Pictures) -> list[Block]:
     before, after = number(record.evaluated, "ece_before"), number(record.evaluated, "ece_after")
     text = (
         "Each answer has a probability. It is calibrated if 80 % of all answers with a probability of 80 % are right. "
-        f"The average difference between the two (expected calibration error) was {_gap(before)} before and is "
-        f"{_gap(after)} after correction by one number, the temperature "
-        f"({decimal(number(record.evaluated, 'temperature'), 2)})."
+        f"The average difference between the two (expected calibration error) {_correction(record, before, after)}."
     )
+    calibration = part(record.trained, "calibration")
+    photos = whole(calibration, "photos")
+    if photos:
+        text += (
+            f" The correction was fitted on {count(photos, 'photo')} other than the test photos, each answered by a "
+            f"copy of the skill that was trained without it. Choice: {words(calibration, 'why')}."
+        )
     if after is not None:
         text += (
             " The probabilities are reliable."
@@ -233,6 +238,13 @@ def _calibration(record: SkillRecord, pictures: Pictures) -> list[Block]:
         pictures.chart(chart, "calibration", "Stated probability and share of right answers", 0.6) if chart else None
     )
     return [Paragraph(text, lead="Probabilities."), *([picture] if picture else [])]
+
+
+def _correction(record: SkillRecord, before: float | None, after: float | None) -> str:
+    if words(part(record.trained, "calibration"), "method") == "vector":
+        return f"is {_gap(after)} after correction by two numbers per label, a factor and a summand (vector scaling)"
+    temperature = f"one number, the temperature ({decimal(number(record.evaluated, 'temperature'), 2)})"
+    return f"was {_gap(before)} before and is {_gap(after)} after correction by {temperature}"
 
 
 def _gap(error: float | None) -> str:

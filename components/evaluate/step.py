@@ -15,6 +15,7 @@ from coachworks.store import Store
 from components.embed.report import EmbedReport
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.report import EvaluateReport, SkillReport
+from components.train.report import SkillReport as TrainedSkill
 from components.train.report import TrainReport
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _build(
     if notice is not None:
         progress.note(notice)
     if trained:
-        photos, learnt, validation = _read_labelled(store, fleet, train, trained, progress)
+        photos, learnt = _read_labelled(store, fleet, train, trained, progress)
         thumbnail = _thumbnails(store, train)
     with progress.task("evaluate", total=len(lane), unit="skills") as task:
         for skill in lane:
@@ -110,7 +111,7 @@ def _build(
                     load_head(train.path / skill / f"{record.winner}.safetensors"),
                     photos[skill],
                     criteria=Criteria(**_rules(fleet, skill)),
-                    learnt=LearntPhotos(by_label=learnt[skill], validation=validation[skill]),
+                    learnt=LearntPhotos(by_label=learnt[skill], calibration=_calibrated(record)),
                     config=config,
                     thumbnail=thumbnail,
                     folder=folder / skill,
@@ -123,8 +124,8 @@ def _build(
 
 def _read_labelled(
     store: Store, fleet: Fleet, train: Result[TrainReport], skills: list[str], progress: Progress
-) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]], dict[str, int]]":
-    """Read by skill: its test photos, photos per label that its winner was fitted on, and validation photos.
+) -> "tuple[dict[str, Labelled], dict[str, dict[str, int]]]":
+    """Read by skill: its test photos, and photos per label that its winner was fitted on.
 
     A photo's features are read once, however many skills it has labels for.
     """
@@ -159,8 +160,12 @@ def _read_labelled(
         )
     rest = labels[labels["split"] != "test"]
     learnt = {skill: rest.loc[rest["skill"] == skill, "label"].value_counts().to_dict() for skill in skills}
-    validation = rest.loc[rest["split"] == "validation", "skill"].value_counts().to_dict()
-    return photos, learnt, {skill: validation.get(skill, 0) for skill in skills}
+    return photos, learnt
+
+
+def _calibrated(record: TrainedSkill) -> int:
+    """Number of photos that a winner was calibrated on; earlier versions used the validation photos."""
+    return record.calibration.photos if record.calibration else record.photos["validation"]
 
 
 def _thumbnails(store: Store, train: Result[TrainReport]) -> "Callable[[str], Image.Image]":

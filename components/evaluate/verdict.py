@@ -36,11 +36,11 @@ class LearntPhotos:
 
     Attributes:
         by_label: Training and validation photos of each label; a label without any may be missing.
-        validation: Validation photos, on which the temperature was fitted.
+        calibration: Photos that the correction of its probabilities was fitted on.
     """
 
     by_label: Mapping[str, int]
-    validation: int
+    calibration: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def judge(criteria: Criteria, measured: Measured) -> Verdict:
         if error > limit:
             failures.append(
                 f"the expected calibration error {_number(error, limit)} is above the gate {limit:g}; it was "
-                f"calibrated on {measured.learnt.validation} validation photos and measured on "
+                f"calibrated on {measured.learnt.calibration} photos and measured on "
                 f"{int(measured.confusion.sum())} test photos: more of them would help"
             )
     if criteria.critical and warnings:

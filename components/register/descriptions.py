@@ -47,6 +47,10 @@ def describe_run(record: SkillRecord) -> str:
         f"Expected calibration error {_percent(evaluated.ece_before)} before, "
         f"{_percent(evaluated.ece_after)} after temperature scaling ({_number(evaluated.temperature)})."
     )
+    if trained.calibration and trained.calibration.method == "vector":
+        calibration = f"Expected calibration error {_percent(evaluated.ece_after)} with vector scaling."
+    if trained.calibration:
+        calibration += f" Chosen: {trained.calibration.why}."
     mistakes = f"{_number(evaluated.sensible_mistakes)} sensible, {_number(evaluated.silly_mistakes)} silly."
     return "\n".join(
         [

@@ -51,7 +51,19 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     for label, measured in (evaluated.per_label or {}).items():
         metrics[f"test_recall/{names[label]}"] = measured.recall.value
         metrics[f"test_precision/{names[label]}"] = measured.precision.value
-    return _numbers(metrics) | candidate_metrics(record, str(evaluated.winner))
+    return _numbers(metrics | _out_of_fold(record)) | candidate_metrics(record, str(evaluated.winner))
+
+
+def _out_of_fold(record: SkillRecord) -> dict[str, Any]:
+    """Log loss of the winner's out-of-fold answers, as they are and with its calibration."""
+    calibration = record.trained.calibration
+    if calibration is None:
+        return {}
+    return {
+        "out_of_fold/photos": calibration.photos,
+        "out_of_fold/log_loss_before": calibration.log_loss.get("none"),
+        "out_of_fold/log_loss_after": calibration.log_loss.get(calibration.method),
+    }
 
 
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
@@ -68,9 +80,11 @@ def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
 
 
 def run_params(record: SkillRecord) -> dict[str, str]:
-    """Parameters of a run: those of its winner, and the limits of its gates."""
+    """Parameters of a run: those of its winner, the method of its calibration, and the limits of its gates."""
     gates = {f"gate.{gate.gate}": _text(gate.limit) for gate in record.evaluated.gates}
-    return candidate_params(record, str(record.evaluated.winner)) | gates
+    calibration = record.trained.calibration
+    chosen = {"calibration": calibration.method} if calibration else {}
+    return candidate_params(record, str(record.evaluated.winner)) | chosen | gates
 
 
 def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:

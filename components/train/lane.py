@@ -22,9 +22,10 @@ class Lane:
         train: Clean views of the training photos, float32, shape (N, P).
         views: Augmented views of the same photos in the same order, each float32, shape (N, P).
         answers: Label indices of the training photos, int64, shape (N, S); `UNLABELLED` for none.
+        train_sets: Set of each training photo as an index, int64, shape (N,).
         validation: Validation photos, float32, shape (M, P).
         validation_answers: Label indices of the validation photos, int64, shape (M, S).
-        validation_sets: Set of each validation photo as an index, int64, shape (M,).
+        validation_sets: Set of each validation photo as an index, int64, shape (M,); no training photo is of any.
         class_weights: Weights against imbalance, `balanced` or `none`.
     """
 
@@ -32,6 +33,7 @@ class Lane:
     train: Floats
     views: tuple[Floats, ...]
     answers: Array
+    train_sets: Array
     validation: Floats
     validation_answers: Array
     validation_sets: Array
@@ -50,6 +52,7 @@ class Lane:
             train=self.train,
             views=self.views,
             answers=self.answers[:, columns],
+            train_sets=self.train_sets,
             validation=self.validation,
             validation_answers=self.validation_answers[:, columns],
             validation_sets=self.validation_sets,
@@ -66,6 +69,7 @@ class Lane:
             train=np.concatenate([self.train, self.validation]),
             views=tuple(np.concatenate([view, self.validation]) for view in self.views),
             answers=np.concatenate([self.answers, self.validation_answers]),
+            train_sets=np.concatenate([self.train_sets, self.validation_sets + self.train_sets.max(initial=-1) + 1]),
             validation=self.validation[:0],
             validation_answers=self.validation_answers[:0],
             validation_sets=self.validation_sets[:0],

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from coachworks.progress import SILENT, Progress
+from components.train.calibration import Calibration, calibrate, representative
 from components.train.candidate import Candidate
 from components.train.competition import Outcome, fitter
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane
+from components.train.out_of_fold import OutOfFold, fit_with_folds
 from components.train.reduction import Reduction
 from components.train.selection import COMPLEXITY
-from components.train.temperature import fit_temperature
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,14 +22,16 @@ class Refit:
     """The final head of a winner.
 
     Attributes:
-        candidate: Fitted on training and validation photos; its logits are empty, as no photos are left to validate on.
-        temperature: Fitted on the validation photos with the head that was fitted on the training photos alone.
+        candidate: Fitted on training and validation photos.
+        calibration: Fitted on answers of heads that were fitted without the photo's set.
+        out_of_fold: Those answers, of all these photos.
         photos: Number of labelled photos that it was fitted on.
         seconds: This skill's share of the refit's duration.
     """
 
     candidate: Candidate
-    temperature: float
+    calibration: Calibration
+    out_of_fold: OutOfFold
     photos: int
     seconds: float
 
@@ -46,8 +49,9 @@ def refit(
 
     Once the model is chosen the validation photos are free, and more photos make a better head (Hastie, Tibshirani &
     Friedman, "The Elements of Statistical Learning", 2nd ed., sections 7.2 and 7.10). A head cannot be calibrated on
-    photos that it was fitted on, so the temperature is that of the head fitted on the training photos alone. The
-    reduction stays that of the training photos.
+    photos that it was fitted on, and the head that competed saw fewer photos and is less confident. So it is
+    calibrated on out-of-fold answers, of heads that were fitted on four fifths of the photos. The reduction stays that
+    of the training photos.
 
     Args:
         lane: The data that the winners were chosen on.
@@ -69,18 +73,30 @@ def refit(
             if not skills:
                 continue
             started = time.monotonic()
-            before = {skill: outcomes[skill].entries[kind].candidate for skill in skills}
-            chosen = {skill: before[skill].parameters for skill in skills}
-            candidates = fitter(kind)(joined.subset(skills), reduction, config, chosen)
+            chosen = {skill: outcomes[skill].entries[kind].candidate.parameters for skill in skills}
+            fitted = fit_with_folds(joined.subset(skills), partial(_fit, kind, reduction, config), chosen)
+            calibrated = {skill: _calibrate(kind, joined, len(lane.train), skill, fitted[skill]) for skill in skills}
             seconds = (time.monotonic() - started) / len(skills)
             for skill in skills:
-                column = lane.skills.index(skill)
-                rows, answers = known[:, column], lane.validation_answers[:, column]
+                candidate = fitted[skill].candidate
                 refits[skill] = Refit(
-                    candidate=candidates[skill],
-                    temperature=fit_temperature(np.asarray(before[skill].logits)[rows], answers[rows]),
-                    photos=int((joined.answers[:, column] != UNLABELLED).sum()),
+                    candidate=replace(candidate, arrays=calibrated[skill].arrays(candidate.arrays)),
+                    calibration=calibrated[skill],
+                    out_of_fold=fitted[skill],
+                    photos=int((joined.answers[:, lane.skills.index(skill)] != UNLABELLED).sum()),
                     seconds=round(seconds, 3),
                 )
             task.advance(len(skills))
     return refits
+
+
+def _fit(
+    kind: str, reduction: Reduction, config: TrainConfig, lane: Lane, chosen: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Candidate]:
+    return fitter(kind)(lane, reduction, config, chosen)
+
+
+def _calibrate(kind: str, joined: Lane, trained: int, skill: str, answered: OutOfFold) -> Calibration:
+    answers, sets = joined.answers[answered.rows, joined.skills.index(skill)], joined.train_sets[answered.rows]
+    kept = representative(answered.logits, answers, sets, answered.rows >= trained)
+    return calibrate(kind, answered.logits[kept], answers[kept], sets[kept], answered.folds[kept])

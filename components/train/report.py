@@ -27,6 +27,26 @@ class CandidateReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """The correction of a winner's probabilities, chosen by out-of-fold answers.
+
+    Attributes:
+        method: `temperature`; `vector`, whose factors and summands are part of the head; or `none`.
+        photos: Photos that were answered by a head that was fitted without their set: training and validation photos,
+            or only the latter where their answers differ.
+        log_loss: Log loss of those answers with each method, in nats, each fold corrected by the fit on the others.
+        standard_error: Of the difference between the log losses of `temperature` and `vector`; None without the latter.
+        why: The choice in words.
+    """
+
+    method: Literal["none", "temperature", "vector"]
+    photos: int
+    log_loss: Mapping[str, float]
+    standard_error: float | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SkillReport:
     """The candidates of one skill and the winner.
 
@@ -41,8 +61,9 @@ class SkillReport:
         why: Reason for the choice in words, and the photos that it was fitted on.
         refitted: Whether the winner was fitted again, on training and validation photos together.
         winner_photos: Labelled photos that the winner's head was fitted on.
-        temperature: Divisor of the winner's logits: fitted on the validation photos before the refit, 1 without
-            any; None if dropped.
+        temperature: Divisor of the winner's logits; 1 with vector scaling and without validation photos; None if
+            dropped.
+        calibration: Choice of the correction of the winner's probabilities; None without a refit.
         refit_seconds: This skill's share of the time that the refit took.
     """
 
@@ -57,6 +78,7 @@ class SkillReport:
     refitted: bool = False
     winner_photos: int = 0
     temperature: float | None = None
+    calibration: CalibrationReport | None = None
     refit_seconds: float = 0.0
 
 

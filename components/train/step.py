@@ -19,13 +19,14 @@ from coachworks.tables import SPLITS
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
-from components.train.report import CandidateReport, SkillReport, TrainReport
+from components.train.report import CalibrationReport, CandidateReport, SkillReport, TrainReport
 from components.validate.report import ValidateReport
 from validation import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from components.train.calibration import Calibration
     from components.train.competition import Entry, Outcome
     from components.train.refit import Refit
 
@@ -149,7 +150,7 @@ def _train(
 
     vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
     labels = labels[labels["skill"].isin(skills)]
-    photos, answers, _ = answer_table(labels[labels["split"] == "train"], vocabulary)
+    photos, answers, own_sets = answer_table(labels[labels["split"] == "train"], vocabulary)
     tested, tested_answers, sets = answer_table(labels[labels["split"] == "validation"], vocabulary)
 
     def features(photo_ids: list[str], view: int) -> NDArray[np.float32]:
@@ -163,6 +164,7 @@ def _train(
         # each view is reduced before the next one is read: the raw features of all views are never in memory together
         views=tuple(reduction(features(photos, view)) for view in range(1, embed.report.views + 1)),
         answers=answers,
+        train_sets=own_sets,
         validation=reduction(features(tested, 0) if tested else clean[:0]),
         validation_answers=tested_answers,
         validation_sets=sets,
@@ -194,7 +196,7 @@ def _save_heads(
             labels=labels,
             arrays=candidate.arrays,
             backbone_digest=backbone_digest,
-            temperature=again.temperature if again else 1.0,
+            temperature=again.calibration.temperature if again else 1.0,
             parameters=candidate.parameters,
         ).save(folder / f"{name}.safetensors")
 
@@ -232,8 +234,19 @@ def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained
         why=why,
         refitted=refit is not None,
         winner_photos=refit.photos if refit else photos["train"],
-        temperature=refit.temperature if refit else 1.0,
+        temperature=refit.calibration.temperature if refit else 1.0,
+        calibration=_calibration_report(refit.calibration) if refit else None,
         refit_seconds=refit.seconds if refit else 0.0,
+    )
+
+
+def _calibration_report(calibration: "Calibration") -> CalibrationReport:
+    return CalibrationReport(
+        method=calibration.method,
+        photos=calibration.photos,
+        log_loss=calibration.log_loss,
+        standard_error=calibration.standard_error,
+        why=calibration.why,
     )
 
 

@@ -109,6 +109,15 @@ def test_training_names_backbone_candidates_winner_and_reason(page_text):
     assert "counts as much as" in text
 
 
+def test_the_probabilities_come_with_what_they_were_corrected_by(page_text):
+    text = page_text("colour")
+    assert "after correction by one number, the temperature (1.32)" in text
+    assert (
+        "The correction was fitted on 412 photos other than the test photos, each answered by a copy of the skill that "
+        "was trained without it. Choice: temperature, from 412 out-of-fold answers."
+    ) in text
+
+
 def test_examples_right_and_wrong_are_pictures(written):
     html = (written.path / "image-quality.html").read_text("utf-8")
     assert html.count("data:image/jpeg;base64,") >= 4

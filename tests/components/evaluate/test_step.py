@@ -49,6 +49,12 @@ def test_train_reports_every_candidate_and_why_the_winner_won(drawn):
     assert trained.report.policy_digest == "a" * 64
 
 
+CALIBRATED = {
+    "temperature": "temperature, from {0.calibration.photos} out-of-fold answers: log loss ",
+    "vector": "vector scaling, from {0.calibration.photos} out-of-fold answers: log loss ",
+}
+
+
 def test_the_winner_is_refitted_and_the_losers_stay_as_they_competed(drawn):
     from sklearn.metrics import balanced_accuracy_score
 
@@ -60,6 +66,8 @@ def test_the_winner_is_refitted_and_the_losers_stay_as_they_competed(drawn):
         assert record.refitted is True
         photos = record.winner_photos
         assert photos == record.photos["train"] + record.photos["validation"]
+        assert 0.9 * photos < record.calibration.photos <= photos or record.calibration.photos == 27
+        assert record.calibration.why.startswith(CALIBRATED[record.calibration.method].format(record))
         assert record.why.endswith(
             f". With its settings it was then fitted again on all {photos} training and validation photos"
         )
@@ -68,7 +76,8 @@ def test_the_winner_is_refitted_and_the_losers_stay_as_they_competed(drawn):
         for name, candidate in record.candidates.items():
             head = load_head(trained.path / skill / f"{name}.safetensors")
             if name == record.winner:
-                assert head.temperature == record.temperature != 1
+                assert head.temperature == record.temperature
+                assert (head.temperature == 1) == (record.calibration.method == "vector")
                 continue
             assert head.temperature == 1
             answers = [record.labels[index] for index in head.logits(features).argmax(1)]

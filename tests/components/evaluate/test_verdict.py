@@ -14,7 +14,7 @@ def measured(value=0.9, low=0.87, high=0.93, *, error=0.03, confusion=((9, 1), (
         confusion=np.array(confusion),
         balanced_accuracy=Interval(value, low, high),
         expected_calibration_error=error,
-        learnt=LearntPhotos(by_label={"a": 50, "b": 20}, validation=40),
+        learnt=LearntPhotos(by_label={"a": 50, "b": 20}, calibration=40),
     )
 
 
@@ -50,7 +50,7 @@ def test_a_calibration_error_above_the_gate_fails_with_a_way_out():
     verdict = judge(Criteria(max_expected_calibration_error=0.02), measured())
     assert verdict.status == "failed"
     assert verdict.reason == (
-        "The expected calibration error 0.030 is above the gate 0.02; it was calibrated on 40 validation photos and "
+        "The expected calibration error 0.030 is above the gate 0.02; it was calibrated on 40 photos and "
         "measured on 20 test photos: more of them would help"
     )
 

@@ -36,6 +36,7 @@ def make_lane(points, answers, labels, *, components=512, views=(), **rest):
         train=reduction(points[:cut]),
         views=tuple(reduction(view[:cut]) for view in views),
         answers=answers[:cut],
+        train_sets=np.arange(cut),
         validation=reduction(points[cut:]),
         validation_answers=answers[cut:],
         validation_sets=np.arange(len(points) - cut),

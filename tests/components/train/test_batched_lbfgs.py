@@ -24,6 +24,7 @@ def drawn():
         train=points,
         views=(),
         answers=np.stack(answers, axis=1),
+        train_sets=np.arange(len(points)),
         validation=points[:0],
         validation_answers=np.zeros((0, 3), np.int64),
         validation_sets=np.zeros(0, np.int64),

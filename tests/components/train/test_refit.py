@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from coachworks.models.head import Head
+from coachworks.models.head import Head, softmax
+from components.train.calibration import calibrate, representative
 from components.train.competition import compete, fitter
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED
+from components.train.out_of_fold import fold_of_photos
 from components.train.refit import refit
 from components.train.selection import COMPLEXITY
-from components.train.temperature import fit_temperature
 
 KINDS = COMPLEXITY
 LABELS = {"three": ("a", "b", "c"), "five": tuple("vwxyz"), "two": ("no", "yes")}
@@ -67,7 +68,7 @@ def test_a_skill_is_refitted_as_if_it_were_alone(lane_with_views, chosen, kind):
     outcomes, refits = chosen[kind]
     parameters = outcomes["five"].entries[kind].candidate.parameters
     alone = fitter(kind)(lane.joined().subset(["five"]), reduction, TrainConfig(), {"five": parameters})["five"]
-    one, other = (head_of(kind, "five", candidate) for candidate in (alone, refits["five"].candidate))
+    one, other = (head_of(kind, "five", candidate) for candidate in (alone, refits["five"].out_of_fold.candidate))
     raw = lane.validation @ np.linalg.pinv(reduction.projection) + reduction.offset
     assert_allclose(one.probabilities(raw), other.probabilities(raw), atol=0.01)
 
@@ -90,20 +91,41 @@ def test_the_refitted_linear_head_is_that_of_scikit_learn_on_training_and_valida
         reference = LogisticRegression(C=(2 if len(counts) == 2 else 1) / penalty, tol=1e-10, max_iter=5000)
         reference.fit(points[known], answers[known], sample_weight=weights)
         raw = lane.validation @ np.linalg.pinv(reduction.projection) + reduction.offset
-        ours = head_of("linear", skill, refits[skill].candidate).probabilities(raw)
+        ours = head_of("linear", skill, refits[skill].out_of_fold.candidate).probabilities(raw)
         assert_allclose(ours, reference.predict_proba(lane.validation), atol=0.005)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_temperature_is_that_of_the_head_fitted_without_validation_photos(lane_with_views, chosen, kind):
-    lane, reduction = lane_with_views
-    outcomes, refits = chosen[kind]
-    raw = lane.validation @ np.linalg.pinv(reduction.projection) + reduction.offset
+def test_the_calibration_is_that_of_the_answers_of_heads_that_had_not_seen_the_photos(lane_with_views, chosen, kind):
+    lane, _ = lane_with_views
+    joined = lane.joined()
     for column, skill in enumerate(lane.skills):
-        known = lane.validation_answers[:, column] != UNLABELLED
-        before = head_of(kind, skill, outcomes[skill].entries[kind].candidate)
-        expected = fit_temperature(before.logits(raw[known]), lane.validation_answers[known, column])
-        assert refits[skill].temperature == pytest.approx(expected, rel=0.01)
+        refitted = chosen[kind][1][skill]
+        answered, rows = refitted.out_of_fold, refitted.out_of_fold.rows
+        answers = joined.answers[rows, column]
+        assert (answers != UNLABELLED).all()
+        assert len(rows) == refitted.photos  # every set has one photo, and every label several
+        assert_array_equal(answered.folds, fold_of_photos(joined.answers[:, column], joined.train_sets)[rows])
+        kept = representative(answered.logits, answers, joined.train_sets[rows], rows >= len(lane.train))
+        sets = joined.train_sets[rows]
+        again = calibrate(kind, answered.logits[kept], answers[kept], sets[kept], answered.folds[kept])
+        assert refitted.calibration.temperature == again.temperature
+        assert refitted.calibration.photos == kept.sum()
+
+
+# knn's logits are logarithms of shares, so an unseen photo changes them by steps
+@pytest.mark.parametrize("kind", ["linear", "svm"])
+def test_the_answers_of_a_fold_are_those_of_a_head_fitted_without_it(lane_with_views, chosen, kind):
+    lane, reduction = lane_with_views
+    joined, outcomes = lane.joined().subset(["five"]), chosen[kind][0]
+    answered = chosen[kind][1]["five"].out_of_fold
+    held_out = answered.rows[answered.folds == 2]
+    answers = joined.answers.copy()
+    answers[held_out] = UNLABELLED
+    parameters = outcomes["five"].entries[kind].candidate.parameters
+    without = replace(joined, answers=answers, validation=joined.train[held_out])
+    alone = fitter(kind)(without, reduction, TrainConfig(), {"five": parameters})["five"]
+    assert_allclose(softmax(alone.logits), softmax(answered.logits[answered.folds == 2]), atol=0.01)
 
 
 def test_the_photos_that_a_refit_learnt_from_are_counted(lane_with_views, chosen):
@@ -120,7 +142,7 @@ def test_refitting_twice_gives_the_same_head(lane_with_views, chosen, kind):
     outcomes, refits = chosen[kind]
     again = refit(lane, lane.joined(), reduction, outcomes, TrainConfig())
     for skill in LABELS:
-        assert again[skill].temperature == refits[skill].temperature
+        assert again[skill].calibration.temperature == refits[skill].calibration.temperature
         for name, array in refits[skill].candidate.arrays.items():
             assert_array_equal(again[skill].candidate.arrays[name], array)
 
