@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         store = FolderStore(Path(name) / "store")
         spec = ensure_backbone(store, find_backbone(arguments.backbone))
-        forward = forward_per_second(store.fetch(onnx_key(spec.digest)), spec, arguments.seconds)
+        forward = forward_per_second(store.fetch(onnx_key(spec.graph)), spec, arguments.seconds)
         for skills in arguments.skills:
             port = free_port()
             with (

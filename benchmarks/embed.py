@@ -96,7 +96,7 @@ def _time_embed(setting: _Setting) -> float:
     job = Job(
         store=setting.store.uri,
         spec=setting.spec,
-        onnx=onnx_key(setting.spec.digest),
+        onnx=onnx_key(setting.spec.graph),
         policy=None,
         batch_size=setting.batch_size,
         threads=1 if setting.workers > 1 else usable_cores(),
@@ -115,7 +115,7 @@ def _time_forward(setting: _Setting) -> float:
     """Photos per second of as many processes, each with ready tensors and as many threads."""
     each = len(setting.photos) // setting.workers
     command = [
-        sys.executable, __file__, ".", "--forward", str(setting.store.fetch(onnx_key(setting.spec.digest))),
+        sys.executable, __file__, ".", "--forward", str(setting.store.fetch(onnx_key(setting.spec.graph))),
         "--batch-size", str(setting.batch_size), "--count", str(each),
     ]  # fmt: skip
     processes = [
@@ -136,7 +136,7 @@ def _time_forward(setting: _Setting) -> float:
 
 def _cpu_ms(setting: _Setting) -> tuple[float, float]:
     """Processor time per photo on one core, ms: of the forward pass alone, and of the whole way."""
-    onnx = onnx_key(setting.spec.digest)
+    onnx = onnx_key(setting.spec.graph)
     work = Work(Job(setting.store.uri, setting.spec, onnx, None, setting.batch_size, threads=1))
     photos = list(islice(cycle(setting.photos), 16 * setting.batch_size))
     ready = np.stack([features_input(setting.store.read(photo.key), setting.spec) for photo in photos])

@@ -1,9 +1,11 @@
 """The feature cache: the backbone's output for each view of a photo, in shards that are written once.
 
 A shard is a safetensors file under `features/<backbone>/clean/` or `features/<backbone>/<policy>-<view>/`, named by
-its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (float32, N × D). The name of the folder covers
-everything that a feature depends on, except the photo. Shards are published whole; the ids are read without the
-features. Two concurrent writers may write some rows twice, which does no harm.
+its own digest, with `photo_ids` (uint8, N × 32: SHA-256) and `features` (N × D). These hold the feature group `last`,
+as float32; every other group has folders of its own, `clean.<group>` and so on, as float16, so that a reader reads no
+bytes of groups that it does not want. The name of the folder covers everything that a feature depends on, except the
+photo. Shards are published whole; the ids are read without the features. Two concurrent writers may write some rows
+twice, which does no harm.
 
 A shard whose features are read is compared with its name. A damaged one is removed, as if its photos had never been
 embedded: `components.embed.stored_features` embeds them again.
@@ -11,7 +13,7 @@ embedded: `components.embed.stored_features` embeds them again.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from coachworks.digests import digest_bytes, digest_json
 from coachworks.errors import DamagedError, DataError, NotFoundError
+from coachworks.feature_groups import LAST, total
 from coachworks.store import Store, prefetched
 
 _IDS, _FEATURES = "photo_ids", "features"
@@ -44,8 +47,8 @@ class FeatureSource(Protocol):
         """Digest of the settings that decide the pixels of augmented views."""
 
     @property
-    def dimensions(self) -> int:
-        """Features per photo."""
+    def group_sizes(self) -> Mapping[str, int]:
+        """Numbers per photo of each feature group."""
 
 
 def space_of(backbone_digest: str, onnx_sha256: str = "") -> str:
@@ -59,12 +62,15 @@ def space_of(backbone_digest: str, onnx_sha256: str = "") -> str:
     return f"features/{(digest_json([backbone_digest, onnx_sha256]) if onnx_sha256 else backbone_digest)[:32]}"
 
 
-def view_folder(space: str, view_digest: str, view: int) -> str:
-    """Return the folder of one view of all photos; view 0 is the clean one, for every policy."""
-    return f"{space}/clean" if view == 0 else f"{space}/{view_digest[:32]}-{view}"
+def view_folder(space: str, view_digest: str, view: int, group: str = LAST) -> str:
+    """Return the folder of one view of all photos and one group; view 0 is the clean one, for every policy."""
+    folder = f"{space}/clean" if view == 0 else f"{space}/{view_digest[:32]}-{view}"
+    return folder if group == LAST else f"{folder}.{group}"
 
 
-def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str], view: int) -> NDArray[np.float32]:
+def load_features(
+    store: Store, source: FeatureSource, photo_ids: Sequence[str], view: int, groups: Sequence[str] = (LAST,)
+) -> NDArray[np.float32]:
     """Read the features of photos, in the order of `photo_ids`.
 
     Args:
@@ -72,16 +78,28 @@ def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str],
         source: The report of embed.
         photo_ids: The photos; may repeat.
         view: 0 for the clean photos, 1 and up for the augmented views (training photos only).
+        groups: The feature groups to read.
 
     Returns:
-        float32 of shape (N, D).
+        float32 of shape (N, D): the groups side by side, in the order of `groups`.
 
     Raises:
         FeaturesMissingError: a photo has no features in that view, or its shard was damaged and has been removed.
+        DataError: the backbone's pass did not give one of the groups.
     """
-    folder = view_folder(source.space, source.view_digest, view)
+    sizes = source.group_sizes
+    features = np.empty((len(photo_ids), total(sizes, groups)), np.float32)
+    start = 0
+    for group in groups:
+        columns = features[:, start : start + sizes[group]]
+        _load_group(store, view_folder(source.space, source.view_digest, view, group), photo_ids, columns, view)
+        start += sizes[group]
+    return features
+
+
+def _load_group(store: Store, folder: str, photo_ids: Sequence[str], features: NDArray[np.float32], view: int) -> None:
+    """Read the shards of one folder into `features`, float32 of shape (N, D)."""
     ids_bytes = [bytes.fromhex(photo_id) for photo_id in photo_ids]
-    features = np.empty((len(ids_bytes), source.dimensions), np.float32)
     places: dict[bytes, list[int]] = {}
     for place, photo_id in enumerate(ids_bytes):
         places.setdefault(photo_id, []).append(place)
@@ -104,7 +122,6 @@ def load_features(store: Store, source: FeatureSource, photo_ids: Sequence[str],
             f"{len(places)} of {len(set(ids_bytes))} photos have no features in view {view}; the first is "
             f"{next(iter(places)).hex()}. Run `coachworks embed` first."
         )
-    return features
 
 
 def known_photos(store: Store, folder: str) -> set[str]:
@@ -112,14 +129,14 @@ def known_photos(store: Store, folder: str) -> set[str]:
     return {photo_id.hex() for _, ids in _read_ids(store, folder) for photo_id in ids}
 
 
-def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: NDArray[np.float32]) -> str:
-    """Publish the features of some photos.
+def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: NDArray[Any]) -> str:
+    """Publish the features of some photos, in the precision that they have.
 
     Args:
         store: The store to write to.
         folder: A folder from `view_folder`.
         photo_ids: The photos, N of them.
-        features: float32 of shape (N, D).
+        features: float32 or float16 of shape (N, D).
 
     Returns:
         The shard's key.
@@ -131,7 +148,7 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
         raise DataError(
             f"features must be finite, one row per photo; got {features.shape[0]} rows for {ids.shape[0]} photos"
         )
-    data = save({_IDS: ids, _FEATURES: np.ascontiguousarray(features, np.float32)})
+    data = save({_IDS: ids, _FEATURES: np.ascontiguousarray(features)})
     key = f"{folder}/{digest_bytes(data)[:32]}.safetensors"
     store.write(key, data)
     return key

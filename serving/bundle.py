@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coachworks.digests import digest_file
 from coachworks.errors import DataError
+from coachworks.feature_groups import total
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.head import Head, load_head
 from coachworks.models.manifest import BACKBONE, PACKAGE_AGAIN, Manifest, PackagedHead, head_file, read_manifest
@@ -83,7 +84,7 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
                 f"labels of the head of {name!r} must be those of the manifest, {entry.labels}; "
                 f"got {list(head.labels)}. {again}"
             )
-        if head.backbone_digest != manifest.backbone.digest or head.dimensions != spec.dimensions:
+        if head.backbone_digest != manifest.backbone.digest or head.dimensions != _dimensions_for(spec, head):
             raise DataError(
                 f"the head of {name!r} must read features of the backbone {manifest.backbone.digest[:12]}; "
                 f"got {head.backbone_digest[:12]}. {again}"
@@ -96,6 +97,12 @@ def load_bundle(folder: Path, manifest: Manifest | None = None) -> Bundle:
         backbone_path=backbone_path,
         skills=skills,
     )
+
+
+def _dimensions_for(spec: BackboneSpec, head: Head) -> int:
+    """Return how many numbers per photo the backbone gives of the head's groups; 0 if it lacks one of them."""
+    missing = set(head.groups) - set(spec.group_sizes)
+    return 0 if missing else total(spec.group_sizes, head.groups)
 
 
 def _replace_pod() -> str:

@@ -49,7 +49,8 @@ class ModelFile:
 def model_files(manifest: Manifest) -> Iterator[ModelFile]:
     """Yield the files of the models in a manifest."""
     backbone = manifest.backbone
-    yield ModelFile(BACKBONE, onnx_key(backbone.digest), backbone.sha256, f"the backbone {backbone.name}")
+    graph = backbone.spec().get("file_name") or backbone.digest
+    yield ModelFile(BACKBONE, onnx_key(graph), backbone.sha256, f"the backbone {backbone.name}")
     for skill, head in manifest.skills.items():
         description = f"the head of {skill!r}, version {head.version}"
         yield ModelFile(head_file(skill), head_key(head.head_sha256), head.head_sha256, description)

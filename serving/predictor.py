@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.cpu_limit import usable_cores
+from coachworks.feature_groups import select
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
 from serving.answer_format import Answer, RunnerUp
@@ -79,13 +80,14 @@ class Predictor:
 
     def answer_queries(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
         """Answer queries with one backbone pass, then each head on the photos that request its skill."""
-        features = run_session(self._session, np.stack([query.pixels for query in queries]))
+        sizes = self.bundle.backbone.group_sizes
+        features = run_session(self._session, np.stack([query.pixels for query in queries]), tuple(sizes))
         answers: list[dict[str, Answer]] = [{} for _ in queries]
         for name, skill in self.bundle.skills.items():
             rows = [row for row, query in enumerate(queries) if name in query.skills]
             if not rows:
                 continue
-            table = skill.head.probabilities(features[rows])
+            table = skill.head.probabilities(select(features[rows], sizes, skill.head.groups))
             for row, probabilities in zip(rows, table, strict=True):
                 answers[row][name] = _answer(
                     skill.entry.version, skill.head.labels, probabilities, everything=queries[row].probabilities

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.errors import NotFoundError
+from coachworks.feature_groups import LAST, ordered
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec, fetch_onnx, read_backbone
 from coachworks.models.champions import HeadVersion, head_manifest
@@ -35,6 +36,11 @@ class StoredHead:
         return str(self.manifest["backbone_digest"])
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """Feature groups that the head reads."""
+        return tuple(self.manifest.get("groups") or (LAST,))
+
+    @property
     def created_at(self) -> str:
         """Time of its registration, ISO 8601."""
         return str(self.manifest["created_at"])
@@ -53,6 +59,11 @@ class BundleContent:
     backbone: str
     heads: Mapping[str, StoredHead]
     left_out: Mapping[str, str]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Feature groups that one of the heads reads."""
+        return ordered(group for head in self.heads.values() for group in head.groups)
 
 
 def read_heads(store: Store, versions: Mapping[str, HeadVersion]) -> tuple[dict[str, StoredHead], dict[str, str]]:
@@ -105,7 +116,7 @@ def describe(store: Store, fleet: Fleet, content: BundleContent) -> Manifest:
     Raises:
         NotFoundError: the backbone is not in the store.
     """
-    spec = read_backbone(store, content.backbone)
+    spec = read_backbone(store, content.backbone, content.groups)
     skills = {
         skill: PackagedHead(
             question=fleet.skill(skill).question,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from coachworks.digests import canonical_json
 from coachworks.errors import DataError
+from coachworks.feature_groups import GROUPS, LAST, ordered
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -66,6 +67,7 @@ class Head:
         backbone_digest: Digest of the backbone whose features it reads; others give meaningless answers.
         temperature: Divisor of the logits before the softmax, > 0; 1 is uncalibrated.
         parameters: Hyper-parameters, JSON values; inference reads those named in `NUMBERS`.
+        groups: Feature groups that it reads, side by side in this order.
 
     Raises:
         DataError: the parts do not fit together.
@@ -77,6 +79,7 @@ class Head:
     backbone_digest: str
     temperature: float = 1.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = (LAST,)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -91,7 +94,7 @@ class Head:
         """Compute the scores before calibration; the label of the greatest is the answer.
 
         Args:
-            features: The backbone's features, shape (N, D).
+            features: The backbone's features of the groups that the head reads, shape (N, D).
 
         Returns:
             float32, shape (N, K).
@@ -116,7 +119,7 @@ class Head:
         """Write the head to `path`; equal heads give equal bytes."""
         from safetensors.numpy import save
 
-        document = {
+        document: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "kind": self.kind,
             "labels": list(self.labels),
@@ -124,6 +127,8 @@ class Head:
             "backbone_digest": self.backbone_digest,
             "parameters": dict(self.parameters),
         }
+        if self.groups != (LAST,):  # left out, the bytes are those of earlier versions
+            document["groups"] = list(self.groups)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         path.write_bytes(save(arrays, metadata={_KEY: canonical_json(document)}))
 
@@ -162,6 +167,7 @@ def load_head(path: Path) -> Head:
             backbone_digest=document["backbone_digest"],
             temperature=document["temperature"],
             parameters=document["parameters"],
+            groups=tuple(document.get("groups", (LAST,))),
         )
     except (KeyError, TypeError) as err:
         raise DataError(f"header of the head {path.name!r} must hold every field of a head: {err}") from err
@@ -184,6 +190,8 @@ def _check(head: Head) -> None:
         raise DataError(f"temperature of a head must be a positive number; got {head.temperature!r}")
     if not isinstance(head.backbone_digest, str):
         raise DataError(f"backbone_digest of a head must be a string; got {head.backbone_digest!r}")
+    if not head.groups or head.groups != ordered(head.groups):
+        raise DataError(f"groups of a head must be of {', '.join(GROUPS)}, in this order; got {list(head.groups)!r}")
     expected = ARRAYS[head.kind]
     if set(head.arrays) != set(expected):
         raise DataError(f"arrays of a {head.kind} head must be {sorted(expected)}; got {sorted(head.arrays)}")

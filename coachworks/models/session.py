@@ -1,10 +1,13 @@
 """ONNX Runtime sessions, configured the same for embed and for serving."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from coachworks.feature_groups import LAST
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -32,7 +35,23 @@ def open_session(onnx: Path | bytes, threads: int) -> "ort.InferenceSession":
     return ort.InferenceSession(source, sess_options=options, providers=["CPUExecutionProvider"])
 
 
-def run_session(session: "ort.InferenceSession", photos: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the backbone's features, float32 of shape (N, D), for photos of shape (N, 3, H, W)."""
-    features: NDArray[np.float32] = session.run([OUTPUT], {INPUT: photos})[0]
-    return features
+def output_name(group: str) -> str:
+    """Return the name of a feature group's output in an ONNX backbone."""
+    return OUTPUT if group == LAST else group
+
+
+def run_session(
+    session: "ort.InferenceSession", photos: NDArray[np.float32], groups: Sequence[str] = (LAST,)
+) -> NDArray[np.float32]:
+    """Return the backbone's features for photos of shape (N, 3, H, W).
+
+    Args:
+        session: Session of a backbone that gives the groups.
+        photos: The photos.
+        groups: The feature groups.
+
+    Returns:
+        float32 of shape (N, D): the groups side by side.
+    """
+    outputs: list[NDArray[np.float32]] = session.run([output_name(group) for group in groups], {INPUT: photos})
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from coachworks.digests import digest_bytes
 from coachworks.errors import DamagedError, NotFoundError
-from coachworks.models.backbone import read_backbone
+from coachworks.models.backbone import read_spec
 from coachworks.models.keys import backbone_spec_key, head_key, head_manifest_key, onnx_key
 from coachworks.results import load
 from coachworks.store import Store, is_sealed, read_record
@@ -87,7 +87,7 @@ def _onnx_problem(store: Store, key: str) -> str | None:
     digest = _stem(key)
     if not store.exists(backbone_spec_key(digest)):
         return None  # a conversion was killed between the two, or is in progress
-    spec = read_backbone(store, digest)
+    spec = read_spec(store, digest)
     actual = digest_bytes(store.read(key))
     if actual == spec.onnx_sha256:
         return None

@@ -7,6 +7,7 @@ from coachworks.tables import SPLITS
 from coachworks.wording import joined
 from components.document.conclusions import Status, conclusion, failed_findings, key_figures, next_step, reason, status
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
+from components.document.feature_choice import feature_choice
 from components.document.photo_facts import PhotoFacts
 from components.document.phrases import (
     NOT_MEASURED,
@@ -199,6 +200,9 @@ def trained(record: SkillRecord) -> Section:
                 "does not depend on light, angle or framing. Test photos were never altered."
             )
         )
+    features = feature_choice(record)
+    if features:
+        blocks.append(features)
     candidates = part(record.trained, "candidates")
     if candidates:
         blocks += [_candidates(record, candidates), Paragraph(_choice(record), lead="Choice.")]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.cpu_limit import usable_cores
+from coachworks.feature_groups import LAST, select
 from coachworks.features import known_photos, view_folder, write_shard
 from coachworks.models.backbone import BackboneSpec
 from coachworks.progress import Progress
@@ -57,7 +58,10 @@ class Filled:
 
 def missing_features(store: Store, spec: BackboneSpec, policy: Policy, requested: Sequence[Photo]) -> list[Photo]:
     """Return the photos of `requested` that lack features, each with its missing views."""
-    known = {view: known_photos(store, folder) for view, folder in _folders(spec, policy).items()}
+    known = {
+        view: set.intersection(*(known_photos(store, folder) for folder in folders.values()))
+        for view, folders in _folders(spec, policy).items()
+    }
     remaining = [
         Photo(photo.photo_id, photo.key, tuple(view for view in photo.views if photo.photo_id not in known[view]))
         for photo in requested
@@ -95,7 +99,7 @@ def fill_cache(
     )
     chunks = list(_chunks(missing, BATCH if gpu else max(_CHUNK_ROWS, config.batch_size)))
     on_gpu = TorchBackbone(backbone.source, backbone.spec, gpu[0]) if gpu else None
-    shards = _Shards(store, _folders(backbone.spec, policy))
+    shards = _Shards(store, _folders(backbone.spec, policy), backbone.spec.group_sizes)
     with progress.task("embed", total=len(missing), unit="photos") as task, closing(shards):
         for photos, answer in run_chunks(job, chunks, workers=workers):
             shards.add(photos, answer if on_gpu is None else on_gpu.features(answer))
@@ -103,8 +107,12 @@ def fill_cache(
     return Filled(time.monotonic() - started, gpu[1] if gpu else "cpu", workers)
 
 
-def _folders(spec: BackboneSpec, policy: Policy) -> dict[int, str]:
-    return {view: view_folder(spec.feature_space, policy.view_digest, view) for view in range(policy.views + 1)}
+def _folders(spec: BackboneSpec, policy: Policy) -> dict[int, dict[str, str]]:
+    """Return the folder of each view and feature group."""
+    return {
+        view: {group: view_folder(spec.feature_space, policy.view_digest, view, group) for group in spec.group_sizes}
+        for view in range(policy.views + 1)
+    }
 
 
 def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
@@ -121,12 +129,20 @@ def _chunks(photos: Sequence[Photo], rows: int) -> Iterator[list[Photo]]:
         yield chunk
 
 
+def _stored(features: NDArray[np.float32], group: str) -> NDArray[Any]:
+    """Return features in the precision of the cache: float16, but for `last` and for what is too large for it."""
+    if group == LAST or np.abs(features).max(initial=0) > np.finfo(np.float16).max:
+        return features
+    return features.astype(np.float16)
+
+
 @dataclass
 class _Shards:
     """Collects rows by view and publishes them as shards, often enough that a killed run loses little."""
 
     store: Store
-    folders: Mapping[int, str]
+    folders: Mapping[int, Mapping[str, str]]
+    sizes: Mapping[str, int]
     _rows: dict[int, list[tuple[str, NDArray[Any]]]] = field(default_factory=dict)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -142,8 +158,8 @@ class _Shards:
     def close(self) -> None:
         """Publish all collected rows, also after an interruption."""
         for view, rows in self._rows.items():
-            write_shard(
-                self.store, self.folders[view], [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])
-            )
+            photo_ids, features = [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])
+            for group, folder in self.folders[view].items():
+                write_shard(self.store, folder, photo_ids, _stored(select(features, self.sizes, (group,)), group))
         self._rows.clear()
         self._flushed_at = time.monotonic()

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coachworks.errors import DataError
-from coachworks.models.session import INPUT, OUTPUT, open_session, run_session
+from coachworks.models.session import INPUT, open_session, output_name, run_session
+from components.embed.grouped import grouped
 from components.embed.source import Source
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ _TOLERANCE = 5e-4
 logger = logging.getLogger(__name__)
 
 
-def convert(source: Source) -> tuple[bytes, int]:
-    """Convert a backbone to ONNX.
+def convert(source: Source) -> tuple[bytes, dict[str, int]]:
+    """Convert a backbone to ONNX, with all of its feature groups.
 
     Args:
         source: The backbone.
 
     Returns:
-        The ONNX file, input `photos` float32 (N, 3, H, W), output `features` float32 (N, D), N free; and D.
+        The ONNX file, input `photos` float32 (N, 3, H, W), an output float32 (N, D) for each group, called `features`
+        for `last` and as the group for the others, N free; and D of each group.
 
     Raises:
         DataError: the file computes other features than torch, or the module does not return one vector per photo.
@@ -53,33 +55,45 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _converted(source: Source) -> tuple[bytes, int]:
+def trimmed(onnx: bytes, groups: Sequence[str]) -> bytes:
+    """Return an ONNX backbone without what only other feature groups need.
+
+    Args:
+        onnx: Content of a file of `convert`.
+        groups: The groups to keep.
+    """
+    from onnx import load_model_from_string
+    from onnx.utils import Extractor
+
+    model = load_model_from_string(onnx)
+    kept = Extractor(model).extract_model([INPUT], [output_name(group) for group in groups])
+    return bytes(kept.SerializeToString(deterministic=True))
+
+
+def _converted(source: Source) -> tuple[bytes, dict[str, int]]:
     import torch
 
-    module = source.load()
+    module: Any = grouped(source)
     rng = np.random.default_rng(0)
     photos = torch.from_numpy(rng.standard_normal((2, 3, source.input_px, source.input_px), np.float32))
-    with torch.inference_mode():
-        features = module(photos)
-    if features.ndim != 2:
-        raise DataError(f"backbone {source.name!r} must return one vector per photo; got shape {tuple(features.shape)}")
     onnx = _exported(module, photos)
     for count in (1, 3):  # other batch sizes than that of the export
         photos = torch.from_numpy(rng.standard_normal((count, 3, source.input_px, source.input_px), np.float32))
         _must_agree(source, module, onnx, photos)
-    return onnx, int(features.shape[1])
+    return onnx, dict(module.sizes)
 
 
-def _exported(module: "torch.nn.Module", photos: "torch.Tensor") -> bytes:
+def _exported(module: Any, photos: "torch.Tensor") -> bytes:
     """Export by tracing, which is ten times as fast, or by capturing the graph where tracing fails."""
     import torch
 
-    names: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": _OPSET}
+    outputs = [output_name(group) for group in module.groups]
+    names: dict[str, Any] = {"input_names": [INPUT], "output_names": outputs, "opset_version": _OPSET}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         path = Path(folder, "backbone.onnx")
         try:
-            axes = {INPUT: {0: "n"}, OUTPUT: {0: "n"}}
+            axes = {name: {0: "n"} for name in (INPUT, *outputs)}
             torch.onnx.export(module, (photos,), path, dynamo=False, dynamic_axes=axes, **names)
         except (RuntimeError, TypeError, ValueError, torch.onnx.errors.OnnxExporterError) as err:
             logger.info("tracing failed, capturing the graph instead", extra={"error": str(err)})
@@ -90,17 +104,19 @@ def _exported(module: "torch.nn.Module", photos: "torch.Tensor") -> bytes:
         return path.read_bytes()
 
 
-def _must_agree(source: Source, module: "torch.nn.Module", onnx: bytes, photos: "torch.Tensor") -> None:
+def _must_agree(source: Source, module: Any, onnx: bytes, photos: "torch.Tensor") -> None:
     import torch
 
     with torch.inference_mode():
-        expected = module(photos).numpy()
-    got = run_session(open_session(onnx, threads=1), photos.numpy())
-    difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
-    bound = _TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    if not difference <= bound:
-        raise DataError(
-            f"the backbone {source.name!r} computes other features as ONNX than with torch: they must agree within "
-            f"{bound:.2g}; the largest difference is {difference:.2g}. Choose another backbone."
-        )
-    logger.info("backbone converted", extra={"backbone": source.name, "max_difference": difference})
+        values = module(photos)
+    session = open_session(onnx, threads=1)
+    for group, tensor in zip(module.groups, values, strict=True):
+        expected, got = tensor.numpy(), run_session(session, photos.numpy(), (group,))
+        difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
+        bound = _TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        if not difference <= bound:
+            raise DataError(
+                f"the backbone {source.name!r} computes other features as ONNX than with torch: {group} must agree "
+                f"within {bound:.2g}; the largest difference is {difference:.2g}. Choose another backbone."
+            )
+        logger.info("backbone converted", extra={"backbone": source.name, "group": group, "difference": difference})

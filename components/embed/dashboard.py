@@ -10,7 +10,8 @@ def numbers(report: EmbedReport) -> Figures:
     yield "photos: per second, views counted", report.photos_per_second
     yield "features: computed", report.computed
     yield "features: reused", report.reused
-    yield "features: dimensions", report.dimensions
+    yield "features: dimensions", sum(report.group_sizes.values())
+    yield "features: bytes per photo and view", report.bytes_per_view
     yield "views per training photo", report.views
     yield "seconds: computing", report.seconds
     yield "workers", report.workers

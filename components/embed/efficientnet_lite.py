@@ -78,7 +78,14 @@ def _load(name: str, weights: Path) -> "torch.nn.Module":
             self.network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
 
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
-            maps: torch.Tensor = self.network.extract_features(photos)
-            return maps.mean((2, 3))
+            return self.with_blocks(photos)[0]
+
+        def with_blocks(self, photos: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            network, outputs = self.network, []
+            maps = network._swish(network._bn0(network._conv_stem(photos)))
+            for block in network._blocks:
+                maps = block(maps)
+                outputs.append(maps)
+            return network._swish(network._bn1(network._conv_head(maps))).mean((2, 3)), outputs
 
     return Pooled().eval()

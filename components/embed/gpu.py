@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import scale_and_shift
+from components.embed.grouped import grouped
 from components.embed.source import Source
 
 BATCH = 128  # photos per pass; with fewer, launching kernels takes longer than computing
@@ -37,17 +38,17 @@ class TorchBackbone:
         # The cache mixes features of CPUs and GPUs; TF32 has ten bits of mantissa, too few to agree with float32.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-        self._module = source.load().to(device)
+        self._module = grouped(source, tuple(spec.group_sizes)).to(device)
         self._device = device
         scale, shift = scale_and_shift(spec)
         self._scale = torch.from_numpy(scale).to(device)
         self._shift = torch.from_numpy(shift).to(device)
 
     def features(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute features float32 (N, D) from pixels uint8 (N, H, W, 3)."""
+        """Compute features float32 (N, D), group after group, from pixels uint8 (N, H, W, 3)."""
         import torch
 
         with torch.inference_mode():
             photos: torch.Tensor = torch.from_numpy(rgb).to(self._device).float() * self._scale + self._shift
-            features: NDArray[np.float32] = self._module(photos.permute(0, 3, 1, 2)).cpu().numpy()
+            features: NDArray[np.float32] = torch.cat(self._module(photos.permute(0, 3, 1, 2)), 1).cpu().numpy()
         return features

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 _RESAMPLING: dict[int, Resampling] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}  # Pillow's numbers
+# Weights of a model of photos and texts that its vision tower does not read
+_OTHER_TOWER = ("text_model.", "text_projection.", "visual_projection.", "logit_scale", "logit_bias")
 _MAX_JSON_BYTES = 16 * 1024 * 1024
 
 
@@ -48,7 +50,7 @@ def pretrained_folder(folder: Path, *, name: str | None = None) -> Source:
     return Source(
         name=name or folder.resolve().name,
         weights=digest_json([config, {file.name: digest_file(file) for file in weights}]),
-        load=partial(_load, folder),
+        load=partial(_load, folder, input_px),
         input_px=input_px,
         mean=mean,
         std=std,
@@ -74,7 +76,8 @@ def _json(folder: Path, file: str, way_out: str) -> dict[str, Any]:
 
 def _input_px(folder: Path, processor: dict[str, Any], config: dict[str, Any]) -> int:
     crop = processor.get("crop_size") if processor.get("do_center_crop") else None
-    size = crop or processor.get("size") or config.get("image_size")
+    vision = config.get("vision_config") or {}
+    size = crop or processor.get("size") or config.get("image_size") or vision.get("image_size")
     if isinstance(size, dict):
         sides = {value for key, value in size.items() if key in {"height", "width", "shortest_edge"}}
     else:
@@ -105,7 +108,7 @@ def _mean_and_std(
     return (red, green, blue), (red_std, green_std, blue_std)
 
 
-def _load(folder: Path) -> "torch.nn.Module":
+def _load(folder: Path, input_px: int) -> "torch.nn.Module":
     apply_quiet_settings()
     import torch
 
@@ -115,9 +118,19 @@ def _load(folder: Path) -> "torch.nn.Module":
         def __init__(self) -> None:
             super().__init__()
             self.network = model
+            self.patch_tokens = _patch_tokens(model.config, input_px)
 
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
-            output = self.network(pixel_values=photos, return_dict=True)
+            return self._pooled(self.network(pixel_values=photos, return_dict=True))
+
+        def with_blocks(self, photos: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            output = self.network(pixel_values=photos, return_dict=True, output_hidden_states=True)
+            hidden = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None) or ()
+            # The first state of a transformer is its input, which no layer has seen yet.
+            outputs = [each for number, each in enumerate(hidden) if each.ndim == 4 or (each.ndim == 3 and number)]
+            return self._pooled(output), outputs
+
+        def _pooled(self, output: Any) -> torch.Tensor:
             pooled: torch.Tensor | None = getattr(output, "pooler_output", None) if has_pooler else None
             if pooled is not None:
                 return pooled.flatten(1)
@@ -125,6 +138,12 @@ def _load(folder: Path) -> "torch.nn.Module":
             return hidden.mean((2, 3)) if hidden.ndim == 4 else hidden.mean(1)
 
     return Pooled().eval()
+
+
+def _patch_tokens(config: Any, input_px: int) -> int:
+    """Return the number of tokens that stand for patches of the photo; 0 if the configuration does not tell."""
+    patch = getattr(config, "patch_size", None)
+    return (input_px // patch) ** 2 if isinstance(patch, int) and patch > 0 else 0
 
 
 def _read_model(folder: Path) -> "tuple[Any, bool]":
@@ -148,12 +167,14 @@ def _read_model(folder: Path) -> "tuple[Any, bool]":
         raise InvalidConfigError(
             f"backbone {str(folder)!r} cannot be loaded with transformers, without code of its own: {err}"
         ) from err
+    if hasattr(model, "vision_model"):  # of two towers, such as those of CLIP and SigLIP, the one that sees photos
+        model = model.vision_model
     if model.main_input_name != "pixel_values":
         raise InvalidConfigError(
             f"backbone {str(folder)!r} must be a vision model, which takes pixel_values; {type(model).__name__} takes "
             f"{model.main_input_name}"
         )
-    missing = {str(key) for key in info["missing_keys"]}
+    missing = {str(key) for key in info["missing_keys"] if not str(key).startswith(_OTHER_TOWER)}
     # A checkpoint without a pooler (one of a classifier) gets one of random weights from transformers: do not use it.
     random_pooler = {key for key in missing if "pool" in key}
     if missing - random_pooler:

@@ -1,7 +1,10 @@
 """The report of embed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+from coachworks.feature_groups import LAST
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class EmbedReport:
         space: Folder of the store's feature cache that holds the clean photos' features and the views' below it.
         view_digest: Digest of the settings that decide the pixels of augmented views.
         policy_digest: Digest of the augmentation policy.
-        dimensions: Features per photo.
+        dimensions: Numbers per photo of the feature group `last`.
         views: Augmented views per training photo, beside the clean one.
         photos: Photos that have features now.
         computed: Features computed now, a photo's clean and augmented views counted each.
@@ -23,6 +26,8 @@ class EmbedReport:
         photos_per_second: Features computed per second; 0 if nothing was missing.
         device: `cpu`, or the name of the GPU.
         workers: Number of worker processes.
+        groups: Feature groups with the numbers per photo of each; empty: only `last`.
+        bytes_per_view: Size of one photo's features in one view, in bytes; 0 in reports of earlier versions.
     """
 
     STEP: ClassVar[str] = "embed"
@@ -41,3 +46,10 @@ class EmbedReport:
     photos_per_second: float
     device: str
     workers: int
+    groups: Sequence[tuple[str, int]] = ()
+    bytes_per_view: int = 0
+
+    @property
+    def group_sizes(self) -> Mapping[str, int]:
+        """Numbers per photo of each feature group."""
+        return dict(self.groups) or {LAST: self.dimensions}

@@ -21,7 +21,8 @@ class Source:
     Attributes:
         name: Name of the backbone.
         weights: Digest of the weights and of their network.
-        load: Function that returns the torch module, float32 (N, 3, H, W) to float32 (N, D), in evaluation mode.
+        load: Function that returns the torch module, float32 (N, 3, H, W) to float32 (N, D), in evaluation mode; for
+            its method `with_blocks` see `components.embed.grouped`.
         input_px: Height and width of its input.
         mean: Mean per channel of values in [0, 1].
         std: Standard deviation per channel.

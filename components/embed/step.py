@@ -46,7 +46,7 @@ def embed(
     context = context or open_context(fleet)
     store = context.store
     source = find_backbone(fleet.spec.backbone)
-    spec = _spec(store, source, context)
+    spec = _spec(store, source, config.feature_groups, context)
 
     def fill(photos: Sequence[Photo]) -> EmbedReport:
         return fill_features(store, source, spec, augment, photos, config=config, progress=context.progress)
@@ -58,20 +58,22 @@ def embed(
         (folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
         return fill(photos)
 
-    inputs = {"augment": augment, "backbone": source.digest}
+    inputs: dict[str, str | list[str]] = {"augment": augment, "backbone": source.digest}
     if spec.space:  # features of another conversion are others
         inputs["space"] = spec.space
+    if spec.groups:
+        inputs["groups"] = list(spec.group_sizes)
     result = produce(EmbedReport, inputs, build, context=context, code=code_digest(__name__))
     if result.reused and not context.dry:  # the result exists, but the feature cache may have been emptied since
         fill(listed_photos(result))
     return result
 
 
-def _spec(store: Store, source: Source, context: Context) -> BackboneSpec:
+def _spec(store: Store, source: Source, groups: str, context: Context) -> BackboneSpec:
     if not context.dry:
-        return ensure_backbone(store, source, progress=context.progress)
+        return ensure_backbone(store, source, groups, progress=context.progress)
     try:
-        return stored_backbone(store, source)
+        return stored_backbone(store, source, groups)
     except (NotFoundError, DamagedError) as err:
         raise NotDoneError("embed", "the backbone must be converted") from err
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.errors import DataError
+from coachworks.feature_groups import LAST
 from coachworks.features import FeaturesMissingError, load_features
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
@@ -19,6 +20,7 @@ from components.augment.policy import read_policy
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
 from components.embed.config import EmbedConfig
+from components.embed.grouped import stored_bytes
 from components.embed.report import EmbedReport
 from components.embed.source import Source
 from components.embed.work import Photo
@@ -28,7 +30,13 @@ _ATTEMPTS = 3  # a photo may be in several damaged shards
 
 
 def read_features(
-    fleet: Fleet, embedded: Result[EmbedReport], photo_ids: Sequence[str], view: int, *, progress: Progress
+    fleet: Fleet,
+    embedded: Result[EmbedReport],
+    photo_ids: Sequence[str],
+    view: int,
+    *,
+    groups: Sequence[str] = (LAST,),
+    progress: Progress,
 ) -> NDArray[np.float32]:
     """Read the features of photos, in the order of `photo_ids`; those that are missing or damaged are computed again.
 
@@ -37,10 +45,11 @@ def read_features(
         embedded: The result of embed.
         photo_ids: The photos; may repeat.
         view: 0 for the clean photos, 1 and up for the augmented views (training photos only).
+        groups: The feature groups to read.
         progress: Receives a note if features are computed again.
 
     Returns:
-        float32 of shape (N, D).
+        float32 of shape (N, D): the groups side by side.
 
     Raises:
         NotFoundError: a photo has no features in that view, and is none of those that embed embedded.
@@ -49,7 +58,7 @@ def read_features(
     store = embedded.store
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return load_features(store, embedded.report, photo_ids, view)
+            return load_features(store, embedded.report, photo_ids, view, groups)
         except FeaturesMissingError as err:
             source = find_backbone(fleet.spec.backbone)
             if attempt == _ATTEMPTS or source.digest != embedded.report.backbone_digest:
@@ -60,7 +69,7 @@ def read_features(
 
 
 def _refill(store: Store, source: Source, embedded: Result[EmbedReport], progress: Progress) -> None:
-    spec = ensure_backbone(store, source, progress=progress)
+    spec = ensure_backbone(store, source, ",".join(embedded.report.group_sizes), progress=progress)
     if spec.feature_space != embedded.report.space:
         raise DataError(
             f"features of {embedded.step}/{embedded.key} are missing, and the backbone {source.name} has been "
@@ -119,6 +128,8 @@ def fill_features(
         photos_per_second=round(computed / filled.seconds, 2) if computed else 0.0,
         device=filled.device,
         workers=filled.workers,
+        groups=tuple(spec.group_sizes.items()),
+        bytes_per_view=stored_bytes(spec.group_sizes),
     )
 
 

@@ -78,7 +78,7 @@ class Work:
         while taken := list(islice(images, len(batch))):
             for row, image in zip(batch, taken, strict=False):
                 preprocess(image, self._spec, out=row)
-            features.append(run_session(self._session, batch[: len(taken)]))
+            features.append(run_session(self._session, batch[: len(taken)], tuple(self._spec.group_sizes)))
         return np.concatenate(features)
 
     def _views(self, photo: Photo, data: bytes) -> Iterator[Image.Image]:

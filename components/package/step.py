@@ -8,7 +8,6 @@ from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
 from coachworks.errors import DamagedError, DataError, NotFoundError
 from coachworks.fleet.model import Fleet
-from coachworks.models.backbone import fetch_onnx, read_backbone
 from coachworks.models.bundling import BundleContent, choose_content, read_heads, write_bundle
 from coachworks.models.champions import HeadVersion, find_champions
 from coachworks.progress import Progress
@@ -16,7 +15,7 @@ from coachworks.result import Result
 from coachworks.results import latest, load, produce
 from coachworks.store import Store
 from coachworks.wording import pipeline_command
-from components.embed.backbones import ensure_backbone, find_backbone
+from components.embed.backbones import ensure_backbone, ensure_trimmed, find_backbone
 from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
@@ -91,13 +90,13 @@ def package(
 
 
 def _keep_backbone(store: Store, fleet: Fleet, content: BundleContent, progress: Progress) -> None:
-    """Convert the backbone of the heads again if the store has lost it or holds it damaged.
+    """Keep a backbone in the store that gives what the heads read; convert it again if it is lost or damaged there.
 
     Raises:
         DataError: the fleet file names another backbone.
     """
     try:
-        fetch_onnx(store, read_backbone(store, content.backbone))
+        ensure_trimmed(store, content.backbone, content.groups)
     except (NotFoundError, DamagedError) as err:
         source = find_backbone(fleet.spec.backbone)
         if source.digest != content.backbone:
@@ -107,7 +106,7 @@ def _keep_backbone(store: Store, fleet: Fleet, content: BundleContent, progress:
                 f"file names another one, {fleet.spec.backbone}. Write `backbone: {name}`, so that "
                 f"{pipeline_command(store.uri)} converts it again."
             ) from err
-        ensure_backbone(store, source, progress=progress)
+        ensure_backbone(store, source, ",".join(content.groups), progress=progress)
 
 
 def _packaged(store: Store, fleet: Fleet) -> dict[str, HeadVersion]:

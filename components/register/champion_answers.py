@@ -63,7 +63,9 @@ def _predict(head_file: Path, record: SkillRecord, photo_ids: Sequence[str], pro
 
     head = load_head(head_file)
     embedded = record.lineage.result(EmbedReport)
-    best = head.logits(read_features(record.lineage.fleet, embedded, photo_ids, 0, progress=progress)).argmax(axis=1)
+    fleet = record.lineage.fleet
+    features = read_features(fleet, embedded, photo_ids, 0, groups=head.groups, progress=progress)
+    best = head.logits(features).argmax(axis=1)
     return {photo_id: head.labels[index] for photo_id, index in zip(photo_ids, best, strict=True)}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coachworks.bootstrap import UNKNOWN, Interval
+from coachworks.feature_groups import total
 from components.register.lineage import SkillRecord
 
 TEST = "test/balanced_accuracy"
@@ -94,7 +95,8 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
         "candidate": candidate,
         "backbone": backbone.backbone,
         "backbone_digest": backbone.backbone_digest[:12],
-        "features": backbone.dimensions,
+        "features": total(backbone.group_sizes, trained.feature_groups),
+        "feature_groups": " + ".join(trained.feature_groups),
         "augmented_views": backbone.views,
         "policy_digest": str(record.provenance.get("policy", ""))[:12],
         "labels": len(record.evaluated.labels),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks import __version__
+from coachworks.feature_groups import total
 from coachworks.store import record_bytes
 from coachworks.yaml_text import yaml_text
 from components.register.head_store import manifest
@@ -28,7 +29,8 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
         run_id: The run that the model belongs to.
         folder: An empty folder.
     """
-    features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, record.backbone.dimensions]}}
+    numbers = total(record.backbone.group_sizes, record.trained.feature_groups)
+    features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, numbers]}}
     document = {
         **_identity(record),
         "signature": {"inputs": json.dumps([features]), "outputs": json.dumps(_columns(record)), "params": None},

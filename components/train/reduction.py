@@ -3,6 +3,7 @@
 scikit-learn's PCA would copy all features to float64, or lose digits in float32; here only blocks are float64.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 _ROWS = 4096  # photos per block: the copy in float64 is never larger
+_FITTED_ROWS = 8192  # photos that the axes of many features are fitted on
+_OVERSAMPLING, _ITERATIONS = 64, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,3 +83,65 @@ def _pareto(deviation: Array) -> Array:
     scaled = deviation / roots
     factor = np.sqrt(np.mean(scaled**2))
     return np.asarray(roots * (factor if factor > 0 else 1))
+
+
+def fit_wide_reduction(features: Array, components: int) -> Reduction:
+    """Fit the reduction of many features approximately, from at most `_FITTED_ROWS` photos.
+
+    The scaling is that of `fit_reduction`. The axes come from randomised subspace iteration (Halko, Martinsson & Tropp,
+    2011, doi:10.1137/090771806, algorithm 4.4), whose cost is linear in the number of features, that of an
+    eigendecomposition cubic. The random start is fixed.
+
+    Args:
+        features: Training photos, shape (N, D).
+        components: Maximum number of axes.
+    """
+    rows, dimensions = features.shape
+    mean = features.mean(0, dtype=np.float64)
+    fitted = features[:: -(-rows // _FITTED_ROWS)] - mean.astype(np.float32)
+    scale = _pareto(np.sqrt(np.mean(fitted.astype(np.float32) ** 2, 0, dtype=np.float64)))
+    fitted /= scale.astype(np.float32)
+    width = min(components + _OVERSAMPLING, *fitted.shape)
+    basis = np.random.default_rng(0).standard_normal((dimensions, width), np.float32)
+    for _ in range(_ITERATIONS):
+        basis = np.linalg.qr(fitted.T @ (fitted @ basis))[0]
+    inner = fit_reduction(fitted @ basis, components, scaled=False)
+    total = float(np.mean(fitted**2, 0, dtype=np.float64).sum())
+    return Reduction(
+        offset=mean.astype(np.float32),
+        projection=np.asarray(basis @ inner.projection / scale[:, None], np.float32),
+        variances=inner.variances,
+        explained=min(1.0, float(inner.variances.sum()) / total) if total > 0 else 1.0,
+    )
+
+
+def join(parts: Sequence[Reduction], scores: Floats, components: int) -> tuple[Reduction, Floats]:
+    """Reduce several groups of features together, from the reduced dimensions of each.
+
+    Args:
+        parts: The reduction of each group; the variance of the first sets that of the result, so that a strength of
+            regularisation means the same for every set of groups.
+        scores: Training photos along the axes of all parts, side by side, shape (N, P1 + P2 + …).
+        components: Maximum number of axes.
+
+    Returns:
+        The reduction of the groups' features, side by side; and its axes in `scores`, shape (P1 + P2 + …, P).
+    """
+    joint = fit_reduction(scores, components, scaled=False)
+    total = float(joint.variances.sum())
+    factor = (float(parts[0].variances.sum()) / total) ** 0.5 if total > 0 else 1.0
+    axes = np.asarray(joint.projection * factor, np.float32)
+    blocks, start = [], 0
+    for part in parts:
+        count = part.projection.shape[1]
+        blocks.append(part.projection @ axes[start : start + count])
+        start += count
+    held = sum(float(part.variances.sum()) for part in parts)
+    whole = sum(float(part.variances.sum()) / part.explained for part in parts)
+    reduction = Reduction(
+        offset=np.concatenate([part.offset for part in parts]),
+        projection=np.concatenate(blocks),
+        variances=np.asarray(joint.variances * factor**2, np.float32),
+        explained=joint.explained * held / whole if whole > 0 else 1.0,
+    )
+    return reduction, axes

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from coachworks.feature_groups import LAST
+
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateReport:
@@ -47,6 +49,21 @@ class CalibrationReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeatureTrial:
+    """A set of feature groups, compared with others by a linear head in folds of training and validation photos.
+
+    Attributes:
+        groups: The groups.
+        balanced_accuracy: On the photos of each fold that the head was not fitted on; None without any.
+        standard_error: Its standard error, from a bootstrap of the sets of photos; None likewise.
+    """
+
+    groups: Sequence[str]
+    balanced_accuracy: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SkillReport:
     """The candidates of one skill and the winner.
 
@@ -65,6 +82,9 @@ class SkillReport:
             dropped.
         calibration: Choice of the correction of the winner's probabilities; None without a refit.
         refit_seconds: This skill's share of the time that the refit took.
+        feature_groups: Feature groups that all of its candidates read, side by side in this order.
+        feature_trials: Every set of groups that was compared, the smallest first; none where there was only one.
+        why_features: Reason for the choice of the groups in words; empty where there was only one set.
     """
 
     status: Literal["trained", "dropped"]
@@ -80,6 +100,9 @@ class SkillReport:
     temperature: float | None = None
     calibration: CalibrationReport | None = None
     refit_seconds: float = 0.0
+    feature_groups: Sequence[str] = (LAST,)
+    feature_trials: Sequence[FeatureTrial] = ()
+    why_features: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +114,8 @@ class TrainReport:
         backbone_digest: Digest of the backbone that computed the features.
         policy_digest: Digest of the augmentation policy.
         class_weights: The policy against imbalance.
-        explained_variance: Share of the variance that the reduced dimensions hold; None when nothing was trained.
+        explained_variance: Least share of the variance of a skill's features that its reduced dimensions hold; None
+            when nothing was trained.
     """
 
     STEP: ClassVar[str] = "train"

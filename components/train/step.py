@@ -19,7 +19,7 @@ from coachworks.tables import SPLITS
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
-from components.train.report import CalibrationReport, CandidateReport, SkillReport, TrainReport
+from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, SkillReport, TrainReport
 from components.validate.report import ValidateReport
 from validation import Verdict
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from components.train.calibration import Calibration
     from components.train.competition import Entry, Outcome
+    from components.train.feature_sets import FeatureSet
+    from components.train.group_choice import Choice
+    from components.train.lane import Lane
     from components.train.refit import Refit
 
 
@@ -79,12 +82,13 @@ def train(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Trained:
-    """The outcome of a lane by skill: the competition, the winner's refit if any, and the class weights."""
+    """The outcome of a lane by skill: the competition, the refit if any, class weights, feature groups, variance."""
 
-    outcomes: "Mapping[str, Outcome]"
-    refits: "Mapping[str, Refit]"
-    class_weights: Mapping[str, Mapping[str, float]]
-    explained: float
+    outcomes: "dict[str, Outcome]"
+    refits: "dict[str, Refit]"
+    class_weights: dict[str, Mapping[str, float]]
+    choices: "Mapping[str, Choice]"
+    explained: dict[str, float]
 
 
 def _build(
@@ -128,7 +132,7 @@ def _build(
         backbone_digest=embed.report.backbone_digest,
         policy_digest=ancestor(store, embed, AugmentReport).report.policy_digest,
         class_weights=config.class_weights,
-        explained_variance=result.explained if result else None,
+        explained_variance=min(result.explained.values()) if result else None,
     )
 
 
@@ -142,48 +146,78 @@ def _train(
     folder: Path,
 ) -> _Trained:
     from components.embed.stored_features import read_features
-    from components.train.competition import compete
+    from components.train.feature_sets import FeatureSets
+    from components.train.group_choice import choose_groups
     from components.train.label_matrix import answer_table
-    from components.train.lane import UNLABELLED, Lane, label_weights
-    from components.train.reduction import fit_reduction
-    from components.train.refit import refit
+    from components.train.lane import Lane
 
     vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
     labels = labels[labels["skill"].isin(skills)]
     photos, answers, own_sets = answer_table(labels[labels["split"] == "train"], vocabulary)
     tested, tested_answers, sets = answer_table(labels[labels["split"] == "validation"], vocabulary)
 
-    def features(photo_ids: list[str], view: int) -> NDArray[np.float32]:
-        return read_features(fleet, embed, photo_ids, view, progress=progress)
+    def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
+        return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
 
-    clean = features(photos, 0)
-    reduction = fit_reduction(clean, config.components)
-    data = Lane(
-        labels=vocabulary,
-        train=reduction(clean),
-        # each view is reduced before the next one is read: the raw features of all views are never in memory together
-        views=tuple(reduction(features(photos, view)) for view in range(1, embed.report.views + 1)),
-        answers=answers,
-        train_sets=own_sets,
-        validation=reduction(features(tested, 0) if tested else clean[:0]),
-        validation_answers=tested_answers,
-        validation_sets=sets,
-        class_weights=config.class_weights,
-    )
-    del clean
-    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in skills}, config, progress=progress)
+    feature_sets = FeatureSets(read, photos, tested, embed.report.group_sizes, config.components)
+    every_set = np.concatenate([own_sets, sets + len(photos)])  # a set is in one split only
+    joined = np.concatenate([answers, tested_answers])
+    choices = choose_groups(feature_sets, vocabulary, joined, every_set, config)
+    chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
+    views = feature_sets.views(chosen, embed.report.views)
+    trained = _Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={})
+    for fitted in chosen:
+        data = Lane(
+            labels=vocabulary,
+            train=fitted.train,
+            views=views[fitted.groups],
+            answers=answers,
+            train_sets=own_sets,
+            validation=fitted.validation,
+            validation_answers=tested_answers,
+            validation_sets=sets,
+            class_weights=config.class_weights,
+        ).subset([skill for skill in skills if choices[skill].groups == fitted.groups])
+        _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
+    return trained
+
+
+def _compete(
+    fleet: Fleet,
+    data: "Lane",
+    fitted: "FeatureSet",
+    trained: _Trained,
+    config: TrainConfig,
+    progress: Progress,
+    backbone_digest: str,
+    folder: Path,
+) -> None:
+    """Train the skills of a lane that read the same feature groups, save their heads, and add them to `trained`."""
+    from components.train.competition import compete
+    from components.train.lane import UNLABELLED, label_weights
+    from components.train.refit import refit
+
+    reduction = fitted.reduction
+    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     joined = data.joined()
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
-    weights = {}
-    for column, (skill, names) in enumerate(vocabulary.items()):
+    for column, (skill, names) in enumerate(data.labels.items()):
         known = joined.answers[joined.answers[:, column] != UNLABELLED, column]
-        weights[skill] = dict(zip(names, label_weights(known, len(names), config.class_weights).tolist(), strict=True))
-        _save_heads(outcomes[skill], refits.get(skill), names, embed.report.backbone_digest, folder / skill)
-    return _Trained(outcomes=outcomes, refits=refits, class_weights=weights, explained=reduction.explained)
+        weights = label_weights(known, len(names), config.class_weights).tolist()
+        trained.class_weights[skill] = dict(zip(names, weights, strict=True))
+        trained.explained[skill] = reduction.explained
+        _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
+    trained.outcomes.update(outcomes)
+    trained.refits.update(refits)
 
 
 def _save_heads(
-    outcome: "Outcome", refit: "Refit | None", labels: tuple[str, ...], backbone_digest: str, folder: Path
+    outcome: "Outcome",
+    refit: "Refit | None",
+    labels: tuple[str, ...],
+    backbone_digest: str,
+    groups: tuple[str, ...],
+    folder: Path,
 ) -> None:
     from coachworks.models.head import Head
 
@@ -198,6 +232,7 @@ def _save_heads(
             backbone_digest=backbone_digest,
             temperature=again.calibration.temperature if again else 1.0,
             parameters=candidate.parameters,
+            groups=groups,
         ).save(folder / f"{name}.safetensors")
 
 
@@ -220,7 +255,7 @@ def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: 
 
 
 def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained: _Trained) -> SkillReport:
-    outcome, refit = trained.outcomes[skill], trained.refits.get(skill)
+    outcome, refit, choice = trained.outcomes[skill], trained.refits.get(skill), trained.choices[skill]
     why = outcome.why
     if refit:
         why += f". With its settings it was then fitted again on all {refit.photos} training and validation photos"
@@ -237,6 +272,16 @@ def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained
         temperature=refit.calibration.temperature if refit else 1.0,
         calibration=_calibration_report(refit.calibration) if refit else None,
         refit_seconds=refit.seconds if refit else 0.0,
+        feature_groups=choice.groups,
+        why_features=choice.why,
+        feature_trials=tuple(
+            FeatureTrial(
+                groups=groups,
+                balanced_accuracy=tried.balanced_accuracy,
+                standard_error=tried.standard_error,
+            )
+            for groups, tried in choice.tried.items()
+        ),
     )
 
 

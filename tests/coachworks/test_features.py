@@ -1,4 +1,5 @@
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Thread
 
 import numpy as np
@@ -14,7 +15,7 @@ from coachworks.store import FolderStore, Store
 class Source:
     space: str = "features/some"
     view_digest: str = "f" * 64
-    dimensions: int = 4
+    group_sizes: Mapping[str, int] = field(default_factory=lambda: {"last": 4, "blocks-mean": 3})
 
 
 DAMAGE = {
@@ -129,5 +130,27 @@ def test_features_come_in_the_order_asked_from_many_shards(store: FolderStore) -
     written = [rng.random((400, 1280), np.float32) for _ in range(5)]
     for number, rows in enumerate(written):
         write_shard(store, CLEAN, ids[400 * number : 400 * (number + 1)], rows)
-    loaded = load_features(store, Source(dimensions=1280), ids[::-1], 0)
+    loaded = load_features(store, Source(group_sizes={"last": 1280}), ids[::-1], 0)
     np.testing.assert_array_equal(loaded, np.concatenate(written)[::-1])
+
+
+def test_each_group_has_shards_of_its_own(store: FolderStore) -> None:
+    blocks = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float16)
+    write_shard(store, CLEAN, IDS, ROWS)
+    written = write_shard(store, view_folder("features/some", "f" * 64, 0, "blocks-mean"), IDS, blocks)
+    assert written.startswith("features/some/clean.blocks-mean/")
+    assert np.array_equal(load_features(store, Source(), IDS, 0), ROWS)
+    both = load_features(store, Source(), IDS[::-1], 0, ("last", "blocks-mean"))
+    assert both.dtype == np.float32
+    assert np.array_equal(both, np.concatenate([ROWS, blocks], axis=1)[::-1])
+
+
+def test_bytes_of_groups_that_nobody_asks_for_are_not_read(store: FolderStore) -> None:
+    write_shard(store, CLEAN, IDS, ROWS)
+    other = write_shard(store, view_folder("features/some", "f" * 64, 0, "blocks-mean"), IDS, ROWS[:, :3])
+    store.write(other, b"damaged")
+    assert np.array_equal(load_features(store, Source(), IDS, 0), ROWS)
+    with pytest.raises(FeaturesMissingError, match="10 of 10 photos have no features in view 0"):
+        load_features(store, Source(), IDS, 0, ("blocks-mean",))
+    with pytest.raises(DataError, match=r"must be among last, blocks-mean, .* got blocks-std\. Embed the"):
+        load_features(store, Source(), IDS, 0, ("blocks-std",))

@@ -104,6 +104,7 @@ def put_head(store: FolderStore, skill: str, head: Head, tmp: Path, *, created_a
         "temperature": head.temperature,
         "backbone": "tiny",
         "backbone_digest": head.backbone_digest,
+        "groups": list(head.groups),
         "metrics": {"balanced_accuracy": {"value": 0.91, "low": 0.88, "high": 0.94}},
         "data_digest": "d" * 32,
         "evaluate": "e" * 32,

@@ -233,7 +233,7 @@ def _model_uses(
     for use in heads:
         readers[use.model.backbone] += bool(use.kept_because)
     backbones = [
-        ModelUse(model, (), _reason_to_keep(model, references, fleet, older_than, readers[model.digest]))
+        ModelUse(model, (), _reason_to_keep(model, references, fleet, older_than, readers[model.shared]))
         for model in stored
         if model.kind == BACKBONE
     ]
@@ -248,7 +248,7 @@ def _reason_to_keep(
     readers: int = 0,
 ) -> str:
     """Return why a model is kept; empty where it is unused."""
-    places = references.get(model.digest, ())
+    places = references.get(model.digest) or references.get(model.shared) or ()
     if places:
         return places[0] + (f", and {len(places) - 1} more" if len(places) > 1 else "")
     if readers:

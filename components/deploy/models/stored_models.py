@@ -33,7 +33,8 @@ class StoredModel:
         written_at: Time at which the last of them was written.
         name: Name of a backbone, skill of a head; empty without a description.
         fleet: Fleet of a head; empty likewise.
-        backbone: Digest of the backbone that a head reads; empty likewise.
+        backbone: Digest of the backbone that a head reads, or that a backbone's files are of, which have names of their
+            own where they give further feature groups; empty likewise.
     """
 
     kind: Kind
@@ -44,6 +45,11 @@ class StoredModel:
     name: str = ""
     fleet: str = ""
     backbone: str = ""
+
+    @property
+    def shared(self) -> str:
+        """Digest by which heads, results and versions name it: all graphs of a backbone have that of the backbone."""
+        return self.backbone if self.kind == BACKBONE and self.backbone else self.digest
 
     @property
     def described(self) -> bool:
@@ -89,7 +95,7 @@ def _read_model(store: Store, name: tuple[str, str], keys: Iterable[str]) -> Sto
         written_at=max(each.written_at for each in facts),
         name=str(description.get("skill" if kind == HEAD else "name") or ""),
         fleet=str((provenance if isinstance(provenance, dict) else {}).get("fleet") or ""),
-        backbone=str(description.get("backbone_digest") or ""),
+        backbone=str(description.get("backbone_digest" if kind == HEAD else "digest") or ""),
     )
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from coachworks.digests import digest_bytes
 from coachworks.errors import DataError, InvalidConfigError, NotFoundError, TransientError
 from coachworks.features import space_of
-from coachworks.models.backbone import read_backbone
+from coachworks.models.backbone import graph_name, read_backbone
 from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import preprocess, resized
 from coachworks.models.session import open_session, run_session
@@ -51,7 +51,7 @@ def test_the_default_backbone_becomes_one_file_that_computes_the_same(converted:
 
     source = find_backbone("efficientnet-lite0")
     spec = read_backbone(converted, source.digest)
-    onnx = converted.read(onnx_key(spec.digest))
+    onnx = converted.read(onnx_key(spec.graph))
     assert (spec.name, spec.input_px, spec.dimensions) == ("efficientnet-lite0", 224, 1280)
     assert digest_bytes(onnx) == spec.onnx_sha256
     session = open_session(onnx, threads=1)
@@ -67,7 +67,7 @@ def test_the_default_backbone_becomes_one_file_that_computes_the_same(converted:
 def test_its_activation_is_still_relu6(converted: FolderStore) -> None:
     """The package's `set_swish` replaces ReLU6, silently, and ruins the network."""
     spec = read_backbone(converted, find_backbone("efficientnet-lite0").digest)
-    features = run_session(open_session(converted.fetch(onnx_key(spec.digest)), threads=1), photos(224))
+    features = run_session(open_session(converted.fetch(onnx_key(spec.graph)), threads=1), photos(224))
     assert features.min() >= 0
     assert features.max() <= 6
 
@@ -88,7 +88,7 @@ def test_larger_backbones_take_larger_photos(name: str, px: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet-lite1", "efficientnet-lite2"])
 def test_larger_backbones_compute_the_same_as_onnx(name: str) -> None:
-    assert convert(find_backbone(name))[1] == 1280
+    assert convert(find_backbone(name))[1]["last"] == 1280
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,8 @@ class Notes:
 def test_a_damaged_conversion_is_made_again(small: tuple[FolderStore, Source], key, damage) -> None:
     store, source = small
     before = {name: store.read(name) for name in store.list("backbones")}
-    store.write(key(source.digest), damage(store.read(key(source.digest))))
+    name = graph_name(source.digest, None)
+    store.write(key(name), damage(store.read(key(name))))
     progress = Notes()
     spec = ensure_backbone(store, source, progress=progress)
     assert "converting the backbone resnet to ONNX again: backbones/" in progress.notes[0]
@@ -175,12 +176,13 @@ def test_features_of_an_earlier_version_count_as_long_as_its_conversion_is_intac
     small: tuple[FolderStore, Source],
 ) -> None:
     store, source = small
+    spec = ensure_backbone(store, source, "last")
     document = json.loads(store.read(backbone_spec_key(source.digest)))
     earlier = {name: value for name, value in document.items() if name not in {"space", "sha256"}}
     store.write(backbone_spec_key(source.digest), json.dumps(earlier).encode())
-    assert ensure_backbone(store, source).feature_space == f"features/{source.digest[:32]}"
+    assert ensure_backbone(store, source, "last").feature_space == f"features/{source.digest[:32]}"
     store.write(onnx_key(source.digest), ONNX["zeros"](store.read(onnx_key(source.digest))))
-    assert ensure_backbone(store, source).feature_space == space_of(source.digest, document["onnx_sha256"])
+    assert ensure_backbone(store, source, "last").feature_space == spec.feature_space
 
 
 def test_an_unreachable_hub_is_a_transient_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +204,7 @@ def test_the_pooled_output_is_the_feature(model_folders: dict[str, Path], store:
     from transformers import AutoModel
 
     spec = ensure_backbone(store, find_backbone(str(model_folders["resnet"])))
-    got = run_session(open_session(store.fetch(onnx_key(spec.digest)), threads=1), photos(32))
+    got = run_session(open_session(store.fetch(onnx_key(spec.graph)), threads=1), photos(32))
     with torch.inference_mode():
         model = AutoModel.from_pretrained(model_folders["resnet"]).eval()
         expected = model(torch.from_numpy(photos(32))).pooler_output.flatten(1).numpy()
@@ -216,7 +218,7 @@ def test_a_pooler_of_random_numbers_is_not_used(model_folders: dict[str, Path], 
     from transformers import ViTForImageClassification
 
     spec = ensure_backbone(store, find_backbone(str(model_folders["vit"])))
-    got = run_session(open_session(store.fetch(onnx_key(spec.digest)), threads=1), photos(32))
+    got = run_session(open_session(store.fetch(onnx_key(spec.graph)), threads=1), photos(32))
     with torch.inference_mode():
         model = ViTForImageClassification.from_pretrained(model_folders["vit"]).eval()
         expected = model.vit(torch.from_numpy(photos(32))).last_hidden_state.mean(1).numpy()
@@ -303,7 +305,7 @@ def test_a_conversion_that_computes_something_else_is_refused(
     from components.embed import conversion
 
     faithful = conversion.run_session
-    monkeypatch.setattr(conversion, "run_session", lambda session, x: faithful(session, x) + 0.01)
+    monkeypatch.setattr(conversion, "run_session", lambda session, x, groups: faithful(session, x, groups) + 0.01)
     with pytest.raises(DataError, match="computes other features as ONNX than with torch"):
         convert(find_backbone(str(model_folders["resnet"])))
 
@@ -314,6 +316,10 @@ def test_torch_and_onnx_runtime_give_the_same_features_for_the_same_photo(
     source = find_backbone(str(model_folders["resnet"]))
     spec = ensure_backbone(store, source)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
-    with_onnx = run_session(open_session(store.fetch(onnx_key(spec.digest)), threads=1), preprocess(image, spec)[None])
+    with_onnx = run_session(
+        open_session(store.fetch(onnx_key(spec.graph)), threads=1),
+        preprocess(image, spec)[None],
+        tuple(spec.group_sizes),
+    )
     with_torch = TorchBackbone(source, spec, "cpu").features(np.stack([resized(image, spec)]))
     assert np.abs(with_onnx - with_torch).max() < 1e-4

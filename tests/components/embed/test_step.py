@@ -19,7 +19,7 @@ from coachworks.digests import digest_bytes
 from coachworks.errors import CoachworksError, DamagedError, DataError, InvalidConfigError, TransientError
 from coachworks.features import FeaturesMissingError, load_features
 from coachworks.fleet.model import Fleet
-from coachworks.models.backbone import read_backbone
+from coachworks.models.backbone import read_backbone, read_spec
 from coachworks.models.keys import onnx_key
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
@@ -80,10 +80,13 @@ def test_every_photo_is_embedded_clean_and_training_photos_in_every_view(run, st
 def test_training_and_serving_see_the_same_numbers(run, store, upstream) -> None:
     report = run(range(6)).report
     spec = read_backbone(store, report.backbone_digest)
-    session = open_session(store.fetch(onnx_key(spec.digest)), threads=1)
+    session, groups = open_session(store.fetch(onnx_key(spec.graph)), threads=1), tuple(report.group_sizes)
+    assert groups == ("last", "blocks-mean", "blocks-std", "blocks-cells")
     for photo in upstream.photos(store, range(6)):
-        served = run_session(session, features_input(store.read(photo.key), spec)[None])
-        assert np.abs(served - load_features(store, report, [photo.photo_id], 0)).max() < 1e-4
+        served = run_session(session, features_input(store.read(photo.key), spec)[None], groups)
+        stored = load_features(store, report, [photo.photo_id], 0, groups)
+        assert np.abs(served - stored)[:, :1280].max() < 1e-4
+        np.testing.assert_allclose(stored, served, rtol=1e-3, atol=1e-4)  # float16 of all groups but the first
 
 
 def test_any_number_of_processes_gives_the_same_features(run, store, upstream, monkeypatch) -> None:
@@ -225,7 +228,7 @@ def test_a_killed_run_continues_where_it_was_and_leaves_no_process_behind(store,
     fleet = upstream.fleet(store, augment={"views": 0})
     key = augment(fleet, upstream.validated(store, upstream.photos(store, numbers))).key
     process = subprocess.Popen([sys.executable, "-c", SLOWLY, fleet.to_json(), key])
-    while not any(store.list("features")):
+    while not any(".blocks-cells/" in key for key in store.list("features")):  # the last group of a shard's photos
         assert process.poll() is None
         time.sleep(0.02)
     children = workers_of(process.pid)
@@ -259,23 +262,23 @@ def test_a_damaged_photo_in_the_store_is_named(run, store, upstream, monkeypatch
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_damaged_onnx_file_is_named_rather_than_taken_for_lack_of_memory(store, upstream, workers) -> None:
-    spec = read_backbone(store, next(store.list("backbones")).split("/")[1].split(".")[0])
+    spec = read_spec(store, next(store.list("backbones")).split("/")[1].split(".")[0])
     photo = upstream.photos(store, range(1))[0]
     chunks = [[Photo(photo.photo_id, photo.key, (0,))]]
-    data = bytearray(store.read(onnx_key(spec.digest)))
+    data = bytearray(store.read(onnx_key(spec.graph)))
     data[4_000_000:4_016_384] = bytes(16_384)
-    store.write(onnx_key(spec.digest), bytes(data))
+    store.write(onnx_key(spec.graph), bytes(data))
     job = Job(store=store.uri, spec=spec, computes=True, policy=None, batch_size=1, threads=1)
     with pytest.raises(DamagedError, match=r"'backbones/.*onnx' of the store .* is damaged: its SHA-256 must be"):
         list(run_chunks(job, chunks, workers=workers))
-    store.write(onnx_key(spec.digest), b"no network")
+    store.write(onnx_key(spec.graph), b"no network")
     same = replace(job, spec=replace(spec, onnx_sha256=digest_bytes(b"no network")))
     with pytest.raises(DataError, match=r"ONNX Runtime 1\.\S+ cannot load the converted backbone efficientnet-lite0"):
         list(run_chunks(same, chunks, workers=workers))
 
 
 def test_a_worker_that_fails_by_itself_is_not_taken_for_a_killed_one(store, upstream) -> None:
-    spec = read_backbone(store, next(store.list("backbones")).split("/")[1].split(".")[0])
+    spec = read_spec(store, next(store.list("backbones")).split("/")[1].split(".")[0])
     job = Job(store=store.uri, spec=spec, computes=True, policy=None, batch_size=0, threads=1)
     photo = upstream.photos(store, range(1))[0]
     with pytest.raises(CoachworksError, match="a worker process of embed ended with status 1; its error") as err:
@@ -303,7 +306,7 @@ def test_damaged_shards_are_embedded_again_by_whoever_reads_them(run, store, ups
 
 def test_a_worker_that_dies_is_reported_and_what_is_done_is_kept(store, upstream, converted) -> None:
     digest = next(store.list("backbones")).split("/")[1].split(".")[0]
-    job = Job(store=store.uri, spec=read_backbone(store, digest), computes=True, policy=None, batch_size=1, threads=1)
+    job = Job(store=store.uri, spec=read_spec(store, digest), computes=True, policy=None, batch_size=1, threads=1)
     photo = upstream.photos(store, range(1))[0]
     chunks = [[Photo(photo.photo_id, photo.key, (0,))] for _ in range(200)]
     answers = run_chunks(job, chunks, workers=2)
@@ -316,6 +319,24 @@ def test_a_worker_that_dies_is_reported_and_what_is_done_is_kept(store, upstream
 def test_a_missing_backbone_stops_the_step_before_any_work(store, upstream) -> None:
     with pytest.raises(InvalidConfigError, match="must be an existing folder; got '/no/such/model'"):
         embed(upstream.fleet(store, backbone="/no/such/model"), "0" * 32)
+
+
+def test_photos_that_lack_one_group_only_are_embedded_again(run, store, upstream) -> None:
+    report = run(range(4)).report
+    for shard in [key for key in store.list("features") if "/clean.blocks-std/" in key]:
+        (store.root / shard).unlink()
+    again = run(range(4)).report
+    assert again == report  # the result is that of the first time
+    ids = [p.photo_id for p in upstream.photos(store, range(4))]
+    assert load_features(store, report, ids, 0, ("blocks-std",)).shape == (4, 1808)
+
+
+def test_fewer_groups_are_kept_where_the_setting_says_so(store, upstream) -> None:
+    fleet = upstream.fleet(store)
+    key = augment(fleet, upstream.validated(store, upstream.photos(store, range(2)))).key
+    report = embed(fleet, key, config=EmbedConfig(workers=1, feature_groups="last,blocks-mean")).report
+    assert (dict(report.group_sizes), report.bytes_per_view) == ({"last": 1280, "blocks-mean": 1808}, 8736)
+    assert {key.split("/")[2].partition(".")[2] for key in store.list("features")} == {"", "blocks-mean"}
 
 
 @pytest.mark.parametrize(("setting", "value"), [("batch_size", 0), ("batch_size", 257), ("workers", -1)])

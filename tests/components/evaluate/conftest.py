@@ -24,12 +24,22 @@ COLORS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 210)}
 
 
 def draw_chain(
-    root, *, candidates=("linear", "knn"), gates=None, skills=None, photos=180, views=1, failures=(), unlabelled=None
+    root,
+    *,
+    candidates=("linear", "knn"),
+    gates=None,
+    skills=None,
+    photos=180,
+    views=1,
+    failures=(),
+    unlabelled=None,
+    blocks=0,
 ):
     """A located fleet and the key of its result of embed.
 
     The features show `color`, but not `size`; `size` is missing from every fourth photo.
-    Of `unlabelled`, a skill and a split, no photo carries a label.
+    Of `unlabelled`, a skill and a split, no photo carries a label. Of `blocks` numbers of the group `blocks-mean`, the
+    first shows `size`.
     """
     settings = skills or {
         "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
@@ -41,6 +51,7 @@ def draw_chain(
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(3, DIMENSIONS)) * 1.5
     catalogue, labels, splits, features = [], [], [], []
+    sizes = []
     for number in range(photos):
         color = number % 3
         image = Image.new("RGB", (64, 48), tuple(COLORS.values())[color])
@@ -56,8 +67,10 @@ def draw_chain(
         split = "train" if number < photos * 0.6 else "validation" if number < photos * 0.8 else "test"
         splits.append({"photo_id": photo_id, "set_id": set_id, "split": split})
         labels.append({"photo_id": photo_id, "skill": "color", "label": list(COLORS)[color], "split": split})
+        sizes.append(0)
         if number % 4:
             size = "large" if rng.random() < 0.5 else "small"
+            sizes[-1] = 1 if size == "large" else -1
             labels.append({"photo_id": photo_id, "skill": "size", "label": size, "split": split})
 
     labels = [row for row in labels if (row["skill"], row["split"]) != unlabelled]
@@ -91,11 +104,15 @@ def draw_chain(
         "augment", {"validate": validate}, report_of(AugmentReport, {"views": views, "policy_digest": "a" * 64})
     )
     ids = [row["photo_id"] for row in catalogue]
-    clean = np.asarray(features, np.float32)
-    write_shard(store, view_folder("features/drawn", "a" * 64, 0), ids, clean)
-    for view in range(1, views + 1):
-        noisy = clean + rng.normal(size=clean.shape).astype(np.float32) * 0.3
-        write_shard(store, view_folder("features/drawn", "a" * 64, view), ids, noisy)
+    groups = {"last": np.asarray(features, np.float32)}
+    if blocks:
+        groups["blocks-mean"] = rng.normal(size=(photos, blocks)).astype(np.float16)
+        groups["blocks-mean"][:, 0] += 4 * np.asarray(sizes)
+    for group, clean in groups.items():
+        write_shard(store, view_folder("features/drawn", "a" * 64, 0, group), ids, clean)
+        for view in range(1, views + 1):
+            noisy = clean + rng.normal(size=clean.shape).astype(np.float32) * 0.3
+            write_shard(store, view_folder("features/drawn", "a" * 64, view, group), ids, noisy.astype(clean.dtype))
     embed = publish(
         "embed",
         {"augment": augment},
@@ -107,6 +124,7 @@ def draw_chain(
                 "view_digest": "a" * 64,
                 "dimensions": DIMENSIONS,
                 "views": views,
+                "groups": [[group, table.shape[1]] for group, table in groups.items()] if blocks else [],
             },
         ),
     )

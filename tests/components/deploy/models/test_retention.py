@@ -206,6 +206,18 @@ def test_the_backbone_that_the_pipeline_used_last_stays_and_the_one_before_goes(
     assert shop.files() == files_of(backbones=[OTHER])
 
 
+def test_a_backbones_graphs_with_other_feature_groups_stay_and_go_with_it(shop):
+    shop.put(f"backbones/{OTHER}.onnx", b"network", 30)
+    shop.put(f"backbones/{OTHER}.json", json.dumps({"name": "lite0", "digest": BACKBONE, "groups": []}).encode(), 30)
+    shop.alias({1})
+    assert shop.reasons()[OTHER] == "kept-1 of view"
+    shop.prune()
+    assert shop.files() == files_of(head(1), backbones=[BACKBONE, OTHER])
+    shop.alias({})
+    shop.prune()
+    assert shop.files() == set()
+
+
 def test_the_young_stay_and_their_backbone_with_them(shop):
     shop.put_head(head(8))
     shop.put(f"heads/{head(8)}.safetensors", b"weights", days=6.9)
