@@ -12,6 +12,7 @@ import click
 
 import components
 from coachworks.cli.options import fleet_option, json_option, known_skills
+from coachworks.cli.study import with_study
 from coachworks.steps import Step, discover
 from coachworks.wording import duration
 
@@ -129,5 +130,6 @@ def __getattr__(name: str) -> click.Command:
     """Return the command of the step called `name`, one of those that `components/` declares."""
     for step in discover(components):
         if step.name == name:
-            return step_command(step)
+            command = step_command(step)
+            return with_study(command) if name == "augment" else command
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -57,10 +57,15 @@ class Augment(Part):
     views: Whole = Field(2, ge=0, le=16, description="Augmented views per training photo, beside the clean one.")
     transforms: list[dict[str, Any]] | None = Field(
         None,
-        description="Albumentations transforms by name, each with its arguments: `- HorizontalFlip: {p: 0.5}`. "
-        "Unset: a policy that suits photos of things.",
+        description="Transforms of the toolkit or of Albumentations, each with its arguments: "
+        "`- rotation: {degrees: 5}`. Unset: a policy that suits photos of things.",
     )
     seed: Whole = Field(0, ge=0, description="Seed of the views.")
+    exchange_labels: bool = Field(
+        False,
+        description="Where a transform exchanges pairs of a skill's labels exactly (a mirror: left and right), learn "
+        "from its views with the labels exchanged, instead of leaving them out.",
+    )
 
     @field_validator("transforms")
     @classmethod

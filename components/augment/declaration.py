@@ -9,6 +9,8 @@ import numpy as np
 
 from coachworks.errors import InvalidConfigError
 from coachworks.wording import did_you_mean
+from components.augment.copying import DONOR, NAMES, copying
+from components.augment.named import TOOLKIT, resolved
 from components.augment.toolkit import albumentations
 
 # Variations of a hand-held camera. None of them blurs, adds noise or loses resolution, so that labels about the
@@ -27,7 +29,8 @@ def build(declared: Sequence[Mapping[str, Any]]) -> Any:
     """Build an `albumentations.Compose` of the declared transforms.
 
     Args:
-        declared: One mapping per transform, from its name to its arguments: `[{"HorizontalFlip": {"p": 0.5}}]`.
+        declared: One mapping per transform, from its name in the toolkit or in Albumentations to its arguments:
+            `[{"HorizontalFlip": {"p": 0.5}}, {"crop-larger": {"percent": 10}}]`.
 
     Raises:
         InvalidConfigError: a transform or an argument does not exist, a value is refused, or the transform does not
@@ -47,6 +50,26 @@ def names(declared: Sequence[Mapping[str, Any]]) -> list[str]:
     return listed
 
 
+def named(declared: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the transforms of a policy by name, in order; a name that occurs again gets a number: `Rotate 2`."""
+    entries: dict[str, Mapping[str, Any]] = {}
+    for entry in declared:
+        name = next(iter(entry))
+        count = sum(next(iter(other)) == name for other in entries.values())
+        entries[name if not count else f"{name} {count + 1}"] = entry
+    return entries
+
+
+def copies(declared: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether any of the declared transforms takes pixels from another photo."""
+    for item in declared:
+        name, arguments = next(iter(item.items()))
+        inner = arguments.get("transforms", ()) if isinstance(arguments, Mapping) and name in _GROUPS else ()
+        if resolved(name, {})[0] in NAMES or copies(inner):
+            return True
+    return False
+
+
 def _transform(item: Any) -> Any:
     if not isinstance(item, Mapping) or len(item) != 1:
         raise InvalidConfigError(
@@ -55,13 +78,15 @@ def _transform(item: Any) -> Any:
         )
     name, arguments = next(iter(item.items()))
     arguments = {} if arguments is None else arguments
-    kind = _class(name)
+    if name not in TOOLKIT:
+        _class(name)
     if not isinstance(arguments, Mapping):
         raise InvalidConfigError(
             f"the arguments of the transform {name!r} must be a mapping; got {arguments!r}. "
             f"Write `- {name}: {{p: 0.5}}`."
         )
-    arguments = dict(arguments)
+    behind, arguments = resolved(name, arguments)
+    kind = _class(behind)
     _check_arguments(name, kind, arguments)
     if name in _GROUPS:
         inner = arguments.get("transforms")
@@ -84,6 +109,8 @@ def _transform(item: Any) -> Any:
 
 def _class(name: str) -> Any:
     module = albumentations()
+    if name in NAMES:
+        return copying()[name]
     known = {
         other
         for other in dir(module)
@@ -93,7 +120,8 @@ def _class(name: str) -> Any:
     }
     if name not in known:
         raise InvalidConfigError(
-            f"transform must be one of Albumentations {module.__version__}; got {name!r}.{did_you_mean(name, known)}"
+            f"transform must be one of {', '.join(TOOLKIT)}, or one of Albumentations {module.__version__}; "
+            f"got {name!r}.{did_you_mean(name, known | set(TOOLKIT))}"
         )
     return getattr(module, name)
 
@@ -120,7 +148,7 @@ def _check_output(composed: Any) -> None:
         name, probability = type(transform).__name__, transform.p
         transform.p = 1.0  # else the test would be left to chance
         try:
-            image = albumentations().Compose([transform], seed=0)(image=sample)["image"]
+            image = albumentations().Compose([transform], seed=0)(image=sample, **{DONOR: sample[::-1]})["image"]
         except Exception as err:  # transforms raise many kinds of errors
             raise InvalidConfigError(
                 f"the transform {name!r} fails on a photo of 128 × 96 pixels: {err}. Photos may be small: choose a "

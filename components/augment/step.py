@@ -1,6 +1,5 @@
 """The step augment as a library function."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +17,17 @@ from coachworks.store import Store
 from coachworks.tables import read_table
 from coachworks.wording import counted
 from components.augment.config import AugmentConfig
-from components.augment.declaration import names
+from components.augment.declaration import copies, names
 from components.augment.policy import POLICY, Policy, augmenter, declared_transforms, policy_of
 from components.augment.report import AugmentReport
+from components.augment.sample import chosen
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from components.augment.contact_sheet import Row
 
+_DONORS = 32  # enough that views differ, few enough to be read quickly
 _SHEET_PX = 320  # enough for a thumbnail, little enough to be quick
 
 
@@ -50,9 +51,10 @@ def augment(
     settings = fleet.spec.augment
 
     def build(folder: Path) -> AugmentReport:
-        policy = policy_of(settings)
+        validated = load(store, "validate", validate)
+        policy = policy_of(settings, donors_of(store, validated, fleet))
         (folder / POLICY).write_text(json.dumps(policy.to_json(), indent=1, ensure_ascii=False), "utf-8")
-        rows = _rows(store, load(store, "validate", validate), fleet, policy, config)
+        rows = _rows(store, validated, fleet, policy, config)
         _write_sheet(folder, rows, fleet, policy)
         context.progress.note(
             f"{counted(policy.views, 'view')} per training photo: {', '.join(names(policy.declared)) or 'clean'}"
@@ -75,10 +77,10 @@ def _rows(store: Store, validated: Result[Any], fleet: Fleet, policy: Policy, co
 
     labels = admitted(store, validated, fleet)
     labels = labels[labels["split"] == "train"]
-    uris = read_table(ancestor(store, validated, "ingest").path / "catalogue.parquet").set_index("photo_id")["uri"]
-    augmented = augmenter(policy)
+    uris = _uris(store, validated)
+    augmented = augmenter(policy, store.read)
     rows = []
-    for photo_id in _chosen(labels, config.sheet_photos):
+    for photo_id in chosen(labels, config.sheet_photos):
         image = decode_photo(store.read(str(uris[photo_id])), at_least_px=_SHEET_PX)
         pixels = np.asarray(image)
         views = range(1, min(policy.views, config.sheet_views) + 1)
@@ -90,25 +92,27 @@ def _rows(store: Store, validated: Result[Any], fleet: Fleet, policy: Policy, co
     return rows
 
 
-def _chosen(labels: "pd.DataFrame", count: int) -> list[str]:
-    """Choose photos that show as many labels as possible: one of each label in turn, in a pseudo-random order."""
-    photos: dict[tuple[str, str], list[str]] = {}
-    for photo_id, skill, label in zip(labels["photo_id"], labels["skill"], labels["label"], strict=True):
-        photos.setdefault((skill, label), []).append(str(photo_id))
-    piles = [iter(sorted(pile, key=_random_order)) for pile in photos.values()]
-    chosen: dict[str, None] = {}
-    while piles and len(chosen) < count:
-        for pile in list(piles):
-            photo_id = next((candidate for candidate in pile if candidate not in chosen), None)
-            if photo_id is None:
-                piles.remove(pile)
-            else:
-                chosen[photo_id] = None
-    return list(chosen)[:count]
+def donors_of(store: Store, validated: Result[Any], fleet: Fleet, *, always: bool = False) -> list[str]:
+    """Return the keys of some training photos that transforms may copy from; none if no transform of the policy does.
+
+    Args:
+        store: The store.
+        validated: The result of validate.
+        fleet: The fleet.
+        always: Return them whether or not the policy has such a transform.
+    """
+    from components.validate.admitted import admitted
+
+    if not always and not copies(declared_transforms(fleet.spec.augment)):
+        return []
+    labels = admitted(store, validated, fleet)
+    uris = _uris(store, validated)
+    return [str(uris[photo_id]) for photo_id in chosen(labels[labels["split"] == "train"], _DONORS)]
 
 
-def _random_order(photo_id: str) -> bytes:
-    return hashlib.sha256(photo_id.encode()).digest()
+def _uris(store: Store, validated: Result[Any]) -> "pd.Series[str]":
+    """Return the key of each photo in the store, by its id."""
+    return read_table(ancestor(store, validated, "ingest").path / "catalogue.parquet").set_index("photo_id")["uri"]
 
 
 def _write_sheet(folder: Path, rows: "list[Row]", fleet: Fleet, policy: Policy) -> None:

@@ -13,6 +13,7 @@ def embed(
     batch_size: int = 4,
     workers: int = 0,
     feature_groups: str = "auto",
+    study_photos: int = 200,
 ) -> str:
     """Compute the backbone's features of the photos and their augmented views, each once.
 
@@ -24,6 +25,7 @@ def embed(
         workers: Processes that decode and compute; 0: one per processor core.
         feature_groups: Groups of numbers to keep of the backbone's pass: `auto`, as many as fit 30 KB per photo and
             view; `all`; or names with commas between them, such as `last,blocks-mean`.
+        study_photos: Photos on which the policy's transforms are studied; 0: none.
 
     Returns:
         Key of the result.
@@ -32,6 +34,14 @@ def embed(
     from components.dashboard import show_numbers
     from components.embed.dashboard import numbers
 
-    task = run_task("embed", fleet, augment, batch_size=batch_size, workers=workers, feature_groups=feature_groups)
+    task = run_task(
+        "embed",
+        fleet,
+        augment,
+        batch_size=batch_size,
+        workers=workers,
+        feature_groups=feature_groups,
+        study_photos=study_photos,
+    )
     show_numbers(task.result, numbers, metrics)
     return task.result.key

@@ -15,11 +15,14 @@ class EmbedConfig:
         workers: Processes that decode and compute; 0: one per processor core.
         feature_groups: Groups of numbers to keep of the backbone's pass: `auto`, as many as fit 30 KB per photo and
             view; `all`; or names with commas between them, such as `last,blocks-mean`.
+        study_photos: Photos on which the policy's transforms are studied, each alone; 0: no study, no skill leaves a
+            view out.
     """
 
     batch_size: int = 4
     workers: int = 0
     feature_groups: str = "auto"
+    study_photos: int = 200
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 256:
@@ -33,4 +36,8 @@ class EmbedConfig:
             raise InvalidConfigError(
                 f"feature_groups must be auto, all, or names among {', '.join(GROUPS)} with commas between them; got "
                 f"{self.feature_groups!r}"
+            )
+        if self.study_photos < 0:
+            raise InvalidConfigError(
+                f"study_photos must be an integer of at least 0, 0 for no study; got {self.study_photos!r}"
             )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coachworks.feature_groups import LAST
+from components.augment.study_report import StudyReport
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class EmbedReport:
         workers: Number of worker processes.
         groups: Feature groups with the numbers per photo of each; empty: only `last`.
         bytes_per_view: Size of one photo's features in one view, in bytes; 0 in reports of earlier versions.
+        study: Effect of each transform of the policy on each skill; None without a study.
     """
 
     STEP: ClassVar[str] = "embed"
@@ -48,6 +50,7 @@ class EmbedReport:
     workers: int
     groups: Sequence[tuple[str, int]] = ()
     bytes_per_view: int = 0
+    study: StudyReport | None = None
 
     @property
     def group_sizes(self) -> Mapping[str, int]:

@@ -1,5 +1,6 @@
 """The step embed as a library function."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from components.embed.config import EmbedConfig
 from components.embed.report import EmbedReport
 from components.embed.source import Source
 from components.embed.stored_features import PHOTOS, fill_features, listed_photos
+from components.embed.transform_study import Embedder, study_policy
 from components.embed.work import Photo
 
 
@@ -56,9 +58,17 @@ def embed(
         photos = _photos_to_embed(store, augmented, fleet, read_policy(augmented.path))
         listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in photos]
         (folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
-        return fill(photos)
+        report = fill(photos)
+        if not config.study_photos or not report.views:
+            return report
+        embedder = Embedder(store, source, spec, config, context.progress)
+        return dataclasses.replace(report, study=study_policy(fleet, augmented, embedder, photos=config.study_photos))
 
-    inputs: dict[str, str | list[str]] = {"augment": augment, "backbone": source.digest}
+    inputs: dict[str, str | int | list[str]] = {
+        "augment": augment,
+        "backbone": source.digest,
+        "study": config.study_photos,
+    }
     if spec.space:  # features of another conversion are others
         inputs["space"] = spec.space
     if spec.groups:

@@ -64,7 +64,7 @@ class Work:
         self._job, self._spec = job, job.spec
         self._store: Store = open_store(job.store)
         self._session = _session(self._store, job) if job.computes else None
-        self._augmented = None if job.policy is None else augmenter(job.policy)
+        self._augmented = None if job.policy is None else augmenter(job.policy, self._store.read)
 
     def chunk(self, photos: Sequence[Photo]) -> NDArray[Any]:
         """Compute one row per view, photo after photo: features float32 (N, D), or pixels uint8 (N, H, W, 3)."""

@@ -5,7 +5,7 @@ photos is one matrix product for all of them. Heads may have different numbers o
 nothing is padded. docs/decisions/0021-batched-optimiser.md compares it with libraries.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ class Problems:
         weights: Weight of each photo, float32, shape (N, S), each column summing to 1.
         labels: Number of labels of each of the S skills.
         penalties: Strengths of regularisation of each skill, each > 0; the skill is fitted once with each.
+        repeat_answers: Label indices of each repeat, where they differ from `answers`; empty: those of the photos.
+        repeat_weights: Weights of each repeat; empty: those of the photos.
         curvature: Rough second derivative of the loss by a logit; it affects the speed only.
     """
 
@@ -54,6 +56,8 @@ class Problems:
     weights: Floats
     labels: tuple[int, ...]
     penalties: tuple[tuple[float, ...], ...]
+    repeat_answers: Sequence[Array] = ()
+    repeat_weights: Sequence[Floats] = ()
     curvature: float = 0.1
 
 
@@ -149,8 +153,12 @@ class _Objective:
         self.loss = loss
         self.tables = [torch.from_numpy(table).to(device) for table in (problems.points, *problems.repeats)]
         # Photos without an answer have weight 0; index 0 instead of -1 keeps `gather` and `scatter` within the labels.
-        self.answers = torch.from_numpy(np.ascontiguousarray(problems.answers.T).clip(min=0)).to(device)
-        self.weights = torch.from_numpy(np.ascontiguousarray(problems.weights.T) / len(self.tables)).to(device)
+        self.answers = self._of_tables(
+            problems.answers, problems.repeat_answers, lambda answers: answers.clip(min=0), device
+        )
+        self.weights = self._of_tables(
+            problems.weights, problems.repeat_weights, lambda weights: weights / len(self.tables), device
+        )
         sizes = [size for size, row in zip(problems.labels, problems.penalties, strict=True) for _ in row]
         self.skill = [skill for skill, row in enumerate(problems.penalties) for _ in row]
         self.ends = np.cumsum(sizes).tolist()
@@ -162,6 +170,19 @@ class _Objective:
         curvature = problems.curvature * torch.cat([variance, variance.new_ones(1)])[:, None]
         floor = torch.cat([self.penalty.expand(len(variance), -1), self.penalty.new_zeros(1, len(self.owner))])
         self.scale = (curvature + floor).rsqrt()
+
+    def _of_tables(
+        self, first: Array, others: Sequence[Array], prepared: Callable[[Array], Array], device: "torch.device"
+    ) -> "list[torch.Tensor]":
+        """Return what belongs to each table as a tensor (S, N); where all are alike, they share its memory."""
+        import torch
+
+        each: dict[int, torch.Tensor] = {}
+        arrays = (first, *(others or (first,) * (len(self.tables) - 1)))
+        for array in arrays:
+            if id(array) not in each:
+                each[id(array)] = torch.from_numpy(prepared(np.ascontiguousarray(array.T))).to(device)
+        return [each[id(array)] for array in arrays]
 
     @property
     def count(self) -> int:
@@ -188,14 +209,14 @@ class _Objective:
             end = start + self.ends[problem] - self.starts[problem]
             blocks.append((problem, start, end))
             start = end
-        for table in self.tables:
+        for table, answers, weights in zip(self.tables, self.answers, self.weights, strict=True):
             for first in range(0, len(table), _ROWS):
                 rows = slice(first, first + _ROWS)
                 # labels × photos: the softmax across labels is ten times as fast when photos are contiguous
                 logits = torch.addmm(part[-1][:, None], part[:-1].T, table[rows].T)
                 for problem, begin, end in blocks:
                     skill = self.skill[problem]
-                    value, slope = self.loss(logits[begin:end], self.answers[skill, rows], self.weights[skill, rows])
+                    value, slope = self.loss(logits[begin:end], answers[skill, rows], weights[skill, rows])
                     losses[problem] += value
                     logits[begin:end] = slope
                 gradient[:-1].addmm_(table[rows].T, logits.T)

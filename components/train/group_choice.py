@@ -123,6 +123,7 @@ def _measure(
         train=points,
         views=(),
         answers=np.stack(columns, axis=1),
+        train_sets=set_ids,
         validation=points[:0],
         validation_answers=answers[:0, :0],
         validation_sets=set_ids[:0],

@@ -27,6 +27,8 @@ class Lane:
         validation_answers: Label indices of the validation photos, int64, shape (M, S).
         validation_sets: Set of each validation photo as an index, int64, shape (M,); no training photo is of any.
         class_weights: Weights against imbalance, `balanced` or `none`.
+        view_answers: Label indices of each view, int64, shape (N, S), where they differ from those of the photos, as a
+            transform breaks labels; empty: those of the photos.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -38,6 +40,7 @@ class Lane:
     validation_answers: Array
     validation_sets: Array
     class_weights: str = "balanced"
+    view_answers: tuple[Array, ...] = ()
 
     @property
     def skills(self) -> tuple[str, ...]:
@@ -57,6 +60,7 @@ class Lane:
             validation_answers=self.validation_answers[:, columns],
             validation_sets=self.validation_sets,
             class_weights=self.class_weights,
+            view_answers=tuple(answers[:, columns] for answers in self.view_answers),
         )
 
     def joined(self) -> "Lane":
@@ -74,20 +78,40 @@ class Lane:
             validation_answers=self.validation_answers[:0],
             validation_sets=self.validation_sets[:0],
             class_weights=self.class_weights,
+            view_answers=tuple(np.concatenate([answers, self.validation_answers]) for answers in self.view_answers),
         )
 
-    def photo_weights(self) -> Floats:
-        """Weight of each training photo in each skill: shape (N, S), each column summing to 1.
+    def table_answers(self) -> tuple[Array, ...]:
+        """Label indices of the clean photos and of each view, all of shape (N, S)."""
+        return (self.answers, *(self.view_answers or (self.answers,) * len(self.views)))
+
+    def photo_weights(self, answers: Array | None = None) -> Floats:
+        """Weight of each training photo in each skill: shape (N, S), each column summing to 1, or 0 without labels.
+
+        Args:
+            answers: Label indices, shape (N, S), of one of `table_answers`; None for the clean photos.
 
         A photo without the skill's label weighs 0. With `balanced`, the photos of each label weigh 1 / K together,
         however few they are; with `none`, all photos weigh alike.
         """
-        weights = np.zeros(self.answers.shape, np.float32)
+        table = self.answers if answers is None else answers
+        weights = np.zeros(table.shape, np.float32)
         for column, labels in enumerate(self.labels.values()):
-            answers = self.answers[:, column]
-            known = answers != UNLABELLED
-            weights[known, column] = label_weights(answers[known], len(labels), self.class_weights)[answers[known]]
+            own = table[:, column]
+            known = own != UNLABELLED
+            weights[known, column] = label_weights(own[known], len(labels), self.class_weights)[own[known]]
         return np.asarray(weights / np.maximum(weights.sum(0), np.finfo(np.float32).tiny), np.float32)
+
+    def table_weights(self) -> tuple[Floats, ...]:
+        """Weights of the clean photos and of each view, all of shape (N, S); on average each column sums to 1.
+
+        A skill that must not learn from a view at all has its whole weight on the others.
+        """
+        if not self.view_answers:
+            return (self.photo_weights(),) * (1 + len(self.views))
+        weights = [self.photo_weights(answers) for answers in self.table_answers()]
+        used = np.sum([table.any(0) for table in weights], axis=0)
+        return tuple(table * np.float32(len(weights) / np.maximum(used, 1)) for table in weights)
 
 
 def label_weights(answers: Array, labels: int, policy: str) -> Floats:

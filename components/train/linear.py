@@ -19,11 +19,14 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
     reads the backbone's features. With `chosen` there is no search: it holds the penalty of each skill.
     """
     penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in lane.skills)
+    (answers, *repeat_answers), (weights, *repeat_weights) = lane.table_answers(), lane.table_weights()
     problems = Problems(
         points=lane.train,
         repeats=lane.views,
-        answers=lane.answers,
-        weights=lane.photo_weights(),
+        answers=answers,
+        weights=weights,
+        repeat_answers=repeat_answers,
+        repeat_weights=repeat_weights,
         labels=tuple(len(labels) for labels in lane.labels.values()),
         penalties=penalties,
     )

@@ -130,8 +130,8 @@ class _Batches:
 
         self._tables = [torch.from_numpy(table[:, :kept] / scale).to(device) for table in (lane.train, *lane.views)]
         # Photos of weight 0 have no answer: any label will do.
-        self._answers = torch.from_numpy(lane.answers.clip(min=0)).to(device)
-        self._weights = torch.from_numpy(lane.photo_weights() * len(lane.train)).to(device)
+        self._answers = [torch.from_numpy(answers.clip(min=0)).to(device) for answers in lane.table_answers()]
+        self._weights = [torch.from_numpy(weights * len(lane.train)).to(device) for weights in lane.table_weights()]
         self._random = np.random.default_rng(seed)
         self._device = device
 
@@ -139,11 +139,11 @@ class _Batches:
         """Yield points (n, P), answers (S, n) and weights (S, n)."""
         import torch
 
-        photos = len(self._weights)
+        photos = len(self._tables[0])
         for rows in np.array_split(self._random.permutation(photos), max(1, photos // BATCH)):
             batch = torch.from_numpy(rows).to(self._device)
-            table = self._tables[int(self._random.integers(len(self._tables)))]
-            yield table[batch], self._answers[batch].T, self._weights[batch].T
+            drawn = int(self._random.integers(len(self._tables)))
+            yield self._tables[drawn][batch], self._answers[drawn][batch].T, self._weights[drawn][batch].T
 
 
 class _Network:

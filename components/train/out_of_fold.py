@@ -113,17 +113,22 @@ def _calls(lane: Lane) -> Iterator[list[str]]:
 
 def _repeated(lane: Lane, folds: Array) -> Lane:
     """Return a lane with `FOLDS` + 1 skills for each of `lane`; all but the first lack the answers of one fold."""
-    answers = [np.where(folds == fold, UNLABELLED, lane.answers) for fold in range(FOLDS)]
-    held_out = [np.where(folds == fold, lane.answers, UNLABELLED) for fold in range(FOLDS)]
     columns = (len(lane.train), -1)  # of each skill in turn: its fit on all photos, then those of the folds
+
+    def without_a_fold(answers: Array) -> Array:
+        parts = [np.where(folds == fold, UNLABELLED, answers) for fold in range(FOLDS)]
+        return np.stack([answers, *parts], axis=2).reshape(columns)
+
+    held_out = [np.where(folds == fold, lane.answers, UNLABELLED) for fold in range(FOLDS)]
     return Lane(
         labels={name: labels for skill, labels in lane.labels.items() for name in _names(skill)},
         train=lane.train,
         views=lane.views,
-        answers=np.stack([lane.answers, *answers], axis=2).reshape(columns),
+        answers=without_a_fold(lane.answers),
         train_sets=lane.train_sets,
         validation=lane.train,
         validation_answers=np.stack([np.full_like(lane.answers, UNLABELLED), *held_out], axis=2).reshape(columns),
         validation_sets=lane.train_sets,
         class_weights=lane.class_weights,
+        view_answers=tuple(without_a_fold(answers) for answers in lane.view_answers),
     )

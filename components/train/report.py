@@ -85,6 +85,7 @@ class SkillReport:
         feature_groups: Feature groups that all of its candidates read, side by side in this order.
         feature_trials: Every set of groups that was compared, the smallest first; none where there was only one.
         why_features: Reason for the choice of the groups in words; empty where there was only one set.
+        left_out: In words, the augmented views that it did not learn from as they are, and why; empty if from all.
     """
 
     status: Literal["trained", "dropped"]
@@ -103,6 +104,7 @@ class SkillReport:
     feature_groups: Sequence[str] = (LAST,)
     feature_trials: Sequence[FeatureTrial] = ()
     why_features: str = ""
+    left_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

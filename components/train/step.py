@@ -73,6 +73,8 @@ def train(
         "components": settings.components,
         "seed": settings.seed,
     }
+    if fleet.spec.augment.exchange_labels:
+        inputs["exchange_labels"] = True
 
     def build(folder: Path) -> TrainReport:
         return _build(store, fleet, load(store, EmbedReport, embed), lane, settings, context.progress, folder)
@@ -82,13 +84,23 @@ def train(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Trained:
-    """The outcome of a lane by skill: the competition, the refit if any, class weights, feature groups, variance."""
+    """The outcome of a lane by skill: the competition, the refit if any, and what they were given.
+
+    Attributes:
+        outcomes: The competitions.
+        refits: The winners, fitted again; none where there is nothing to fit on.
+        class_weights: Weight of a photo of each label.
+        choices: Feature groups.
+        explained: Share of the variance that the reduced features keep.
+        left_out: Views left out or given other labels, in words; only skills that have any.
+    """
 
     outcomes: "dict[str, Outcome]"
     refits: "dict[str, Refit]"
     class_weights: dict[str, Mapping[str, float]]
     choices: "Mapping[str, Choice]"
     explained: dict[str, float]
+    left_out: Mapping[str, str]
 
 
 def _build(
@@ -150,6 +162,7 @@ def _train(
     from components.train.group_choice import choose_groups
     from components.train.label_matrix import answer_table
     from components.train.lane import Lane
+    from components.train.usable_views import broken_transforms, left_out, view_answers
 
     vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
     labels = labels[labels["skill"].isin(skills)]
@@ -159,13 +172,22 @@ def _train(
     def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
         return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
 
+    exchanges = fleet.spec.augment.exchange_labels
+    broken = broken_transforms(embed.report.study, skills)
+    remarks = {skill: left_out(effects, exchanges=exchanges) for skill, effects in broken.items()}
+    for skill, remark in remarks.items():
+        progress.note(f"{skill}: {remark}")
+    seen: tuple[NDArray[np.int64], ...] = ()
+    if broken:
+        augment = ancestor(embed.store, embed, AugmentReport)
+        seen = view_answers(augment.path, photos, answers, vocabulary, broken, exchanges=exchanges)
     feature_sets = FeatureSets(read, photos, tested, embed.report.group_sizes, config.components)
     every_set = np.concatenate([own_sets, sets + len(photos)])  # a set is in one split only
     joined = np.concatenate([answers, tested_answers])
     choices = choose_groups(feature_sets, vocabulary, joined, every_set, config)
     chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
     views = feature_sets.views(chosen, embed.report.views)
-    trained = _Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={})
+    trained = _Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={}, left_out=remarks)
     for fitted in chosen:
         data = Lane(
             labels=vocabulary,
@@ -177,6 +199,7 @@ def _train(
             validation_answers=tested_answers,
             validation_sets=sets,
             class_weights=config.class_weights,
+            view_answers=seen,
         ).subset([skill for skill in skills if choices[skill].groups == fitted.groups])
         _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
     return trained
@@ -282,6 +305,7 @@ def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained
             )
             for groups, tried in choice.tried.items()
         ),
+        left_out=trained.left_out.get(skill, ""),
     )
 
 

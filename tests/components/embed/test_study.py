@@ -1,0 +1,98 @@
+"""The study of transforms, from photos to the table, with a small backbone."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from coachworks.cli.main import cli
+from coachworks.errors import InvalidConfigError
+from coachworks.store import FolderStore
+from components.augment.named import TOOLKIT
+from components.augment.step import augment
+from components.embed.config import EmbedConfig
+from components.embed.step import embed
+from components.embed.study import study
+from components.train.step import train
+
+FLEET = """\
+apiVersion: coachworks.dev/v1
+kind: Fleet
+metadata: {{name: toys}}
+spec:
+  store: {store}
+  backbone: {backbone}
+  sources: [{{photos: ., skill: colour, permission: drawn}}]
+  augment:
+    transforms:
+      - HueSaturationValue: {{hue_shift_limit: [60, 60], p: 0.5}}
+  skills:
+    colour: {{labels: [red, green, blue]}}
+"""
+
+
+def test_the_command_shows_what_each_transform_does_and_reuses_the_result(
+    store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    upstream.validated(store, upstream.photos(store, range(60)))
+    file = tmp_path / "fleet.yaml"
+    file.write_text(FLEET.format(store=store.root, backbone=model_folders["resnet"]))
+    shown = CliRunner().invoke(cli, ["augment", "--study", "-f", str(file)], catch_exceptions=False).output
+    assert "colour" in shown
+    assert "none, 48 photos" in shown
+    answer = CliRunner().invoke(cli, ["augment", "--study", "--json", "-f", str(file)], catch_exceptions=False)
+    document = json.loads(answer.stdout)
+    skill = document["report"]["skills"]["colour"]
+    assert list(skill["transforms"]) == ["HueSaturationValue", *TOOLKIT]
+    turned = skill["transforms"]["HueSaturationValue"]  # 120 degrees: three labels in a circle are no exchange of two
+    assert turned["verdict"] == "breaks"
+    assert {(move["label"], move["answered"]) for move in turned["moves"]} == {
+        ("red", "green"), ("green", "blue"), ("blue", "red"),
+    }  # fmt: skip
+    assert skill["transforms"]["flip-left-right"]["verdict"] == "keeps"
+    assert skill["transforms"]["flip-left-right"]["gain"]["standard_error"] >= 0
+    with Image.open(Path(document["path"]) / "study.png") as picture:
+        assert picture.width > 900
+    folder = Path(document["path"]).parent
+    assert [entry.name for entry in folder.iterdir()] == [document["key"]]
+
+
+def test_a_run_leaves_the_views_of_a_broken_label_out_and_says_so(
+    store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path]
+) -> None:
+    key = upstream.validated(store, upstream.photos(store, range(60)))
+    fleet = upstream.fleet(
+        store,
+        backbone=str(model_folders["resnet"]),
+        augment={"views": 1, "transforms": [{"HueSaturationValue": {"hue_shift_limit": [60, 60], "p": 0.5}}]},
+        defaults={"candidates": ["linear"]},
+    )
+    embedded = embed(fleet, augment(fleet, key).key)
+    assert embedded.report.study is not None
+    assert embedded.report.study.skills["colour"].transforms["HueSaturationValue"].verdict == "breaks"
+    trained = train(fleet, embedded.key).report.skills["colour"]
+    assert trained.left_out.startswith("views with HueSaturationValue are left out, as it turns red → green (")
+    unstudied = embed(fleet, augment(fleet, key).key, config=EmbedConfig(study_photos=0))
+    assert unstudied.report.study is None
+    assert train(fleet, unstudied.key).report.skills["colour"].left_out == ""
+
+
+def test_a_sample_without_photos_is_refused(store: FolderStore, upstream: ModuleType) -> None:
+    with pytest.raises(InvalidConfigError, match=r"photos must be an integer of at least 1; got 0"):
+        study(upstream.fleet(store), "any", photos=0)
+
+
+def test_too_few_photos_are_not_studied_and_nothing_is_embedded(store: FolderStore, upstream: ModuleType) -> None:
+    key = upstream.validated(store, upstream.photos(store, range(12)))
+    report = study(upstream.fleet(store), key).report
+    assert "each label needs photos of at least 8 sets" in report.skills["colour"].reason
+    assert report.photos == 0
+    assert not (store.root / "features").exists()
+
+
+def test_a_negative_sample_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match=r"study_photos must be an integer of at least 0, .*; got -1"):
+        EmbedConfig(study_photos=-1)
