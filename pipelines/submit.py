@@ -12,7 +12,7 @@ from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.model import BACKBONES, Fleet
+from coachworks.fleet.model import BACKBONES, Fleet, is_included
 from coachworks.fleet.skill import Serving
 from coachworks.progress import Progress
 from coachworks.runs import record_remote
@@ -105,7 +105,7 @@ def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
             f"`spec.tracking` must be the address of an MLflow server for a cluster; got {spec.tracking!r}. "
             "`helm install` of charts/platform brings one; name it as https://mlflow.example."
         )
-    if spec.backbone not in BACKBONES and not spec.backbone.startswith("hub:"):
+    if not is_included(spec.backbone) and not spec.backbone.startswith("hub:"):
         raise InvalidConfigError(
             f"`spec.backbone` must be one of {', '.join(BACKBONES)} or hub:owner/name for a cluster: pods cannot reach "
             f"the folder {spec.backbone!r}."

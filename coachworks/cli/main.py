@@ -21,6 +21,7 @@ SECTIONS = {
     "Begin": {
         "demo": "Draw a showroom, train its five skills, serve them, ask about photos.",
         "init": "Write a commented fleet.yaml for a folder of photos.",
+        "probe": "Compare backbones on the fleet's own photos.",
         "check": "Check the fleet file: all errors at once, each with its line.",
     },
     "Run": {

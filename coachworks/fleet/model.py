@@ -22,6 +22,17 @@ from coachworks.wording import did_you_mean
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+INPUT_PX = range(64, 1025)  # what may follow the name of one of them, as in `efficientnet-lite0@260`
+
+
+def is_included(backbone: str) -> bool:
+    """Return whether a backbone comes with coachworks, with its own input size or another one.
+
+    >>> [is_included(name) for name in ("efficientnet-lite0", "efficientnet-lite0@260", "efficientnet-lite0@9")]
+    [True, True, False]
+    """
+    name, at, size = backbone.partition("@")
+    return name in BACKBONES and (not at or (size.isdecimal() and size.isascii() and int(size) in INPUT_PX))
 
 
 Share = Annotated[Number, Field(gt=0, lt=1, description="Share of the sets, between 0 and 1.")]
@@ -184,12 +195,13 @@ class Spec(Part):
     @field_validator("backbone")
     @classmethod
     def _backbone_is_known(cls, backbone: str) -> str:
-        if backbone not in BACKBONES and not backbone.startswith(("./", "../", "/")):
+        if not is_included(backbone) and not backbone.startswith(("./", "../", "/")):
             owner, _, name = backbone.removeprefix("hub:").partition("/")
             if not (backbone.startswith("hub:") and owner and name):
                 raise rules.broken(
-                    f"`backbone` must be one of {', '.join(BACKBONES)}, a local folder that begins with ./ or /, or "
-                    f"hub:owner/name; got {backbone!r}.{did_you_mean(backbone, BACKBONES)}"
+                    f"`backbone` must be one of {', '.join(BACKBONES)}, or one of them with another input size of "
+                    f"{INPUT_PX[0]} to {INPUT_PX[-1]} pixels, such as {BACKBONES[0]}@260, a local folder that begins "
+                    f"with ./ or /, or hub:owner/name; got {backbone!r}.{did_you_mean(backbone, BACKBONES)}"
                 )
         return backbone
 

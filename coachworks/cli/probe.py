@@ -1,0 +1,114 @@
+"""`coachworks probe`: backbones compared on the fleet's own photos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coachworks.cli.options import fleet_option, json_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.probing.probe import ProbeReport
+
+
+@click.command()
+@fleet_option
+@click.option("--backbones", default="", metavar="A,B,…", help="Backbones to compare. [default: the installed ones]")
+@click.option("--photos", default=1000, show_default=True, help="Photos in the sample; whole sets are drawn.")
+@click.option("--folds", default=5, show_default=True, help="Folds of the sample.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample and the folds.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("probe.png"),
+    show_default=True,
+    help="The picture.",
+)
+@json_option
+def probe(file: Path, backbones: str, photos: int, folds: int, seed: int, output: Path, as_json: bool) -> None:
+    """Compare backbones on a sample of the fleet's own photos: accuracy per skill, time, memory and size.
+
+    Photos of the test split are not looked at. Features that are computed stay in the cache. Backbones have the names
+    of the fleet file; `efficientnet-lite0@260` has a larger input. Only `hub:…` uses the network.
+
+    \b
+    Examples:
+      coachworks probe
+      coachworks probe --backbones efficientnet-lite0,efficientnet-lite0@260,./my-model
+      coachworks probe --photos 3000 --json > probe.json
+    """  # noqa: D301 — \b is click's mark
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from coachworks.cli.terminal import TerminalProgress
+    from coachworks.context import open_context
+    from coachworks.fleet.reader import read_fleet
+    from pipelines.probing.picture import draw
+    from pipelines.probing.probe import ProbeConfig
+    from pipelines.probing.probe import probe as probed
+
+    fleet = read_fleet(file)
+    config = ProbeConfig(photos=photos, folds=folds, seed=seed)
+    names = [name.strip() for name in backbones.split(",") if name.strip()] or _installed(fleet.spec.backbone)
+    console = Console(stderr=True)
+    with TerminalProgress(console) as progress:
+        report = probed(fleet, names, config=config, context=open_context(fleet, progress=progress))
+    draw(report, output)
+    if as_json:
+        click.echo(json.dumps(asdict(report), ensure_ascii=False, indent=1))
+    else:
+        _show(report, Console())
+    console.print(f"Picture: {output}", markup=False)
+
+
+def _installed(own: str) -> list[str]:
+    """Return the fleet's backbone and those whose weights are installed."""
+    from components.embed.efficientnet_lite import installed
+
+    return list(dict.fromkeys([own, *installed()]))
+
+
+def _show(report: "ProbeReport", console: "Console") -> None:
+    from rich.table import Table
+
+    from coachworks.cli.console import say
+
+    title = f"{report.photos} photos of {report.sets} sets, {report.folds} folds"
+    table = Table("backbone", title=title)
+    for name in ("input", "balanced accuracy", "95 % interval", "ms/photo", "memory", "file"):
+        table.add_column(name, justify="right")
+    for each in report.backbones:
+        table.add_row(
+            each.backbone,
+            f"{each.input_px} px",
+            f"{each.mean.value:.3f}",
+            f"{each.mean.low:.3f}–{each.mean.high:.3f}",
+            f"{each.cost.ms_per_photo:.1f}",
+            f"{each.cost.memory_mib:.0f} MiB",
+            f"{each.megabytes:.1f} MB",
+            style="bold green" if each.backbone == report.recommended else None,
+        )
+    console.print(table)
+    if len(report.backbones[0].skills) > 1:
+        console.print(_skills(report))
+    for skill, why in report.left_out.items():
+        say(console, f"{skill} is not compared: {why}.", markup=False)
+    say(console, f"Recommended: {report.why}.", markup=False)
+
+
+def _skills(report: "ProbeReport") -> "Table":
+    from rich.table import Table
+
+    table = Table("skill", title="balanced accuracy by skill")
+    for each in report.backbones:
+        table.add_column(each.backbone, justify="right")
+    for skill in report.backbones[0].skills:
+        intervals = [each.skills[skill] for each in report.backbones]
+        table.add_row(skill, *(f"{each.value:.3f} ({each.low:.3f}–{each.high:.3f})" for each in intervals))
+    return table
