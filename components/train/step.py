@@ -1,12 +1,8 @@
 """The step train as a library function: from features and labels to heads and a report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
@@ -27,11 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from components.train.calibration import Calibration
-    from components.train.competition import Entry, Outcome
-    from components.train.feature_sets import FeatureSet
-    from components.train.group_choice import Choice
-    from components.train.lane import Lane
-    from components.train.refit import Refit
+    from components.train.competition import Entry
+    from components.train.lane_training import Trained
 
 
 def train(
@@ -82,27 +75,6 @@ def train(
     return produce(TrainReport, inputs, build, context=context, code=code_digest(__name__))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Trained:
-    """The outcome of a lane by skill: the competition, the refit if any, and what they were given.
-
-    Attributes:
-        outcomes: The competitions.
-        refits: The winners, fitted again; none where there is nothing to fit on.
-        class_weights: Weight of a photo of each label.
-        choices: Feature groups.
-        explained: Share of the variance that the reduced features keep.
-        left_out: Views left out or given other labels, in words; only skills that have any.
-    """
-
-    outcomes: "dict[str, Outcome]"
-    refits: "dict[str, Refit]"
-    class_weights: dict[str, Mapping[str, float]]
-    choices: "Mapping[str, Choice]"
-    explained: dict[str, float]
-    left_out: Mapping[str, str]
-
-
 def _build(
     store: Store,
     fleet: Fleet,
@@ -112,6 +84,7 @@ def _build(
     progress: Progress,
     folder: Path,
 ) -> TrainReport:
+    from components.train.lane_training import train_lane
     from components.validate.admitted import admitted
 
     validate = ancestor(store, embed, ValidateReport)
@@ -126,7 +99,7 @@ def _build(
     for skill in lane:
         if reasons[skill]:
             progress.note(f"{skill} is left out: {reasons[skill]}")
-    result = _train(fleet, embed, labels, trained, config, progress, folder) if trained else None
+    result = train_lane(fleet, embed, labels, trained, config, progress, folder) if trained else None
     return TrainReport(
         skills={
             skill: _trained_report(skill, fleet, counts[skill], result)
@@ -148,117 +121,6 @@ def _build(
     )
 
 
-def _train(
-    fleet: Fleet,
-    embed: Result[EmbedReport],
-    labels: "pd.DataFrame",
-    skills: list[str],
-    config: TrainConfig,
-    progress: Progress,
-    folder: Path,
-) -> _Trained:
-    from components.embed.stored_features import read_features
-    from components.train.feature_sets import FeatureSets
-    from components.train.group_choice import choose_groups
-    from components.train.label_matrix import answer_table
-    from components.train.lane import Lane
-    from components.train.usable_views import broken_transforms, left_out, view_answers
-
-    vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
-    labels = labels[labels["skill"].isin(skills)]
-    photos, answers, own_sets = answer_table(labels[labels["split"] == "train"], vocabulary)
-    tested, tested_answers, sets = answer_table(labels[labels["split"] == "validation"], vocabulary)
-
-    def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
-        return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
-
-    exchanges = fleet.spec.augment.exchange_labels
-    broken = broken_transforms(embed.report.study, skills)
-    remarks = {skill: left_out(effects, exchanges=exchanges) for skill, effects in broken.items()}
-    for skill, remark in remarks.items():
-        progress.note(f"{skill}: {remark}")
-    seen: tuple[NDArray[np.int64], ...] = ()
-    if broken:
-        augment = ancestor(embed.store, embed, AugmentReport)
-        seen = view_answers(augment.path, photos, answers, vocabulary, broken, exchanges=exchanges)
-    feature_sets = FeatureSets(read, photos, tested, embed.report.group_sizes, config.components)
-    every_set = np.concatenate([own_sets, sets + len(photos)])  # a set is in one split only
-    joined = np.concatenate([answers, tested_answers])
-    choices = choose_groups(feature_sets, vocabulary, joined, every_set, config)
-    chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
-    views = feature_sets.views(chosen, embed.report.views)
-    trained = _Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={}, left_out=remarks)
-    for fitted in chosen:
-        data = Lane(
-            labels=vocabulary,
-            train=fitted.train,
-            views=views[fitted.groups],
-            answers=answers,
-            train_sets=own_sets,
-            validation=fitted.validation,
-            validation_answers=tested_answers,
-            validation_sets=sets,
-            class_weights=config.class_weights,
-            view_answers=seen,
-        ).subset([skill for skill in skills if choices[skill].groups == fitted.groups])
-        _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
-    return trained
-
-
-def _compete(
-    fleet: Fleet,
-    data: "Lane",
-    fitted: "FeatureSet",
-    trained: _Trained,
-    config: TrainConfig,
-    progress: Progress,
-    backbone_digest: str,
-    folder: Path,
-) -> None:
-    """Train the skills of a lane that read the same feature groups, save their heads, and add them to `trained`."""
-    from components.train.competition import compete
-    from components.train.lane import UNLABELLED, label_weights
-    from components.train.refit import refit
-
-    reduction = fitted.reduction
-    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
-    joined = data.joined()
-    refits = refit(data, joined, reduction, outcomes, config, progress=progress)
-    for column, (skill, names) in enumerate(data.labels.items()):
-        known = joined.answers[joined.answers[:, column] != UNLABELLED, column]
-        weights = label_weights(known, len(names), config.class_weights).tolist()
-        trained.class_weights[skill] = dict(zip(names, weights, strict=True))
-        trained.explained[skill] = reduction.explained
-        _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
-    trained.outcomes.update(outcomes)
-    trained.refits.update(refits)
-
-
-def _save_heads(
-    outcome: "Outcome",
-    refit: "Refit | None",
-    labels: tuple[str, ...],
-    backbone_digest: str,
-    groups: tuple[str, ...],
-    folder: Path,
-) -> None:
-    from coachworks.models.head import Head
-
-    folder.mkdir()
-    for name, entry in outcome.entries.items():
-        again = refit if name == outcome.winner else None
-        candidate = again.candidate if again else entry.candidate
-        Head(
-            kind=name,
-            labels=labels,
-            arrays=candidate.arrays,
-            backbone_digest=backbone_digest,
-            temperature=again.calibration.temperature if again else 1.0,
-            parameters=candidate.parameters,
-            groups=groups,
-        ).save(folder / f"{name}.safetensors")
-
-
 def _counts(labels: "pd.DataFrame", skill: str) -> dict[str, int]:
     rows = labels[labels["skill"] == skill]
     return {split: int((rows["split"] == split).sum()) for split in SPLITS}
@@ -277,7 +139,7 @@ def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: 
     return ""
 
 
-def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained: _Trained) -> SkillReport:
+def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained: "Trained") -> SkillReport:
     outcome, refit, choice = trained.outcomes[skill], trained.refits.get(skill), trained.choices[skill]
     why = outcome.why
     if refit:
