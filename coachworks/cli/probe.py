@@ -80,15 +80,15 @@ def _show(report: "ProbeReport", console: "Console") -> None:
     from coachworks.cli.console import say
 
     title = f"{report.photos} photos of {report.sets} sets, {report.folds} folds"
-    table = Table("backbone", title=title)
-    for name in ("input", "balanced accuracy", "95 % interval", "ms/photo", "memory", "file"):
-        table.add_column(name, justify="right")
+    table = Table(title=title)
+    table.add_column("backbone", overflow="fold")
+    for name in ("input", "accuracy (95 %)", "ms/photo", "memory", "file"):
+        table.add_column(name, justify="right", no_wrap=True)
     for each in report.backbones:
         table.add_row(
             each.backbone,
             f"{each.input_px} px",
-            f"{each.mean.value:.3f}",
-            f"{each.mean.low:.3f}–{each.mean.high:.3f}",
+            f"{each.mean.value:.3f} ({each.mean.low:.3f}–{each.mean.high:.3f})",
             f"{each.cost.ms_per_photo:.1f}",
             f"{each.cost.memory_mib:.0f} MiB",
             f"{each.megabytes:.1f} MB",

@@ -13,7 +13,7 @@ def embed(
     batch_size: int = 4,
     workers: int = 0,
     feature_groups: str = "auto",
-    study_photos: int = 200,
+    study_photos: int = 100,
 ) -> str:
     """Compute the backbone's features of the photos and their augmented views, each once.
 

@@ -22,7 +22,7 @@ class EmbedConfig:
     batch_size: int = 4
     workers: int = 0
     feature_groups: str = "auto"
-    study_photos: int = 200
+    study_photos: int = 100
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 256:

@@ -14,4 +14,3 @@ def numbers(report: EmbedReport) -> Figures:
     yield "features: bytes per photo and view", report.bytes_per_view
     yield "views per training photo", report.views
     yield "seconds: computing", report.seconds
-    yield "workers", report.workers

@@ -75,7 +75,7 @@ class Probed:
 
     backbone: str
     input_px: int
-    group_sizes: Mapping[str, int]
+    dimensions: int
     megabytes: float
     cost: Cost
     skills: Mapping[str, Interval]
@@ -178,7 +178,7 @@ def _features(context: Context, backbone: Backbone, policy: Any, sample: Sample)
 class _Place:
     space: str
     view_digest: str
-    dimensions: int
+    group_sizes: Mapping[str, int]
 
 
 def _report(context: Context, sample: Sample, measured: Sequence[_Measured], config: ProbeConfig) -> ProbeReport:

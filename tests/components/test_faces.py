@@ -66,7 +66,7 @@ def test_every_input_of_the_component_is_documented(step: Step) -> None:
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
 def test_the_kfp_face_stays_thin(step: Step) -> None:
     source = Path(importlib.import_module(f"components.{step.name}.component").__file__ or "").read_text("utf-8")
-    assert len(source.splitlines()) <= 40
+    assert len(source.splitlines()) <= 50
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)

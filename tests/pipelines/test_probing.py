@@ -12,7 +12,7 @@ from PIL import Image
 from coachworks.context import open_context
 from coachworks.errors import DataError, InvalidConfigError
 from coachworks.fleet.reader import read_fleet
-from coachworks.results import latest
+from coachworks.results import latest, load
 from coachworks.tables import read_table
 from pipelines.probing.accuracy import balanced_accuracies, predict_out_of_fold
 from pipelines.probing.probe import Cost, Interval, ProbeConfig, Probed, probe, recommend
@@ -29,7 +29,9 @@ def drawn(folder: Path, **settings: int) -> Sample:
     fleet = read_fleet(folder / "fleet.yaml")
     context = open_context(fleet)
     chosen = {"photos": 60, "folds": 3, "seed": 0, **settings}
-    return draw_sample(context.store, latest(context.store, "validate", fleet.name), fleet, **chosen)
+    return draw_sample(
+        context.store, load(context.store, "validate", latest(context.store, "validate")), fleet, **chosen
+    )
 
 
 def test_the_command_shows_table_picture_and_recommendation(probed_toys: Path, coachworks_here: Any):
@@ -51,7 +53,8 @@ def test_the_command_shows_table_picture_and_recommendation(probed_toys: Path, c
 def test_sets_are_whole_and_test_photos_are_not_looked_at(probed_toys: Path):
     sample = drawn(probed_toys)
     fleet = read_fleet(probed_toys / "fleet.yaml")
-    splits = read_table(latest(open_context(fleet).store, "split", fleet.name).path / "splits.parquet")
+    store = open_context(fleet).store
+    splits = read_table(load(store, "split", latest(store, "split")).path / "splits.parquet")
     tested = set(splits.loc[splits["split"] == "test", "photo_id"])
     assert tested
     assert not tested & set(sample.photo_ids)
@@ -60,7 +63,7 @@ def test_sets_are_whole_and_test_photos_are_not_looked_at(probed_toys: Path):
     assert drawn(probed_toys).photo_ids == sample.photo_ids
 
 
-def made(features: np.ndarray, answers: np.ndarray, sets: np.ndarray) -> Sample:
+def sample_of(features: np.ndarray, answers: np.ndarray, sets: np.ndarray) -> Sample:
     return Sample(
         photo_ids=tuple(f"{number:064x}" for number in range(len(features))),
         keys={},
@@ -77,7 +80,7 @@ def test_features_that_tell_labels_apart_are_more_accurate_than_noise():
     answers = np.arange(200) % 2
     noise = rng.normal(size=(200, 8)).astype(np.float32)
     telling = noise + 3 * answers[:, None].astype(np.float32)
-    sample = made(noise, answers, np.arange(200) // 2)
+    sample = sample_of(noise, answers, np.arange(200) // 2)
     scores = {
         name: balanced_accuracies(sample, predict_out_of_fold(sample, features, components=8), replicates=200, seed=0)[
             "skill"
