@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coachworks.models.keys import onnx_key
+from coachworks.models.backbone import fetch_onnx
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
 from components.embed.backbones import ensure_backbone, find_backbone
@@ -21,7 +21,7 @@ def test_the_nearest_photo_is_mostly_of_the_same_material(
             pytest.skip("no weights/mobilenet_v2_1.0_224 beside the real photos")
         backbone = str(folder)
     spec = ensure_backbone(store, find_backbone(backbone))
-    session = open_session(store.fetch(onnx_key(spec.digest)), threads=1)
+    session = open_session(fetch_onnx(store, spec), threads=1)
     materials = sorted(path for path in (data_folder / "trashnet").iterdir() if path.is_dir())
     files = [file for material in materials for file in sorted(material.glob("*.jpg"))[::3][:40]]
     labels = np.array([file.parent.name for file in files])
