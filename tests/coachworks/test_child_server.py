@@ -102,8 +102,10 @@ def test_workers_are_not_left_behind(stop):
 
 
 STARTS_A_SERVER = """\
-import os, sys, tempfile
+import os, signal, sys, tempfile
 from coachworks.child_server import child_server, sigterm_as_interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background, it is ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 log = open(sys.argv[2], "w+b")
 with sigterm_as_interrupt(), child_server(
     [sys.executable, "-c", sys.argv[1]],
