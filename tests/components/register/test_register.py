@@ -130,7 +130,7 @@ def test_mlflow_loads_the_champion_and_it_answers_as_its_head_does(chain, alone,
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     view = one(register(alone, chain.evaluation(skills=["view"])))
-    mlflow.set_tracking_uri(tracking_of(alone).uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_of(alone).uri)
     model = mlflow.pyfunc.load_model("models:/showroom.view@champion")
     features = np.eye(3, 4, dtype=np.float32)
     table = model.predict(features)
