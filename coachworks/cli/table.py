@@ -29,7 +29,7 @@ def show(summary: "Summary", console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
     table.add_column("Skill", no_wrap=True, style="bold")
     table.add_column("Photos", justify="right")
-    table.add_column("Winner")
+    table.add_column("Winner", no_wrap=True)
     table.add_column("Balanced accuracy", no_wrap=True)
     table.add_column("Gate", no_wrap=True)
     table.add_column("Model", justify="right", no_wrap=True)
@@ -105,5 +105,5 @@ def _accuracy(row: "SkillRow") -> str:
         return ""
     text = f"{measured['value']:.3f}"
     if measured.get("low") is not None and measured.get("high") is not None:
-        text += f"  [{measured['low']:.3f}, {measured['high']:.3f}]"
+        text += f" [{measured['low']:.3f}, {measured['high']:.3f}]"
     return text
