@@ -12,18 +12,15 @@ from coachworks.fleet.model import Fleet
 from coachworks.models.head import Head
 from coachworks.progress import Progress
 from coachworks.result import Result
-from coachworks.results import ancestor
-from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.embed.stored_features import read_features
 from components.train.competition import Outcome, compete
 from components.train.config import TrainConfig
 from components.train.feature_sets import FeatureSet, FeatureSets
 from components.train.group_choice import Choice, choose_groups
-from components.train.label_matrix import answer_table
 from components.train.lane import UNLABELLED, Lane, label_weights
+from components.train.lane_photos import photos_of_lane
 from components.train.refit import Refit, refit
-from components.train.usable_views import broken_transforms, left_out, view_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,43 +70,23 @@ def train_lane(
     Raises:
         DataError: a photo is damaged whose features have to be computed again.
     """
-    vocabulary = {skill: tuple(fleet.skill(skill).labels) for skill in skills}
-    labels = labels[labels["skill"].isin(skills)]
-    photos, answers, own_sets = answer_table(labels[labels["split"] == "train"], vocabulary)
-    tested, tested_answers, sets = answer_table(labels[labels["split"] == "validation"], vocabulary)
+    photos = photos_of_lane(fleet, embed, labels, skills, progress)
 
     def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
         return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
 
-    exchanges = fleet.spec.augment.exchange_labels
-    broken = broken_transforms(embed.report.study, skills)
-    remarks = {skill: left_out(effects, exchanges=exchanges) for skill, effects in broken.items()}
-    for skill, remark in remarks.items():
-        progress.note(f"{skill}: {remark}")
-    seen: tuple[NDArray[np.int64], ...] = ()
-    if broken:
-        augment = ancestor(embed.store, embed, AugmentReport)
-        seen = view_answers(augment.path, photos, answers, vocabulary, broken, exchanges=exchanges)
-    feature_sets = FeatureSets(read, photos, tested, embed.report.group_sizes, config.components)
-    every_set = np.concatenate([own_sets, sets + len(photos)])  # a set is in one split only
-    joined = np.concatenate([answers, tested_answers])
-    choices = choose_groups(feature_sets, vocabulary, joined, every_set, config)
+    sizes = embed.report.group_sizes
+    feature_sets = FeatureSets(read, photos.train, photos.validation, sizes, config.components)
+    # a set is in one split only
+    every_set = np.concatenate([photos.train_sets, photos.validation_sets + len(photos.train)])
+    joined = np.concatenate([photos.answers, photos.validation_answers])
+    choices = choose_groups(feature_sets, photos.labels, joined, every_set, config)
     chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
     views = feature_sets.views(chosen, embed.report.views)
-    trained = Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={}, left_out=remarks)
+    trained = Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={}, left_out=photos.left_out)
     for fitted in chosen:
-        data = Lane(
-            labels=vocabulary,
-            train=fitted.train,
-            views=views[fitted.groups],
-            answers=answers,
-            train_sets=own_sets,
-            validation=fitted.validation,
-            validation_answers=tested_answers,
-            validation_sets=sets,
-            class_weights=config.class_weights,
-            view_answers=seen,
-        ).subset([skill for skill in skills if choices[skill].groups == fitted.groups])
+        own = [skill for skill in skills if choices[skill].groups == fitted.groups]
+        data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
         _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
     return trained
 

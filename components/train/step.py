@@ -1,6 +1,6 @@
 """The step train as a library function: from features and labels to heads and a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,12 @@ from coachworks.tables import SPLITS
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
-from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, SkillReport, TrainReport
+from components.train.report import SkillReport, TrainReport
 from components.validate.report import ValidateReport
 from validation import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from components.train.calibration import Calibration
-    from components.train.competition import Entry
-    from components.train.lane_training import Trained
 
 
 def train(
@@ -85,6 +81,7 @@ def _build(
     folder: Path,
 ) -> TrainReport:
     from components.train.lane_training import train_lane
+    from components.train.skill_reports import trained_report
     from components.validate.admitted import admitted
 
     validate = ancestor(store, embed, ValidateReport)
@@ -102,7 +99,7 @@ def _build(
     result = train_lane(fleet, embed, labels, trained, config, progress, folder) if trained else None
     return TrainReport(
         skills={
-            skill: _trained_report(skill, fleet, counts[skill], result)
+            skill: trained_report(skill, fleet.skill(skill).labels, counts[skill], result)
             if result and skill in trained
             else SkillReport(
                 status="dropped",
@@ -137,58 +134,3 @@ def _reason_to_drop(verdict: Verdict | None, vocabulary: Sequence[str], labels: 
         names = ", ".join(repr(label) for label in missing)
         return f"no training photo carries {names}. Label photos of it, or take it out of the skill's labels"
     return ""
-
-
-def _trained_report(skill: str, fleet: Fleet, photos: Mapping[str, int], trained: "Trained") -> SkillReport:
-    outcome, refit, choice = trained.outcomes[skill], trained.refits.get(skill), trained.choices[skill]
-    why = outcome.why
-    if refit:
-        why += f". With its settings it was then fitted again on all {refit.photos} training and validation photos"
-    return SkillReport(
-        status="trained",
-        labels=tuple(fleet.skill(skill).labels),
-        photos=photos,
-        class_weights=trained.class_weights[skill],
-        candidates={name: _candidate_report(name, entry) for name, entry in outcome.entries.items()},
-        winner=outcome.winner,
-        why=why,
-        refitted=refit is not None,
-        winner_photos=refit.photos if refit else photos["train"],
-        temperature=refit.calibration.temperature if refit else 1.0,
-        calibration=_calibration_report(refit.calibration) if refit else None,
-        refit_seconds=refit.seconds if refit else 0.0,
-        feature_groups=choice.groups,
-        why_features=choice.why,
-        feature_trials=tuple(
-            FeatureTrial(
-                groups=groups,
-                balanced_accuracy=tried.balanced_accuracy,
-                standard_error=tried.standard_error,
-            )
-            for groups, tried in choice.tried.items()
-        ),
-        left_out=trained.left_out.get(skill, ""),
-    )
-
-
-def _calibration_report(calibration: "Calibration") -> CalibrationReport:
-    return CalibrationReport(
-        method=calibration.method,
-        photos=calibration.photos,
-        log_loss=calibration.log_loss,
-        standard_error=calibration.standard_error,
-        why=calibration.why,
-    )
-
-
-def _candidate_report(name: str, entry: "Entry") -> CandidateReport:
-    from components.train.selection import COMPLEXITY
-
-    return CandidateReport(
-        validation_balanced_accuracy=entry.score.balanced_accuracy,
-        standard_error=entry.score.standard_error,
-        complexity=COMPLEXITY.index(name),
-        parameters=entry.candidate.parameters,
-        tried=entry.candidate.tried,
-        seconds=entry.seconds,
-    )
