@@ -62,15 +62,9 @@ def produce(
         code: Digest of the step's code: other code, other key.
     """
     store, name = context.store, _name(step)
-    key = digest_json({"step": name, "code": code, "inputs": dict(inputs)})[:32]
-    if name in context.refresh:
-        key = digest_json({"key": key, "run": context.run})[:32]
-    target = f"results/{name}/{key}"
-    if store.exists(target):
-        if not context.dry:
-            point_to(store, name, key)
-        context.progress.note("unchanged, result reused")
-        return dataclasses.replace(load(store, step, key), reused=True)
+    if (result := published(step, inputs, context=context, code=code)) is not None:
+        return result
+    key = _key(name, inputs, context, code)
     if context.dry:
         raise NotDoneError(name)
     started = time.monotonic()
@@ -86,9 +80,29 @@ def produce(
             "duration_s": round(time.monotonic() - started, 3),
         }
         (folder / REPORT).write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), "utf-8")
-        store.publish(folder, target)
+        store.publish(folder, f"results/{name}/{key}")
     point_to(store, name, key)
     return load(store, step, key)
+
+
+def published(step: type[Report] | str, inputs: Json, *, context: Context, code: str) -> Result[Any] | None:
+    """Return the published result of a step for `inputs`, as the latest one; None if there is none.
+
+    The arguments are those of `produce`.
+    """
+    store, name = context.store, _name(step)
+    key = _key(name, inputs, context, code)
+    if not store.exists(f"results/{name}/{key}"):
+        return None
+    if not context.dry:
+        point_to(store, name, key)
+    context.progress.note("unchanged, result reused")
+    return dataclasses.replace(load(store, step, key), reused=True)
+
+
+def _key(name: str, inputs: Json, context: Context, code: str) -> str:
+    key = digest_json({"step": name, "code": code, "inputs": dict(inputs)})[:32]
+    return digest_json({"key": key, "run": context.run})[:32] if name in context.refresh else key
 
 
 @overload

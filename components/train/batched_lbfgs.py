@@ -32,6 +32,9 @@ _SMALLEST_STEP = 1e-6  # below it float32 rounding is larger than the decrease
 Loss = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "tuple[torch.Tensor, torch.Tensor]"]
 
 
+Start = tuple[Floats, Floats]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problems:
     """Linear heads to fit together on the same photos.
@@ -47,6 +50,8 @@ class Problems:
         penalties: Strengths of regularisation of each skill, each > 0; the skill is fitted once with each.
         repeat_answers: Label indices of each repeat, where they differ from `answers`; empty: those of the photos.
         repeat_weights: Weights of each repeat; empty: those of the photos.
+        starts: Weight (K, P) and bias (K,) of each skill from which all its fits start, None for zeros; empty: zeros
+            for all. The problems are convex: they affect the speed and the rounding only.
         curvature: Rough second derivative of the loss by a logit; it affects the speed only.
     """
 
@@ -58,6 +63,7 @@ class Problems:
     penalties: tuple[tuple[float, ...], ...]
     repeat_answers: Sequence[Array] = ()
     repeat_weights: Sequence[Floats] = ()
+    starts: Sequence[Start | None] = ()
     curvature: float = 0.1
 
 
@@ -170,6 +176,21 @@ class _Objective:
         curvature = problems.curvature * torch.cat([variance, variance.new_ones(1)])[:, None]
         floor = torch.cat([self.penalty.expand(len(variance), -1), self.penalty.new_zeros(1, len(self.owner))])
         self.scale = (curvature + floor).rsqrt()
+        self.start = self._scaled(problems)
+
+    def _scaled(self, problems: Problems) -> "torch.Tensor | None":
+        """Return the scaled parameters (P + 1, C) to start from; None for zeros."""
+        import torch
+
+        if not any(start is not None for start in problems.starts):
+            return None
+        blocks = []
+        for size, row, start in zip(problems.labels, problems.penalties, problems.starts, strict=True):
+            block = np.zeros((problems.points.shape[1] + 1, size), np.float32)
+            if start is not None:
+                block[:-1], block[-1] = start[0].T, start[1]
+            blocks += [block] * len(row)
+        return torch.from_numpy(np.concatenate(blocks, axis=1)).to(self.scale.device) / self.scale
 
     def _of_tables(
         self, first: Array, others: Sequence[Array], prepared: Callable[[Array], Array], device: "torch.device"
@@ -237,9 +258,12 @@ def _minimise(
     active = torch.ones(objective.count, dtype=torch.bool, device=point.device)
     value, gradient = objective(point, active)
     first = objective.dot(gradient, gradient).sqrt()
+    if objective.start is not None:
+        point = objective.start
+        value, gradient = objective(point, active)
     iterations = torch.zeros(objective.count, dtype=torch.int64, device=point.device)
     history: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    active = first > 0
+    active = objective.dot(gradient, gradient).sqrt() > tolerance * first
     converged = ~active
     for _ in range(max_iterations):
         if not active.any():

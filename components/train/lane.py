@@ -1,7 +1,7 @@
 """Training data of a lane: one table of features and one table of answers, shared by all its skills."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Lane:
         class_weights: Weights against imbalance, `balanced` or `none`.
         view_answers: Label indices of each view, int64, shape (N, S), where they differ from those of the photos, as a
             transform breaks labels; empty: those of the photos.
+        starts: Weight (K, P) and bias (K,) of a linear head near each skill's solution; fits may start there.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -41,6 +42,7 @@ class Lane:
     validation_sets: Array
     class_weights: str = "balanced"
     view_answers: tuple[Array, ...] = ()
+    starts: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
     @property
     def skills(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class Lane:
             validation_sets=self.validation_sets,
             class_weights=self.class_weights,
             view_answers=tuple(answers[:, columns] for answers in self.view_answers),
+            starts=self.starts,
         )
 
     def joined(self) -> "Lane":
@@ -79,6 +82,7 @@ class Lane:
             validation_sets=self.validation_sets[:0],
             class_weights=self.class_weights,
             view_answers=tuple(np.concatenate([answers, self.validation_answers]) for answers in self.view_answers),
+            starts=self.starts,
         )
 
     def table_answers(self) -> tuple[Array, ...]:

@@ -14,7 +14,8 @@ from coachworks.progress import Progress
 from coachworks.result import Result
 from components.embed.report import EmbedReport
 from components.embed.stored_features import read_features
-from components.train.competition import Outcome, compete
+from components.train.axes import save_axes
+from components.train.competition import Entry, Outcome, compete
 from components.train.config import TrainConfig
 from components.train.feature_sets import FeatureSet, FeatureSets
 from components.train.group_choice import Choice, choose_groups
@@ -106,14 +107,20 @@ def _compete(
     outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     joined = data.joined()
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
+    save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
-        known = joined.answers[joined.answers[:, column] != UNLABELLED, column]
-        weights = label_weights(known, len(names), config.class_weights).tolist()
-        trained.class_weights[skill] = dict(zip(names, weights, strict=True))
+        trained.class_weights[skill] = weights_of_labels(joined, column, config.class_weights)
         trained.explained[skill] = reduction.explained
         _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
     trained.outcomes.update(outcomes)
     trained.refits.update(refits)
+
+
+def weights_of_labels(lane: Lane, column: int, class_weights: str) -> dict[str, float]:
+    """Return the weight of one photo of each label in the skill of a column."""
+    names = list(lane.labels.values())[column]
+    known = lane.answers[lane.answers[:, column] != UNLABELLED, column]
+    return dict(zip(names, label_weights(known, len(names), class_weights).tolist(), strict=True))
 
 
 def _save_heads(
@@ -124,17 +131,23 @@ def _save_heads(
     groups: tuple[str, ...],
     folder: Path,
 ) -> None:
-
     folder.mkdir()
     for name, entry in outcome.entries.items():
-        again = refit if name == outcome.winner else None
-        candidate = again.candidate if again else entry.candidate
-        Head(
-            kind=name,
-            labels=labels,
-            arrays=candidate.arrays,
-            backbone_digest=backbone_digest,
-            temperature=again.calibration.temperature if again else 1.0,
-            parameters=candidate.parameters,
-            groups=groups,
-        ).save(folder / f"{name}.safetensors")
+        fitted = refit if refit and name == outcome.winner else entry
+        head_of(name, fitted, labels, backbone_digest, groups).save(folder / f"{name}.safetensors")
+
+
+def head_of(
+    kind: str, fitted: Entry | Refit, labels: tuple[str, ...], backbone_digest: str, groups: tuple[str, ...]
+) -> Head:
+    """Return the head of a candidate, as it competed or as it was fitted again."""
+    candidate = fitted.candidate
+    return Head(
+        kind=kind,
+        labels=labels,
+        arrays=candidate.arrays,
+        backbone_digest=backbone_digest,
+        temperature=fitted.calibration.temperature if isinstance(fitted, Refit) else 1.0,
+        parameters=candidate.parameters,
+        groups=groups,
+    )

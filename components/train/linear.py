@@ -29,6 +29,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
         repeat_weights=repeat_weights,
         labels=tuple(len(labels) for labels in lane.labels.values()),
         penalties=penalties,
+        starts=tuple(lane.starts.get(skill) for skill in lane.skills),
     )
     fits = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
     offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)

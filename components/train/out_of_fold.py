@@ -131,4 +131,5 @@ def _repeated(lane: Lane, folds: Array) -> Lane:
         validation_sets=lane.train_sets,
         class_weights=lane.class_weights,
         view_answers=tuple(without_a_fold(answers) for answers in lane.view_answers),
+        starts={name: start for skill, start in lane.starts.items() if skill in lane.labels for name in _names(skill)},
     )

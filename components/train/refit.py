@@ -4,11 +4,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from coachworks.progress import SILENT, Progress
 from components.train.calibration import Calibration, calibrate, representative
-from components.train.candidate import Candidate
+from components.train.candidate import Candidate, Chosen
 from components.train.competition import Outcome, fitter
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane
@@ -65,17 +64,42 @@ def refit(
         The refit of each skill that has validation photos; the others have nothing to add.
     """
     known = lane.validation_answers != UNLABELLED
+    kinds = {skill: outcomes[skill].winner for column, skill in enumerate(lane.skills) if known[:, column].any()}
+    chosen = {skill: outcomes[skill].entries[kind].candidate.parameters for skill, kind in kinds.items()}
+    return fit_on_all(joined, len(lane.train), reduction, kinds, chosen, config, progress=progress)
+
+
+def fit_on_all(
+    joined: Lane,
+    trained: int,
+    reduction: Reduction,
+    kinds: Mapping[str, str],
+    chosen: Chosen,
+    config: TrainConfig,
+    *,
+    progress: Progress = SILENT,
+) -> dict[str, Refit]:
+    """Fit a head of each skill on all photos but the test photos, and calibrate it.
+
+    Args:
+        joined: The training photos and, after them, the validation photos.
+        trained: Number of the training photos.
+        reduction: The reduction of the photos.
+        kinds: The skills to fit, and the kind of each one's head.
+        chosen: Settings of each skill.
+        config: Settings.
+        progress: Receives progress updates.
+    """
     refits: dict[str, Refit] = {}
-    again = [skill for column, skill in enumerate(lane.skills) if known[:, column].any()]
-    with progress.task("refit", total=len(again), unit="heads") as task:
+    with progress.task("refit", total=len(kinds), unit="heads") as task:
         for kind in COMPLEXITY:
-            skills = [skill for skill in again if outcomes[skill].winner == kind]
+            skills = [skill for skill in joined.skills if kinds.get(skill) == kind]
             if not skills:
                 continue
             started = time.monotonic()
-            chosen = {skill: outcomes[skill].entries[kind].candidate.parameters for skill in skills}
-            fitted = fit_with_folds(joined.subset(skills), partial(_fit, kind, reduction, config), chosen)
-            calibrated = {skill: _calibrate(kind, joined, len(lane.train), skill, fitted[skill]) for skill in skills}
+            own = {skill: chosen[skill] for skill in skills}
+            fitted = fit_with_folds(joined.subset(skills), partial(_fit, kind, reduction, config), own)
+            calibrated = {skill: _calibrate(kind, joined, trained, skill, fitted[skill]) for skill in skills}
             seconds = (time.monotonic() - started) / len(skills)
             for skill in skills:
                 candidate = fitted[skill].candidate
@@ -83,16 +107,14 @@ def refit(
                     candidate=replace(candidate, arrays=calibrated[skill].arrays(candidate.arrays)),
                     calibration=calibrated[skill],
                     out_of_fold=fitted[skill],
-                    photos=int((joined.answers[:, lane.skills.index(skill)] != UNLABELLED).sum()),
+                    photos=int((joined.answers[:, joined.skills.index(skill)] != UNLABELLED).sum()),
                     seconds=round(seconds, 3),
                 )
             task.advance(len(skills))
     return refits
 
 
-def _fit(
-    kind: str, reduction: Reduction, config: TrainConfig, lane: Lane, chosen: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Candidate]:
+def _fit(kind: str, reduction: Reduction, config: TrainConfig, lane: Lane, chosen: Chosen) -> dict[str, Candidate]:
     return fitter(kind)(lane, reduction, config, chosen)
 
 

@@ -86,6 +86,9 @@ class SkillReport:
         feature_trials: Every set of groups that was compared, the smallest first; none where there was only one.
         why_features: Reason for the choice of the groups in words; empty where there was only one set.
         left_out: In words, the augmented views that it did not learn from as they are, and why; empty if from all.
+        continues: Key of the result of train whose choices were kept, as hardly any photo had changed; empty if the
+            candidates competed.
+        changed_photos: Training and validation photos that came, went or changed since that result.
     """
 
     status: Literal["trained", "dropped"]
@@ -105,6 +108,8 @@ class SkillReport:
     feature_trials: Sequence[FeatureTrial] = ()
     why_features: str = ""
     left_out: str = ""
+    continues: str = ""
+    changed_photos: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,21 @@
 """The step train as a library function: from features and labels to heads and a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
 from coachworks.progress import Progress
 from coachworks.result import Result
-from coachworks.results import ancestor, load, produce
+from coachworks.results import ancestor, load, produce, published
 from coachworks.store import Store
 from coachworks.tables import SPLITS
-from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
+from components.train.earlier import Earlier, choices_of, earlier_training, keep_links
 from components.train.report import SkillReport, TrainReport
 from components.validate.report import ValidateReport
 from validation import Verdict
@@ -53,7 +54,7 @@ def train(
     lane = list(skills) if skills is not None else list(fleet.spec.skills)
     context = context or open_context(fleet)
     store = context.store
-    inputs = {
+    inputs: dict[str, Any] = {
         "embed": embed,
         "skills": {
             name: {"labels": fleet.skill(name).labels, "candidates": sorted(fleet.candidates(name))} for name in lane
@@ -65,56 +66,84 @@ def train(
     if fleet.spec.augment.exchange_labels:
         inputs["exchange_labels"] = True
 
-    def build(folder: Path) -> TrainReport:
-        return _build(store, fleet, load(store, EmbedReport, embed), lane, settings, context.progress, folder)
+    code = code_digest(__name__)
+    if (done := published(TrainReport, inputs, context=context, code=code)) is not None:
+        return done
+    embedded = load(store, EmbedReport, embed)
+    labels = _labels(store, fleet, embedded, lane)
+    links = {skill: choices_of(fleet, embedded, skill, settings, code) for skill in lane}
+    earlier = {} if TrainReport.STEP in context.refresh else earlier_training(store, fleet, labels, links)
+    if earlier:
+        inputs["continues"] = {skill: then.result.key for skill, then in earlier.items()}
 
-    return produce(TrainReport, inputs, build, context=context, code=code_digest(__name__))
+    def build(folder: Path) -> TrainReport:
+        return _build(fleet, embedded, labels, lane, earlier, settings, context.progress, folder)
+
+    result = produce(TrainReport, inputs, build, context=context, code=code)
+    if not result.reused:
+        records = result.report.skills
+        competed = [s for s in lane if records[s].status == "trained" and not records[s].continues]
+        keep_links(store, {skill: links[skill] for skill in competed}, result.key)
+    return result
+
+
+def _labels(store: Store, fleet: Fleet, embed: Result[EmbedReport], lane: Sequence[str]) -> "pd.DataFrame":
+    from components.validate.admitted import admitted
+
+    labels = admitted(store, ancestor(store, embed, ValidateReport), fleet)
+    return labels[labels["skill"].isin(lane)]
 
 
 def _build(
-    store: Store,
     fleet: Fleet,
     embed: Result[EmbedReport],
+    labels: "pd.DataFrame",
     lane: list[str],
+    earlier: Mapping[str, Earlier],
     config: TrainConfig,
     progress: Progress,
     folder: Path,
 ) -> TrainReport:
+    from components.train.continuing import continue_lane
     from components.train.lane_training import train_lane
     from components.train.skill_reports import trained_report
-    from components.validate.admitted import admitted
 
-    validate = ancestor(store, embed, ValidateReport)
-    labels = admitted(store, validate, fleet)
-    labels = labels[labels["skill"].isin(lane)]
+    judged = ancestor(embed.store, embed, ValidateReport).report.skills
     counts = {skill: _counts(labels, skill) for skill in lane}
-    reasons = {
-        skill: _reason_to_drop(validate.report.skills.get(skill), fleet.skill(skill).labels, labels, skill)
-        for skill in lane
+    vocabulary = {skill: fleet.skill(skill).labels for skill in lane}
+    reasons = {skill: _reason_to_drop(judged.get(skill), vocabulary[skill], labels, skill) for skill in lane}
+    reports = {
+        skill: SkillReport(
+            status="dropped",
+            reason=reason,
+            labels=tuple(vocabulary[skill]),
+            photos=counts[skill],
+            class_weights={},
+            candidates={},
+        )
+        for skill, reason in reasons.items()
+        if reason
     }
-    trained = [skill for skill in lane if not reasons[skill]]
-    for skill in lane:
-        if reasons[skill]:
-            progress.note(f"{skill} is left out: {reasons[skill]}")
-    result = train_lane(fleet, embed, labels, trained, config, progress, folder) if trained else None
+    for skill in reports:
+        progress.note(f"{skill} is left out: {reasons[skill]}")
+    continued = {skill: then for skill, then in earlier.items() if skill not in reports}
+    if continued:
+        kept = continue_lane(fleet, embed, labels, continued, config, progress, folder)
+        reports |= {skill: replace(report, photos=counts[skill]) for skill, report in kept.items()}
+    anew = [skill for skill in lane if skill not in reports]
+    result = train_lane(fleet, embed, labels, anew, config, progress, folder) if anew else None
+    if result:
+        reports |= {skill: trained_report(skill, vocabulary[skill], counts[skill], result) for skill in anew}
+    explained = [
+        *(result.explained.values() if result else ()),
+        *(earlier[skill].result.report.explained_variance for skill in lane if reports[skill].continues),
+    ]
     return TrainReport(
-        skills={
-            skill: trained_report(skill, fleet.skill(skill).labels, counts[skill], result)
-            if result and skill in trained
-            else SkillReport(
-                status="dropped",
-                reason=reasons[skill],
-                labels=tuple(fleet.skill(skill).labels),
-                photos=counts[skill],
-                class_weights={},
-                candidates={},
-            )
-            for skill in lane
-        },
+        skills={skill: reports[skill] for skill in lane},
         backbone_digest=embed.report.backbone_digest,
-        policy_digest=ancestor(store, embed, AugmentReport).report.policy_digest,
+        policy_digest=embed.report.policy_digest,
         class_weights=config.class_weights,
-        explained_variance=min(result.explained.values()) if result else None,
+        explained_variance=min((share for share in explained if share is not None), default=None),
     )
 
 
