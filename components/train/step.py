@@ -13,6 +13,7 @@ from coachworks.result import Result
 from coachworks.results import ancestor, load, produce, published
 from coachworks.store import Store
 from coachworks.tables import SPLITS
+from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
 from components.train.earlier import Earlier, choices_of, earlier_training, keep_links
@@ -141,7 +142,7 @@ def _build(
     return TrainReport(
         skills={skill: reports[skill] for skill in lane},
         backbone_digest=embed.report.backbone_digest,
-        policy_digest=embed.report.policy_digest,
+        policy_digest=ancestor(embed.store, embed, AugmentReport).report.policy_digest,
         class_weights=config.class_weights,
         explained_variance=min((share for share in explained if share is not None), default=None),
     )
