@@ -85,7 +85,7 @@ def earlier_training(
         result = load(store, TrainReport, key)
         return result, admitted(store, ancestor(store, result, ValidateReport), fleet)
 
-    found = {}
+    earlier = {}
     for skill, link in links.items():
         try:
             result, table = trained(store.resolve_link(link).rpartition("/")[2])
@@ -96,8 +96,8 @@ def earlier_training(
         before, now = (_learnt(rows, skill) for rows in (table, labels))
         changed = frozenset(photo_id for photo_id, *_ in before ^ now)
         if len(changed) <= SMALL * len(before):
-            found[skill] = Earlier(result, changed, len(before))
-    return found
+            earlier[skill] = Earlier(result, changed, len(before))
+    return earlier
 
 
 def _learnt(labels: "pd.DataFrame", skill: str) -> set[tuple[str, ...]]:
