@@ -8,6 +8,7 @@ from coachworks.wording import joined
 from components.document.conclusions import Status, conclusion, failed_findings, key_figures, next_step, reason, status
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
 from components.document.feature_choice import feature_choice
+from components.document.label_balance import label_balance
 from components.document.photo_facts import PhotoFacts
 from components.document.phrases import (
     NOT_MEASURED,
@@ -22,7 +23,6 @@ from components.document.phrases import (
 from components.document.run_records import SkillRecord, number, part, whole, words
 
 _SEVERITIES = {"failure": ("stops the skill", "bad"), "warning": ("warning", "warn"), "info": ("note", "muted")}
-_UNEVEN = 1.5  # ratio of the largest to the smallest number of photos from which the document mentions it
 _KINDS = {
     "linear": "Linear head: one weighted sum per label",
     "mlp": "Small neural network",
@@ -206,9 +206,9 @@ def trained(record: SkillRecord) -> Section:
     candidates = part(record.trained, "candidates")
     if candidates:
         blocks += [_candidates(record, candidates), Paragraph(_choice(record), lead="Choice.")]
-    weights = _weights(record)
-    if weights:
-        blocks.append(Paragraph(weights, lead="Uneven labels."))
+    balance = label_balance(record)
+    if balance:
+        blocks.append(balance)
     return Section("trained", "How it was trained", tuple(blocks))
 
 
@@ -254,26 +254,3 @@ def _choice(record: SkillRecord) -> str:
     rule = "Of all candidates within one standard error of the best, the simplest is chosen."
     why = sentence(words(record.trained, "why"))
     return f"{rule} {why}".strip()
-
-
-def _weights(record: SkillRecord) -> str:
-    splits = ("train", "validation") if record.trained.get("refitted") else ("train",)
-    counts = {label: sum(record.facts.counts.get(label, {}).get(s, 0) for s in splits) for label in record.labels}
-    present = {label: n for label, n in counts.items() if n}
-    if not present:
-        return ""
-    rare, common = min(present, key=lambda k: present[k]), max(present, key=lambda k: present[k])
-    ratio = present[common] / present[rare]
-    if ratio < _UNEVEN:
-        return "All labels have about the same number of training photos."
-    text = f"{quoted(common)} has {ratio:.1f} times as many training photos as {quoted(rare)}."
-    weights = part(record.trained, "class_weights")
-    weight, other = number(weights, rare), number(weights, common)
-    if weight is not None and other is not None and other > 0 and weight > other:
-        return (
-            f"{text} In training, one photo of {quoted(rare)} counts as much as {weight / other:.1f} of "
-            f"{quoted(common)}, so that frequent labels are not favoured."
-        )
-    if weights or words(record.results["train"].report if "train" in record.results else {}, "class_weights") == "none":
-        return f"{text} In training, every photo counts the same, so frequent labels are favoured."
-    return text

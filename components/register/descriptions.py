@@ -57,6 +57,7 @@ def describe_run(record: SkillRecord) -> str:
             f"**{evaluated.winner}** won among {len(trained.candidates)} candidates: {trained.why}",
             "",
             *([f"Features: {trained.why_features}.", ""] if trained.why_features else []),
+            *([f"Imbalance: {trained.imbalance.why}.", ""] if trained.imbalance else []),
             f"| test, {evaluated.photos} photos in {evaluated.sets} sets | value | 95 % interval |",
             "|---|---|---|",
             *rows,

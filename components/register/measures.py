@@ -52,7 +52,8 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     for label, measured in (evaluated.per_label or {}).items():
         metrics[f"test_recall/{names[label]}"] = measured.recall.value
         metrics[f"test_precision/{names[label]}"] = measured.precision.value
-    return _numbers(metrics | _out_of_fold(record)) | candidate_metrics(record, str(evaluated.winner))
+    metrics |= _out_of_fold(record) | _imbalance(record)
+    return _numbers(metrics) | candidate_metrics(record, str(evaluated.winner))
 
 
 def _out_of_fold(record: SkillRecord) -> dict[str, Any]:
@@ -65,6 +66,15 @@ def _out_of_fold(record: SkillRecord) -> dict[str, Any]:
         "out_of_fold/log_loss_before": calibration.log_loss.get("none"),
         "out_of_fold/log_loss_after": calibration.log_loss.get(calibration.method),
     }
+
+
+def _imbalance(record: SkillRecord) -> dict[str, Any]:
+    """Balanced accuracy in folds of every policy against imbalance that competed, and the error of its difference."""
+    metrics: dict[str, Any] = {}
+    for trial in record.trained.imbalance.trials if record.trained.imbalance else ():
+        metrics[f"imbalance/balanced_accuracy_{trial.policy}"] = trial.balanced_accuracy
+        metrics[f"imbalance/standard_error_{trial.policy}"] = trial.standard_error
+    return metrics
 
 
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
@@ -97,6 +107,7 @@ def candidate_params(record: SkillRecord, candidate: str) -> dict[str, str]:
         "backbone_digest": backbone.backbone_digest[:12],
         "features": total(backbone.group_sizes, trained.feature_groups),
         "feature_groups": " + ".join(trained.feature_groups),
+        "imbalance_policy": trained.imbalance.policy if trained.imbalance else None,
         "augmented_views": backbone.views,
         "policy_digest": str(record.provenance.get("policy", ""))[:12],
         "labels": len(record.evaluated.labels),

@@ -107,7 +107,9 @@ def squared_hinge(
     return loss, margin.mul_(sign).mul_(weights).mul_(-2)
 
 
-def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance: float = 5e-4) -> list[list[Fit]]:
+def fit_linear(
+    problems: Problems, loss: Loss | Sequence[Loss], *, max_iterations: int, tolerance: float = 5e-4
+) -> list[list[Fit]]:
     """Fit every skill with each of its penalties.
 
     L-BFGS (Nocedal, 1980, doi:10.1090/S0025-5718-1980-0572855-7) with Armijo backtracking; every problem has its own
@@ -116,7 +118,7 @@ def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance
 
     Args:
         problems: The heads to fit.
-        loss: `cross_entropy` or `squared_hinge`.
+        loss: `cross_entropy`, `squared_hinge` or one like them; or that of each skill.
         max_iterations: Maximum number of iterations.
         tolerance: Ratio of the norm of a problem's scaled gradient to that at the start, at which it is done.
 
@@ -153,10 +155,10 @@ def fit_linear(problems: Problems, loss: Loss, *, max_iterations: int, tolerance
 class _Objective:
     """Losses and gradients of all problems; the parameters are a matrix of P + 1 rows, the last for the bias."""
 
-    def __init__(self, problems: Problems, loss: Loss, device: "torch.device") -> None:
+    def __init__(self, problems: Problems, loss: Loss | Sequence[Loss], device: "torch.device") -> None:
         import torch
 
-        self.loss = loss
+        self.losses = loss if isinstance(loss, Sequence) else (loss,) * len(problems.labels)
         self.tables = [torch.from_numpy(table).to(device) for table in (problems.points, *problems.repeats)]
         # Photos without an answer have weight 0; index 0 instead of -1 keeps `gather` and `scatter` within the labels.
         self.answers = self._of_tables(
@@ -237,7 +239,7 @@ class _Objective:
                 logits = torch.addmm(part[-1][:, None], part[:-1].T, table[rows].T)
                 for problem, begin, end in blocks:
                     skill = self.skill[problem]
-                    value, slope = self.loss(logits[begin:end], answers[skill, rows], weights[skill, rows])
+                    value, slope = self.losses[skill](logits[begin:end], answers[skill, rows], weights[skill, rows])
                     losses[problem] += value
                     logits[begin:end] = slope
                 gradient[:-1].addmm_(table[rows].T, logits.T)

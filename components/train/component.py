@@ -11,7 +11,7 @@ def train(
     embed: str,
     skills: list[str],
     metrics: dsl.Output[dsl.Metrics],
-    class_weights: str = "balanced",
+    class_weights: str = "auto",
     components: int = 512,
     seed: int = 0,
 ) -> str:
@@ -22,7 +22,7 @@ def train(
         embed: Key of the result of embed.
         skills: The lane's skills.
         metrics: Balanced accuracy of each winner on the validation photos, and times.
-        class_weights: Weights of rare labels: `balanced` or `none`.
+        class_weights: Policy against imbalance: `auto`, `balanced`, `none`, `logit-adjustment` or `focal`.
         components: Maximum of principal components that the candidates use.
         seed: Seed of the random numbers.
 

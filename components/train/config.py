@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from coachworks.errors import InvalidConfigError
 
-CLASS_WEIGHTS = ("balanced", "none")
+CLASS_WEIGHTS = ("auto", "balanced", "none", "logit-adjustment", "focal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,12 +12,13 @@ class TrainConfig:
     """Settings of train.
 
     Attributes:
-        class_weights: Weights against imbalance: `balanced` (equal for labels) or `none` (equal for photos).
+        class_weights: Policy against imbalance: `balanced` (labels weigh alike), `none` (photos weigh alike),
+            `logit-adjustment` or `focal`; `auto` chooses for each skill, by measurement.
         components: Maximum number of principal components that the candidates see, at least 2.
         seed: Seed of all random draws: landmarks, the starting weights of `mlp`, the bootstrap.
     """
 
-    class_weights: str = "balanced"
+    class_weights: str = "auto"
     components: int = 512
     seed: int = 0
 

@@ -122,7 +122,8 @@ def _fit_again(
         for skill, head in heads.items()
         if head.kind == "linear"
     }
-    lane = replace(lane, starts=starts)
+    policies = {skill: record.imbalance.policy for skill, record in records.items() if record.imbalance}
+    lane = replace(lane, starts=starts, policies=policies)
     joined = lane.joined()
     kinds = {skill: head.kind for skill, head in heads.items()}
     chosen = {skill: records[skill].candidates[kind].parameters for skill, kind in kinds.items()}
@@ -138,7 +139,7 @@ def _fit_again(
         old = heads[skill]
         head = head_of(old.kind, again, old.labels, old.backbone_digest, old.groups)
         head.save(_winner_file(folder, skill, records[skill]))
-        weights = weights_of_labels(joined, column, config.class_weights)
+        weights = weights_of_labels(joined, column, old.kind)
         scored = _validated(lane, column, again, np.ones_like(same), config.seed)
         reports[skill] = _report(records[skill], then, scored, again, weights)
     return reports

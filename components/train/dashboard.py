@@ -15,3 +15,6 @@ def numbers(report: TrainReport) -> Figures:
             yield f"validation balanced accuracy: {name}", winner.validation_balanced_accuracy
             seconds = sum(candidate.seconds for candidate in skill.candidates.values())
             yield f"seconds: training {name}", seconds + skill.refit_seconds
+        for trial in skill.imbalance.trials if skill.imbalance else ():
+            chosen = " (chosen)" if skill.imbalance and trial.policy == skill.imbalance.policy else ""
+            yield f"imbalance: balanced accuracy of {name} with {trial.policy}{chosen}", trial.balanced_accuracy

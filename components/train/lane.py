@@ -26,10 +26,11 @@ class Lane:
         validation: Validation photos, float32, shape (M, P).
         validation_answers: Label indices of the validation photos, int64, shape (M, S).
         validation_sets: Set of each validation photo as an index, int64, shape (M,); no training photo is of any.
-        class_weights: Weights against imbalance, `balanced` or `none`.
+        class_weights: Policy against imbalance of the skills that `policies` does not name.
         view_answers: Label indices of each view, int64, shape (N, S), where they differ from those of the photos, as a
             transform breaks labels; empty: those of the photos.
         starts: Weight (K, P) and bias (K,) of a linear head near each skill's solution; fits may start there.
+        policies: Policy against imbalance of each skill, one of `components.train.imbalance.POLICIES`.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -43,11 +44,16 @@ class Lane:
     class_weights: str = "balanced"
     view_answers: tuple[Array, ...] = ()
     starts: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def skills(self) -> tuple[str, ...]:
         """Names of the lane's skills."""
         return tuple(self.labels)
+
+    def policy(self, skill: str) -> str:
+        """Return a skill's policy against imbalance."""
+        return self.policies.get(skill, self.class_weights)
 
     def subset(self, skills: list[str]) -> "Lane":
         """Return the same lane with only these skills."""
@@ -64,6 +70,7 @@ class Lane:
             class_weights=self.class_weights,
             view_answers=tuple(answers[:, columns] for answers in self.view_answers),
             starts=self.starts,
+            policies={skill: self.policy(skill) for skill in skills},
         )
 
     def joined(self) -> "Lane":
@@ -83,6 +90,7 @@ class Lane:
             class_weights=self.class_weights,
             view_answers=tuple(np.concatenate([answers, self.validation_answers]) for answers in self.view_answers),
             starts=self.starts,
+            policies=self.policies,
         )
 
     def table_answers(self) -> tuple[Array, ...]:
@@ -95,15 +103,15 @@ class Lane:
         Args:
             answers: Label indices, shape (N, S), of one of `table_answers`; None for the clean photos.
 
-        A photo without the skill's label weighs 0. With `balanced`, the photos of each label weigh 1 / K together,
-        however few they are; with `none`, all photos weigh alike.
+        A photo without the skill's label weighs 0. With the policy `none`, all photos weigh alike; with any other, the
+        photos of each label weigh 1 / K together, however few they are.
         """
         table = self.answers if answers is None else answers
         weights = np.zeros(table.shape, np.float32)
-        for column, labels in enumerate(self.labels.values()):
+        for column, (skill, labels) in enumerate(self.labels.items()):
             own = table[:, column]
             known = own != UNLABELLED
-            weights[known, column] = label_weights(own[known], len(labels), self.class_weights)[own[known]]
+            weights[known, column] = label_weights(own[known], len(labels), self.policy(skill))[own[known]]
         return np.asarray(weights / np.maximum(weights.sum(0), np.finfo(np.float32).tiny), np.float32)
 
     def table_weights(self) -> tuple[Floats, ...]:
@@ -121,8 +129,8 @@ class Lane:
 def label_weights(answers: Array, labels: int, policy: str) -> Floats:
     """Weight of one photo of each label, shape (labels,), on average 1 over the photos.
 
-    `balanced` is n / (K · n_k), as in King & Zeng, "Logistic regression in rare events data" (2001); a label
-    without photos gets 0.
+    They are 1 with the policy `none`, and n / (K · n_k) with any other, as in King & Zeng, "Logistic regression in rare
+    events data" (2001); a label without photos then gets 0.
     """
     counts = np.bincount(answers, minlength=labels)
     if policy == "none":

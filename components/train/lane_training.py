@@ -1,7 +1,7 @@
 """Training of a lane: features, a competition for each set of feature groups, the winners' refit, and the heads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,10 @@ from components.train.competition import Entry, Outcome, compete
 from components.train.config import TrainConfig
 from components.train.feature_sets import FeatureSet, FeatureSets
 from components.train.group_choice import Choice, choose_groups
+from components.train.imbalance import Imbalance, weighing
 from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.lane_photos import photos_of_lane
+from components.train.policy_choice import choose_policies
 from components.train.refit import Refit, refit
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Trained:
         refits: The winners, fitted again; none where there is nothing to fit on.
         class_weights: Weight of a photo of each label.
         choices: Feature groups.
+        imbalances: Policies against imbalance.
         explained: Share of the variance that the reduced features keep.
         left_out: Views left out or given other labels, in words; only skills that have any.
     """
@@ -44,6 +47,7 @@ class Trained:
     refits: dict[str, Refit]
     class_weights: dict[str, Mapping[str, float]]
     choices: Mapping[str, Choice]
+    imbalances: dict[str, Imbalance]
     explained: dict[str, float]
     left_out: Mapping[str, str]
 
@@ -84,7 +88,15 @@ def train_lane(
     choices = choose_groups(feature_sets, photos.labels, joined, every_set, config)
     chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
     views = feature_sets.views(chosen, embed.report.views)
-    trained = Trained(outcomes={}, refits={}, class_weights={}, choices=choices, explained={}, left_out=photos.left_out)
+    trained = Trained(
+        outcomes={},
+        refits={},
+        class_weights={},
+        choices=choices,
+        imbalances={},
+        explained={},
+        left_out=photos.left_out,
+    )
     for fitted in chosen:
         own = [skill for skill in skills if choices[skill].groups == fitted.groups]
         data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
@@ -104,23 +116,28 @@ def _compete(
 ) -> None:
     """Train the skills of a lane that read the same feature groups, save their heads, and add them to `trained`."""
     reduction = fitted.reduction
-    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     joined = data.joined()
+    imbalances = choose_policies(joined, config)
+    policies = {skill: imbalance.policy for skill, imbalance in imbalances.items()}
+    data, joined = replace(data, policies=policies), replace(joined, policies=policies)
+    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
     save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
-        trained.class_weights[skill] = weights_of_labels(joined, column, config.class_weights)
+        trained.class_weights[skill] = weights_of_labels(joined, column, outcomes[skill].winner)
         trained.explained[skill] = reduction.explained
         _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
     trained.outcomes.update(outcomes)
+    trained.imbalances.update(imbalances)
     trained.refits.update(refits)
 
 
-def weights_of_labels(lane: Lane, column: int, class_weights: str) -> dict[str, float]:
-    """Return the weight of one photo of each label in the skill of a column."""
-    names = list(lane.labels.values())[column]
+def weights_of_labels(lane: Lane, column: int, kind: str) -> dict[str, float]:
+    """Return the weight of one photo of each label in a candidate of the skill of a column."""
+    skill = lane.skills[column]
+    names = lane.labels[skill]
     known = lane.answers[lane.answers[:, column] != UNLABELLED, column]
-    return dict(zip(names, label_weights(known, len(names), class_weights).tolist(), strict=True))
+    return dict(zip(names, label_weights(known, len(names), weighing(kind, lane.policy(skill))).tolist(), strict=True))
 
 
 def _save_heads(

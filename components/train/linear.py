@@ -1,12 +1,19 @@
 """Candidate `linear`: multinomial logistic regression, fitted for all skills of a lane and all penalties at once."""
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import replace
 
-from components.train.batched_lbfgs import MAX_ITERATIONS, Problems, cross_entropy, fit_linear
+import numpy as np
+from numpy.typing import NDArray
+
+from components.train.batched_lbfgs import MAX_ITERATIONS, Fit, Problems, cross_entropy, fit_linear
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
+from components.train.imbalance import ADJUSTED, FOCAL, focal, log_shares, weighing
 from components.train.lane import Lane
 from components.train.reduction import Reduction
+
+Doubles = NDArray[np.float64]
 
 PENALTIES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 
@@ -19,19 +26,7 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
     reads the backbone's features. With `chosen` there is no search: it holds the penalty of each skill.
     """
     penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in lane.skills)
-    (answers, *repeat_answers), (weights, *repeat_weights) = lane.table_answers(), lane.table_weights()
-    problems = Problems(
-        points=lane.train,
-        repeats=lane.views,
-        answers=answers,
-        weights=weights,
-        repeat_answers=repeat_answers,
-        repeat_weights=repeat_weights,
-        labels=tuple(len(labels) for labels in lane.labels.values()),
-        penalties=penalties,
-        starts=tuple(lane.starts.get(skill) for skill in lane.skills),
-    )
-    fits = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
+    fits = fit_heads(lane, penalties, max_iterations=MAX_ITERATIONS)
     offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
     candidates = {}
     for column, (skill, row) in enumerate(zip(lane.skills, fits, strict=True)):
@@ -57,3 +52,53 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
             tried=tried,
         )
     return candidates
+
+
+def fit_heads(lane: Lane, penalties: Sequence[tuple[float, ...]], *, max_iterations: int) -> list[list[Fit]]:
+    """Fit the heads of all skills, each by its policy against imbalance and with each of its penalties, in one call.
+
+    Logit adjustment (Menon et al., 2021, arXiv 2007.07314) adds the logarithms of the labels' shares to the logits in
+    training only. The bias is not penalised and takes them up: the fit is the plain one, with a bias without them.
+    """
+    weighed = replace(lane, policies={skill: weighing("linear", lane.policy(skill)) for skill in lane.skills})
+    (answers, *repeat_answers), (weights, *repeat_weights) = weighed.table_answers(), weighed.table_weights()
+    shares = _log_shares(weighed, [skill for skill in lane.skills if lane.policy(skill) == ADJUSTED])
+    starts = dict(lane.starts)
+    for skill in shares.keys() & starts.keys():
+        weight, bias = starts[skill]
+        starts[skill] = weight, (bias + shares[skill]).astype(np.float32)
+    problems = Problems(
+        points=lane.train,
+        repeats=lane.views,
+        answers=answers,
+        weights=weights,
+        repeat_answers=repeat_answers,
+        repeat_weights=repeat_weights,
+        labels=tuple(len(labels) for labels in lane.labels.values()),
+        penalties=tuple(penalties),
+        starts=tuple(starts.get(skill) for skill in lane.skills),
+    )
+    losses = [focal if lane.policy(skill) == FOCAL else cross_entropy for skill in lane.skills]
+    fits = fit_linear(problems, losses, max_iterations=max_iterations)
+    return [
+        [adjusted(fitted, shares[skill]) if skill in shares else fitted for fitted in row]
+        for skill, row in zip(lane.skills, fits, strict=True)
+    ]
+
+
+def _log_shares(lane: Lane, skills: Sequence[str]) -> dict[str, Doubles]:
+    """Logarithms of the labels' shares of the weight of all tables, shape (K,), of some skills."""
+    tables = tuple(zip(lane.table_answers(), lane.table_weights(), strict=True)) if skills else ()
+    shares = {}
+    for skill in skills:
+        column, totals = lane.skills.index(skill), np.zeros(len(lane.labels[skill]))
+        for answers, weights in tables:
+            known = weights[:, column] > 0
+            totals += np.bincount(answers[known, column], weights=weights[known, column], minlength=len(totals))
+        shares[skill] = log_shares(totals)
+    return shares
+
+
+def adjusted(plain: Fit, shares: Doubles) -> Fit:
+    """Return a fit with logit adjustment, from the plain one and the logarithms of the labels' shares, shape (K,)."""
+    return replace(plain, bias=(plain.bias - shares).astype(np.float32))

@@ -33,8 +33,8 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
     if chosen is None:
         asked = np.ones_like(asked)
     weights = [
-        label_weights(answers[rows], len(labels), lane.class_weights)
-        for answers, rows, labels in zip(lane.answers.T, known.T, lane.labels.values(), strict=True)
+        label_weights(answers[rows], len(labels), lane.policy(skill))
+        for answers, rows, (skill, labels) in zip(lane.answers.T, known.T, lane.labels.items(), strict=True)
     ]
     logits = _logits_by_count(lane, references, asked, weights, chosen)
     candidates = {}

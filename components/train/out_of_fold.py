@@ -132,4 +132,5 @@ def _repeated(lane: Lane, folds: Array) -> Lane:
         class_weights=lane.class_weights,
         view_answers=tuple(without_a_fold(answers) for answers in lane.view_answers),
         starts={name: start for skill, start in lane.starts.items() if skill in lane.labels for name in _names(skill)},
+        policies={name: lane.policy(skill) for skill in lane.skills for name in _names(skill)},
     )

@@ -49,6 +49,36 @@ class CalibrationReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyTrial:
+    """A policy against imbalance, compared with others by linear heads in folds of training and validation photos.
+
+    Attributes:
+        policy: `balanced`, `logit-adjustment`, `focal` or `none`.
+        balanced_accuracy: On the photos of each fold that the heads were not fitted on.
+        standard_error: Of its difference to the best policy's, from a bootstrap of the sets of photos; 0 for the best.
+    """
+
+    policy: str
+    balanced_accuracy: float
+    standard_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImbalanceReport:
+    """The policy against imbalance of a skill.
+
+    Attributes:
+        policy: `balanced`, `logit-adjustment`, `focal` or `none`.
+        trials: Every policy that competed; none where the labels are about even or the setting names the policy.
+        why: The choice in words.
+    """
+
+    policy: str
+    trials: Sequence[PolicyTrial]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureTrial:
     """A set of feature groups, compared with others by a linear head in folds of training and validation photos.
 
@@ -89,6 +119,7 @@ class SkillReport:
         continues: Key of the result of train whose choices were kept, as hardly any photo had changed; empty if the
             candidates competed.
         changed_photos: Training and validation photos that came, went or changed since that result.
+        imbalance: Choice of the policy against imbalance; None if dropped, and in results of earlier versions.
     """
 
     status: Literal["trained", "dropped"]
@@ -110,6 +141,7 @@ class SkillReport:
     left_out: str = ""
     continues: str = ""
     changed_photos: int = 0
+    imbalance: ImbalanceReport | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +152,7 @@ class TrainReport:
         skills: Reports by skill.
         backbone_digest: Digest of the backbone that computed the features.
         policy_digest: Digest of the augmentation policy.
-        class_weights: The policy against imbalance.
+        class_weights: The setting: a policy against imbalance, or `auto`.
         explained_variance: Least share of the variance of a skill's features that its reduced dimensions hold; None
             when nothing was trained.
     """

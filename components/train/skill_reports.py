@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from components.train.calibration import Calibration
 from components.train.competition import Entry
+from components.train.imbalance import Imbalance
 from components.train.lane_training import Trained
-from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, SkillReport
+from components.train.report import (
+    CalibrationReport,
+    CandidateReport,
+    FeatureTrial,
+    ImbalanceReport,
+    PolicyTrial,
+    SkillReport,
+)
 from components.train.selection import COMPLEXITY
 
 
@@ -46,6 +54,7 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
             for groups, tried in choice.tried.items()
         ),
         left_out=trained.left_out.get(skill, ""),
+        imbalance=imbalance_report(trained.imbalances[skill]),
     )
 
 
@@ -57,6 +66,18 @@ def calibration_report(calibration: Calibration) -> CalibrationReport:
         log_loss=calibration.log_loss,
         standard_error=calibration.standard_error,
         why=calibration.why,
+    )
+
+
+def imbalance_report(imbalance: Imbalance) -> ImbalanceReport:
+    """Return the report of the choice of a policy against imbalance."""
+    return ImbalanceReport(
+        policy=imbalance.policy,
+        trials=tuple(
+            PolicyTrial(policy=policy, balanced_accuracy=tried.balanced_accuracy, standard_error=tried.standard_error)
+            for policy, tried in imbalance.tried.items()
+        ),
+        why=imbalance.why,
     )
 
 

@@ -69,6 +69,13 @@ REPORTS = {
                     "linear": {"validation_balanced_accuracy": 0.9, "seconds": 1.0},
                     "knn": {"validation_balanced_accuracy": 0.8, "seconds": 2.0},
                 },
+                "imbalance": {
+                    "policy": "balanced",
+                    "trials": [
+                        {"policy": "balanced", "balanced_accuracy": 0.9, "standard_error": 0.0},
+                        {"policy": "none", "balanced_accuracy": 0.75, "standard_error": 0.02},
+                    ],
+                },
             },
             "light": {"status": "dropped", "winner": None, "refit_seconds": 0.0, "candidates": {}},
         },
@@ -120,7 +127,13 @@ TELLING = {
     "validate": {"skills: may train": 1, "skills: stopped": 1, "findings: warning": 2, "findings: info": 0},
     "augment": {"views per training photo": 2, "transforms": 2},
     "embed": {"features: computed": 100, "features: reused": 104, "photos: per second, views counted": 18.181818},
-    "train": {"candidates": 2, "validation balanced accuracy: view": 0.9, "seconds: training view": 3.5},
+    "train": {
+        "candidates": 2,
+        "validation balanced accuracy: view": 0.9,
+        "seconds: training view": 3.5,
+        "imbalance: balanced accuracy of view with balanced (chosen)": 0.9,
+        "imbalance: balanced accuracy of view with none": 0.75,
+    },
     "evaluate": {"balanced accuracy: view": 0.666667, "mistakes: view": 3, "skills: passed": 0, "skills: dropped": 1},
     "register": {"champion version: view": 3, "skills: challenger": 1, "skills: champion": 0},
     "package": {"skills: in the bundle": 1, "skills: left out": 1, "bundle: bytes": 17_400_000},

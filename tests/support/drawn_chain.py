@@ -33,6 +33,7 @@ def draw_chain(
     failures=(),
     unlabelled=None,
     blocks=0,
+    large=0.5,
     added=0,
     relabelled=(),
 ):
@@ -40,8 +41,8 @@ def draw_chain(
 
     The features show `color`, but not `size`; `size` is missing from every fourth photo.
     Of `unlabelled`, a skill and a split, no photo carries a label. Of `blocks` numbers of the group `blocks-mean`, the
-    first shows `size`. A second chain in the same store may have `added` training photos more, and the `relabelled`
-    ones, by number, get the next color as their label.
+    first shows `size`, of which a share `large` is large. A second chain in the same store may have `added` training
+    photos more, and the `relabelled` ones, by number, get the next color as their label.
     """
     settings = skills or {
         "color": {"labels": list(COLORS), "similar": [["green", "blue"]]},
@@ -80,7 +81,7 @@ def draw_chain(
         )
         sizes.append(0)
         if number % 4:
-            size = "large" if rng.random() < 0.5 else "small"
+            size = "large" if rng.random() < large else "small"
             sizes[-1] = 1 if size == "large" else -1
             labels.append({"photo_id": photo_id, "skill": "size", "label": size, "split": split})
 

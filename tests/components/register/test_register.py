@@ -60,6 +60,22 @@ def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone,
     assert run.data.params["gate.minBalancedAccuracy"] == "0.5"
 
 
+def test_a_run_has_the_policy_against_imbalance_and_those_that_it_beat(chain, alone, client):
+    register(alone, chain.evaluation(skills=["view"]))
+    [run], candidates = runs_of(client, "run"), runs_of(client, "candidate")
+    for each in (run, *candidates):
+        assert each.data.params["imbalance_policy"] == "logit-adjustment"
+    measured = {name: value for name, value in run.data.metrics.items() if name.startswith("imbalance/")}
+    assert measured == {
+        "imbalance/balanced_accuracy_balanced": 0.7,
+        "imbalance/standard_error_balanced": 0.03,
+        "imbalance/balanced_accuracy_logit-adjustment": 0.86,
+        "imbalance/standard_error_logit-adjustment": 0,
+    }
+    note = run.data.tags["mlflow.note.content"]
+    assert "Imbalance: logit-adjustment has the best balanced accuracy in folds." in note
+
+
 def test_a_run_records_its_origin(chain, alone, client):
     key = chain.evaluation(skills=["view"])
     register(alone, key, context=open_context(alone, tracking=tracking_of, run="monday"))

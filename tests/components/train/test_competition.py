@@ -164,7 +164,10 @@ def test_there_are_no_more_components_than_photos(draw_points):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_weights": "some"}, "class_weights must be one of balanced, none; got 'some'"),
+        (
+            {"class_weights": "some"},
+            "class_weights must be one of auto, balanced, none, logit-adjustment, focal; got 'some'",
+        ),
         ({"components": 1}, "components must be an integer of at least 2; got 1"),
         ({"seed": -1}, "seed must be an integer of at least 0; got -1"),
         ({"components": 2.5}, "components must be an integer of at least 2; got 2.5"),
