@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from coachworks.errors import DataError
 from coachworks.fleet.names import slug
 from coachworks.photos import exif_date
-from coachworks.tables import CATALOGUE, SPLITS
+from coachworks.tables import CATALOGUE, SPLITS, SUSPICIOUS_LABELS
 from coachworks.wording import listed
 from components.ingest.table_file import Cells, TableFile, cell_text, cell_value, parse_table
 
@@ -145,7 +145,7 @@ def _roles(
             roles["skill"].append((index, skill))
         elif low in COMPUTED_COLUMNS:
             table.remarks.append((file.name, f"the column {column!r} is ignored: ingest computes it"))
-        elif low:
+        elif low and low not in SUSPICIOUS_LABELS:
             roles["attribute"].append((index, column.strip()))
     return roles
 

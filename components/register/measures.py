@@ -52,7 +52,8 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     for label, measured in (evaluated.per_label or {}).items():
         metrics[f"test_recall/{names[label]}"] = measured.recall.value
         metrics[f"test_precision/{names[label]}"] = measured.precision.value
-    return _numbers(metrics | _out_of_fold(record)) | candidate_metrics(record, str(evaluated.winner))
+    metrics |= _out_of_fold(record) | _label_noise(record)
+    return _numbers(metrics) | candidate_metrics(record, str(evaluated.winner))
 
 
 def _out_of_fold(record: SkillRecord) -> dict[str, Any]:
@@ -65,6 +66,15 @@ def _out_of_fold(record: SkillRecord) -> dict[str, Any]:
         "out_of_fold/log_loss_before": calibration.log_loss.get("none"),
         "out_of_fold/log_loss_after": calibration.log_loss.get(calibration.method),
     }
+
+
+def _label_noise(record: SkillRecord) -> dict[str, Any]:
+    """Estimated share of wrong labels among training and validation photos, and the number of suspicious ones."""
+    noise = record.trained.label_noise
+    if noise is None:
+        return {}
+    counts = {"label_noise/photos": noise.photos, "label_noise/suspicious": noise.suspicious}
+    return _interval("label_noise/level", noise.level) | counts
 
 
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:

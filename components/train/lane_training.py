@@ -22,6 +22,7 @@ from components.train.group_choice import Choice, choose_groups
 from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.lane_photos import photos_of_lane
 from components.train.refit import Refit, refit
+from components.train.suspicious_labels import write_suspicious_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,8 @@ def train_lane(
         own = [skill for skill in skills if choices[skill].groups == fitted.groups]
         data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
         _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
+    noise = {skill: again.noise for skill, again in trained.refits.items()}
+    write_suspicious_labels(fleet, embed, labels, photos, noise, progress, folder)
     return trained
 
 

@@ -10,6 +10,7 @@ from components.train.calibration import Calibration, calibrate, representative
 from components.train.candidate import Candidate, Chosen
 from components.train.competition import Outcome, fitter
 from components.train.config import TrainConfig
+from components.train.label_noise import LabelNoise, judge_labels
 from components.train.lane import UNLABELLED, Lane
 from components.train.out_of_fold import OutOfFold, fit_with_folds
 from components.train.reduction import Reduction
@@ -24,6 +25,7 @@ class Refit:
         candidate: Fitted on training and validation photos.
         calibration: Fitted on answers of heads that were fitted without the photo's set.
         out_of_fold: Those answers, of all these photos.
+        noise: Noise of the labels, estimated from the same answers.
         photos: Number of labelled photos that it was fitted on.
         seconds: This skill's share of the refit's duration.
     """
@@ -31,6 +33,7 @@ class Refit:
     candidate: Candidate
     calibration: Calibration
     out_of_fold: OutOfFold
+    noise: LabelNoise
     photos: int
     seconds: float
 
@@ -102,12 +105,14 @@ def fit_on_all(
             calibrated = {skill: _calibrate(kind, joined, trained, skill, fitted[skill]) for skill in skills}
             seconds = (time.monotonic() - started) / len(skills)
             for skill in skills:
+                answers = joined.answers[:, joined.skills.index(skill)]
                 candidate = fitted[skill].candidate
                 refits[skill] = Refit(
                     candidate=replace(candidate, arrays=calibrated[skill].arrays(candidate.arrays)),
                     calibration=calibrated[skill],
                     out_of_fold=fitted[skill],
-                    photos=int((joined.answers[:, joined.skills.index(skill)] != UNLABELLED).sum()),
+                    noise=judge_labels(fitted[skill], calibrated[skill], answers, joined.train_sets),
+                    photos=int((answers != UNLABELLED).sum()),
                     seconds=round(seconds, 3),
                 )
             task.advance(len(skills))

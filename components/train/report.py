@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from coachworks.bootstrap import Interval
 from coachworks.feature_groups import LAST
 
 
@@ -49,6 +50,23 @@ class CalibrationReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelNoiseReport:
+    """Estimated noise of the labels of training and validation photos, from out-of-fold answers.
+
+    Attributes:
+        photos: Photos that were answered by a head that was fitted without their set.
+        level: Estimated share of wrong labels among them, with the interval of its sampling error.
+        suspicious: Photos on the list of suspicious labels.
+        transition: Estimated probability that a photo of each label (first) was given each label (second).
+    """
+
+    photos: int
+    level: Interval
+    suspicious: int
+    transition: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureTrial:
     """A set of feature groups, compared with others by a linear head in folds of training and validation photos.
 
@@ -85,6 +103,7 @@ class SkillReport:
         feature_groups: Feature groups that all of its candidates read, side by side in this order.
         feature_trials: Every set of groups that was compared, the smallest first; none where there was only one.
         why_features: Reason for the choice of the groups in words; empty where there was only one set.
+        label_noise: Estimated noise of the labels; None without out-of-fold answers.
         left_out: In words, the augmented views that it did not learn from as they are, and why; empty if from all.
         continues: Key of the result of train whose choices were kept, as hardly any photo had changed; empty if the
             candidates competed.
@@ -108,6 +127,7 @@ class SkillReport:
     feature_trials: Sequence[FeatureTrial] = ()
     why_features: str = ""
     left_out: str = ""
+    label_noise: LabelNoiseReport | None = None
     continues: str = ""
     changed_photos: int = 0
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from components.train.calibration import Calibration
 from components.train.competition import Entry
+from components.train.label_noise import LabelNoise
 from components.train.lane_training import Trained
-from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, SkillReport
+from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, LabelNoiseReport, SkillReport
 from components.train.selection import COMPLEXITY
 
 
@@ -46,6 +47,19 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
             for groups, tried in choice.tried.items()
         ),
         left_out=trained.left_out.get(skill, ""),
+        label_noise=noise_report(refit.noise) if refit else None,
+    )
+
+
+def noise_report(noise: LabelNoise) -> LabelNoiseReport | None:
+    """Return the report of the noise of a skill's labels; None where no photo could be judged."""
+    if not noise.photos:
+        return None
+    return LabelNoiseReport(
+        photos=noise.photos,
+        level=noise.level,
+        suspicious=len(noise.rows),
+        transition=noise.transition.tolist(),
     )
 
 

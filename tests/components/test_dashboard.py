@@ -65,6 +65,7 @@ REPORTS = {
                 "status": "trained",
                 "winner": "linear",
                 "refit_seconds": 0.5,
+                "label_noise": {"level": {"value": 0.04, "low": 0.02, "high": 0.07}},
                 "candidates": {
                     "linear": {"validation_balanced_accuracy": 0.9, "seconds": 1.0},
                     "knn": {"validation_balanced_accuracy": 0.8, "seconds": 2.0},
@@ -120,7 +121,12 @@ TELLING = {
     "validate": {"skills: may train": 1, "skills: stopped": 1, "findings: warning": 2, "findings: info": 0},
     "augment": {"views per training photo": 2, "transforms": 2},
     "embed": {"features: computed": 100, "features: reused": 104, "photos: per second, views counted": 18.181818},
-    "train": {"candidates": 2, "validation balanced accuracy: view": 0.9, "seconds: training view": 3.5},
+    "train": {
+        "candidates": 2,
+        "validation balanced accuracy: view": 0.9,
+        "labels wrong, estimated: view": 0.04,
+        "seconds: training view": 3.5,
+    },
     "evaluate": {"balanced accuracy: view": 0.666667, "mistakes: view": 3, "skills: passed": 0, "skills: dropped": 1},
     "register": {"champion version: view": 3, "skills: challenger": 1, "skills: champion": 0},
     "package": {"skills: in the bundle": 1, "skills: left out": 1, "bundle: bytes": 17_400_000},

@@ -191,6 +191,7 @@ def _trained(seed: int) -> dict[str, Any]:
         "candidates": candidates,
         "winner": "linear",
         "why": "It is the simplest within one standard error of the best.",
+        "label_noise": {"photos": 170, "level": _interval(0.07), "suspicious": 9, "transition": np.eye(3).tolist()},
     }
 
 
