@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from components.document.content import Paragraph
-from components.document.phrases import count, interval, percent, quoted
-from components.document.run_records import SkillRecord, estimate, part, whole
+from components.document.phrases import count, interval, percent, percents, quoted
+from components.document.run_records import SkillRecord, estimate, number, part, whole, words
 
 _NOTABLE = 0.02  # share of a label's photos from which a mistaken label is named
 
@@ -26,9 +26,24 @@ def label_noise(record: SkillRecord) -> Paragraph | None:
     if suspicious:
         listed = "label is" if suspicious == 1 else "labels are"
         text += f" {count(suspicious)} suspicious {listed} listed for people to check, with the photos."
+    text += _training(record)
     return Paragraph(
         f"{text} No label was changed, and the labels of test photos were not judged.", lead="Wrong labels."
     )
+
+
+def _training(record: SkillRecord) -> str:
+    """Sentence on the training that stands wrong labels; empty where too few labels are wrong to try it."""
+    noise = part(record.trained, "label_noise")
+    losses, loss = part(noise, "losses"), words(noise, "loss")
+    if not losses:
+        return ""
+    tried = "So many wrong labels call for training that stands them"
+    if not loss:
+        return f" {tried}; it was tried and was no better by more than chance, so it is not used."
+    before = next(iter(losses))  # the winner of the competition comes first
+    shares = percents(number(losses, loss), number(losses, before))
+    return f" {tried}; it is used, and was right for {shares[0]} of photos held out, against {shares[1]} without it."
 
 
 def _most_frequent(record: SkillRecord, transition: object) -> str:

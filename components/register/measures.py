@@ -94,7 +94,9 @@ def run_params(record: SkillRecord) -> dict[str, str]:
     """Parameters of a run: those of its winner, the method of its calibration, and the limits of its gates."""
     gates = {f"gate.{gate.gate}": _text(gate.limit) for gate in record.evaluated.gates}
     calibration = record.trained.calibration
+    noise = record.trained.label_noise
     chosen = {"calibration": calibration.method} if calibration else {}
+    chosen |= {"noise_loss": noise.loss or "none"} if noise else {}
     return candidate_params(record, str(record.evaluated.winner)) | chosen | gates
 
 

@@ -57,10 +57,7 @@ def judge_labels(answered: OutOfFold, calibration: Calibration, answers: Array, 
         answers: Label indices of the lane's training table, shape (N,).
         sets: Set of each of these photos, shape (N,).
     """
-    logits = answered.logits
-    if calibration.scale is not None and calibration.shift is not None:
-        logits = logits * calibration.scale + calibration.shift
-    probabilities = softmax(logits, calibration.temperature)
+    probabilities = softmax(calibration.corrected(answered.logits), calibration.temperature)
     labelled = answers[answered.rows]
     true = confident_labels(labelled, probabilities)
     joint = confident_joint(labelled, true, probabilities.shape[1])

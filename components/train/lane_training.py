@@ -1,7 +1,7 @@
 """Training of a lane: features, a competition for each set of feature groups, the winners' refit, and the heads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from components.train.feature_sets import FeatureSet, FeatureSets
 from components.train.group_choice import Choice, choose_groups
 from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.lane_photos import photos_of_lane
+from components.train.noise_policy import NoisePolicy, stand_noise
 from components.train.refit import Refit, refit
 from components.train.suspicious_labels import write_suspicious_labels
 
@@ -39,6 +40,7 @@ class Trained:
         choices: Feature groups.
         explained: Share of the variance that the reduced features keep.
         left_out: Views left out or given other labels, in words; only skills that have any.
+        policies: Choices of losses that stand wrong labels; only skills with many of them.
     """
 
     outcomes: dict[str, Outcome]
@@ -47,6 +49,7 @@ class Trained:
     choices: Mapping[str, Choice]
     explained: dict[str, float]
     left_out: Mapping[str, str]
+    policies: dict[str, NoisePolicy] = field(default_factory=dict)
 
 
 def train_lane(
@@ -110,6 +113,7 @@ def _compete(
     outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     joined = data.joined()
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
+    trained.policies.update(stand_noise(joined, len(data.train), reduction, outcomes, refits, progress=progress))
     save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
         trained.class_weights[skill] = weights_of_labels(joined, column, config.class_weights)

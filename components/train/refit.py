@@ -102,21 +102,34 @@ def fit_on_all(
             started = time.monotonic()
             own = {skill: chosen[skill] for skill in skills}
             fitted = fit_with_folds(joined.subset(skills), partial(_fit, kind, reduction, config), own)
-            calibrated = {skill: _calibrate(kind, joined, trained, skill, fitted[skill]) for skill in skills}
             seconds = (time.monotonic() - started) / len(skills)
             for skill in skills:
-                answers = joined.answers[:, joined.skills.index(skill)]
-                candidate = fitted[skill].candidate
-                refits[skill] = Refit(
-                    candidate=replace(candidate, arrays=calibrated[skill].arrays(candidate.arrays)),
-                    calibration=calibrated[skill],
-                    out_of_fold=fitted[skill],
-                    noise=judge_labels(fitted[skill], calibrated[skill], answers, joined.train_sets),
-                    photos=int((answers != UNLABELLED).sum()),
-                    seconds=round(seconds, 3),
-                )
+                refits[skill] = refit_of(kind, joined, trained, skill, fitted[skill], round(seconds, 3))
             task.advance(len(skills))
     return refits
+
+
+def refit_of(kind: str, joined: Lane, trained: int, skill: str, fitted: OutOfFold, seconds: float) -> Refit:
+    """Return a head that was fitted on all photos, after calibrating it, with the noise of the labels.
+
+    Args:
+        kind: Its kind.
+        joined: The training photos and, after them, the validation photos.
+        trained: Number of the training photos.
+        skill: Its skill.
+        fitted: The head, and its out-of-fold answers.
+        seconds: Duration of the fit.
+    """
+    answers = joined.answers[:, joined.skills.index(skill)]
+    calibration = _calibrate(kind, joined, trained, skill, fitted)
+    return Refit(
+        candidate=replace(fitted.candidate, arrays=calibration.arrays(fitted.candidate.arrays)),
+        calibration=calibration,
+        out_of_fold=fitted,
+        noise=judge_labels(fitted, calibration, answers, joined.train_sets),
+        photos=int((answers != UNLABELLED).sum()),
+        seconds=seconds,
+    )
 
 
 def _fit(kind: str, reduction: Reduction, config: TrainConfig, lane: Lane, chosen: Chosen) -> dict[str, Candidate]:

@@ -1,7 +1,7 @@
 """The report of train."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from coachworks.bootstrap import Interval
@@ -58,12 +58,19 @@ class LabelNoiseReport:
         level: Estimated share of wrong labels among them, with the interval of its sampling error.
         suspicious: Photos on the list of suspicious labels.
         transition: Estimated probability that a photo of each label (first) was given each label (second).
+        loss: Loss that stands wrong labels, which the winner was fitted with; empty: it was not.
+        losses: Out-of-fold balanced accuracy of the candidate that won the competition, then with each such loss; empty
+            if too few labels are wrong to try them.
+        why_loss: Reason for the choice in words; empty likewise.
     """
 
     photos: int
     level: Interval
     suspicious: int
     transition: Sequence[Sequence[float]]
+    loss: str = ""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    why_loss: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from components.train.calibration import Calibration
 from components.train.competition import Entry
 from components.train.label_noise import LabelNoise
 from components.train.lane_training import Trained
+from components.train.noise_policy import NoisePolicy
 from components.train.report import CalibrationReport, CandidateReport, FeatureTrial, LabelNoiseReport, SkillReport
 from components.train.selection import COMPLEXITY
 
@@ -47,11 +48,11 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
             for groups, tried in choice.tried.items()
         ),
         left_out=trained.left_out.get(skill, ""),
-        label_noise=noise_report(refit.noise) if refit else None,
+        label_noise=noise_report(refit.noise, trained.policies.get(skill)) if refit else None,
     )
 
 
-def noise_report(noise: LabelNoise) -> LabelNoiseReport | None:
+def noise_report(noise: LabelNoise, policy: NoisePolicy | None = None) -> LabelNoiseReport | None:
     """Return the report of the noise of a skill's labels; None where no photo could be judged."""
     if not noise.photos:
         return None
@@ -60,6 +61,9 @@ def noise_report(noise: LabelNoise) -> LabelNoiseReport | None:
         level=noise.level,
         suspicious=len(noise.rows),
         transition=noise.transition.tolist(),
+        loss=policy.loss if policy else "",
+        losses=policy.tried if policy else {},
+        why_loss=policy.why if policy else "",
     )
 
 
