@@ -35,7 +35,8 @@ from components.train.competition import compete
 from components.train.config import TrainConfig
 from components.train.lane import Lane
 from components.train.lane_photos import photos_of_lane
-from components.train.noise_policy import FORWARD, GENERALISED, LEAST, fit_out_of_fold, losses_for, stand_noise
+from components.train.noise_fits import fit_out_of_fold
+from components.train.noise_policy import FORWARD, GENERALISED, LEAST, fitters_for, stand_noise
 from components.train.out_of_fold import FOLDS, fold_of_photos
 from components.train.reduction import Reduction, fit_reduction
 from components.train.refit import refit
@@ -152,8 +153,8 @@ def measure(lane: Lane, wrong: Array, points: Array, truth: Array) -> dict[str, 
         "nothing": accuracy(refits[SKILL].candidate.arrays),
     }
     parameters = outcomes[SKILL].entries["linear"].candidate.parameters
-    for name, loss in losses_for(noise).items():
-        results[name] = accuracy(fit_out_of_fold(joined, SKILL, loss, same, parameters).candidate.arrays)
+    for name, fit in fitters_for(noise, same).items():
+        results[name] = accuracy(fit_out_of_fold(joined, SKILL, fit, parameters).candidate.arrays)
     stand_noise(joined, len(lane.train), same, outcomes, refits)
     results["chosen"] = accuracy(refits[SKILL].candidate.arrays)
     return results

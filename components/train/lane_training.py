@@ -1,9 +1,9 @@
 """Training of a lane: features, a competition for each set of feature groups, the winners' refit, and the heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from components.train.lane_photos import photos_of_lane
 from components.train.noise_policy import NoisePolicy, stand_noise
 from components.train.refit import Refit, refit
 from components.train.suspicious_labels import write_suspicious_labels
+from components.train.vote_shares import read_vote_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +93,8 @@ def train_lane(
     for fitted in chosen:
         own = [skill for skill in skills if choices[skill].groups == fitted.groups]
         data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
-        _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
+        shares = read_vote_shares(fleet, embed, photos)
+        _compete(fleet, data, fitted, trained, shares, config, progress, embed.report.backbone_digest, folder)
     noise = {skill: again.noise for skill, again in trained.refits.items()}
     write_suspicious_labels(fleet, embed, labels, photos, noise, progress, folder)
     return trained
@@ -103,6 +105,7 @@ def _compete(
     data: Lane,
     fitted: FeatureSet,
     trained: Trained,
+    shares: Callable[[str], NDArray[Any] | None],
     config: TrainConfig,
     progress: Progress,
     backbone_digest: str,
@@ -113,7 +116,8 @@ def _compete(
     outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     joined = data.joined()
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
-    trained.policies.update(stand_noise(joined, len(data.train), reduction, outcomes, refits, progress=progress))
+    policies = stand_noise(joined, len(data.train), reduction, outcomes, refits, shares=shares, progress=progress)
+    trained.policies.update(policies)
     save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
         trained.class_weights[skill] = weights_of_labels(joined, column, config.class_weights)

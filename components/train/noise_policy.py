@@ -1,8 +1,7 @@
 """Training that stands wrong labels: tried where many are wrong, kept where it answers held-out photos better."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,19 @@ from numpy.typing import NDArray
 
 from coachworks.progress import SILENT, Progress
 from coachworks.scores import tally
-from components.train.batched_lbfgs import MAX_ITERATIONS, Loss, Problems, cross_entropy, fit_linear
-from components.train.candidate import Candidate, Chosen
 from components.train.competition import Outcome
 from components.train.label_noise import LabelNoise
 from components.train.lane import UNLABELLED, Lane
+from components.train.noise_fits import fit_out_of_fold, on_shares, with_loss
 from components.train.noise_losses import forward_correction, generalised_cross_entropy
-from components.train.out_of_fold import OutOfFold, fit_with_folds
+from components.train.out_of_fold import Fitter, OutOfFold
 from components.train.reduction import Reduction
 from components.train.refit import Refit, refit_of
 
 Array = NDArray[Any]
 
 LEAST = 0.05  # share of wrong labels from which losses that stand them are tried, with certainty
-GENERALISED, FORWARD = "generalised-cross-entropy", "forward-correction"
+GENERALISED, FORWARD, SHARES = "generalised-cross-entropy", "forward-correction", "vote-shares"
 _RARE = 1e-3  # least entry of a transition matrix: a label that is never given for another would cost infinitely much
 
 
@@ -32,7 +30,7 @@ class NoisePolicy:
     """Choice of a skill's loss.
 
     Attributes:
-        loss: `generalised-cross-entropy` or `forward-correction`; empty: the winner stays as it is.
+        loss: `generalised-cross-entropy`, `forward-correction` or `vote-shares`; empty: the winner stays as it is.
         tried: Out-of-fold balanced accuracy of the winner of the competition under its name, then by loss.
         why: The choice in words.
     """
@@ -49,12 +47,13 @@ def stand_noise(
     outcomes: dict[str, Outcome],
     refits: dict[str, Refit],
     *,
+    shares: Callable[[str], Array | None] = lambda skill: None,
     progress: Progress = SILENT,
 ) -> dict[str, NoisePolicy]:
     """Replace winners by linear heads with another loss, where many labels are wrong and such a head is better.
 
     A skill is tried if it has the candidate `linear` and the whole interval of its level of noise is above `LEAST`;
-    the others cost nothing. Both losses are fitted on all photos and without each fold. The better one is taken if its
+    the others cost nothing. Each loss is fitted on all photos and without each fold. The best is taken if its
     out-of-fold balanced accuracy is higher than the winner's by more than one standard error of the difference.
 
     Args:
@@ -63,6 +62,7 @@ def stand_noise(
         reduction: The reduction of the photos.
         outcomes: Result of each skill's competition; that of a replaced winner names `linear` and the reason.
         refits: The winners, fitted again; replaced likewise.
+        shares: Returns the shares of the votes of a skill by photo and label, None where they do not differ.
         progress: Receives progress updates.
 
     Returns:
@@ -77,8 +77,11 @@ def stand_noise(
     with progress.task("losses that stand noise", total=len(noisy), unit="skills") as task:
         for skill in noisy:
             parameters = outcomes[skill].entries["linear"].candidate.parameters
-            losses = losses_for(refits[skill].noise)
-            fits = {name: fit_out_of_fold(joined, skill, loss, reduction, parameters) for name, loss in losses.items()}
+            fitters = fitters_for(refits[skill].noise, reduction)
+            # with labels that a view breaks, shares of the votes on the photo are not those on the view
+            if not joined.view_answers and (own := shares(skill)) is not None:
+                fitters[SHARES] = on_shares(own, reduction)
+            fits = {name: fit_out_of_fold(joined, skill, fit, parameters) for name, fit in fitters.items()}
             policies[skill] = _choose(joined, skill, outcomes[skill].winner, refits[skill], fits)
             if loss := policies[skill].loss:
                 named = replace(fits[loss].candidate, parameters={**fits[loss].candidate.parameters, "loss": loss})
@@ -90,50 +93,13 @@ def stand_noise(
     return policies
 
 
-def losses_for(noise: LabelNoise) -> dict[str, Loss]:
-    """Return the losses to try for labels of this noise."""
+def fitters_for(noise: LabelNoise, reduction: Reduction) -> dict[str, Fitter]:
+    """Return what fits linear heads with each of the losses to try for labels of this noise."""
     positive = np.maximum(noise.transition, _RARE)
     return {
-        GENERALISED: generalised_cross_entropy,
-        FORWARD: forward_correction(positive / positive.sum(1, keepdims=True)),
+        GENERALISED: with_loss(generalised_cross_entropy, reduction),
+        FORWARD: with_loss(forward_correction(positive / positive.sum(1, keepdims=True)), reduction),
     }
-
-
-def fit_out_of_fold(
-    joined: Lane, skill: str, loss: Loss, reduction: Reduction, parameters: Mapping[str, Any]
-) -> OutOfFold:
-    """Fit the linear head of a skill with a loss on all photos, and without each fold."""
-    fit = partial(_fit, loss, reduction)
-    return fit_with_folds(joined.subset([skill]), fit, {skill: parameters})[skill]
-
-
-def _fit(loss: Loss, reduction: Reduction, lane: Lane, chosen: Chosen) -> dict[str, Candidate]:
-    """Fit linear heads with a loss from the solution of the cross-entropy, each with the penalty that was chosen."""
-    (answers, *repeat_answers), (weights, *repeat_weights) = lane.table_answers(), lane.table_weights()
-    problems = Problems(
-        points=lane.train,
-        repeats=lane.views,
-        answers=answers,
-        weights=weights,
-        repeat_answers=repeat_answers,
-        repeat_weights=repeat_weights,
-        labels=tuple(len(labels) for labels in lane.labels.values()),
-        penalties=tuple((chosen[skill]["penalty"],) for skill in lane.skills),
-    )
-    starts = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
-    problems = replace(problems, starts=[(start.weight, start.bias) for (start,) in starts])
-    fits = fit_linear(problems, loss, max_iterations=MAX_ITERATIONS)
-    offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
-    candidates = {}
-    for skill, (fitted,) in zip(lane.skills, fits, strict=True):
-        weight = fitted.weight @ projection.T
-        candidates[skill] = Candidate(
-            arrays={"weight": weight.astype(np.float32), "bias": (fitted.bias - weight @ offset).astype(np.float32)},
-            logits=lane.validation @ fitted.weight.T + fitted.bias,
-            parameters={**chosen[skill], "iterations": fitted.iterations, "converged": fitted.converged},
-            tried=(),
-        )
-    return candidates
 
 
 def _choose(joined: Lane, skill: str, winner: str, refit: Refit, fits: Mapping[str, OutOfFold]) -> NoisePolicy:

@@ -58,7 +58,7 @@ class LabelNoiseReport:
         level: Estimated share of wrong labels among them, with the interval of its sampling error.
         suspicious: Photos on the list of suspicious labels.
         transition: Estimated probability that a photo of each label (first) was given each label (second).
-        loss: Loss that stands wrong labels, which the winner was fitted with; empty: it was not.
+        loss: Way to stand wrong labels that the winner was fitted with; empty: none.
         losses: Out-of-fold balanced accuracy of the candidate that won the competition, then with each such loss; empty
             if too few labels are wrong to try them.
         why_loss: Reason for the choice in words; empty likewise.

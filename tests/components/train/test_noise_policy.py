@@ -1,14 +1,19 @@
 """Losses that stand wrong labels: when they are tried, and when they replace a winner."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression
 
+from coachworks.models.head import softmax
 from coachworks.scores import tally
 from components.train.competition import compete
 from components.train.config import TrainConfig
-from components.train.noise_policy import FORWARD, GENERALISED, LEAST, gain_of, stand_noise
+from components.train.noise_fits import on_shares
+from components.train.noise_policy import FORWARD, GENERALISED, LEAST, SHARES, gain_of, stand_noise
 from components.train.refit import refit
+from components.train.vote_shares import vote_shares
 
 
 @pytest.fixture(scope="session", name="train_noisily")
@@ -99,3 +104,51 @@ def test_the_gain_and_its_error_are_those_of_a_bootstrap_of_sets():
 def test_the_gain_of_equal_answers_is_nothing():
     answers = np.array([0, 0, 1, 2])
     assert_allclose(gain_of(answers, answers, answers, np.arange(4)), 0)
+
+
+def votes_on(answers, noise, people, seed=5):
+    """Votes of people who are each wrong on a share of the photos: label indices, shape (N, people)."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.random((len(answers), people)) < noise
+    return np.where(wrong, rng.integers(0, answers.max() + 1, wrong.shape), answers[:, None])
+
+
+def test_votes_become_shares_of_each_photo():
+    rows = [
+        ("a", "skill", "x"),
+        ("a", "skill", "y"),
+        ("a", "skill", "x"),
+        ("b", "skill", "y"),
+        ("b", "skill", "unsure"),
+    ]
+    rows += [("c", "other", "x"), ("z", "skill", "x")]
+    votes = pd.DataFrame(rows, columns=["photo_id", "skill", "label"])
+    assert_allclose(vote_shares(votes, ["a", "b", "c"], "skill", ("x", "y")), [[2 / 3, 1 / 3], [0, 1], [0, 0]])
+    assert vote_shares(votes, ["b", "c"], "skill", ("x", "y")) is None  # nobody contradicts anybody
+    assert vote_shares(votes[:0], ["a"], "skill", ("x", "y")) is None
+
+
+def test_a_fit_on_shares_is_that_of_a_logistic_regression_on_each_vote(draw_points, make_lane):
+    points, answers = draw_points(300, 6, 3, spread=2)
+    votes = votes_on(answers[:, 0], 0.4, 5)
+    shares = (votes[:, :, None] == np.arange(3)).mean(1)
+    lane, reduction = make_lane(points, shares.argmax(1)[:, None], {"skill": ("a", "b", "c")}, class_weights="none")
+    part = shares[: len(lane.train)]
+    [head] = on_shares(part, reduction)(lane, {"skill": {"penalty": 0.03}}).values()
+    reference = LogisticRegression(C=1 / 0.03, tol=1e-10, max_iter=2000)
+    rows, labels = np.repeat(np.arange(len(part)), 3), np.tile(np.arange(3), len(part))
+    reference.fit(lane.train[rows], labels, sample_weight=part.reshape(-1) / len(part))
+    assert_allclose(softmax(head.logits), reference.predict_proba(lane.validation), atol=0.01)
+
+
+def test_shares_of_votes_are_tried_where_they_differ(draw_points, make_lane):
+    points, answers = draw_points(900, 12, 3, spread=1.5)
+    votes = votes_on(answers[:, 0], 0.6, 3)
+    shares = (votes[:, :, None] == np.arange(3)).mean(1)
+    lane, reduction = make_lane(points, shares.argmax(1)[:, None], {"skill": ("a", "b", "c")})
+    outcomes = compete(lane, reduction, {"skill": ("linear",)}, TrainConfig())
+    refits = refit(lane, lane.joined(), reduction, outcomes, TrainConfig())
+    arguments = (lane.joined(), len(lane.train), reduction, outcomes, refits)
+    policies = stand_noise(*arguments, shares=lambda skill: shares)
+    assert SHARES in policies["skill"].tried
+    assert policies["skill"].tried[SHARES] > 0.4
