@@ -8,8 +8,8 @@ exchanged for another label at random (symmetric) or for the next one (asymmetri
 random for each right one (arXiv 1705.10694). Four fifths of those photos train, one fifth validates, wrong labels
 included. The linear head on the last layer's average is fitted again on all of them with each loss: `nothing` is the
 cross-entropy, and `chosen` what the rule of training takes. `share` is the true share of wrong labels and `level` the
-estimated one; precision and recall are those of the list of suspicious labels. All are means over the folds. With
---folder the store is kept, and a second call computes no features.
+estimated one; precision and recall are those of the list of suspicious labels, of the cross-entropy and, `after`, of
+what was chosen. All are means over the folds. With --folder the store is kept, and a second call computes no features.
 """
 
 import argparse
@@ -33,10 +33,10 @@ from components.ingest.step import ingest
 from components.split.step import split
 from components.train.competition import compete
 from components.train.config import TrainConfig
+from components.train.label_noise import LabelNoise
 from components.train.lane import Lane
 from components.train.lane_photos import photos_of_lane
-from components.train.noise_fits import fit_out_of_fold
-from components.train.noise_policy import FORWARD, GENERALISED, LEAST, fitters_for, stand_noise
+from components.train.noise_policy import FORWARD, GENERALISED, LEAST, fit_alternatives, stand_noise
 from components.train.out_of_fold import FOLDS, fold_of_photos
 from components.train.reduction import Reduction, fit_reduction
 from components.train.refit import refit
@@ -138,26 +138,30 @@ def measure(lane: Lane, wrong: Array, points: Array, truth: Array) -> dict[str, 
     outcomes = compete(lane, same, {SKILL: ("linear",)}, config)
     joined = lane.joined()
     refits = refit(lane, joined, same, outcomes, config)
-    noise = refits[SKILL].noise
 
     def accuracy(arrays: Any) -> float:
         answered = (points @ arrays["weight"].T + arrays["bias"]).argmax(1)
         return float(tally(truth, answered, labels).balanced_accuracy)
 
+    results = {"share": float(wrong.mean()), "nothing": accuracy(refits[SKILL].candidate.arrays)}
+    results |= quality(refits[SKILL].noise, wrong)
+    parameters = outcomes[SKILL].entries["linear"].candidate.parameters
+    for name, fitted in fit_alternatives(joined, len(lane.train), SKILL, same, parameters).items():
+        results[name] = accuracy(fitted.candidate.arrays)
+    stand_noise(joined, len(lane.train), same, outcomes, refits)
+    results["chosen"] = accuracy(refits[SKILL].candidate.arrays)
+    final = quality(refits[SKILL].noise, wrong)
+    return results | {f"{name} after": value for name, value in final.items()}
+
+
+def quality(noise: LabelNoise, wrong: Array) -> dict[str, float]:
+    """Return the estimated level of noise, and precision and recall of the list of suspicious labels."""
     listed = wrong[noise.rows]
-    results = {
-        "share": float(wrong.mean()),
+    return {
         "level": noise.level.value,
         "precision": float(listed.mean()) if len(listed) else np.nan,
         "recall": float(listed.sum() / wrong.sum()) if wrong.any() else np.nan,
-        "nothing": accuracy(refits[SKILL].candidate.arrays),
     }
-    parameters = outcomes[SKILL].entries["linear"].candidate.parameters
-    for name, fit in fitters_for(noise, same).items():
-        results[name] = accuracy(fit_out_of_fold(joined, SKILL, fit, parameters).candidate.arrays)
-    stand_noise(joined, len(lane.train), same, outcomes, refits)
-    results["chosen"] = accuracy(refits[SKILL].candidate.arrays)
-    return results
 
 
 def main() -> None:
@@ -171,7 +175,8 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         features, answers, sets = real_photos(folder, data)
-    columns = ("share", "level", "precision", "recall", "nothing", GENERALISED, FORWARD, "chosen")
+    listing = ("level", "precision", "recall")
+    columns = ("share", "nothing", GENERALISED, FORWARD, "chosen", *listing, *(f"{name} after" for name in listing))
     results: dict[str, list[dict[str, float]]] = defaultdict(list)
     print(f"{len(answers)} photos, {arguments.folds} folds; losses are tried above a level of {LEAST:.0%}")
     for fold in range(arguments.folds):

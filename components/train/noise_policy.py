@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from coachworks.progress import SILENT, Progress
 from coachworks.scores import tally
 from components.train.competition import Outcome
-from components.train.label_noise import LabelNoise
 from components.train.lane import UNLABELLED, Lane
 from components.train.noise_fits import fit_out_of_fold, on_shares, with_loss
 from components.train.noise_losses import forward_correction, generalised_cross_entropy
-from components.train.out_of_fold import Fitter, OutOfFold
+from components.train.out_of_fold import OutOfFold
 from components.train.reduction import Reduction
 from components.train.refit import Refit, refit_of
 
@@ -77,11 +76,9 @@ def stand_noise(
     with progress.task("losses that stand noise", total=len(noisy), unit="skills") as task:
         for skill in noisy:
             parameters = outcomes[skill].entries["linear"].candidate.parameters
-            fitters = fitters_for(refits[skill].noise, reduction)
             # with labels that a view breaks, shares of the votes on the photo are not those on the view
-            if not joined.view_answers and (own := shares(skill)) is not None:
-                fitters[SHARES] = on_shares(own, reduction)
-            fits = {name: fit_out_of_fold(joined, skill, fit, parameters) for name, fit in fitters.items()}
+            own = None if joined.view_answers else shares(skill)
+            fits = fit_alternatives(joined, trained, skill, reduction, parameters, own)
             policies[skill] = _choose(joined, skill, outcomes[skill].winner, refits[skill], fits)
             if loss := policies[skill].loss:
                 named = replace(fits[loss].candidate, parameters={**fits[loss].candidate.parameters, "loss": loss})
@@ -93,13 +90,35 @@ def stand_noise(
     return policies
 
 
-def fitters_for(noise: LabelNoise, reduction: Reduction) -> dict[str, Fitter]:
-    """Return what fits linear heads with each of the losses to try for labels of this noise."""
+def fit_alternatives(
+    joined: Lane,
+    trained: int,
+    skill: str,
+    reduction: Reduction,
+    parameters: Mapping[str, Any],
+    shares: Array | None = None,
+) -> dict[str, OutOfFold]:
+    """Fit a linear head of a skill with each loss, on all photos and without each fold.
+
+    The matrix of the forward correction is estimated from the answers of the generalised cross-entropy, which confuse
+    labels less than those of a head that learnt the wrong ones as well.
+
+    Args:
+        joined: The training photos and, after them, the validation photos.
+        trained: Number of the training photos.
+        skill: The skill.
+        reduction: The reduction of the photos.
+        parameters: The penalty.
+        shares: Shares of the votes by photo and label, shape (N, K); None: they do not differ.
+    """
+    fits = {GENERALISED: fit_out_of_fold(joined, skill, with_loss(generalised_cross_entropy, reduction), parameters)}
+    noise = refit_of("linear", joined, trained, skill, fits[GENERALISED], 0.0).noise
     positive = np.maximum(noise.transition, _RARE)
-    return {
-        GENERALISED: with_loss(generalised_cross_entropy, reduction),
-        FORWARD: with_loss(forward_correction(positive / positive.sum(1, keepdims=True)), reduction),
-    }
+    corrected = forward_correction(positive / positive.sum(1, keepdims=True))
+    fits[FORWARD] = fit_out_of_fold(joined, skill, with_loss(corrected, reduction), parameters)
+    if shares is not None:
+        fits[SHARES] = fit_out_of_fold(joined, skill, on_shares(shares, reduction), parameters)
+    return fits
 
 
 def _choose(joined: Lane, skill: str, winner: str, refit: Refit, fits: Mapping[str, OutOfFold]) -> NoisePolicy:

@@ -1,5 +1,7 @@
 """Suspicious labels, noise levels and transition matrices, from answers whose truth is known."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,3 +144,21 @@ def test_whatever_the_answers_are_the_estimate_is_one(photos, labels, seed):
     assert_allclose(noise.transition.sum(1), 1)
     assert (noise.labelled != noise.proposed).all()
     assert (noise.transition >= 0).all()
+
+
+def test_a_label_with_one_photo_is_no_obstacle():
+    logits, _, labelled = draw(photos=200, labels=3)
+    labelled[labelled == 2] = 0
+    labelled[0] = 2
+    noise = judged(logits, labelled)
+    assert noise.joint.sum(1)[2] == 1
+    assert np.isfinite(noise.transition).all()
+    assert 0 <= noise.level.low <= noise.level.high <= 1
+
+
+def test_100_000_photos_of_20_labels_are_judged_in_seconds():
+    logits, _, labelled = draw(photos=100_000, labels=20)
+    started = time.process_time()
+    noise = judged(logits, labelled)
+    assert time.process_time() - started < 10
+    assert noise.photos == 100_000

@@ -129,6 +129,20 @@ def test_answers_to_the_table_are_votes_that_change_labels(showroom):
     assert catalogue["split"].isna().all()  # the table prescribes none
 
 
+def test_answers_about_another_photo_of_the_same_name_are_left_out(showroom):
+    table = written(showroom, noise_of((1, 0, 1), (2, 0, 1))) / TABLE
+    first, second = (row["filename"] for row in csv.DictReader(table.open(encoding="utf-8-sig")))
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    Image.fromarray(pixels).save(showroom.folder / "photos" / first)  # replaced since
+    people = [answered(showroom, table, name, {first: "dog", second: "dog"}) for name in ("anna", "ben")]
+    labels, result = labels_of(showroom.fleet(*people))
+    assert (labels[first], labels[second]) == ("cat", "dog")
+    messages = [remark.message for remark in result.report.remarks]
+    assert len(messages) == 2
+    pattern = r"line 2 answers about another photo, photo_id [0-9a-f]{64}: the answers are left out"
+    assert all(re.fullmatch(pattern, message) for message in messages)
+
+
 def test_the_page_shows_photo_given_and_proposed_label_and_holds_the_table(showroom):
     folder = written(showroom, noise_of((4, 0, 1), (1, 0, 1)))
     page = (folder / PAGE).read_text("utf-8")
