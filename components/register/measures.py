@@ -95,7 +95,7 @@ def run_params(record: SkillRecord) -> dict[str, str]:
     gates = {f"gate.{gate.gate}": _text(gate.limit) for gate in record.evaluated.gates}
     calibration = record.trained.calibration
     noise = record.trained.label_noise
-    chosen = {"calibration": calibration.method} if calibration else {}
+    chosen: dict[str, str] = {"calibration": calibration.method} if calibration else {}
     chosen |= {"noise_loss": noise.loss or "none"} if noise else {}
     return candidate_params(record, str(record.evaluated.winner)) | chosen | gates
 
