@@ -49,6 +49,17 @@ LABELS = {
 }
 SPLIT_LABELS = {**LABELS, "split": "string"}  # train, validation or test
 SPLITS = ("train", "validation", "test")
+# Columns of a skill's suspicious-labels.csv beside `filename`, `photo_id` and the empty one for people's answers, which
+# has the skill's name. Ingest reads that one and leaves these out.
+SUSPICIOUS_LABELS = (
+    "suspicion_rank",
+    "given_label",
+    "given_probability",
+    "proposed_label",
+    "proposed_probability",
+    "photo_set",
+    "photo_split",
+)
 
 
 def with_present_names(frame: "pd.DataFrame", renamed: Mapping[str, str]) -> "pd.DataFrame":

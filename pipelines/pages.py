@@ -1,4 +1,4 @@
-"""Pages of a run's results: the documents, and the pages of validation, augmentation and evaluation."""
+"""Pages of a run's results: the documents, and the pages of validation, augmentation, training and evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from coachworks.store import Store
 from coachworks.wording import pipeline_command
 from components.document.report import DocumentReport
 from components.evaluate.report import EvaluateReport
+from components.train.report import TrainReport
+from components.train.suspicious_labels import PAGE as SUSPICIOUS_LABELS
 
 # Name on the command line -> step and file of the page.
 PAGES = {
@@ -18,6 +20,7 @@ PAGES = {
     "validation": ("validate", "page.html"),
     "contact-sheet": ("augment", "contact-sheet.html"),
     "evaluation": ("evaluate", "page.html"),
+    "suspicious-labels": ("train", SUSPICIOUS_LABELS),  # one in the folder of each skill
 }
 
 
@@ -39,12 +42,12 @@ class Page:
 
 
 def find_pages(store: Store, page: str, skill: str | None = None, document: str | None = None) -> list[Page]:
-    """Return the pages of one kind: one, or one per lane of skills for the evaluation.
+    """Return the pages of one kind: one, one per lane of skills for the evaluation, one per skill for its labels.
 
     Args:
         store: The store.
         page: One of `PAGES`.
-        skill: A skill, whose document, or whose lane's evaluation, is returned.
+        skill: A skill, whose document, page of labels, or lane's evaluation, is returned.
         document: Key of the result of document of a run; None: the newest results.
 
     Raises:
@@ -52,13 +55,15 @@ def find_pages(store: Store, page: str, skill: str | None = None, document: str 
     """
     step, name = PAGES[page]
     last = _last_document(store, document)
-    if step == "evaluate" and last is not None:
+    if step in {"evaluate", "train"} and last is not None:
         package = ancestor(store, last, "package")
-        lanes = [ancestor(store, load(store, "register", key), "evaluate") for key in package.inputs["register"]]
+        lanes = [ancestor(store, load(store, "register", key), step) for key in package.inputs["register"]]
     elif document is not None and last is not None:
         lanes = [last if step == "document" else ancestor(store, last, step)]
     else:
         lanes = [_newest(store, step, page)]
+    if step == "train":
+        return _of_labels(lanes, skill)
     if skill is not None and step == "document":
         names = {key: files.html for key, files in typed(lanes[0], DocumentReport).report.documents.items()}
         if skill not in names:
@@ -69,6 +74,22 @@ def find_pages(store: Store, page: str, skill: str | None = None, document: str 
         if not lanes:
             raise NotFoundError(f"{skill!r} was not evaluated. `coachworks status` shows why.")
     return [Page(lane, name) for lane in lanes]
+
+
+def _of_labels(lanes: list[Result[Any]], skill: str | None) -> list[Page]:
+    """Pages of suspicious labels of a skill, or of every skill that has one."""
+    pages = [
+        Page(lane, f"{name}/{SUSPICIOUS_LABELS}")
+        for lane in lanes
+        for name, record in typed(lane, TrainReport).report.skills.items()
+        if record.label_noise is not None and skill in (None, name)
+    ]
+    if not pages:
+        raise NotFoundError(
+            f"the labels of {'any skill' if skill is None else repr(skill)} could not be judged: that takes a trained "
+            "skill with validation photos. `coachworks status` shows what was trained."
+        )
+    return pages
 
 
 def _last_document(store: Store, key: str | None) -> Result[Any] | None:

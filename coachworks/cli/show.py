@@ -13,12 +13,14 @@ from coachworks.cli.options import fleet_option, known_skills
 if TYPE_CHECKING:
     from pipelines.pages import Page
 
-_BY_SKILL = ("document", "evaluation")
+_BY_SKILL = ("document", "evaluation", "suspicious-labels")
 
 
 @click.command()
 @click.argument(
-    "page", type=click.Choice(["document", "validation", "contact-sheet", "evaluation"]), default="document"
+    "page",
+    type=click.Choice(["document", "validation", "contact-sheet", "evaluation", "suspicious-labels"]),
+    default="document",
 )
 @click.argument("skill", required=False)
 @fleet_option
@@ -26,10 +28,10 @@ _BY_SKILL = ("document", "evaluation")
 @click.option("--output", metavar="FOLDER", type=click.Path(path_type=Path), help="Copy the files into this folder.")
 @click.option("--no-browser", is_flag=True, help="Print the path only.")
 def show(page: str, skill: str | None, file: Path, run_id: str | None, output: Path | None, no_browser: bool) -> None:
-    """Open a page of the newest results in the browser: document (default), validation, contact-sheet or evaluation.
+    """Open a page of the newest results in the browser: document (default), validation, contact-sheet and others.
 
-    SKILL opens the document of one skill, or its lane's evaluation. From a store in a bucket the files are fetched into
-    the local cache first. The path is printed, also where there is no browser.
+    SKILL opens the document or the suspicious labels of one skill, or its lane's evaluation. From a store in a bucket
+    the files are fetched into the local cache first. The path is printed, also where there is no browser.
 
     \b
     Examples:
@@ -76,7 +78,7 @@ def _place(page: "Page", output: Path | None) -> Path:
         shutil.copytree(path.parent, output, dirs_exist_ok=True)
         return output / path.name
     output.mkdir(parents=True, exist_ok=True)
-    name = f"evaluation-{page.result.key[:8]}.html" if page.result.step == "evaluate" else path.name
+    name = f"evaluation-{page.result.key[:8]}.html" if page.result.step == "evaluate" else page.name.replace("/", "-")
     shutil.copyfile(path, output / name)
     return output / name
 

@@ -57,7 +57,11 @@ def show(summary: "Summary", console: Console) -> None:
     for title, path in places.items():
         say(console, f"{title:<14} {short_path(path)}")
     if any(path.startswith("s3://") for path in places.values()):
-        say(console, "`coachworks show document` opens them; likewise validation, contact-sheet and evaluation.")
+        say(
+            console,
+            "`coachworks show document` opens them; likewise validation, contact-sheet, evaluation and "
+            "suspicious-labels.",
+        )
     if summary.state in {"failed", "interrupted"} and "log" in summary.paths:
         say(console, f"{'Log':<14} {summary.paths['log']}")
 

@@ -90,6 +90,9 @@ def _places(
     ]
     yield "## In the store"
     yield "\n".join(f"* {name}: `{source.place}/{file}`" for name, source, file in files)
-    yield "`coachworks show document` opens them; likewise `validation`, `contact-sheet` and `evaluation`."
+    yield (
+        "`coachworks show document` opens them; likewise `validation`, `contact-sheet`, `evaluation` and "
+        "`suspicious-labels`."
+    )
     if package.report.bento:
         yield f"The bento is `{package.report.bento}`."

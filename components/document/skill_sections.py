@@ -9,6 +9,7 @@ from components.document.conclusions import Status, conclusion, failed_findings,
 from components.document.content import Block, Column, Items, Paragraph, Row, Section, Table, Text
 from components.document.feature_choice import feature_choice
 from components.document.label_balance import label_balance
+from components.document.label_noise import label_noise
 from components.document.photo_facts import PhotoFacts
 from components.document.phrases import (
     NOT_MEASURED,
@@ -157,6 +158,9 @@ def checked(record: SkillRecord) -> Section:
     )
     blocks: list[Block] = [Paragraph(text)]
     blocks.append(findings_table(record.findings) if record.findings else Paragraph("There are no findings."))
+    noise = label_noise(record)
+    if noise:
+        blocks.append(noise)
     return Section("checked", "What was checked", tuple(blocks))
 
 

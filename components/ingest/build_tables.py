@@ -123,12 +123,21 @@ class Gathering:
         elif (entry := self.entries.get(outcome.photo_id)) is None:
             entry = Entry(outcome, item.file, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
-            entry.add_row(item, self._spelling.spelt(item.row.answers))
+            entry.add_row(item, self._answers(item, name, outcome))
         else:
-            self._add_duplicate(entry, item, name)
+            self._add_duplicate(entry, item, name, self._answers(item, name, outcome))
 
-    def _add_duplicate(self, entry: Entry, item: Item, name: str) -> None:
-        entry.add_row(item, self._spelling.spelt(item.row.answers))
+    def _answers(self, item: Item, name: str, photo: Facts) -> dict[str, str]:
+        """Return the answers of a row; none where they are about another photo, as the row itself says."""
+        answers, photo_id = item.row.answers, item.row.photo_id
+        if answers and photo_id not in (None, photo.photo_id):
+            message = f"line {item.row.line} answers about another photo, photo_id {photo_id}: the answers are left out"
+            self.remarks.append(Remark(name, item.source, message))
+            return {}
+        return self._spelling.spelt(answers)
+
+    def _add_duplicate(self, entry: Entry, item: Item, name: str, answers: Mapping[str, str]) -> None:
+        entry.add_row(item, answers)
         if entry.file.true_place() == item.file.true_place():
             return  # one file that two sources list: nothing to set aside
         message = f"it has the same bytes as {entry.filename}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from coachworks.errors import DataError
 from coachworks.fleet.names import slug
 from coachworks.photos import exif_date
-from coachworks.tables import CATALOGUE, SPLITS
+from coachworks.tables import CATALOGUE, SPLITS, SUSPICIOUS_LABELS
 from coachworks.wording import listed
 from components.ingest.table_file import Cells, TableFile, cell_text, cell_value, parse_table
 
@@ -36,6 +36,7 @@ class Row(NamedTuple):  # made in a third of a dataclass's time: a table may hav
         split: One of `tables.SPLITS`, or None.
         answers: Label per skill; skills without one are absent.
         attributes: Further columns; empty cells are absent.
+        photo_id: In a list of suspicious labels, the photo that the answers are about; else None.
     """
 
     line: int
@@ -47,6 +48,7 @@ class Row(NamedTuple):  # made in a third of a dataclass's time: a table may hav
     split: str | None = None
     answers: Mapping[str, str] = _NOTHING
     attributes: Mapping[str, Any] = _NOTHING
+    photo_id: str | None = None
 
 
 @dataclass
@@ -126,7 +128,8 @@ def _roles(
     if doubled:
         raise DataError(f"table {file.name} must name each column once; got twice: {', '.join(doubled)}")
     filename = file.filename_column()
-    roles: dict[str, list[tuple[int, str]]] = {"filename": [], "known": [], "skill": [], "attribute": []}
+    roles: dict[str, list[tuple[int, str]]] = {"filename": [], "known": [], "skill": [], "attribute": [], "photo": []}
+    is_list = not set(SUSPICIOUS_LABELS).isdisjoint(lower)
     answered: dict[str, str] = {}
     for index, (column, low) in enumerate(zip(file.columns, lower, strict=True)):
         skill = slug(low)  # as `coachworks init` names the skill of a column
@@ -143,9 +146,11 @@ def _roles(
                 )
             answered[skill] = column
             roles["skill"].append((index, skill))
+        elif is_list and low == "photo_id":
+            roles["photo"].append((index, low))
         elif low in COMPUTED_COLUMNS:
             table.remarks.append((file.name, f"the column {column!r} is ignored: ingest computes it"))
-        elif low:
+        elif low and low not in SUSPICIOUS_LABELS:
             roles["attribute"].append((index, column.strip()))
     return roles
 
@@ -180,6 +185,7 @@ class _RowReader:
             self._split(line, known["split"]) if "split" in known else None,
             self._answers_of(cells),
             self._attributes(cells) if self._roles["attribute"] else _NOTHING,
+            self._values("photo", cells).get("photo_id") if self._roles["photo"] else None,
         )
 
     def _values(self, role: str, cells: Cells) -> dict[str, Any]:
@@ -258,7 +264,7 @@ def merge_rows(first: Row, second: Row) -> Row | None:
     if first[2:] == second[2:]:  # all that they state
         return first
     merged: dict[str, Any] = {}
-    for name in ("set_id", "source", "permission", "taken_at", "split"):
+    for name in ("set_id", "source", "permission", "taken_at", "split", "photo_id"):
         a, b = getattr(first, name), getattr(second, name)
         if a is not None and b is not None and a != b:
             return None

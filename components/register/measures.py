@@ -52,7 +52,7 @@ def run_metrics(record: SkillRecord) -> dict[str, float]:
     for label, measured in (evaluated.per_label or {}).items():
         metrics[f"test_recall/{names[label]}"] = measured.recall.value
         metrics[f"test_precision/{names[label]}"] = measured.precision.value
-    metrics |= _out_of_fold(record) | _imbalance(record)
+    metrics |= _out_of_fold(record) | _imbalance(record) | _label_noise(record)
     return _numbers(metrics) | candidate_metrics(record, str(evaluated.winner))
 
 
@@ -77,6 +77,15 @@ def _imbalance(record: SkillRecord) -> dict[str, Any]:
     return metrics
 
 
+def _label_noise(record: SkillRecord) -> dict[str, Any]:
+    """Estimated share of wrong labels among training and validation photos, and the number of suspicious ones."""
+    noise = record.trained.label_noise
+    if noise is None:
+        return {}
+    counts = {"label_noise/photos": noise.photos, "label_noise/suspicious": noise.suspicious}
+    return _interval("label_noise/level", noise.level) | counts
+
+
 def candidate_metrics(record: SkillRecord, candidate: str) -> dict[str, float]:
     """Metrics of one candidate: on validation, and its cost."""
     trained = record.trained.candidates[candidate]
@@ -94,7 +103,9 @@ def run_params(record: SkillRecord) -> dict[str, str]:
     """Parameters of a run: those of its winner, the method of its calibration, and the limits of its gates."""
     gates = {f"gate.{gate.gate}": _text(gate.limit) for gate in record.evaluated.gates}
     calibration = record.trained.calibration
-    chosen = {"calibration": calibration.method} if calibration else {}
+    noise = record.trained.label_noise
+    chosen: dict[str, str] = {"calibration": calibration.method} if calibration else {}
+    chosen |= {"noise_loss": noise.loss or "none"} if noise else {}
     return candidate_params(record, str(record.evaluated.winner)) | chosen | gates
 
 

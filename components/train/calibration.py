@@ -51,6 +51,10 @@ class Calibration:
             return "vector"
         return "temperature" if self.photos else "none"
 
+    def corrected(self, logits: Array) -> Array:
+        """Return logits with scale and shift, before the temperature."""
+        return logits if self.scale is None or self.shift is None else logits * self.scale + self.shift
+
     def arrays(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Return a head's arrays with scale and shift multiplied into its last layer."""
         if self.scale is None or self.shift is None:

@@ -26,7 +26,8 @@ from components.train.reduction import Reduction
 from components.train.refit import Refit, fit_on_all
 from components.train.report import SkillReport
 from components.train.selection import Score, score
-from components.train.skill_reports import calibration_report
+from components.train.skill_reports import calibration_report, noise_report
+from components.train.suspicious_labels import write_suspicious_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,10 @@ def continue_lane(
         photos = photos_of_lane(fleet, embed, labels, skills, progress)
         lane = _lane(fleet, embed, photos, groups, reduction, config, progress)
         own = {skill: earlier[skill] for skill in skills}
-        reports |= _fit_again(lane, photos.validation, reduction, own, config, progress, folder)
+        kept, refits = _fit_again(lane, photos.validation, reduction, own, config, progress, folder)
+        noise = {skill: refits[skill].noise for skill in kept}
+        write_suspicious_labels(fleet, embed, labels, photos, noise, progress, folder)
+        reports |= kept
     return reports
 
 
@@ -113,8 +117,12 @@ def _fit_again(
     config: TrainConfig,
     progress: Progress,
     folder: Path,
-) -> dict[str, SkillReport]:
-    """Fit the winners of the skills again, save their heads beside those that lost then, and return the reports."""
+) -> tuple[dict[str, SkillReport], dict[str, Refit]]:
+    """Fit the winners of the skills again, save their heads beside those that lost then, and return the reports.
+
+    Returns:
+        The reports, without skills whose candidates must compete again, and all fits.
+    """
     records = {skill: then.result.report.skills[skill] for skill, then in earlier.items()}
     heads = {skill: load_head(_winner_file(earlier[skill].result.path, skill, records[skill])) for skill in lane.skills}
     starts = {
@@ -142,7 +150,7 @@ def _fit_again(
         weights = weights_of_labels(joined, column, old.kind)
         scored = _validated(lane, column, again, np.ones_like(same), config.seed)
         reports[skill] = _report(records[skill], then, scored, again, weights)
-    return reports
+    return reports, refits
 
 
 def _winner_file(folder: Path, skill: str, record: SkillReport) -> Path:
@@ -195,6 +203,7 @@ def _report(
         winner_photos=again.photos,
         temperature=again.calibration.temperature,
         calibration=calibration_report(again.calibration),
+        label_noise=noise_report(again.noise),
         refit_seconds=again.seconds,
         continues=then.result.key,
         changed_photos=len(then.changed),

@@ -13,6 +13,8 @@ def numbers(report: TrainReport) -> Figures:
         if skill.winner is not None:
             winner = skill.candidates[skill.winner]
             yield f"validation balanced accuracy: {name}", winner.validation_balanced_accuracy
+            if skill.label_noise is not None:
+                yield f"labels wrong, estimated: {name}", skill.label_noise.level.value
             seconds = sum(candidate.seconds for candidate in skill.candidates.values())
             yield f"seconds: training {name}", seconds + skill.refit_seconds
         for trial in skill.imbalance.trials if skill.imbalance else ():

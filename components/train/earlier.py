@@ -91,8 +91,11 @@ def earlier_training(
             result, table = trained(store.resolve_link(link).rpartition("/")[2])
         except (NotFoundError, DamagedError, ReportError):
             continue  # somebody removed it, or an older version wrote it
-        if not result.report.skills[skill].refitted:
+        record = result.report.skills[skill]
+        if not record.refitted:
             continue  # without validation photos nothing says whether its choices still hold
+        if record.label_noise is not None and record.label_noise.losses:
+            continue  # its loss was chosen by how many labels are wrong, and people may be correcting them
         before, now = (_learnt(rows, skill) for rows in (table, labels))
         changed = frozenset(photo_id for photo_id, *_ in before ^ now)
         if len(changed) <= SMALL * len(before):

@@ -1,9 +1,9 @@
 """Training of a lane: features, a competition for each set of feature groups, the winners' refit, and the heads."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from components.train.group_choice import Choice, choose_groups
 from components.train.imbalance import Imbalance, weighing
 from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.lane_photos import photos_of_lane
+from components.train.noise_policy import NoisePolicy, stand_noise
 from components.train.policy_choice import choose_policies
 from components.train.refit import Refit, refit
+from components.train.suspicious_labels import write_suspicious_labels
+from components.train.vote_shares import read_vote_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,7 @@ class Trained:
         imbalances: Policies against imbalance.
         explained: Share of the variance that the reduced features keep.
         left_out: Views left out or given other labels, in words; only skills that have any.
+        losses: Choices of losses that stand wrong labels; only skills with many of them.
     """
 
     outcomes: dict[str, Outcome]
@@ -50,6 +54,7 @@ class Trained:
     imbalances: dict[str, Imbalance]
     explained: dict[str, float]
     left_out: Mapping[str, str]
+    losses: dict[str, NoisePolicy] = field(default_factory=dict)
 
 
 def train_lane(
@@ -100,7 +105,10 @@ def train_lane(
     for fitted in chosen:
         own = [skill for skill in skills if choices[skill].groups == fitted.groups]
         data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
-        _compete(fleet, data, fitted, trained, config, progress, embed.report.backbone_digest, folder)
+        shares = read_vote_shares(fleet, embed, photos)
+        _compete(fleet, data, fitted, trained, shares, config, progress, embed.report.backbone_digest, folder)
+    noise = {skill: again.noise for skill, again in trained.refits.items()}
+    write_suspicious_labels(fleet, embed, labels, photos, noise, progress, folder)
     return trained
 
 
@@ -109,6 +117,7 @@ def _compete(
     data: Lane,
     fitted: FeatureSet,
     trained: Trained,
+    shares: Callable[[str], NDArray[Any] | None],
     config: TrainConfig,
     progress: Progress,
     backbone_digest: str,
@@ -122,11 +131,13 @@ def _compete(
     data, joined = replace(data, policies=policies), replace(joined, policies=policies)
     outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
+    losses = stand_noise(joined, len(data.train), reduction, outcomes, refits, shares=shares, progress=progress)
     save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
         trained.class_weights[skill] = weights_of_labels(joined, column, outcomes[skill].winner)
         trained.explained[skill] = reduction.explained
         _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
+    trained.losses.update(losses)
     trained.outcomes.update(outcomes)
     trained.imbalances.update(imbalances)
     trained.refits.update(refits)

@@ -10,6 +10,7 @@ from components.train.calibration import Calibration, calibrate, representative
 from components.train.candidate import Candidate, Chosen
 from components.train.competition import Outcome, fitter
 from components.train.config import TrainConfig
+from components.train.label_noise import LabelNoise, judge_labels
 from components.train.lane import UNLABELLED, Lane
 from components.train.out_of_fold import OutOfFold, fit_with_folds
 from components.train.reduction import Reduction
@@ -24,6 +25,7 @@ class Refit:
         candidate: Fitted on training and validation photos.
         calibration: Fitted on answers of heads that were fitted without the photo's set.
         out_of_fold: Those answers, of all these photos.
+        noise: Noise of the labels, estimated from the same answers.
         photos: Number of labelled photos that it was fitted on.
         seconds: This skill's share of the refit's duration.
     """
@@ -31,6 +33,7 @@ class Refit:
     candidate: Candidate
     calibration: Calibration
     out_of_fold: OutOfFold
+    noise: LabelNoise
     photos: int
     seconds: float
 
@@ -99,19 +102,34 @@ def fit_on_all(
             started = time.monotonic()
             own = {skill: chosen[skill] for skill in skills}
             fitted = fit_with_folds(joined.subset(skills), partial(_fit, kind, reduction, config), own)
-            calibrated = {skill: _calibrate(kind, joined, trained, skill, fitted[skill]) for skill in skills}
             seconds = (time.monotonic() - started) / len(skills)
             for skill in skills:
-                candidate = fitted[skill].candidate
-                refits[skill] = Refit(
-                    candidate=replace(candidate, arrays=calibrated[skill].arrays(candidate.arrays)),
-                    calibration=calibrated[skill],
-                    out_of_fold=fitted[skill],
-                    photos=int((joined.answers[:, joined.skills.index(skill)] != UNLABELLED).sum()),
-                    seconds=round(seconds, 3),
-                )
+                refits[skill] = refit_of(kind, joined, trained, skill, fitted[skill], round(seconds, 3))
             task.advance(len(skills))
     return refits
+
+
+def refit_of(kind: str, joined: Lane, trained: int, skill: str, fitted: OutOfFold, seconds: float) -> Refit:
+    """Return a head that was fitted on all photos, after calibrating it, with the noise of the labels.
+
+    Args:
+        kind: Its kind.
+        joined: The training photos and, after them, the validation photos.
+        trained: Number of the training photos.
+        skill: Its skill.
+        fitted: The head, and its out-of-fold answers.
+        seconds: Duration of the fit.
+    """
+    answers = joined.answers[:, joined.skills.index(skill)]
+    calibration = _calibrate(kind, joined, trained, skill, fitted)
+    return Refit(
+        candidate=replace(fitted.candidate, arrays=calibration.arrays(fitted.candidate.arrays)),
+        calibration=calibration,
+        out_of_fold=fitted,
+        noise=judge_labels(fitted, calibration, answers, joined.train_sets),
+        photos=int((answers != UNLABELLED).sum()),
+        seconds=seconds,
+    )
 
 
 def _fit(kind: str, reduction: Reduction, config: TrainConfig, lane: Lane, chosen: Chosen) -> dict[str, Candidate]:

@@ -1,9 +1,10 @@
 """The report of train."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from coachworks.bootstrap import Interval
 from coachworks.feature_groups import LAST
 
 
@@ -79,6 +80,30 @@ class ImbalanceReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelNoiseReport:
+    """Estimated noise of the labels of training and validation photos, from out-of-fold answers.
+
+    Attributes:
+        photos: Photos that were answered by a head that was fitted without their set.
+        level: Estimated share of wrong labels among them, with the interval of its sampling error.
+        suspicious: Photos on the list of suspicious labels.
+        transition: Estimated probability that a photo of each label (first) was given each label (second).
+        loss: Way to stand wrong labels that the winner was fitted with; empty: none.
+        losses: Out-of-fold balanced accuracy of the candidate that won the competition, then with each such loss; empty
+            if too few labels are wrong to try them.
+        why_loss: Reason for the choice in words; empty likewise.
+    """
+
+    photos: int
+    level: Interval
+    suspicious: int
+    transition: Sequence[Sequence[float]]
+    loss: str = ""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    why_loss: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureTrial:
     """A set of feature groups, compared with others by a linear head in folds of training and validation photos.
 
@@ -115,6 +140,7 @@ class SkillReport:
         feature_groups: Feature groups that all of its candidates read, side by side in this order.
         feature_trials: Every set of groups that was compared, the smallest first; none where there was only one.
         why_features: Reason for the choice of the groups in words; empty where there was only one set.
+        label_noise: Estimated noise of the labels; None without out-of-fold answers.
         left_out: In words, the augmented views that it did not learn from as they are, and why; empty if from all.
         continues: Key of the result of train whose choices were kept, as hardly any photo had changed; empty if the
             candidates competed.
@@ -139,6 +165,7 @@ class SkillReport:
     feature_trials: Sequence[FeatureTrial] = ()
     why_features: str = ""
     left_out: str = ""
+    label_noise: LabelNoiseReport | None = None
     continues: str = ""
     changed_photos: int = 0
     imbalance: ImbalanceReport | None = None

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from components.train.calibration import Calibration
 from components.train.competition import Entry
 from components.train.imbalance import Imbalance
+from components.train.label_noise import LabelNoise
 from components.train.lane_training import Trained
+from components.train.noise_policy import NoisePolicy
 from components.train.report import (
     CalibrationReport,
     CandidateReport,
     FeatureTrial,
     ImbalanceReport,
+    LabelNoiseReport,
     PolicyTrial,
     SkillReport,
 )
@@ -55,6 +58,22 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
         ),
         left_out=trained.left_out.get(skill, ""),
         imbalance=imbalance_report(trained.imbalances[skill]),
+        label_noise=noise_report(refit.noise, trained.losses.get(skill)) if refit else None,
+    )
+
+
+def noise_report(noise: LabelNoise, policy: NoisePolicy | None = None) -> LabelNoiseReport | None:
+    """Return the report of the noise of a skill's labels; None where no photo could be judged."""
+    if not noise.photos:
+        return None
+    return LabelNoiseReport(
+        photos=noise.photos,
+        level=noise.level,
+        suspicious=len(noise.rows),
+        transition=noise.transition.tolist(),
+        loss=policy.loss if policy else "",
+        losses=policy.tried if policy else {},
+        why_loss=policy.why if policy else "",
     )
 
 

@@ -43,7 +43,8 @@ def train(
         context: The surroundings of the task; None opens the fleet's own store.
 
     Returns:
-        `<skill>/<candidate>.safetensors` for every candidate trained, and a `TrainReport`. The winner's file holds the
+        `<skill>/<candidate>.safetensors` for every candidate trained, `<skill>/suspicious-labels.csv` and its page
+        `.html` where labels could be judged, and a `TrainReport`. The winner's file holds the
         head fitted again on training and validation photos, with its temperature; the others are as they competed. A
         skill that cannot be trained is dropped with a reason, and the others go on.
 

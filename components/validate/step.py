@@ -2,26 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import validation
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
-from coachworks.errors import NotFoundError, PhotoError
 from coachworks.fleet.model import Fleet
-from coachworks.photos import decode_photo
 from coachworks.result import Result
 from coachworks.results import ancestor, load, produce
-from coachworks.store import Store
 from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, read_table, with_present_names
 from components.validate.config import ValidateConfig
 from components.validate.look_alikes import find_look_alikes
 from components.validate.report import ValidateReport
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _SPLITS = {"photo_id": "string", "set_id": "string", "split": "string"}
 
@@ -72,7 +66,7 @@ def _skills(fleet: Fleet) -> dict[str, Any]:
 
 def _judge(context: Context, fleet: Fleet, split: Result[Any], config: ValidateConfig, folder: Path) -> ValidateReport:
     from components.validate.page import render
-    from components.validate.thumbnails import Thumbnails
+    from components.validate.thumbnails import Thumbnails, photo_reader
 
     store, progress = context.store, context.progress
     ingest = ancestor(store, split, "ingest")
@@ -114,7 +108,7 @@ def _judge(context: Context, fleet: Fleet, split: Result[Any], config: ValidateC
     (folder / "expectations.json").write_text(
         json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False), "utf-8"
     )
-    read = _reader(store, evidence.catalogue, at_least_px=160) if evidence else lambda photo_id: None
+    read = photo_reader(store, evidence.catalogue, at_least_px=160) if evidence else lambda photo_id: None
     thumbnails = Thumbnails(read)
     (folder / "page.html").write_text(render(fleet, report, evidence, record, thumbnails), "utf-8")
     for name, verdict in verdicts.items():
@@ -126,9 +120,11 @@ def _judge(context: Context, fleet: Fleet, split: Result[Any], config: ValidateC
 def _gather(
     context: Context, fleet: Fleet, config: ValidateConfig, tables: Mapping[str, Any], folder: Path
 ) -> validation.Evidence:
+    from components.validate.thumbnails import photo_reader
+
     catalogue = tables["catalogue"]
     photos = catalogue.drop_duplicates("photo_id").sort_values("filename")
-    read = _reader(context.store, photos, at_least_px=64)
+    read = photo_reader(context.store, photos, at_least_px=64)
     near = find_look_alikes(photos, read, config, context, folder=folder, code=code_digest(__name__))
     return validation.gather(
         fleet,
@@ -139,16 +135,3 @@ def _gather(
         votes=tables["votes"],
         pairs=validation.pairs_across_sets(near, photos),
     )
-
-
-def _reader(store: Store, catalogue: Any, *, at_least_px: int) -> "Callable[[str], Image.Image | None]":
-    """Return a function that reads a photo by its id, or returns None if it is missing or cannot be decoded."""
-    uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
-
-    def read(photo_id: str) -> "Image.Image | None":
-        try:
-            return decode_photo(store.read(uris[photo_id]), at_least_px=at_least_px)
-        except (NotFoundError, PhotoError):
-            return None
-
-    return read

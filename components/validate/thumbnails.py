@@ -5,7 +5,12 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from coachworks.errors import NotFoundError, PhotoError
+from coachworks.photos import decode_photo
+from coachworks.store import Store
+
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL import Image
 
 _SIDE_PX = 160
@@ -39,3 +44,16 @@ def _encode(image: "Image.Image") -> str:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def photo_reader(store: Store, catalogue: "pd.DataFrame", *, at_least_px: int) -> "Callable[[str], Image.Image | None]":
+    """Return a function that reads a photo by its id, or returns None if it is missing or cannot be decoded."""
+    uris = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
+
+    def read(photo_id: str) -> "Image.Image | None":
+        try:
+            return decode_photo(store.read(uris[photo_id]), at_least_px=at_least_px)
+        except (NotFoundError, PhotoError):
+            return None
+
+    return read

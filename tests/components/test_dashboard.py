@@ -65,6 +65,7 @@ REPORTS = {
                 "status": "trained",
                 "winner": "linear",
                 "refit_seconds": 0.5,
+                "label_noise": {"level": {"value": 0.04, "low": 0.02, "high": 0.07}},
                 "candidates": {
                     "linear": {"validation_balanced_accuracy": 0.9, "seconds": 1.0},
                     "knn": {"validation_balanced_accuracy": 0.8, "seconds": 2.0},
@@ -130,9 +131,10 @@ TELLING = {
     "train": {
         "candidates": 2,
         "validation balanced accuracy: view": 0.9,
-        "seconds: training view": 3.5,
         "imbalance: balanced accuracy of view with balanced (chosen)": 0.9,
         "imbalance: balanced accuracy of view with none": 0.75,
+        "labels wrong, estimated: view": 0.04,
+        "seconds: training view": 3.5,
     },
     "evaluate": {"balanced accuracy: view": 0.666667, "mistakes: view": 3, "skills: passed": 0, "skills: dropped": 1},
     "register": {"champion version: view": 3, "skills: challenger": 1, "skills: champion": 0},

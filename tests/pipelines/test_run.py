@@ -66,6 +66,19 @@ def test_the_places_it_names_are_there(toys) -> None:
         assert Path(toys.table["paths"][name]).stat().st_size > 500, name
 
 
+def test_every_trained_skill_has_a_table_and_a_page_of_suspicious_labels(toys) -> None:
+    [result] = [report.parent for report in (toys.folder / "store" / "results" / "train").glob("*/report.json")]
+    for skill, report in json.loads((result / "report.json").read_text())["report"]["skills"].items():
+        if report["status"] == "trained":
+            noise, table = report["label_noise"], (result / skill / "suspicious-labels.csv").read_text("utf-8-sig")
+            assert noise["photos"] == report["photos"]["train"] + report["photos"]["validation"]
+            assert noise["level"]["low"] <= noise["level"]["value"] <= noise["level"]["high"] < 0.5
+            assert len(table.splitlines()) == 1 + noise["suspicious"]
+            assert (result / skill / "suspicious-labels.html").stat().st_size > 2000
+        else:
+            assert report["label_noise"] is None
+
+
 @pytest.mark.slow  # test_runs.py holds its state; the steps hold that they continue
 def test_a_killed_run_is_interrupted_and_the_next_continues_where_it_was(
     toys_folder, kill_while_embedding, run_coachworks, coachworks_here

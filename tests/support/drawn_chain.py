@@ -63,7 +63,8 @@ def draw_chain(
         image.save(buffer, "PNG")
         photo_id = hashlib.sha256(buffer.getvalue()).hexdigest()
         store.write(photo_key(photo_id, "png"), buffer.getvalue())
-        catalogue.append({"photo_id": photo_id, "uri": photo_key(photo_id, "png")})
+        name = f"{number:03}.png"
+        catalogue.append({"photo_id": photo_id, "uri": photo_key(photo_id, "png"), "filename": name})
         point = centres[color] + rng.normal(size=DIMENSIONS)
         features.append(point)
         set_id = f"set-{number // 2}"
@@ -95,7 +96,9 @@ def draw_chain(
 
         return produce(step, upstream, build, context=Context(store), code="drawn").key
 
-    ingest = publish("ingest", {"content": len(catalogue)}, {}, [("catalogue.parquet", catalogue)])
+    votes = [{"photo_id": row["photo_id"], "skill": row["skill"], "label": row["label"]} for row in labels]
+    tables = [("catalogue.parquet", catalogue), ("votes.parquet", votes)]
+    ingest = publish("ingest", {"content": len(catalogue), "relabelled": sorted(relabelled)}, {}, tables)
     split = publish(
         "split",
         {"ingest": ingest, "unlabelled": unlabelled, "relabelled": sorted(relabelled)},

@@ -11,6 +11,7 @@ from coachworks.results import jsonable, produce
 from coachworks.store import S3Store, Store
 from components.document.report import DocumentReport
 from components.evaluate.report import EvaluateReport
+from components.train.report import TrainReport
 from reports import report_of
 
 FLEET = """\
@@ -31,6 +32,7 @@ def write_results(store: Store) -> None:
     def key(step: str, upstream: dict[str, Any], report: Any = None, **files: str) -> str:
         def build(folder: Path) -> Any:
             for name, text in files.items():
+                (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name.replace("__", "-").replace("_html", ".html")).write_text(text, "utf-8")
             return jsonable(report) if report else {}
 
@@ -43,9 +45,11 @@ def write_results(store: Store) -> None:
     lanes = []
     for skill in ("view", "light"):
         report = report_of(EvaluateReport, {"skills": {skill: {"status": "passed"}}})
-        evaluate = key(
-            "evaluate", {"train": key("train", {"embed": embed, "of": skill})}, report, page_html=f"of {skill}"
-        )
+        noise = {"label_noise": {"level": {"value": 0.1, "low": 0.0, "high": 0.2}}}
+        learnt = report_of(TrainReport, {"skills": {skill: {"status": "trained", **noise}, "dirt": {}}})
+        page = {f"{skill}/suspicious-labels.html": f"labels of {skill}"}
+        train = key("train", {"embed": embed, "of": skill}, learnt, **page)
+        evaluate = key("evaluate", {"train": train}, report, page_html=f"of {skill}")
         lanes.append(key("register", {"evaluate": evaluate}))
     files = {"html": "view.html", "pdf": "view.pdf", "tex": "view.tex"}
     documents = {"view": files, "fleet": {"html": "index.html", "pdf": "index.pdf", "tex": "index.tex"}}
@@ -76,6 +80,8 @@ def filled(in_bucket: S3Store) -> str:
         (["contact-sheet"], ["sheet"]),
         (["evaluation"], ["of view", "of light"]),
         (["evaluation", "light"], ["of light"]),
+        (["suspicious-labels"], ["labels of view", "labels of light"]),
+        (["suspicious-labels", "light"], ["labels of light"]),
     ],
 )
 def test_a_page_in_a_bucket_is_fetched_and_its_path_printed(
@@ -95,6 +101,7 @@ def test_a_page_in_a_bucket_is_fetched_and_its_path_printed(
     [
         (["document", "light"], "there is no document of 'light'; there are those of: view, fleet."),
         (["evaluation", "dirt"], "'dirt' was not evaluated. `coachworks status` shows why."),
+        (["suspicious-labels", "dirt"], "the labels of 'dirt' could not be judged: that takes a trained skill with"),
         (["validation", "view"], "validation is about all skills together; leave out 'view'"),
         (["document", "veiw"], "Did you mean `view`?"),
     ],

@@ -199,6 +199,7 @@ def _trained(seed: int) -> dict[str, Any]:
             ],
             "why": "logit-adjustment has the best balanced accuracy in folds",
         },
+        "label_noise": {"photos": 170, "level": _interval(0.07), "suspicious": 9, "transition": np.eye(3).tolist()},
     }
 
 

@@ -56,6 +56,10 @@ def test_the_losers_are_recorded_too_under_the_names_of_the_winner(chain, alone,
     for candidate in candidates:
         assert set(candidate.data.metrics) <= set(run.data.metrics)
         assert set(candidate.data.params) <= set(run.data.params)
+    noise = {name: value for name, value in run.data.metrics.items() if name.startswith("label_noise/")}
+    expected = {"level": 0.07, "level_low": 0.02, "level_high": 0.12, "photos": 170, "suspicious": 9}
+    assert run.data.params["noise_loss"] == "none"
+    assert noise == {f"label_noise/{name}": value for name, value in expected.items()}
     assert run.data.metrics["test/balanced_accuracy_low"] < run.data.metrics["test/balanced_accuracy_high"]
     assert run.data.params["gate.minBalancedAccuracy"] == "0.5"
 

@@ -36,7 +36,7 @@ def grown(competed, tmp_path):
 
 
 def heads(result, skill):
-    return {path.stem: path.read_bytes() for path in (result.path / skill).iterdir()}
+    return {path.stem: path.read_bytes() for path in (result.path / skill).glob("*.safetensors")}
 
 
 def test_few_added_photos_keep_the_choices_and_the_winner_is_fitted_on_them_too(competed, grown):
@@ -54,6 +54,26 @@ def test_few_added_photos_keep_the_choices_and_the_winner_is_fitted_on_them_too(
     }
     assert "Since then 6 of 144 training and validation photos have come, gone or changed, fewer than the 5%" in now.why
     assert "it was fitted again with the same settings on all 150;" in now.why
+
+
+def test_labels_are_judged_again_where_the_winner_is_fitted_again(competed, grown):
+    _, _, before = competed
+    after = train(*grown(relabelled=(1, 5)))
+    then, now = before.report.skills["color"].label_noise, after.report.skills["color"].label_noise
+    assert now.suspicious > then.suspicious == 0
+    table = (after.path / "color" / "suspicious-labels.csv").read_text("utf-8-sig").splitlines()
+    assert {line.partition(",")[0] for line in table[1:]} <= {"001.png", "005.png"}
+    assert len(table) == 1 + now.suspicious
+    unchanged = [result.path / "size" / "suspicious-labels.csv" for result in (before, after)]
+    assert unchanged[0].read_bytes() == unchanged[1].read_bytes()
+
+
+def test_a_skill_for_which_losses_were_tried_competes_again(tmp_path):
+    (tmp_path / "store").mkdir()
+    first = train(*draw_chain(tmp_path, candidates=("linear",)))  # nothing shows the size
+    assert "forward-correction" in first.report.skills["size"].label_noise.losses
+    second = train(*draw_chain(tmp_path, candidates=("linear",), added=4))
+    assert (second.report.skills["size"].continues, second.report.skills["color"].continues) == ("", first.key)
 
 
 def test_a_head_that_continues_answers_like_one_fitted_from_nothing(grown, monkeypatch):
