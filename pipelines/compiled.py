@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from coachworks.digests import digest_json
-from coachworks.fleet.model import Fleet
+from coachworks.fleet.model import AUTO_BACKBONE, Fleet
 
 
 def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool = True) -> None:
@@ -14,7 +14,8 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
     Args:
         target: The file.
         fleet: The fleet whose `spec.cluster` configures the pods; None: the pipeline for this machine.
-        cached: Whether KFP may reuse outputs for the same parameters; it never does for ingest, register and deploy.
+        cached: Whether KFP may reuse outputs for the same parameters; it never does for ingest, register, deploy,
+            and embed with `backbone: auto`.
     """
     from kfp import compiler
 
@@ -28,7 +29,8 @@ def compile_pipeline(target: Path, fleet: Fleet | None = None, *, cached: bool =
         cluster = fleet.spec.cluster
         place = placement(cluster, cluster.image or container_images.STEPS, cached=cached)
         config = run_config(cluster)
-        pipeline = compose(place, pipeline_name(fleet), deploys=fleet.spec.deploy.automatic, config=config)
+        deploys, chooses = fleet.spec.deploy.automatic, fleet.spec.backbone == AUTO_BACKBONE
+        pipeline = compose(place, pipeline_name(fleet), deploys=deploys, chooses=chooses, config=config)
     compiler.Compiler().compile(pipeline, str(target))
 
 

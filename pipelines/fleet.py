@@ -31,6 +31,7 @@ def compose(
     name: str = "coachworks-fleet",
     *,
     deploys: bool = False,
+    chooses: bool = False,
     config: dsl.PipelineConfig | None = None,
 ) -> Any:
     """Compose the pipeline, the same for this machine and for a cluster.
@@ -39,6 +40,7 @@ def compose(
         place: Configures the pod of each task; gets the task and the name of its step.
         name: The pipeline's name.
         deploys: Whether its last step is deploy.
+        chooses: Whether embed chooses the backbone: it may be asked to choose again between two runs.
         config: Settings of the whole run on a cluster.
 
     Returns:
@@ -82,6 +84,8 @@ def compose(
         validated = validate(fleet=recipe, split=divided.outputs["Output"])
         augmented = augment(fleet=recipe, validate=validated.outputs["Output"])
         embedded = embed(fleet=recipe, augment=augmented.outputs["Output"])
+        if chooses:
+            embedded.set_caching_options(enable_caching=False)
         registered = lanes_pipeline(recipe=recipe, embedded=embedded.outputs["Output"], lanes=lanes)
         registered.set_display_name("Lanes of skills")
         packaged = package(fleet=recipe, register=registered.output)

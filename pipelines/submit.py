@@ -12,7 +12,7 @@ from coachworks.context import open_context
 from coachworks.errors import InvalidConfigError
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
-from coachworks.fleet.model import BACKBONES, Fleet, is_included
+from coachworks.fleet.model import AUTO_BACKBONE, BACKBONES, Fleet, is_included
 from coachworks.fleet.skill import Serving
 from coachworks.progress import Progress
 from coachworks.runs import record_remote
@@ -105,10 +105,10 @@ def refuse_unfit(fleet: Fleet, *, recurring: bool) -> None:
             f"`spec.tracking` must be the address of an MLflow server for a cluster; got {spec.tracking!r}. "
             "`helm install` of charts/platform brings one; name it as https://mlflow.example."
         )
-    if not is_included(spec.backbone) and not spec.backbone.startswith("hub:"):
+    if spec.backbone != AUTO_BACKBONE and not is_included(spec.backbone) and not spec.backbone.startswith("hub:"):
         raise InvalidConfigError(
-            f"`spec.backbone` must be one of {', '.join(BACKBONES)} or hub:owner/name for a cluster: pods cannot reach "
-            f"the folder {spec.backbone!r}."
+            f"`spec.backbone` must be one of {', '.join(BACKBONES)}, hub:owner/name or auto for a cluster: pods cannot "
+            f"reach the folder {spec.backbone!r}."
         )
     if spec.deploy.automatic and spec.deploy.namespace is None:
         raise InvalidConfigError(

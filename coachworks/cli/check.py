@@ -95,8 +95,10 @@ def _warnings(
 def _library_problems(places: "Places", fleet: "Fleet") -> "Iterator[Problem]":
     """Yield the problems that only libraries can find: unknown transforms, an unusable backbone, values of no chart."""
     from coachworks.errors import InvalidConfigError
+    from coachworks.fleet.model import AUTO_BACKBONE
     from components.augment.policy import policy_of
     from components.embed.backbones import find_backbone
+    from components.embed.probing.choosing import default_backbones
 
     try:
         if fleet.spec.augment.transforms is not None:
@@ -104,7 +106,9 @@ def _library_problems(places: "Places", fleet: "Fleet") -> "Iterator[Problem]":
     except InvalidConfigError as err:
         yield places.problem(("spec", "augment", "transforms"), str(err))
     try:
-        if not fleet.spec.backbone.startswith("hub:"):  # `check` does not use the network
+        if fleet.spec.backbone == AUTO_BACKBONE:
+            default_backbones()
+        elif not fleet.spec.backbone.startswith("hub:"):  # `check` does not use the network
             find_backbone(fleet.spec.backbone)
     except InvalidConfigError as err:
         yield places.problem(("spec", "backbone"), str(err))

@@ -22,6 +22,7 @@ from coachworks.wording import did_you_mean
 
 RULE_OF_THUMB_PHOTOS_PER_LABEL = 1000
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+AUTO_BACKBONE = "auto"  # the one that a comparison on the fleet's photos recommends
 INPUT_PX = range(64, 1025)  # what may follow the name of one of them, as in `efficientnet-lite0@260`
 
 
@@ -166,7 +167,7 @@ class Spec(Part):
     backbone: Text = Field(
         "efficientnet-lite0",
         description="efficientnet-lite0, -lite1 or -lite2, a local folder in the layout of `transformers`, "
-        "or `hub:owner/name`.",
+        "`hub:owner/name`, or `auto`: the one that `coachworks probe` recommends, chosen once.",
     )
     augment: Augment = Field(Augment(), description="Augmented views of the training photos.")
     split: Split = Field(Split(), description="Shares of the sets per split.")
@@ -195,13 +196,14 @@ class Spec(Part):
     @field_validator("backbone")
     @classmethod
     def _backbone_is_known(cls, backbone: str) -> str:
-        if not is_included(backbone) and not backbone.startswith(("./", "../", "/")):
+        if backbone != AUTO_BACKBONE and not is_included(backbone) and not backbone.startswith(("./", "../", "/")):
             owner, _, name = backbone.removeprefix("hub:").partition("/")
             if not (backbone.startswith("hub:") and owner and name):
                 raise rules.broken(
                     f"`backbone` must be one of {', '.join(BACKBONES)}, or one of them with another input size of "
                     f"{INPUT_PX[0]} to {INPUT_PX[-1]} pixels, such as {BACKBONES[0]}@260, a local folder that begins "
-                    f"with ./ or /, or hub:owner/name; got {backbone!r}.{did_you_mean(backbone, BACKBONES)}"
+                    f"with ./ or /, hub:owner/name, or {AUTO_BACKBONE}; got {backbone!r}."
+                    f"{did_you_mean(backbone, (*BACKBONES, AUTO_BACKBONE))}"
                 )
         return backbone
 

@@ -219,6 +219,13 @@ KINDS = (
         together=_packages_of,
     ),
     Kind(
+        name="choice of the backbone",
+        keys=r"choices/[^/]+/backbone\.json",
+        consequence="embed and package stop.",
+        way_out="{run} compares the backbones again, and may choose another one.",
+        sealed=True,
+    ),
+    Kind(
         name="record of a run",
         keys=r"runs/[^/]+/(?:run|rejected)\.json|runs/[^/]+/(?:progress|errors|results)/.+\.json",
         consequence="`coachworks status` and `coachworks runs` cannot show the run.",

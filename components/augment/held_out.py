@@ -35,6 +35,26 @@ def products(clean: Array, transformed: Array) -> Products:
     return Products(1 + clean @ clean.T, 1 + transformed @ clean.T, 1 + transformed @ transformed.T)
 
 
+def out_of_fold(inner: Array, truth: Array, labels: int, folds: Array) -> Array:
+    """Answers to each photo of heads trained on the photos of the other folds.
+
+    Args:
+        inner: Inner products of N photos, (N, N).
+        truth: Label indices, shape (N,).
+        labels: Number of labels.
+        folds: Fold of each photo, shape (N,); at least two.
+
+    Returns:
+        Label indices, shape (N,).
+    """
+    answers = np.empty(len(truth), np.int64)
+    for fold in np.unique(folds):
+        held, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        head = _head(inner[np.ix_(known, known)], truth[known], labels)
+        answers[held] = (inner[np.ix_(held, known)] @ head).argmax(1)
+    return answers
+
+
 def clean_answers(inner: Products, truth: Array, labels: int, folds: Array) -> tuple[Array, Array]:
     """Answers to each photo, clean and transformed, of heads trained on the clean photos of the other folds.
 

@@ -29,6 +29,7 @@ class EmbedReport:
         workers: Number of worker processes.
         groups: Feature groups with the numbers per photo of each; empty: only `last`.
         bytes_per_view: Size of one photo's features in one view, in bytes; 0 in reports of earlier versions.
+        choice: The reason for the backbone, where `backbone: auto` chose it; else empty.
         study: Effect of each transform of the policy on each skill; None without a study.
     """
 
@@ -50,6 +51,7 @@ class EmbedReport:
     workers: int
     groups: Sequence[tuple[str, int]] = ()
     bytes_per_view: int = 0
+    choice: str = ""
     study: StudyReport | None = None
 
     @property

@@ -18,6 +18,7 @@ from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
 from components.embed.backbones import ensure_backbone, find_backbone, stored_backbone
 from components.embed.config import EmbedConfig
+from components.embed.probing.choosing import ensure_choice
 from components.embed.report import EmbedReport
 from components.embed.source import Source
 from components.embed.stored_features import PHOTOS, fill_features, listed_photos
@@ -34,7 +35,7 @@ def embed(
     backbone. A run that was killed continues, and features that are missing in the cache are computed again.
 
     Args:
-        fleet: The fleet, located; `spec.backbone` names the backbone.
+        fleet: The fleet, located; `spec.backbone` names the backbone, or is `auto`.
         augment: Key of the result of augment.
         config: Settings; None for the defaults.
         context: The surroundings of the task; None opens the fleet's own store.
@@ -47,7 +48,8 @@ def embed(
     config = config or EmbedConfig()
     context = context or open_context(fleet)
     store = context.store
-    source = find_backbone(fleet.spec.backbone)
+    choice = ensure_choice(fleet, load(store, "augment", augment), embedding=config, context=context)
+    source = find_backbone(choice.backbone)
     spec = _spec(store, source, config.feature_groups, context)
 
     def fill(photos: Sequence[Photo]) -> EmbedReport:
@@ -58,7 +60,7 @@ def embed(
         photos = _photos_to_embed(store, augmented, fleet, read_policy(augmented.path))
         listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in photos]
         (folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
-        report = fill(photos)
+        report = dataclasses.replace(fill(photos), choice=choice.why)
         if not config.study_photos or not report.views:
             return report
         embedder = Embedder(store, source, spec, config, context.progress)

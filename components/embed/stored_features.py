@@ -19,6 +19,7 @@ from coachworks.wording import pipeline_command
 from components.augment.policy import read_policy
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
+from components.embed.choice import named_backbone
 from components.embed.config import EmbedConfig
 from components.embed.grouped import stored_bytes
 from components.embed.report import EmbedReport
@@ -60,7 +61,7 @@ def read_features(
         try:
             return load_features(store, embedded.report, photo_ids, view, groups)
         except FeaturesMissingError as err:
-            source = find_backbone(fleet.spec.backbone)
+            source = find_backbone(named_backbone(store, fleet))
             if attempt == _ATTEMPTS or source.digest != embedded.report.backbone_digest:
                 raise
             progress.note(f"embedding again: {err}")

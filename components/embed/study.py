@@ -15,6 +15,7 @@ from components.augment.step import donors_of
 from components.augment.study_report import StudyReport
 from components.embed.backbones import ensure_backbone, find_backbone
 from components.embed.config import EmbedConfig
+from components.embed.probing.choosing import ensure_choice
 from components.embed.transform_study import Embedder, study_transforms
 
 PICTURE = "study.png"
@@ -47,16 +48,17 @@ def study(
         raise InvalidConfigError(f"photos must be an integer of at least 1; got {photos!r}")
     context = context or open_context(fleet)
     store = context.store
-    source = find_backbone(fleet.spec.backbone)
+    config = config or EmbedConfig()
+    validated = load(store, "validate", validate)
+    source = find_backbone(ensure_choice(fleet, validated, embedding=config, context=context).backbone)
     policy = declared_transforms(fleet.spec.augment)
     entries = named([*policy, *({name: {}} for name in TOOLKIT if not any(name in entry for entry in policy))])
 
     def build(folder: Path) -> StudyReport:
         from components.augment.study_picture import draw_study
 
-        validated = load(store, "validate", validate)
         spec = ensure_backbone(store, source, progress=context.progress)
-        embedder = Embedder(store, source, spec, config or EmbedConfig(), context.progress)
+        embedder = Embedder(store, source, spec, config, context.progress)
         donors = donors_of(store, validated, fleet, always=True)
         report = study_transforms(fleet, validated, entries, embedder, photos=photos, donors=donors)
         draw_study(report, folder / PICTURE)

@@ -16,6 +16,7 @@ from coachworks.results import latest, load, produce
 from coachworks.store import Store
 from coachworks.wording import pipeline_command
 from components.embed.backbones import ensure_backbone, ensure_trimmed, find_backbone
+from components.embed.choice import named_backbone
 from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
@@ -98,12 +99,13 @@ def _keep_backbone(store: Store, fleet: Fleet, content: BundleContent, progress:
     try:
         ensure_trimmed(store, content.backbone, content.groups)
     except (NotFoundError, DamagedError) as err:
-        source = find_backbone(fleet.spec.backbone)
+        named = named_backbone(store, fleet)
+        source = find_backbone(named)
         if source.digest != content.backbone:
             name = next(iter(content.heads.values())).manifest.get("backbone") or content.backbone[:12]
             raise DataError(
                 f"the backbone {name} of the champions is damaged or missing in the store {store.uri}, and the fleet "
-                f"file names another one, {fleet.spec.backbone}. Write `backbone: {name}`, so that "
+                f"file names another one, {named}. Write `backbone: {name}`, so that "
                 f"{pipeline_command(store.uri)} converts it again."
             ) from err
         ensure_backbone(store, source, ",".join(content.groups), progress=progress)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from components.embed.probing.report import ProbeReport
 from components.fonts import drawable
-from pipelines.probing.probe import ProbeReport
 
 _INK, _BLUE, _GREY = "#1c2733", "#2b6cb0", "#8794a3"
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from small_fleets import small_fleet
+
 from coachworks.steps import CHAIN, Step, find_step
 from pipelines.chain import do_step
 from pipelines.compiled import compiled_documents
@@ -36,6 +38,13 @@ def test_only_steps_that_look_at_the_outside_are_never_cached() -> None:
     cached = {name: bool(task.get("cachingOptions", {}).get("enableCache")) for name, task in tasks.items()}
     steps = {name: on for name, on in cached.items() if not name.startswith(("for-loop", "lanes"))}
     assert {name for name, on in steps.items() if not on} == {"ingest", "register"}
+
+
+def test_embed_is_not_cached_by_kubeflow_where_it_chooses_the_backbone() -> None:
+    for backbone, cached in (("auto", False), ("efficientnet-lite0", True)):
+        (pipeline, *_) = compiled_documents(small_fleet({"wheel": {"labels": ["left", "right"]}}, backbone=backbone))
+        options = pipeline["root"]["dag"]["tasks"]["embed"].get("cachingOptions", {})
+        assert bool(options.get("enableCache")) == cached
 
 
 def test_no_component_installs_packages_while_it_runs() -> None:

@@ -33,6 +33,7 @@ def fleet_of(**spec: object) -> Fleet:
 
 def test_a_fleet_that_pods_can_work_on_is_not_refused() -> None:
     refuse_unfit(fleet_of(), recurring=True)
+    refuse_unfit(fleet_of(backbone="auto"), recurring=True)
 
 
 @pytest.mark.parametrize(

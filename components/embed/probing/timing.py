@@ -36,7 +36,7 @@ def cost(store: Store, digest: str, keys: Sequence[str]) -> Cost:
     Raises:
         CoachworksError: the process failed.
     """
-    command = [sys.executable, "-m", "pipelines.probing.timing", store.uri, digest, *keys]
+    command = [sys.executable, "-m", "components.embed.probing.timing", store.uri, digest, *keys]
     done = subprocess.run(  # noqa: S603 — our own interpreter and module
         command, capture_output=True, text=True, env=child_environment(), check=False
     )
@@ -46,7 +46,7 @@ def cost(store: Store, digest: str, keys: Sequence[str]) -> Cost:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run `python -m pipelines.probing.timing STORE DIGEST KEY…`, which `cost` starts; print the cost as JSON."""
+    """Run `python -m components.embed.probing.timing STORE DIGEST KEY…`, which `cost` starts; print JSON."""
     import numpy as np
 
     from coachworks.cpu_limit import usable_cores
