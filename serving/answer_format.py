@@ -28,11 +28,17 @@ class Answer(_Part):
     )
 
 
+Seen = Literal["box", "whole-photo"]
+
+
 class Prediction(_Part):
     """The skills' answers about a photo."""
 
     fleet: str = Field(description="Name of the fleet.", examples=["showroom"])
     bundle: str = Field(description="Digest of the packaged models, 12 hexadecimal digits.", examples=["3f2a91c0de47"])
+    seen: Seen | None = Field(
+        None, description="The part of the photo that was classified; only of models that were trained on boxes."
+    )
     answers: dict[str, Answer] = Field(description="One answer per skill, by the skill's name.")
 
 

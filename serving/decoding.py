@@ -10,14 +10,16 @@ from coachworks.decoders import Cause, Decoders, DecodersDownError, Lane, LimitE
 from coachworks.errors import PhotoError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import normalised_rgb, rgb_options
-from coachworks.photos import Reason
+from coachworks.photos import Box, Reason
+from coachworks.photos.boxes import prefixed
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
-from serving.predictor import Floats, generated_photo
+from serving.predictor import Floats, check_takes_box, generated_photo
 from serving.settings import ServingSettings
 
 SMALL, LARGE = "small", "large"
 _FUNCTION = "coachworks.models.preprocess:rgb_input"
+_CROP_FUNCTION = "coachworks.models.preprocess:rgb_crop_input"
 _MIB = 1024**2
 # Several times what a small photo needs. One that needs more starts again among the large ones.
 _SMALL_CPU_S, _SMALL_MEMORY_BYTES = 0.2, 192 * _MIB
@@ -58,11 +60,12 @@ class PhotoDecoding:
         )
         self._threads = {lane.name: ThreadPoolExecutor(lane.workers, f"decode-{lane.name}") for lane in lanes}
         self._bytes = spec.input_px**2 * 3
+        self._crops = spec.crop == "box"
         self._decoders = Decoders(
-            _FUNCTION,
+            _CROP_FUNCTION if self._crops else _FUNCTION,
             lanes,
-            sample=generated_photo(),
-            options=rgb_options(spec),
+            sample=self._message(generated_photo(), None),
+            options=rgb_options(spec) | ({"margin": spec.margin} if self._crops else {}),
             max_answer_bytes=max(self._bytes, _MIB),
             on_replaced=self._replaced,
         )
@@ -88,17 +91,24 @@ class PhotoDecoding:
         except DecodersDownError as err:
             raise RefusalError(Code.NOT_READY, str(err)) from err
 
-    async def pixels(self, photo: bytes, *, within_s: float) -> Floats:
+    def _message(self, photo: bytes, box: Box | None) -> bytes:
+        """Return what a decoder process gets."""
+        return prefixed(box, photo) if self._crops else photo
+
+    async def pixels(self, photo: bytes, *, box: Box | None = None, within_s: float) -> Floats:
         """Return the backbone's input for a photo, float32 of shape (3, H, W).
 
         Args:
             photo: Content of an image file.
+            box: The box to which it is cropped; None: the whole photo.
             within_s: Time that is left, in seconds; a photo that has not been begun by then is not decoded.
 
         Raises:
-            PhotoError: the photo cannot be used.
-            RefusalError: too many large photos are waiting, or no decoder process works.
+            PhotoError: the photo cannot be used, or the box reaches out of it.
+            RefusalError: too many large photos are waiting, no decoder process works, or the models take no box.
         """
+        check_takes_box(self._spec, box)
+        photo = self._message(photo, box)
         deadline = time.monotonic() + within_s
         loop = asyncio.get_running_loop()
         try:

@@ -7,6 +7,7 @@ from typing import Self
 
 from starlette.requests import Request
 
+from coachworks.photos import Box
 from serving.answer_format import Answer
 from serving.batcher import MicroBatcher
 from serving.bundle import Bundle
@@ -135,12 +136,14 @@ class Engine:
             await asyncio.wait({self._starting}, timeout=self._settings.answer_timeout_s)
         return self.predictor
 
-    async def answer(self, request: Request, skills: tuple[str, ...], *, probabilities: bool) -> dict[str, Answer]:
-        """Return the skills' answers about the photo in `request`.
+    async def answer(
+        self, request: Request, skills: tuple[str, ...], *, probabilities: bool, box: Box | None = None
+    ) -> dict[str, Answer]:
+        """Return the skills' answers about the photo in `request`, or about a box in it.
 
         Raises:
-            RefusalError: the request holds no photo, or the service is overloaded.
-            PhotoError: the photo cannot be used.
+            RefusalError: the request holds no photo, the models take no box, or the service is overloaded.
+            PhotoError: the photo cannot be used, or the box reaches out of it.
         """
         self.check_ready()
         assert self._decoding is not None  # noqa: S101 — check_ready raises otherwise
@@ -155,7 +158,7 @@ class Engine:
             with self.waiting_room.answer():
                 try:
                     async with asyncio.timeout(settings.answer_timeout_s):
-                        pixels = await self._decoding.pixels(photo, within_s=settings.answer_timeout_s)
+                        pixels = await self._decoding.pixels(photo, box=box, within_s=settings.answer_timeout_s)
                         answers = await self._batcher.submit(Query(pixels, skills, probabilities))
                 except TimeoutError as err:
                     raise RefusalError(

@@ -30,6 +30,7 @@ class Code(StrEnum):
     TRUNCATED = "truncated"
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_COSTLY = "too-costly"
+    WRONG_BOX = "wrong-box"
     UNKNOWN_SKILL = "unknown-skill"
     INVALID_PARAMETER = "invalid-parameter"
     HEADERS_TOO_LARGE = "headers-too-large"
@@ -70,6 +71,9 @@ RULES: Mapping[Code, _Rule] = {
     Code.TOO_MANY_PIXELS: _Rule(422, "Scale the photo down."),
     Code.TOO_COSTLY: _Rule(
         422, "Open the photo in an image editor and save it again as JPEG or PNG, or scale it down."
+    ),
+    Code.WRONG_BOX: _Rule(
+        422, "Send box=x1,y1,x2,y2 in pixels of the upright photo; without `box`, the whole photo is classified."
     ),
     Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
     Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from coachworks.cpu_limit import usable_cores
 from coachworks.feature_groups import select
+from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
+from coachworks.photos import Box, Crop
 from serving.answer_format import Answer, RunnerUp
 from serving.bundle import Bundle
+from serving.errors import Code, RefusalError
 
 Floats = NDArray[np.float32]
 
@@ -70,13 +73,20 @@ class Predictor:
             answers += self.answer_queries([Query(self.prepare(photo), names, probabilities) for photo in block])
         return answers
 
-    def prepare(self, photo: bytes) -> Floats:
+    def prepare(self, photo: bytes, box: Box | None = None) -> Floats:
         """Return the backbone's input for one photo, float32 of shape (3, H, W).
 
+        Args:
+            photo: Content of an image file.
+            box: The box to classify; None: the whole photo.
+
         Raises:
-            PhotoError: the photo cannot be used.
+            PhotoError: the photo cannot be used, or the box reaches out of it.
+            RefusalError: the models were trained on whole photos.
         """
-        return features_input(photo, self.bundle.backbone)
+        spec = self.bundle.backbone
+        check_takes_box(spec, box)
+        return features_input(photo, spec, None if box is None else Crop(box, spec.margin))
 
     def answer_queries(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
         """Answer queries with one backbone pass, then each head on the photos that request its skill."""
@@ -99,6 +109,16 @@ class Predictor:
         photo = generated_photo()
         self.answer([photo])
         self.answer([photo] * 2)
+
+
+def check_takes_box(spec: BackboneSpec, box: Box | None) -> None:
+    """Refuse a box where the models were trained on whole photos.
+
+    Raises:
+        RefusalError: they were, and there is a box.
+    """
+    if box is not None and spec.crop != "box":
+        raise RefusalError(Code.WRONG_BOX, f"the models must have been trained on boxes to take one; got {str(box)!r}")
 
 
 def generated_photo() -> bytes:

@@ -7,8 +7,9 @@ from fastapi import FastAPI, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from coachworks.photos import Box, parse_box
 from serving.admission import METRICS
-from serving.answer_format import ErrorDocument, Health, Prediction, SkillCard, SkillList
+from serving.answer_format import ErrorDocument, Health, Prediction, Seen, SkillCard, SkillList
 from serving.engine import Engine
 from serving.errors import RULES, Code, RefusalError
 from serving.metrics import ServiceMetrics
@@ -54,6 +55,14 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
             Query(description="Skills that answer, separated by commas; default: all.", examples=["a,b"]),
         ] = None,
         probabilities: Annotated[bool, Query(description="Include the probability of every label.")] = False,
+        box: Annotated[
+            str | None,
+            Query(
+                description="Part of the photo to classify, x1,y1,x2,y2 in pixels of the upright photo, where the "
+                "models were trained on boxes; default: the whole photo.",
+                examples=["40,60,600,420"],
+            ),
+        ] = None,
     ) -> Response:
         """Classify one photo: all skills share one pass of the backbone."""
         bundle = (await engine.models()).bundle
@@ -61,8 +70,10 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
         picked = bundle.pick(names or None, only=request.state.skill)
         if names:
             request.state.requested_skills = ",".join(picked)
-        answers = await engine.answer(request, picked, probabilities=probabilities)
-        prediction = Prediction(fleet=bundle.fleet, bundle=bundle.digest, answers=answers)
+        part = None if box is None else _parsed(box)
+        answers = await engine.answer(request, picked, probabilities=probabilities, box=part)
+        seen: Seen | None = None if bundle.backbone.crop != "box" else "whole-photo" if part is None else "box"
+        prediction = Prediction(fleet=bundle.fleet, bundle=bundle.digest, seen=seen, answers=answers)
         # Serialised here: FastAPI would validate every answer again, which is noticeably slow with many skills.
         return Response(prediction.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -92,6 +103,13 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
                 for name, skill in picked.items()
             },
         )
+
+
+def _parsed(box: str) -> Box:
+    try:
+        return parse_box(box[:200])
+    except ValueError as err:
+        raise RefusalError(Code.WRONG_BOX, str(err)) from err
 
 
 def add_probe_routes(app: FastAPI, engine: Engine, metrics: ServiceMetrics, draining: Path | None) -> None:

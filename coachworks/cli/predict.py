@@ -16,6 +16,7 @@ from coachworks.errors import InvalidConfigError, PhotoError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from coachworks.photos import Box
     from serving.answer_format import Answer, ErrorBody
 
 
@@ -44,6 +45,9 @@ class _Outcome:
     help="PEM file with the certificates that the server's is verified with.  [default: those of the system]",
 )
 @click.option("--skill", "skills", multiple=True, help="Only this skill; may be repeated.  [default: all]")
+@click.option(
+    "--box", metavar="X1,Y1,X2,Y2", help="Classify this part of each photo, in pixels.  [default: the whole photo]"
+)
 def predict(
     photos: tuple[Path, ...],
     file: Path,
@@ -52,15 +56,18 @@ def predict(
     api_key_file: Path | None,
     ca_file: Path | None,
     skills: tuple[str, ...],
+    box: str | None,
 ) -> None:
     """Classify photos with the packaged models, in this process. A folder means all photos in it.
 
-    Photos that cannot be used are listed with the reason; the exit status is then 1.
+    Models of a fleet with `framing: {crop: box}` take a box. Photos that cannot be used are listed with the reason; the
+    exit status is then 1.
 
     \b
     Examples:
       coachworks predict car.jpg
       coachworks predict photos/ --skill image-quality --json
+      coachworks predict car.jpg --box 40,60,600,420
       coachworks predict car.jpg --url http://127.0.0.1:3000
       coachworks predict car.jpg --url https://showroom.example --api-key-file key --ca-file ca.crt
     """  # noqa: D301 — \b is click's mark
@@ -71,7 +78,8 @@ def predict(
     files, empty = _expand(photos)
     if url is None and (api_key_file or ca_file):
         raise InvalidConfigError("--api-key-file and --ca-file belong to a server. Name it with `--url`.")
-    ask = _from_server(url, skills, _key(api_key_file), ca_file) if url else _from_package(file, skills)
+    part = None if box is None else _parsed(box)
+    ask = _from_server(url, skills, part, _key(api_key_file), ca_file) if url else _from_package(file, skills, part)
     refused = 0
     documents = []
     console, problems = Console(), Console(stderr=True)
@@ -89,6 +97,15 @@ def predict(
     if refused:
         say(problems, f"{refused} of {len(files) + len(empty)} could not be answered.")
         sys.exit(1)
+
+
+def _parsed(box: str) -> "Box":
+    from coachworks.photos import parse_box
+
+    try:
+        return parse_box(box)
+    except ValueError as err:
+        raise InvalidConfigError(f"--box: {err}") from err
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Outcome]]:
@@ -114,10 +131,12 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Outcome]]:
     return files, empty
 
 
-def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
+def _from_package(
+    file: Path, skills: Sequence[str], box: "Box | None"
+) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
-    from serving.errors import UnknownSkillError, refusal_for_photo
+    from serving.errors import RefusalError, UnknownSkillError, refusal_for_photo
     from serving.predictor import PHOTOS_PER_PASS, Predictor, Query
 
     _, result = latest_package(file)
@@ -141,9 +160,11 @@ def _from_package(file: Path, skills: Sequence[str]) -> Callable[[Sequence[Path]
                     outcomes[path] = data
                     continue
                 try:
-                    queries[path] = Query(predictor.prepare(data), names)
+                    queries[path] = Query(predictor.prepare(data, box), names)
                 except PhotoError as err:
                     outcomes[path] = _Outcome(path, error=refusal_for_photo(err).document().error)
+                except RefusalError as err:
+                    outcomes[path] = _Outcome(path, error=err.document().error)
             if queries:
                 answers = predictor.answer_queries(list(queries.values()))
                 outcomes |= {path: _Outcome(path, answer) for path, answer in zip(queries, answers, strict=True)}
@@ -173,7 +194,7 @@ def _key(file: Path | None) -> str | None:
 
 
 def _from_server(
-    url: str, skills: Sequence[str], key: str | None, authority: Path | None
+    url: str, skills: Sequence[str], box: "Box | None", key: str | None, authority: Path | None
 ) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from serving.answer_format import Prediction
     from serving.client import Client
@@ -187,7 +208,7 @@ def _from_server(
             if isinstance(data, _Outcome):
                 yield data
                 continue
-            reply = client.predict(data, skills)
+            reply = client.predict(data, skills, box)
             if isinstance(reply, Prediction):
                 yield _Outcome(path, reply.answers)
             elif reply.code == Code.UNKNOWN_SKILL:

@@ -15,6 +15,7 @@ from coachworks.fleet import rules
 from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
 from coachworks.fleet.field_types import Fraction, Name, Number, Part, Place, Text, Whole
+from coachworks.fleet.framing import Framing
 from coachworks.fleet.skill import Candidate, Gates, Serving, Skill, SkillName
 from coachworks.fleet.spec_rules import check_spec, imply_skill
 from coachworks.steps import CHAIN, OPTIONAL
@@ -169,6 +170,7 @@ class Spec(Part):
         description="efficientnet-lite0, -lite1 or -lite2, a local folder in the layout of `transformers`, "
         "`hub:owner/name`, or `auto`: the one that `coachworks probe` recommends, chosen once.",
     )
+    framing: Framing = Field(Framing(), description="The part of each photo that the backbone sees.")
     augment: Augment = Field(Augment(), description="Augmented views of the training photos.")
     split: Split = Field(Split(), description="Shares of the sets per split.")
     checks: Checks = Field(Checks(), description="Thresholds for poor photos, and the tolerated shares of bad data.")

@@ -16,7 +16,7 @@ from coachworks.store import Store, read_record
 Resampling = Literal["bilinear", "bicubic", "lanczos", "box"]
 Fit = Literal["squash", "crop"]
 
-_LATER = frozenset({"space", "groups", "file_name"})  # fields that earlier versions did not write
+_LATER = frozenset({"space", "groups", "file_name", "crop", "margin"})  # fields that earlier versions did not write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class BackboneSpec:
         space: Folder of its features in the cache; empty in specifications of earlier versions of coachworks.
         groups: Feature groups that the ONNX file gives, with the numbers per photo of each; empty: only `last`.
         file_name: Name of its files in the store, 64 hexadecimal digits; empty: its digest.
+        crop: `box`: photos are cropped to the box that belongs to them; empty: they are not.
+        margin: Share of the box's width and height that is added on each side.
     """
 
     name: str
@@ -52,6 +54,8 @@ class BackboneSpec:
     space: str = ""
     groups: tuple[tuple[str, int], ...] = ()
     file_name: str = ""
+    crop: str = ""
+    margin: float = 0.0
 
     @property
     def feature_space(self) -> str:
@@ -80,8 +84,8 @@ class BackboneSpec:
         known = {field.name: document[field.name] for field in fields(cls) if field.name not in _LATER}
         groups = tuple((str(name), int(size)) for name, size in document.get("groups", ()))
         parts = {"mean": tuple(known["mean"]), "std": tuple(known["std"]), "groups": groups}
-        later = {name: document.get(name, "") for name in ("space", "file_name")}
-        return cls(**{**known, **parts, **later})
+        later = {name: document.get(name, "") for name in ("space", "file_name", "crop")}
+        return cls(**{**known, **parts, **later, "margin": float(document.get("margin", 0.0))})
 
 
 def graph_name(digest: str, groups: Iterable[str] | None = (LAST,)) -> str:

@@ -1,5 +1,6 @@
 """Preprocessing from a photo's bytes to the backbone's input: the same code for training and for serving."""
 
+import math
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -8,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from coachworks.photos import decode_photo
+from coachworks.errors import PhotoError
+from coachworks.photos import Box, Crop, Reason, check_inside, decode_photo
+from coachworks.photos.boxes import unprefixed
+from coachworks.photos.cost import claim_of
+from coachworks.photos.decode import read_photo
 
 PREPROCESSING = 1  # increase it when any pixel changes: cached features are then computed again
 
@@ -44,12 +49,13 @@ class Preprocessing(Protocol):
         """`squash` or `crop`."""
 
 
-def features_input(data: bytes, spec: Preprocessing) -> NDArray[np.float32]:
+def features_input(data: bytes, spec: Preprocessing, crop: Crop | None = None) -> NDArray[np.float32]:
     """Return the backbone's input for the photo in `data`.
 
     Args:
         data: Content of an image file.
         spec: Preprocessing of the backbone.
+        crop: The box to which the photo is cropped; None: the whole photo.
 
     Returns:
         float32 of shape (3, input_px, input_px), normalised.
@@ -57,7 +63,7 @@ def features_input(data: bytes, spec: Preprocessing) -> NDArray[np.float32]:
     Raises:
         PhotoError: the file is not a usable photo.
     """
-    return preprocess(decoded(data, spec), spec)
+    return preprocess(decoded(data, spec, crop=crop), spec)
 
 
 def rgb_options(spec: Preprocessing) -> dict[str, Any]:
@@ -65,12 +71,29 @@ def rgb_options(spec: Preprocessing) -> dict[str, Any]:
     return {"input_px": spec.input_px, "resampling": spec.resampling, "fit": spec.fit}
 
 
-def rgb_input(data: bytes, *, small_only: bool = False, **options: Any) -> bytes:
+def rgb_crop_input(data: bytes, *, small_only: bool = False, margin: float, **options: Any) -> bytes:
+    """Return the backbone's input as `rgb_input`, for a photo with its box before it.
+
+    Args:
+        data: Result of `coachworks.photos.boxes.prefixed`.
+        small_only: As for `decode_photo`.
+        margin: As in `Crop`.
+        **options: See `rgb_options`.
+
+    Raises:
+        PhotoError: the file is not a usable photo, or the box reaches out of it.
+    """
+    box, photo = unprefixed(data)
+    return rgb_input(photo, small_only=small_only, crop=None if box is None else Crop(box, margin), **options)
+
+
+def rgb_input(data: bytes, *, small_only: bool = False, crop: Crop | None = None, **options: Any) -> bytes:
     """Return the photo in `data` in the size of the backbone's input, before it is normalised.
 
     Args:
         data: Content of an image file.
         small_only: As for `decode_photo`.
+        crop: As for `features_input`.
         **options: See `rgb_options`.
 
     Returns:
@@ -80,7 +103,8 @@ def rgb_input(data: bytes, *, small_only: bool = False, **options: Any) -> bytes
         PhotoError: the file is not a usable photo.
     """
     spec: Any = SimpleNamespace(**options)
-    return b"".join(band.tobytes() for band in resized(decoded(data, spec, small_only=small_only), spec).split())
+    image = decoded(data, spec, small_only=small_only, crop=crop)
+    return b"".join(band.tobytes() for band in resized(image, spec).split())
 
 
 def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np.float32]:
@@ -89,15 +113,36 @@ def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np
     return _normalised(np.frombuffer(pixels, np.uint8).reshape(shape), spec, np.empty(shape, np.float32))
 
 
-def decoded(data: bytes, spec: Preprocessing, *, small_only: bool = False) -> Image.Image:
+def decoded(data: bytes, spec: Preprocessing, *, small_only: bool = False, crop: Crop | None = None) -> Image.Image:
     """Decode the photo in `data` to upright RGB, its shorter side between once and about twice the backbone's input.
 
     Augmented views start from this image. JPEGs are decoded at a reduced scale, which is faster; other formats are
     averaged down by an integer factor, so that the steps after it cost the same for every size of photo.
+
+    With `crop` it is the photo's part in the box, in at least the resolution that the backbone's input needs.
     """
-    image = decode_photo(data, at_least_px=spec.input_px, small_only=small_only)
+    if crop is None:
+        image = decode_photo(data, at_least_px=spec.input_px, small_only=small_only)
+    else:
+        image = _cropped(data, spec.input_px, crop, small_only=small_only)
     factor = min(image.size) // spec.input_px
     return image.reduce(factor) if factor >= 2 else image
+
+
+def _cropped(data: bytes, input_px: int, crop: Crop, *, small_only: bool) -> Image.Image:
+    claim, area = claim_of(data), crop.box.with_margin(crop.margin)
+    shorter = max(1.0, min(area.x2 - area.x1, area.y2 - area.y1))
+    whole = min(claim.width_px, claim.height_px)
+    at_least_px = min(whole, math.ceil(input_px * whole / shorter))
+    photo = read_photo(data, at_least_px=at_least_px, small_only=small_only)
+    try:
+        check_inside(crop.box, photo.width_px, photo.height_px)
+    except ValueError as err:
+        raise PhotoError(Reason.WRONG_BOX, str(err)) from err
+    across, down = photo.image.width / photo.width_px, photo.image.height / photo.height_px
+    scaled = Box(area.x1 * across, area.y1 * down, area.x2 * across, area.y2 * down)
+    left, top, right, bottom = map(int, scaled.within(*photo.image.size))
+    return photo.image.crop((left, top, right, bottom))
 
 
 def preprocess(

@@ -1,5 +1,6 @@
 """Decoding of untrusted photo files, the same for ingest, training and serving."""
 
+from coachworks.photos.boxes import Box, Crop, check_inside, parse_box
 from coachworks.photos.cost import MAX_DECODE_BYTES, DecodeCost, decode_cost
 from coachworks.photos.decode import Photo, decode_photo, exif_date, read_photo
 from coachworks.photos.formats import (
@@ -22,15 +23,19 @@ __all__ = [
     "MAX_DECODE_BYTES",
     "MAX_PIXELS",
     "SUFFIXES",
+    "Box",
+    "Crop",
     "DecodeCost",
     "LargePhotoError",
     "Photo",
     "Reason",
+    "check_inside",
     "decode_cost",
     "decode_photo",
     "exif_date",
     "has_photo_head",
     "large_file_error",
+    "parse_box",
     "photo_key",
     "read_photo",
 ]

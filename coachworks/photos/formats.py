@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_LARGE = "too-large"
     TOO_COSTLY = "too-costly"
+    WRONG_BOX = "wrong-box"
 
 
 def large_file_error(size: int, head: bytes) -> PhotoError:

@@ -67,7 +67,7 @@ def stored_backbone(store: Store, source: Source, groups: str = AUTO) -> Backbon
 
 def _intact(store: Store, source: Source, name: str) -> BackboneSpec:
     spec = read_spec(store, name)
-    for field in ("input_px", "mean", "std", "resampling", "fit"):
+    for field in ("input_px", "mean", "std", "resampling", "fit", "crop", "margin"):
         if getattr(spec, field) != getattr(source, field):
             problem = f"its {field} must be {getattr(source, field)}; got {getattr(spec, field)}"
             raise DamagedError(backbone_spec_key(name), store.uri, problem)
@@ -125,6 +125,8 @@ def _converted(store: Store, source: Source) -> BackboneSpec:
         onnx_sha256="",
         preprocessing=PREPROCESSING,
         groups=tuple(sizes.items()),
+        crop=source.crop,
+        margin=source.margin,
     )
     return _write(store, spec, graph_name(source.digest, None), onnx)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def missing_features(store: Store, spec: BackboneSpec, policy: Policy, requested
         for view, folders in _folders(spec, policy).items()
     }
     remaining = [
-        Photo(photo.photo_id, photo.key, tuple(view for view in photo.views if photo.photo_id not in known[view]))
+        replace(photo, views=tuple(view for view in photo.views if photo.row_id not in known[view]))
         for photo in requested
     ]
     return [photo for photo in remaining if photo.views]
@@ -151,15 +151,15 @@ class _Shards:
         row = iter(features)
         for photo in photos:
             for view in photo.views:
-                self._rows.setdefault(view, []).append((photo.photo_id, next(row)))
+                self._rows.setdefault(view, []).append((photo.row_id, next(row)))
         if time.monotonic() - self._flushed_at > _SHARD_S or any(len(r) >= _SHARD_ROWS for r in self._rows.values()):
             self.close()
 
     def close(self) -> None:
         """Publish all collected rows, also after an interruption."""
         for view, rows in self._rows.items():
-            photo_ids, features = [photo_id for photo_id, _ in rows], np.stack([r for _, r in rows])
+            row_ids, features = [row_id for row_id, _ in rows], np.stack([r for _, r in rows])
             for group, folder in self.folders[view].items():
-                write_shard(self.store, folder, photo_ids, _stored(select(features, self.sizes, (group,)), group))
+                write_shard(self.store, folder, row_ids, _stored(select(features, self.sizes, (group,)), group))
         self._rows.clear()
         self._flushed_at = time.monotonic()

@@ -28,6 +28,8 @@ class Source:
         std: Standard deviation per channel.
         resampling: Filter of the resize.
         fit: `squash` or `crop`.
+        crop: `box`: photos are cropped to their box; empty: they are not.
+        margin: Share of the box's width and height that is added on each side.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Source:
     std: tuple[float, float, float]
     resampling: Resampling
     fit: Fit = "squash"  # the whole photo beats its centre on photos of things: docs/guide/backbones.md has the figures
+    crop: str = ""
+    margin: float = 0.0
 
     @property
     def digest(self) -> str:
@@ -52,5 +56,6 @@ class Source:
                 "fit": self.fit,
                 "preprocessing": PREPROCESSING,
                 "export": EXPORT,
+                **({"crop": self.crop, "margin": self.margin} if self.crop else {}),
             }
         )

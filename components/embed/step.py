@@ -16,12 +16,13 @@ from coachworks.results import NotDoneError, ancestor, load, produce
 from coachworks.store import Store
 from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
-from components.embed.backbones import ensure_backbone, find_backbone, stored_backbone
+from components.embed.backbones import ensure_backbone, stored_backbone
 from components.embed.config import EmbedConfig
+from components.embed.framing import boxes_of, framed_backbone
 from components.embed.probing.choosing import ensure_choice
 from components.embed.report import EmbedReport
 from components.embed.source import Source
-from components.embed.stored_features import PHOTOS, fill_features, listed_photos
+from components.embed.stored_features import PHOTOS, fill_features, listed_photos, listing
 from components.embed.transform_study import Embedder, study_policy
 from components.embed.work import Photo
 
@@ -48,8 +49,8 @@ def embed(
     config = config or EmbedConfig()
     context = context or open_context(fleet)
     store = context.store
-    choice = ensure_choice(fleet, load(store, "augment", augment), embedding=config, context=context)
-    source = find_backbone(choice.backbone)
+    choice = ensure_choice(fleet, lambda: load(store, "augment", augment), embedding=config, context=context)
+    source = framed_backbone(choice.backbone, fleet)
     spec = _spec(store, source, config.feature_groups, context)
 
     def fill(photos: Sequence[Photo]) -> EmbedReport:
@@ -58,8 +59,7 @@ def embed(
     def build(folder: Path) -> EmbedReport:
         augmented = load(store, "augment", augment)
         photos = _photos_to_embed(store, augmented, fleet, read_policy(augmented.path))
-        listed = [[photo.photo_id, photo.key, len(photo.views)] for photo in photos]
-        (folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
+        (folder / PHOTOS).write_text(json.dumps([listing(photo) for photo in photos]), "utf-8")
         report = dataclasses.replace(fill(photos), choice=choice.why)
         if not config.study_photos or not report.views:
             return report
@@ -98,5 +98,9 @@ def _photos_to_embed(store: Store, augmented: Result[Any], fleet: Fleet, policy:
     splits = dict(zip(labels["photo_id"], labels["split"], strict=True))
     catalogue = read_table(ancestor(store, augmented, "ingest").path / "catalogue.parquet")
     keys = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
+    boxes = boxes_of(catalogue, fleet)
     every = tuple(range(policy.views + 1))
-    return [Photo(str(p), str(keys[p]), every if split == "train" else (0,)) for p, split in sorted(splits.items())]
+    return [
+        Photo(str(p), str(keys[p]), every if split == "train" else (0,), boxes.get(str(p)))
+        for p, split in sorted(splits.items())
+    ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,24 @@ from coachworks.feature_groups import LAST
 from coachworks.features import FeaturesMissingError, load_features
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
+from coachworks.photos import Box
 from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import load
 from coachworks.store import Store
 from coachworks.wording import pipeline_command
 from components.augment.policy import read_policy
-from components.embed.backbones import ensure_backbone, find_backbone
+from components.embed.backbones import ensure_backbone
 from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
 from components.embed.choice import named_backbone
 from components.embed.config import EmbedConfig
+from components.embed.framing import framed_backbone
 from components.embed.grouped import stored_bytes
 from components.embed.report import EmbedReport
 from components.embed.source import Source
 from components.embed.work import Photo
 
-PHOTOS = "photos.json"  # the photos, their keys and numbers of views: [[photo_id, key, views], …]
+PHOTOS = "photos.json"  # the photos, keys, numbers of views and, of those that are cropped, boxes: see `listing`
 _ATTEMPTS = 3  # a photo may be in several damaged shards
 
 
@@ -57,16 +60,25 @@ def read_features(
         DataError: a photo is damaged, or the features were computed by another conversion of the backbone.
     """
     store = embedded.store
+    rows = _row_ids(fleet, embedded, photo_ids)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return load_features(store, embedded.report, photo_ids, view, groups)
+            return load_features(store, embedded.report, rows, view, groups)
         except FeaturesMissingError as err:
-            source = find_backbone(named_backbone(store, fleet))
+            source = framed_backbone(named_backbone(store, fleet), fleet)
             if attempt == _ATTEMPTS or source.digest != embedded.report.backbone_digest:
                 raise
             progress.note(f"embedding again: {err}")
             _refill(store, source, embedded, progress)
     raise AssertionError  # the last attempt returned or raised
+
+
+def _row_ids(fleet: Fleet, embedded: Result[EmbedReport], photo_ids: Sequence[str]) -> Sequence[str]:
+    """Return the names in the cache of photos' features; they are those of the photos where none is cropped."""
+    if fleet.spec.framing.crop == "none":
+        return photo_ids
+    names = {photo.photo_id: photo.row_id for photo in listed_photos(embedded)}
+    return [names.get(photo_id, photo_id) for photo_id in photo_ids]
 
 
 def _refill(store: Store, source: Source, embedded: Result[EmbedReport], progress: Progress) -> None:
@@ -82,7 +94,15 @@ def _refill(store: Store, source: Source, embedded: Result[EmbedReport], progres
 def listed_photos(embedded: Result[EmbedReport]) -> list[Photo]:
     """Return the photos of a result of embed, with their views."""
     listed = json.loads(embedded.file(PHOTOS).read_text("utf-8"))
-    return [Photo(photo_id, key, tuple(range(views))) for photo_id, key, views in listed]
+    return [
+        Photo(photo_id, key, tuple(range(views)), Box(*box[0]) if box else None)
+        for photo_id, key, views, *box in listed
+    ]
+
+
+def listing(photo: Photo) -> list[Any]:
+    """Return a photo as JSON values: id, key, number of views and, if it is cropped, the box."""
+    return [photo.photo_id, photo.key, len(photo.views), *([] if photo.box is None else [list(photo.box)])]
 
 
 def fill_features(

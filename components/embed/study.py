@@ -13,8 +13,9 @@ from components.augment.named import TOOLKIT
 from components.augment.policy import declared_transforms
 from components.augment.step import donors_of
 from components.augment.study_report import StudyReport
-from components.embed.backbones import ensure_backbone, find_backbone
+from components.embed.backbones import ensure_backbone
 from components.embed.config import EmbedConfig
+from components.embed.framing import framed_backbone
 from components.embed.probing.choosing import ensure_choice
 from components.embed.transform_study import Embedder, study_transforms
 
@@ -50,7 +51,8 @@ def study(
     store = context.store
     config = config or EmbedConfig()
     validated = load(store, "validate", validate)
-    source = find_backbone(ensure_choice(fleet, validated, embedding=config, context=context).backbone)
+    choice = ensure_choice(fleet, lambda: validated, embedding=config, context=context)
+    source = framed_backbone(choice.backbone, fleet)
     policy = declared_transforms(fleet.spec.augment)
     entries = named([*policy, *({name: {}} for name in TOOLKIT if not any(name in entry for entry in policy))])
 

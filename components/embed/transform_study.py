@@ -1,7 +1,7 @@
 """Study of transforms: the features of a sample of photos under each, and what that does to each skill."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from components.augment.study_report import BREAKING, SkillStudy, StudyReport, m
 from components.augment.transform_effects import effects, samples
 from components.embed.cache_filling import Backbone, fill_cache, missing_features
 from components.embed.config import EmbedConfig
+from components.embed.framing import boxes_of
 from components.embed.source import Source
 from components.embed.work import Photo
 
@@ -94,7 +95,8 @@ def study_transforms(
     if skill_samples and entries:
         catalogue = read_table(ancestor(embedder.store, validated, "ingest").path / "catalogue.parquet")
         keys = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
-        listed = [(photo_id, str(keys[photo_id])) for photo_id in sample]
+        boxes = boxes_of(catalogue, fleet)
+        listed = [Photo(photo_id, str(keys[photo_id]), (), boxes.get(photo_id)) for photo_id in sample]
         transformed = _transformed(embedder, entries, listed, fleet.spec.augment.seed, donors)
         studied = effects(_features(embedder, policy_of(Augment(transforms=[])), listed, 0), transformed, skill_samples)
     without = {skill: SkillStudy(photos=0, reason=why, balanced_accuracy=float("nan"), transforms={})
@@ -109,7 +111,7 @@ def study_transforms(
 def _transformed(
     embedder: Embedder,
     entries: Mapping[str, Mapping[str, Any]],
-    listed: Sequence[tuple[str, str]],
+    listed: Sequence[Photo],
     seed: int,
     donors: Sequence[str],
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -121,12 +123,12 @@ def _transformed(
         yield name, _features(embedder, policy, listed, 1)
 
 
-def _features(embedder: Embedder, policy: Policy, listed: Sequence[tuple[str, str]], view: int) -> NDArray[np.float32]:
+def _features(embedder: Embedder, policy: Policy, listed: Sequence[Photo], view: int) -> NDArray[np.float32]:
     store, spec = embedder.store, embedder.spec
-    requested = [Photo(photo_id, key, (view,)) for photo_id, key in listed]
+    requested = [replace(photo, views=(view,)) for photo in listed]
     missing = missing_features(store, spec, policy, requested)
     if missing:
         backbone = Backbone(embedder.source, spec)
         fill_cache(store, backbone, policy, missing, config=embedder.config, progress=embedder.progress)
     place = _Place(spec.feature_space, policy.view_digest, spec.group_sizes)
-    return load_features(store, place, [photo_id for photo_id, _ in listed], view)
+    return load_features(store, place, [photo.row_id for photo in listed], view)

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from coachworks.digests import digest_json
 from coachworks.errors import DataError, PhotoError
 from coachworks.models.backbone import BackboneSpec, fetch_onnx
 from coachworks.models.preprocess import decoded, preprocess, resized
 from coachworks.models.session import open_session, run_session
+from coachworks.photos import Box, Crop
 from coachworks.store import Store, open_store, prefetched
 from coachworks.wording import pipeline_command
 from components.augment.policy import Policy, augmenter
@@ -50,11 +52,18 @@ class Photo:
         photo_id: Id of the photo.
         key: Key of the photo in the store.
         views: Numbers of the views; 0 is the clean photo.
+        box: The box to which it is cropped; None: the whole photo.
     """
 
     photo_id: str
     key: str
     views: tuple[int, ...]
+    box: Box | None = None
+
+    @property
+    def row_id(self) -> str:
+        """Name of its features in the cache: its id, or a digest of id and box, 64 hexadecimal digits."""
+        return self.photo_id if self.box is None else digest_json([self.photo_id, list(self.box)])
 
 
 class Work:
@@ -83,7 +92,8 @@ class Work:
 
     def _views(self, photo: Photo, data: bytes) -> Iterator[Image.Image]:
         try:
-            clean = decoded(data, self._spec)
+            crop = None if photo.box is None else Crop(photo.box, self._spec.margin)
+            clean = decoded(data, self._spec, crop=crop)
         except PhotoError as err:
             raise DataError(
                 f"the photo {photo.key!r} of the store {self._job.store} cannot be used: {err}. Another version of "

@@ -16,6 +16,7 @@ from coachworks.digests import canonical_json
 from coachworks.fleet.answers import Columns, no_answer
 from coachworks.fleet.model import Fleet
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
+from components.ingest.boxes import with_checked_box
 from components.ingest.listing import SourceFile, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
 from components.ingest.report import Aside, IngestReport, Rejection, Remark
@@ -58,19 +59,21 @@ class Entry:
     attributes: dict[str, Any] = field(default_factory=dict)
     votes: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def add_row(self, item: Item, answers: Mapping[str, str]) -> None:
-        """Fill gaps from the row of a further file of the photo, and add its answers as votes."""
+    def add_row(self, item: Item, answers: Mapping[str, str]) -> str | None:
+        """Fill gaps from the row of a file of the photo, and add its answers as votes; return what was left out."""
         row = item.row
+        attributes, problem = with_checked_box(row.attributes, self.facts.width_px, self.facts.height_px)
         self.permission = self.permission or item.permission
         self.set_id = self.set_id or row.set_id
         self.split = self.split or row.split
         self.taken_at = self.taken_at or row.taken_at
-        self.attributes = {**row.attributes, **self.attributes}
+        self.attributes = {**attributes, **self.attributes}
         annotator = f"{item.source}:{printable(item.file.name)}"
         for skill, label in answers.items():
             vote = (skill, annotator, label)
             if vote not in self.votes:
                 self.votes.append(vote)
+        return problem
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Gathering:
         elif (entry := self.entries.get(outcome.photo_id)) is None:
             entry = Entry(outcome, item.file, self._unique(name, item.origin), item.source)
             self.entries[outcome.photo_id] = entry
-            entry.add_row(item, self._answers(item, name, outcome))
+            self._add_row(entry, item, name, self._answers(item, name, outcome))
         else:
             self._add_duplicate(entry, item, name, self._answers(item, name, outcome))
 
@@ -136,8 +139,12 @@ class Gathering:
             return {}
         return self._spelling.spelt(answers)
 
+    def _add_row(self, entry: Entry, item: Item, name: str, answers: Mapping[str, str]) -> None:
+        if problem := entry.add_row(item, answers):
+            self.remarks.append(Remark(name, item.source, problem))
+
     def _add_duplicate(self, entry: Entry, item: Item, name: str, answers: Mapping[str, str]) -> None:
-        entry.add_row(item, answers)
+        self._add_row(entry, item, name, answers)
         if entry.file.true_place() == item.file.true_place():
             return  # one file that two sources list: nothing to set aside
         message = f"it has the same bytes as {entry.filename}"

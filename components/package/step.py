@@ -15,8 +15,9 @@ from coachworks.result import Result
 from coachworks.results import latest, load, produce
 from coachworks.store import Store
 from coachworks.wording import pipeline_command
-from components.embed.backbones import ensure_backbone, ensure_trimmed, find_backbone
+from components.embed.backbones import ensure_backbone, ensure_trimmed
 from components.embed.choice import named_backbone
+from components.embed.framing import framed_backbone
 from components.package.bento_build import build_bento, requirements
 from components.package.config import PackageConfig
 from components.package.report import PackagedSkill, PackageReport
@@ -100,7 +101,7 @@ def _keep_backbone(store: Store, fleet: Fleet, content: BundleContent, progress:
         ensure_trimmed(store, content.backbone, content.groups)
     except (NotFoundError, DamagedError) as err:
         named = named_backbone(store, fleet)
-        source = find_backbone(named)
+        source = framed_backbone(named, fleet)
         if source.digest != content.backbone:
             name = next(iter(content.heads.values())).manifest.get("backbone") or content.backbone[:12]
             raise DataError(

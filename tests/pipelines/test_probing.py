@@ -78,7 +78,9 @@ def sample_of(answers: np.ndarray, sets: np.ndarray) -> Sample:
     rows = np.arange(len(answers))
     skill = SkillSample(rows=rows, truth=answers, sets=sets, folds=sets % 4, labels=("a", "b"))
     photo_ids = tuple(f"{number:064x}" for number in rows)
-    return Sample(photo_ids=photo_ids, keys={}, sets=len(np.unique(sets)), skills={"skill": skill}, left_out={})
+    return Sample(
+        photo_ids=photo_ids, keys={}, sets=len(np.unique(sets)), boxes={}, skills={"skill": skill}, left_out={}
+    )
 
 
 def test_features_that_tell_labels_apart_are_more_accurate_than_noise():
@@ -155,7 +157,7 @@ def test_a_choice_is_recorded_only_when_asked_for(probed_toys: Path, coachworks_
     assert coachworks_here(*command, cwd=probed_toys).exit_code == 0
     assert read_choice(store, fleet) is None
     done = coachworks_here(*command, "--choose", cwd=probed_toys)
-    expected = "Recorded as the choice of the fleet toys: efficientnet-lite0. Write `backbone: auto` into the fleet file"
+    expected = "Recorded as the choice of the fleet toys: efficientnet-lite0. Write `backbone: auto` into"
     assert expected in " ".join(done.output.split())
     choice = read_choice(store, fleet)
     assert (choice.backbone, "the only backbone compared" in choice.why) == ("efficientnet-lite0", True)

@@ -1,9 +1,10 @@
 """Fabricated results of ingest, split and validate, from a few drawn photos."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -57,9 +58,14 @@ def photos(store: FolderStore, numbers: Sequence[int]) -> list[Drawn]:
 
 
 def validated(
-    store: FolderStore, drawn: Sequence[Drawn], *, skills: Sequence[str] = ("colour",), passed: bool = True
+    store: FolderStore,
+    drawn: Sequence[Drawn],
+    *,
+    skills: Sequence[str] = ("colour",),
+    passed: bool = True,
+    boxes: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Key of a result of validate over these photos, each with a label for every skill."""
+    """Key of a result of validate over these photos, each with a label for every skill; `boxes` by photo id."""
     catalogue = pd.DataFrame(
         [
             {
@@ -72,6 +78,8 @@ def validated(
             for photo in drawn
         ]
     )
+    if boxes:
+        catalogue["box_xyxy"] = [boxes.get(photo.photo_id) for photo in drawn]
     labels = pd.DataFrame(
         [
             {"photo_id": p.photo_id, "skill": skill, "label": p.label, "confidence": 1.0, "votes": 1, "agreement": 1.0,
@@ -93,7 +101,8 @@ def validated(
 
     verdict = {skill: {"passed": passed, "failures": [], "warnings": []} for skill in skills}
     ids = [photo.photo_id for photo in drawn]
-    first = produce("ingest", {"photos": ids}, ingest, context=Context(store), code="made up").key
+    taken = {"photos": ids, **({"boxes": dict(boxes)} if boxes else {})}
+    first = produce("ingest", taken, ingest, context=Context(store), code="made up").key
     second = produce("split", {"ingest": first, "skills": [*skills]}, split, context=Context(store), code="made up").key
     report = {"skills": verdict, "findings": [], "photos": len(drawn), "expectations": 9, "near_duplicates": 0}
     return produce(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MIN_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
+_BOXES = "box_xyxy"  # column of the catalogue
 _CANDIDATES = 1000  # per skill: some photos may no longer be in the store
 
 
@@ -46,6 +47,7 @@ class SmokePhoto:
         uri: Its key in the store.
         label: Recorded answer.
         probability: Calibrated probability of that answer.
+        box: The box in the photo that was classified, as x1,y1,x2,y2; empty: the whole photo.
     """
 
     skill: str
@@ -53,6 +55,7 @@ class SmokePhoto:
     uri: str
     label: str
     probability: float
+    box: str = ""
 
 
 def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str, list[SmokePhoto]]:
@@ -72,7 +75,8 @@ def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str,
         if key not in evaluations:
             evaluations[key] = _evaluation(store, skill, head, key)
         recorded[skill] = _recorded(store, skill, head, evaluations[key])
-    places = _places(store, evaluations.values(), recorded)
+    crops = manifest.backbone.spec().get("crop") == "box"
+    places = _places(store, evaluations.values(), recorded, crops=crops)
     return {
         skill: _usable(store, skill, manifest.skills[skill], rows, places, per_skill)
         for skill, rows in recorded.items()
@@ -139,17 +143,25 @@ def _spread(table: "pa.Table", margins: NDArray[np.float64]) -> list[Mapping[str
 
 
 def _places(
-    store: Store, evaluations: Iterable[Result[Any]], recorded: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> dict[str, str]:
-    """Return the store's key of each photo, of all photos that might be sent."""
+    store: Store,
+    evaluations: Iterable[Result[Any]],
+    recorded: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    crops: bool,
+) -> dict[str, tuple[str, str]]:
+    """Return the store's key of each photo that might be sent, and its box if the models see boxes."""
     import pyarrow.parquet as pq
 
     ids = sorted({row["photo_id"] for rows in recorded.values() for row in rows})
-    places: dict[str, str] = {}
+    places: dict[str, tuple[str, str]] = {}
     for key in {ancestor(store, evaluation, "ingest").key for evaluation in evaluations}:
         file = load(store, "ingest", key).file("catalogue.parquet")
-        table = pq.read_table(file, columns=["photo_id", "uri"], filters=[("photo_id", "in", ids)])
-        places |= dict(zip(table["photo_id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+        boxed = crops and _BOXES in pq.read_schema(file).names
+        columns = ["photo_id", "uri", *([_BOXES] if boxed else [])]
+        table = pq.read_table(file, columns=columns, filters=[("photo_id", "in", ids)])
+        boxes = [box or "" for box in table[_BOXES].to_pylist()] if boxed else [""] * len(table)
+        rows = zip(table["photo_id"].to_pylist(), table["uri"].to_pylist(), boxes, strict=True)
+        places |= {photo_id: (uri, box) for photo_id, uri, box in rows}
     return places
 
 
@@ -158,14 +170,14 @@ def _usable(
     skill: str,
     head: PackagedHead,
     rows: Iterable[Mapping[str, Any]],
-    places: Mapping[str, str],
+    places: Mapping[str, tuple[str, str]],
     per_skill: int,
 ) -> list[SmokePhoto]:
     chosen: list[SmokePhoto] = []
     for row in rows:
-        uri = places.get(row["photo_id"])
-        if uri is not None and store.exists(uri):
-            chosen.append(SmokePhoto(skill, row["photo_id"], uri, row["predicted"], row["confidence"]))
+        uri, box = places.get(row["photo_id"], ("", ""))
+        if uri and store.exists(uri):
+            chosen.append(SmokePhoto(skill, row["photo_id"], uri, row["predicted"], row["confidence"], box))
         if len(chosen) == per_skill:
             break
     if not chosen:

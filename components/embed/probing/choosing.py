@@ -1,5 +1,6 @@
 """Choice of the backbone of a fleet with `backbone: auto`: made once, recorded, and kept until asked for again."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ def record_choice(store: Store, fleet: Fleet, report: ProbeReport) -> Choice:
 
 def ensure_choice(
     fleet: Fleet,
-    validated: Result[Any],
+    find_validated: Callable[[], Result[Any]],
     *,
     embedding: EmbedConfig | None = None,
     context: Context,
@@ -52,7 +53,8 @@ def ensure_choice(
 
     Args:
         fleet: The fleet, located.
-        validated: The result of validate or of a later step, whose photos are compared where nothing is recorded.
+        find_validated: Returns the result of validate or of a later step, whose photos are compared where nothing is
+            recorded.
         embedding: Settings of the passes; None for the defaults.
         context: The surroundings.
 
@@ -69,7 +71,7 @@ def ensure_choice(
             raise NotDoneError("embed", "a backbone must be chosen")
         names = default_backbones()
         context.progress.note(f"backbone: {AUTO_BACKBONE} compares {', '.join(names)}")
-        report = compare(fleet, validated, names, embedding=embedding, context=context)
+        report = compare(fleet, find_validated(), names, embedding=embedding, context=context)
         choice = record_choice(context.store, fleet, report)
     _must_be_usable(choice)
     context.progress.note(f"backbone {choice.backbone}, chosen {choice.chosen_at[:10]}: {choice.why}")

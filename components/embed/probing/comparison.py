@@ -14,9 +14,10 @@ from coachworks.fleet.model import Augment, Fleet
 from coachworks.models.backbone import BackboneSpec, fetch_onnx
 from coachworks.result import Result
 from components.augment.policy import policy_of
-from components.embed.backbones import ensure_backbone, find_backbone
+from components.embed.backbones import ensure_backbone
 from components.embed.cache_filling import Backbone, fill_cache, missing_features
 from components.embed.config import EmbedConfig
+from components.embed.framing import framed_backbone
 from components.embed.probing.accuracy import balanced_accuracies
 from components.embed.probing.network_cost import multiply_adds
 from components.embed.probing.report import Interval, Probed, ProbeReport, recommend
@@ -85,7 +86,7 @@ def compare(
         DataError: the photos bear no comparison.
     """
     config, store = config or ProbeConfig(), context.store
-    sources = {name: find_backbone(name) for name in dict.fromkeys(backbones)}
+    sources = {name: framed_backbone(name, fleet) for name in dict.fromkeys(backbones)}
     sample = draw_sample(store, validated, fleet, photos=config.photos, folds=config.folds, seed=config.seed)
     measured = []
     for name, source in sources.items():
@@ -112,13 +113,13 @@ def _features(context: Context, backbone: Backbone, sample: Sample, config: Embe
     """Return the clean features of the sample; those that are not in the cache are computed and stay there."""
     store, spec = context.store, backbone.spec
     clean = policy_of(Augment(views=0, transforms=[]))
-    photos = [Photo(photo_id, sample.keys[photo_id], (0,)) for photo_id in sample.photo_ids]
+    photos = [Photo(each, sample.keys[each], (0,), sample.boxes.get(each)) for each in sample.photo_ids]
     missing = missing_features(store, spec, clean, photos)
     if missing:
         context.progress.note(f"{backbone.source.name}: embedding {len(missing)} of {len(photos)} photos")
         fill_cache(store, backbone, clean, missing, config=config, progress=context.progress)
     place = _Place(spec.feature_space, clean.view_digest, spec.group_sizes)
-    return load_features(store, place, sample.photo_ids, 0, tuple(spec.group_sizes))
+    return load_features(store, place, [photo.row_id for photo in photos], 0, tuple(spec.group_sizes))
 
 
 @dataclass(frozen=True)
