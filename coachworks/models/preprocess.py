@@ -130,7 +130,7 @@ def decoded(data: bytes, spec: Preprocessing, *, small_only: bool = False, crop:
 
 
 def _cropped(data: bytes, input_px: int, crop: Crop, *, small_only: bool) -> Image.Image:
-    claim, area = claim_of(data), crop.box.with_margin(crop.margin)
+    claim, area = claim_of(data), crop.area
     shorter = max(1.0, min(area.x2 - area.x1, area.y2 - area.y1))
     whole = min(claim.width_px, claim.height_px)
     at_least_px = min(whole, math.ceil(input_px * whole / shorter))

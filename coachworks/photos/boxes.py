@@ -38,10 +38,19 @@ class Crop(NamedTuple):
     Attributes:
         box: The box.
         margin: Share of its width and height that is added on each side, as far as the photo goes.
+        moved: Share of its width or height by which each side moves, to the right or down.
     """
 
     box: Box
     margin: float = 0.0
+    moved: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def area(self) -> Box:
+        """The box, moved, with its margin; it may leave the photo."""
+        width, height = self.box.x2 - self.box.x1, self.box.y2 - self.box.y1
+        sides = zip(self.box, self.moved, (width, height, width, height), strict=True)
+        return Box(*(side + share * length for side, share, length in sides)).with_margin(self.margin)
 
 
 def parse_box(value: Any) -> Box:

@@ -9,6 +9,7 @@ import numpy as np
 
 from coachworks.errors import InvalidConfigError
 from coachworks.wording import did_you_mean
+from components.augment import box_jitter
 from components.augment.copying import DONOR, NAMES, copying
 from components.augment.named import TOOLKIT, resolved
 from components.augment.toolkit import albumentations
@@ -95,6 +96,7 @@ def _transform(item: Any) -> Any:
                 f"the transform {name!r} must hold a list of transforms; got {inner!r}. "
                 f"Write `- {name}: {{transforms: [{{HorizontalFlip: {{p: 0.5}}}}]}}`."
             )
+        _refuse_jitter(name, inner)
         arguments["transforms"] = [_transform(transform) for transform in inner]
     # Albumentations expects tuples, YAML and JSON have lists.
     arguments = {key: tuple(value) if isinstance(value, list) and key != "transforms" else value
@@ -107,10 +109,22 @@ def _transform(item: Any) -> Any:
             raise InvalidConfigError(f"the transform {name!r} refuses its arguments: {_reason(err)}") from err
 
 
+def _refuse_jitter(group: str, inner: Sequence[Any]) -> None:
+    """Refuse box-jitter in a group: it works before the photo is cropped, the group on the cropped photo."""
+    inside = [name for item in inner if isinstance(item, Mapping) for name in item]
+    if any(resolved(name, {})[0] == box_jitter.NAME for name in inside):
+        raise InvalidConfigError(
+            f"the transform {group!r} must not hold box-jitter, which moves the box before the photo is cropped. "
+            "Put `- box-jitter: {percent: 10}` beside it."
+        )
+
+
 def _class(name: str) -> Any:
     module = albumentations()
     if name in NAMES:
         return copying()[name]
+    if name == box_jitter.NAME:
+        return box_jitter.box_jitter()
     known = {
         other
         for other in dir(module)

@@ -67,6 +67,10 @@ TOOLKIT: dict[str, Named] = {
         "makes the crop box larger: `percent` % of width and height are added, half on each side, by reflection",
         {"percent": 20}, {"percent": 100}, _border(1),
     ),
+    "box-jitter": Named(
+        "moves each side of the box to which a photo is cropped by up to `percent` % of its width or height",
+        {"percent": 10}, {"percent": 40}, lambda a: ("BoxJitter", dict(a)),
+    ),
     "occlusion": Named(
         "covers a grey rectangle, each side half of `percent` % to `percent` % of the photo's",
         {"percent": 40}, {"percent": 90}, _occlusion,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from coachworks.digests import digest_json
 from coachworks.photos import decode_photo
 from components.augment import declaration
+from components.augment.box_jitter import moved_sides
 from components.augment.copying import DONOR
 
 if TYPE_CHECKING:
@@ -122,6 +123,12 @@ def applied(policy: Policy, photo_id: str, view: int) -> tuple[bool, ...]:
     """
     drawn = random.Random(view_seed(policy.view_digest, photo_id, view)).random()  # noqa: S311 — as Albumentations does
     return tuple(drawn < transform["p"] for transform in policy.transforms["transform"]["transforms"])
+
+
+def moved_box(policy: Policy, photo_id: str, view: int) -> tuple[float, float, float, float] | None:
+    """Return by which share of its width or height each side of the box of a view moves; None: the box stays."""
+    transforms = policy.transforms["transform"]["transforms"]
+    return moved_sides(transforms, applied(policy, photo_id, view), view_seed(policy.view_digest, photo_id, view))
 
 
 def _donor(policy: Policy, read: Callable[[str], bytes], photo_id: str, seed: int) -> Pixels:

@@ -17,7 +17,7 @@ from coachworks.models.session import open_session, run_session
 from coachworks.photos import Box, Crop
 from coachworks.store import Store, open_store, prefetched
 from coachworks.wording import pipeline_command
-from components.augment.policy import Policy, augmenter
+from components.augment.policy import Policy, augmenter, moved_box
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -103,7 +103,13 @@ class Work:
             if view == 0 or self._augmented is None:
                 yield clean
             else:
-                yield Image.fromarray(self._augmented(np.asarray(clean), photo.photo_id, view))
+                image = self._jittered(photo, data, crop, view) or clean
+                yield Image.fromarray(self._augmented(np.asarray(image), photo.photo_id, view))
+
+    def _jittered(self, photo: Photo, data: bytes, crop: Crop | None, view: int) -> Image.Image | None:
+        """Return a view's crop where the policy moves its box; None where it does not, or the photo is whole."""
+        moved = None if crop is None or self._job.policy is None else moved_box(self._job.policy, photo.photo_id, view)
+        return None if crop is None or moved is None else decoded(data, self._spec, crop=crop._replace(moved=moved))
 
 
 def _session(store: Store, job: Job) -> "ort.InferenceSession":

@@ -25,7 +25,7 @@ def view(name: str, number: int = 1, **arguments: float) -> np.ndarray:
 
 @pytest.mark.parametrize("name", TOOLKIT)
 def test_every_transform_of_the_toolkit_changes_a_photo_and_keeps_its_size(name: str) -> None:
-    if not name.startswith("copy"):  # those need another photo
+    if not name.startswith(("copy", "box-")):  # those need another photo, or a box
         assert not np.array_equal(view(name), PHOTO)
     assert view(name).shape == PHOTO.shape
 

@@ -88,3 +88,16 @@ def test_serving_decodes_a_box_to_the_very_pixels_of_training(store, upstream, s
     np.testing.assert_array_equal(normalised_rgb(served, spec), trained)
     whole = rgb_crop_input(prefixed(None, file.getvalue()), margin=spec.margin, **rgb_options(spec))
     np.testing.assert_array_equal(normalised_rgb(whole, spec), features_input(file.getvalue(), spec))
+
+
+def test_jitter_moves_the_boxes_of_views_alone(store, upstream):
+    drawn = upstream.photos(store, range(3))
+    key = upstream.validated(store, drawn, boxes={drawn[0].photo_id: "40,30,140,80"})
+    jitter = {"views": 1, "transforms": [{"box-jitter": {"percent": 20, "p": 1.0}}]}
+    fleet = upstream.fleet(store, framing=CROP, augment=jitter)
+    result = embed(fleet, augment(fleet, key).key, config=LAST_ONLY)
+    ids = [photo.photo_id for photo in drawn]
+    clean, view = (read_features(fleet, result, ids, number, progress=SILENT) for number in (0, 1))
+    differences = np.abs(clean - view).max(1)
+    assert differences[0] > 0.05
+    assert differences[1:].max() < 1e-3, "photos without a box stay as they are"
