@@ -93,11 +93,15 @@ def show_study(report: "StudyReport", console: "Console") -> None:
         table.add_row(Text(name), Text(f"none, {skill.photos} photos"), f"({100 * skill.balanced_accuracy:.1f})", "")
         for transform, effect in skill.transforms.items():
             table.add_row("", Text(transform), _points(effect.gain), _labels(effect, moves_text(effect)))
+        for framing, found in skill.framings.items():
+            reached = f"{100 * found.balanced_accuracy:.1f}, {found.photos} photos change"
+            table.add_row("", Text(framing), _points(found.gain), Text(reached))
     console.print(table)
     say(
         console,
         "Gain: of a head trained on transformed photos as well, in points of balanced accuracy on clean photos that "
-        "were held out, ± its standard error; in brackets the balanced accuracy without.",
+        "were held out, ± its standard error; in brackets the balanced accuracy without. Of another framing, such as "
+        "a crop to the box: of a head trained on photos framed so, on photos framed so.",
         style="dim",
     )
 

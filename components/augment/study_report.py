@@ -1,7 +1,7 @@
 """The report of a study: what each transform does to each skill."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from coachworks.result import Measure
@@ -60,6 +60,21 @@ class TransformStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FramingStudy:
+    """Effect of another framing of the photos on one skill.
+
+    Attributes:
+        gain: By training on the photos framed so, and answering photos framed so.
+        balanced_accuracy: On held-out photos framed so, of a head trained on photos framed so.
+        photos: Photos of the skill that it frames otherwise.
+    """
+
+    gain: Gain
+    balanced_accuracy: Measure
+    photos: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SkillStudy:
     """Effects of the transforms on one skill.
 
@@ -68,12 +83,14 @@ class SkillStudy:
         reason: Why it could not be studied, and the way out; empty if it was.
         balanced_accuracy: On held-out clean photos, of a head trained on clean photos alone.
         transforms: The effects by transform.
+        framings: The effects of other framings than the fleet's, by what they do, such as `crop to the box`.
     """
 
     photos: int
     reason: str = ""
     balanced_accuracy: Measure
     transforms: Mapping[str, TransformStudy]
+    framings: Mapping[str, FramingStudy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.scores import tally
-from components.augment.held_out import FOLDS, augmented_answers, clean_answers, products, standardised
+from components.augment.held_out import (
+    FOLDS,
+    augmented_answers,
+    clean_answers,
+    out_of_fold,
+    products,
+    standardised,
+)
 from components.augment.label_breaks import Answered, gain, moved, partners, verdict_of
-from components.augment.study_report import SkillStudy, TransformStudy
+from components.augment.study_report import FramingStudy, SkillStudy, TransformStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +103,33 @@ def effects(
         )
         for skill, sample in skill_samples.items()
     }
+
+
+def framing_effects(
+    current: Array, framed: Array, changed: Array, skill_samples: Mapping[str, Sample]
+) -> dict[str, FramingStudy]:
+    """Return the effect of another framing of the photos on each skill.
+
+    Args:
+        current: Features of the sample's photos as the fleet frames them, shape (N, D).
+        framed: Features of the same photos, framed otherwise, shape (N, D).
+        changed: Whether the other framing differs for a photo, bool, shape (N,).
+        skill_samples: The skills' photos.
+    """
+    studied = {}
+    for skill, sample in skill_samples.items():
+        folds, count = _folds(sample.sets), len(sample.labels)
+        before, after = (
+            out_of_fold(products(scaled, scaled).clean, sample.truth, count, folds)
+            for table in (current, framed)
+            for scaled in standardised(table[sample.rows])
+        )
+        studied[skill] = FramingStudy(
+            gain=gain(sample.truth, before, after, count, sample.sets),
+            balanced_accuracy=float(tally(sample.truth, after, count).balanced_accuracy),
+            photos=int(changed[sample.rows].sum()),
+        )
+    return studied
 
 
 def _effect(clean: Array, features: Array, sample: Sample) -> tuple[TransformStudy, float]:

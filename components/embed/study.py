@@ -16,6 +16,7 @@ from components.augment.study_report import StudyReport
 from components.embed.backbones import ensure_backbone
 from components.embed.config import EmbedConfig
 from components.embed.framing import framed_backbone
+from components.embed.framing_study import with_framings
 from components.embed.probing.choosing import ensure_choice
 from components.embed.transform_study import Embedder, study_transforms
 
@@ -30,7 +31,7 @@ def study(
     config: EmbedConfig | None = None,
     context: Context | None = None,
 ) -> Result[StudyReport]:
-    """Study each transform of the policy and of the toolkit: what it does to each skill.
+    """Study each transform of the policy and of the toolkit, and other framings of the photos: effects on each skill.
 
     Args:
         fleet: The fleet, located.
@@ -54,7 +55,8 @@ def study(
     choice = ensure_choice(fleet, lambda: validated, embedding=config, context=context)
     source = framed_backbone(choice.backbone, fleet)
     policy = declared_transforms(fleet.spec.augment)
-    entries = named([*policy, *({name: {}} for name in TOOLKIT if not any(name in entry for entry in policy))])
+    toolkit = [name for name in TOOLKIT if name != "box-jitter" or fleet.spec.framing.crop == "box"]
+    entries = named([*policy, *({name: {}} for name in toolkit if not any(name in entry for entry in policy))])
 
     def build(folder: Path) -> StudyReport:
         from components.augment.study_picture import draw_study
@@ -63,6 +65,7 @@ def study(
         embedder = Embedder(store, source, spec, config, context.progress)
         donors = donors_of(store, validated, fleet, always=True)
         report = study_transforms(fleet, validated, entries, embedder, photos=photos, donors=donors)
+        report = with_framings(report, fleet, validated, embedder, photos=photos)
         draw_study(report, folder / PICTURE)
         return report
 
@@ -71,6 +74,7 @@ def study(
         "backbone": source.digest,
         "labels": {name: list(fleet.skill(name).labels) for name in fleet.spec.skills},
         "transforms": list(entries.values()),
+        "margin": fleet.spec.framing.margin,
         "seed": fleet.spec.augment.seed,
         "photos": photos,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,15 @@ from components.augment.declaration import named
 from components.augment.policy import Policy, policy_of, read_policy
 from components.augment.sample import chosen
 from components.augment.study_report import BREAKING, SkillStudy, StudyReport, moves_text
-from components.augment.transform_effects import effects, samples
+from components.augment.transform_effects import Sample, effects, samples
 from components.embed.cache_filling import Backbone, fill_cache, missing_features
 from components.embed.config import EmbedConfig
 from components.embed.framing import boxes_of
 from components.embed.source import Source
 from components.embed.work import Photo
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -84,28 +87,59 @@ def study_transforms(
         photos: Number of photos in the sample.
         donors: Keys of training photos that transforms may copy from.
     """
+    sample = draw_study_sample(fleet, validated, embedder.store, photos)
+    listed, studied = sample.listed(fleet), {}
+    if sample.skills and entries:
+        transformed = _transformed(embedder, entries, listed, fleet.spec.augment.seed, donors)
+        studied = effects(clean_features(embedder, listed), transformed, sample.skills)
+    without = {skill: SkillStudy(photos=0, reason=why, balanced_accuracy=float("nan"), transforms={})
+               for skill, why in sample.reasons.items()}  # fmt: skip
+    found = {**without, **studied}
+    return StudyReport(
+        photos=len(listed) if studied else 0,
+        declared={name: dict(entry) for name, entry in entries.items()},
+        skills={skill: found[skill] for skill in fleet.spec.skills if skill in found},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StudySample:
+    """Photos of a study.
+
+    Attributes:
+        photo_ids: The N photos, of the training and validation splits.
+        catalogue: The catalogue of all photos.
+        skills: The photos of each skill that can be studied.
+        reasons: Why each other skill cannot.
+    """
+
+    photo_ids: Sequence[str]
+    catalogue: "pd.DataFrame"
+    skills: Mapping[str, Sample]
+    reasons: Mapping[str, str]
+
+    def listed(self, fleet: Fleet) -> list[Photo]:
+        """Return the photos as the fleet frames them, in no view yet."""
+        keys = dict(zip(self.catalogue["photo_id"], self.catalogue["uri"], strict=True))
+        boxes = boxes_of(self.catalogue, fleet)
+        return [Photo(photo_id, str(keys[photo_id]), (), boxes.get(photo_id)) for photo_id in self.photo_ids]
+
+
+def draw_study_sample(fleet: Fleet, validated: Result[Any], store: Store, photos: int) -> StudySample:
+    """Draw the photos of a study, of as many labels as possible; arguments as `study_transforms`."""
     from components.validate.admitted import admitted
 
-    labels = admitted(embedder.store, validated, fleet)
+    labels = admitted(store, validated, fleet)
     labels = labels[labels["split"].isin(["train", "validation"])]
-    sample = sorted(chosen(labels, photos))
-    vocabulary = {skill: fleet.skill(skill).labels for skill in fleet.spec.skills}
-    skill_samples, reasons = samples(labels, sample, vocabulary)
-    studied: dict[str, SkillStudy] = {}
-    if skill_samples and entries:
-        catalogue = read_table(ancestor(embedder.store, validated, "ingest").path / "catalogue.parquet")
-        keys = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
-        boxes = boxes_of(catalogue, fleet)
-        listed = [Photo(photo_id, str(keys[photo_id]), (), boxes.get(photo_id)) for photo_id in sample]
-        transformed = _transformed(embedder, entries, listed, fleet.spec.augment.seed, donors)
-        studied = effects(_features(embedder, policy_of(Augment(transforms=[])), listed, 0), transformed, skill_samples)
-    without = {skill: SkillStudy(photos=0, reason=why, balanced_accuracy=float("nan"), transforms={})
-               for skill, why in reasons.items()}  # fmt: skip
-    return StudyReport(
-        photos=len(sample) if studied else 0,
-        declared={name: dict(entry) for name, entry in entries.items()},
-        skills={skill: studied.get(skill) or without[skill] for skill in vocabulary if skill in studied | without},
-    )
+    photo_ids = sorted(chosen(labels, photos))
+    skills, reasons = samples(labels, photo_ids, {skill: fleet.skill(skill).labels for skill in fleet.spec.skills})
+    catalogue = read_table(ancestor(store, validated, "ingest").path / "catalogue.parquet")
+    return StudySample(photo_ids, catalogue, skills, reasons)
+
+
+def clean_features(embedder: Embedder, listed: Sequence[Photo]) -> NDArray[np.float32]:
+    """Return the features of clean photos, (N, D); those that the cache lacks are computed."""
+    return _features(embedder, policy_of(Augment(transforms=[])), listed, 0)
 
 
 def _transformed(

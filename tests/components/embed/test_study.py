@@ -7,8 +7,10 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from rich.console import Console
 
 from coachworks.cli.main import cli
+from coachworks.cli.study import show_study
 from coachworks.errors import InvalidConfigError
 from coachworks.store import FolderStore
 from components.augment.named import TOOLKIT
@@ -46,7 +48,7 @@ def test_the_command_shows_what_each_transform_does_and_reuses_the_result(
     answer = CliRunner().invoke(cli, ["augment", "--study", "--json", "-f", str(file)], catch_exceptions=False)
     document = json.loads(answer.stdout)
     skill = document["report"]["skills"]["colour"]
-    assert list(skill["transforms"]) == ["HueSaturationValue", *TOOLKIT]
+    assert list(skill["transforms"]) == ["HueSaturationValue", *(name for name in TOOLKIT if name != "box-jitter")]
     turned = skill["transforms"]["HueSaturationValue"]  # 120 degrees: three labels in a circle are no exchange of two
     assert turned["verdict"] == "breaks"
     assert {(move["label"], move["answered"]) for move in turned["moves"]} == {
@@ -96,3 +98,27 @@ def test_too_few_photos_are_not_studied_and_nothing_is_embedded(store: FolderSto
 def test_a_negative_sample_is_refused() -> None:
     with pytest.raises(InvalidConfigError, match=r"study_photos must be an integer of at least 0, .*; got -1"):
         EmbedConfig(study_photos=-1)
+
+
+def test_crops_are_measured_beside_whole_photos_and_the_other_way_round(
+    store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path]
+) -> None:
+    drawn = upstream.photos(store, range(60))
+    key = upstream.validated(store, drawn, boxes={photo.photo_id: "0,0,9,9" for photo in drawn[:50]})
+    found = {}
+    for crop in ("none", "box"):
+        fleet = upstream.fleet(store, backbone=str(model_folders["resnet"]), framing={"crop": crop})
+        result = study(fleet, key, photos=48)
+        [(name, effect)] = result.report.skills["colour"].framings.items()
+        found[name] = effect
+        if crop == "box":
+            shown = Console(width=200, record=True)
+            show_study(result.report, shown)
+            assert "whole photos" in shown.export_text()
+            assert "box-jitter" in result.report.skills["colour"].transforms
+    assert list(found) == ["crop to the box", "whole photos"]
+    crop, whole = found.values()
+    assert whole.balanced_accuracy - crop.balanced_accuracy == pytest.approx(whole.gain.value)
+    assert whole.gain.value == pytest.approx(-crop.gain.value)
+    assert whole.gain.value > 3 * whole.gain.standard_error > 0, "a corner of 9 pixels does not show the colour"
+    assert 38 <= crop.photos == whole.photos <= 48
