@@ -39,6 +39,9 @@ class Prediction(_Part):
     seen: Seen | None = Field(
         None, description="The part of the photo that was classified; only of models that were trained on boxes."
     )
+    turned_degrees: int | None = Field(
+        None, description="Degrees clockwise by which it was turned; only of models that were trained on turned photos."
+    )
     answers: dict[str, Answer] = Field(description="One answer per skill, by the skill's name.")
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from coachworks.errors import CoachworksError, InvalidConfigError
 from coachworks.http_failures import speaks_no_tls
-from coachworks.photos import Box
+from coachworks.photos import WHOLE, Frame
 from coachworks.tls import client_context
 from serving.answer_format import ErrorBody, ErrorDocument, Prediction
 
@@ -56,16 +56,20 @@ class Client:
             self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
 
     def predict(
-        self, photo: bytes, skills: Sequence[str] | None = None, box: Box | None = None
+        self, photo: bytes, skills: Sequence[str] | None = None, frame: Frame = WHOLE
     ) -> Prediction | ErrorBody:
-        """Return the server's answers about a photo, or a box in it, or its reason for refusing the photo.
+        """Return the server's answers about a photo, or a part of it, or its reason for refusing the photo.
 
         A server that is busy or still loading its models (503) is asked again, up to five times.
 
         Raises:
             RemoteError: the server does not answer, fails, or is not a coachworks server.
         """
-        settings = [*([f"skills={quote(','.join(skills))}"] if skills else []), *([f"box={box}"] if box else [])]
+        settings = [
+            *([f"skills={quote(','.join(skills))}"] if skills else []),
+            *([f"box={frame.box}"] if frame.box else []),
+            *([f"rotation_degrees={frame.turn}"] if frame.turn else []),
+        ]
         query = f"?{'&'.join(settings)}" if settings else ""
         for attempt in range(_ATTEMPTS):
             status, headers, body = self._post(f"{self._base}/v1/predict{query}", photo)

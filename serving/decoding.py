@@ -10,16 +10,16 @@ from coachworks.decoders import Cause, Decoders, DecodersDownError, Lane, LimitE
 from coachworks.errors import PhotoError
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import normalised_rgb, rgb_options
-from coachworks.photos import Box, Reason
+from coachworks.photos import WHOLE, Frame, Reason
 from coachworks.photos.boxes import prefixed
 from serving.errors import Code, RefusalError
 from serving.metrics import ServiceMetrics
-from serving.predictor import Floats, check_takes_box, generated_photo
+from serving.predictor import Floats, check_takes, generated_photo
 from serving.settings import ServingSettings
 
 SMALL, LARGE = "small", "large"
 _FUNCTION = "coachworks.models.preprocess:rgb_input"
-_CROP_FUNCTION = "coachworks.models.preprocess:rgb_crop_input"
+_FRAMED_FUNCTION = "coachworks.models.preprocess:rgb_framed_input"
 _MIB = 1024**2
 # Several times what a small photo needs. One that needs more starts again among the large ones.
 _SMALL_CPU_S, _SMALL_MEMORY_BYTES = 0.2, 192 * _MIB
@@ -60,12 +60,12 @@ class PhotoDecoding:
         )
         self._threads = {lane.name: ThreadPoolExecutor(lane.workers, f"decode-{lane.name}") for lane in lanes}
         self._bytes = spec.input_px**2 * 3
-        self._crops = spec.crop == "box"
+        self._frames = bool(spec.crop or spec.upright)
         self._decoders = Decoders(
-            _CROP_FUNCTION if self._crops else _FUNCTION,
+            _FRAMED_FUNCTION if self._frames else _FUNCTION,
             lanes,
-            sample=self._message(generated_photo(), None),
-            options=rgb_options(spec) | ({"margin": spec.margin} if self._crops else {}),
+            sample=self._message(generated_photo(), WHOLE),
+            options=rgb_options(spec) | ({"margin": spec.margin} if self._frames else {}),
             max_answer_bytes=max(self._bytes, _MIB),
             on_replaced=self._replaced,
         )
@@ -91,24 +91,24 @@ class PhotoDecoding:
         except DecodersDownError as err:
             raise RefusalError(Code.NOT_READY, str(err)) from err
 
-    def _message(self, photo: bytes, box: Box | None) -> bytes:
+    def _message(self, photo: bytes, frame: Frame) -> bytes:
         """Return what a decoder process gets."""
-        return prefixed(box, photo) if self._crops else photo
+        return prefixed(frame, photo) if self._frames else photo
 
-    async def pixels(self, photo: bytes, *, box: Box | None = None, within_s: float) -> Floats:
+    async def pixels(self, photo: bytes, *, frame: Frame = WHOLE, within_s: float) -> Floats:
         """Return the backbone's input for a photo, float32 of shape (3, H, W).
 
         Args:
             photo: Content of an image file.
-            box: The box to which it is cropped; None: the whole photo.
+            frame: The part to classify, and how to turn it.
             within_s: Time that is left, in seconds; a photo that has not been begun by then is not decoded.
 
         Raises:
             PhotoError: the photo cannot be used, or the box reaches out of it.
-            RefusalError: too many large photos are waiting, no decoder process works, or the models take no box.
+            RefusalError: too many large photos are waiting, no decoder process works, or the models take no frame.
         """
-        check_takes_box(self._spec, box)
-        photo = self._message(photo, box)
+        check_takes(self._spec, frame)
+        photo = self._message(photo, frame)
         deadline = time.monotonic() + within_s
         loop = asyncio.get_running_loop()
         try:

@@ -7,7 +7,7 @@ from typing import Self
 
 from starlette.requests import Request
 
-from coachworks.photos import Box
+from coachworks.photos import WHOLE, Frame
 from serving.answer_format import Answer
 from serving.batcher import MicroBatcher
 from serving.bundle import Bundle
@@ -137,12 +137,12 @@ class Engine:
         return self.predictor
 
     async def answer(
-        self, request: Request, skills: tuple[str, ...], *, probabilities: bool, box: Box | None = None
+        self, request: Request, skills: tuple[str, ...], *, probabilities: bool, frame: Frame = WHOLE
     ) -> dict[str, Answer]:
-        """Return the skills' answers about the photo in `request`, or about a box in it.
+        """Return the skills' answers about the photo in `request`, or about a part of it.
 
         Raises:
-            RefusalError: the request holds no photo, the models take no box, or the service is overloaded.
+            RefusalError: the request holds no photo, the models take no such frame, or the service is overloaded.
             PhotoError: the photo cannot be used, or the box reaches out of it.
         """
         self.check_ready()
@@ -158,7 +158,7 @@ class Engine:
             with self.waiting_room.answer():
                 try:
                     async with asyncio.timeout(settings.answer_timeout_s):
-                        pixels = await self._decoding.pixels(photo, box=box, within_s=settings.answer_timeout_s)
+                        pixels = await self._decoding.pixels(photo, frame=frame, within_s=settings.answer_timeout_s)
                         answers = await self._batcher.submit(Query(pixels, skills, probabilities))
                 except TimeoutError as err:
                     raise RefusalError(

@@ -31,6 +31,7 @@ class Code(StrEnum):
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_COSTLY = "too-costly"
     WRONG_BOX = "wrong-box"
+    WRONG_ROTATION = "wrong-rotation"
     UNKNOWN_SKILL = "unknown-skill"
     INVALID_PARAMETER = "invalid-parameter"
     HEADERS_TOO_LARGE = "headers-too-large"
@@ -74,6 +75,9 @@ RULES: Mapping[Code, _Rule] = {
     ),
     Code.WRONG_BOX: _Rule(
         422, "Send box=x1,y1,x2,y2 in pixels of the upright photo; without `box`, the whole photo is classified."
+    ),
+    Code.WRONG_ROTATION: _Rule(
+        422, "Send rotation_degrees=90, 180 or 270, or leave it out: the photo then stands as its EXIF data says."
     ),
     Code.UNKNOWN_SKILL: _Rule(422, "Name skills that GET /v1/skills lists, or leave `skills` out for all of them."),
     Code.INVALID_PARAMETER: _Rule(422, "See GET /openapi.json for the parameters and their values."),

@@ -12,7 +12,7 @@ from coachworks.feature_groups import select
 from coachworks.models.backbone import BackboneSpec
 from coachworks.models.preprocess import features_input
 from coachworks.models.session import open_session, run_session
-from coachworks.photos import Box, Crop
+from coachworks.photos import WHOLE, Crop, Frame
 from serving.answer_format import Answer, RunnerUp
 from serving.bundle import Bundle
 from serving.errors import Code, RefusalError
@@ -73,20 +73,21 @@ class Predictor:
             answers += self.answer_queries([Query(self.prepare(photo), names, probabilities) for photo in block])
         return answers
 
-    def prepare(self, photo: bytes, box: Box | None = None) -> Floats:
+    def prepare(self, photo: bytes, frame: Frame = WHOLE) -> Floats:
         """Return the backbone's input for one photo, float32 of shape (3, H, W).
 
         Args:
             photo: Content of an image file.
-            box: The box to classify; None: the whole photo.
+            frame: The part to classify, and how to turn it.
 
         Raises:
             PhotoError: the photo cannot be used, or the box reaches out of it.
-            RefusalError: the models were trained on whole photos.
+            RefusalError: the models were trained on photos that were not cropped, or not turned.
         """
         spec = self.bundle.backbone
-        check_takes_box(spec, box)
-        return features_input(photo, spec, None if box is None else Crop(box, spec.margin))
+        check_takes(spec, frame)
+        crop = None if frame.box is None else Crop(frame.box, spec.margin)
+        return features_input(photo, spec, crop, frame.turn)
 
     def answer_queries(self, queries: Sequence[Query]) -> list[dict[str, Answer]]:
         """Answer queries with one backbone pass, then each head on the photos that request its skill."""
@@ -111,14 +112,19 @@ class Predictor:
         self.answer([photo] * 2)
 
 
-def check_takes_box(spec: BackboneSpec, box: Box | None) -> None:
-    """Refuse a box where the models were trained on whole photos.
+def check_takes(spec: BackboneSpec, frame: Frame) -> None:
+    """Refuse a box, or a rotation, where the models were trained without.
 
     Raises:
-        RefusalError: they were, and there is a box.
+        RefusalError: they were.
     """
-    if box is not None and spec.crop != "box":
-        raise RefusalError(Code.WRONG_BOX, f"the models must have been trained on boxes to take one; got {str(box)!r}")
+    if frame.box is not None and spec.crop != "box":
+        box = str(frame.box)
+        raise RefusalError(Code.WRONG_BOX, f"the models must have been trained on boxes to take one; got {box!r}")
+    if frame.turn and spec.upright != "table":
+        raise RefusalError(
+            Code.WRONG_ROTATION, f"the models must have been trained on turned photos to turn one; got {frame.turn}"
+        )
 
 
 def generated_photo() -> bytes:

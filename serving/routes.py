@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from coachworks.photos import Box, parse_box
+from coachworks.photos import Frame, parse_box, parse_turn
 from serving.admission import METRICS
 from serving.answer_format import ErrorDocument, Health, Prediction, Seen, SkillCard, SkillList
 from serving.engine import Engine
@@ -63,6 +63,14 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
                 examples=["40,60,600,420"],
             ),
         ] = None,
+        rotation_degrees: Annotated[
+            str | None,
+            Query(
+                description="Degrees clockwise by which the photo, turned by its EXIF data, must be turned to stand "
+                "upright: 0, 90, 180 or 270, where the models were trained on turned photos; default: 0.",
+                examples=["90"],
+            ),
+        ] = None,
     ) -> Response:
         """Classify one photo: all skills share one pass of the backbone."""
         bundle = (await engine.models()).bundle
@@ -70,10 +78,13 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
         picked = bundle.pick(names or None, only=request.state.skill)
         if names:
             request.state.requested_skills = ",".join(picked)
-        part = None if box is None else _parsed(box)
-        answers = await engine.answer(request, picked, probabilities=probabilities, box=part)
-        seen: Seen | None = None if bundle.backbone.crop != "box" else "whole-photo" if part is None else "box"
-        prediction = Prediction(fleet=bundle.fleet, bundle=bundle.digest, seen=seen, answers=answers)
+        frame = _parsed(box, rotation_degrees)
+        answers = await engine.answer(request, picked, probabilities=probabilities, frame=frame)
+        seen: Seen | None = None if bundle.backbone.crop != "box" else "whole-photo" if frame.box is None else "box"
+        turned = frame.turn if bundle.backbone.upright else None
+        prediction = Prediction(
+            fleet=bundle.fleet, bundle=bundle.digest, seen=seen, turned_degrees=turned, answers=answers
+        )
         # Serialised here: FastAPI would validate every answer again, which is noticeably slow with many skills.
         return Response(prediction.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -105,11 +116,15 @@ def add_prediction_routes(app: FastAPI, engine: Engine) -> None:
         )
 
 
-def _parsed(box: str) -> Box:
+def _parsed(box: str | None, rotation: str | None) -> Frame:
     try:
-        return parse_box(box[:200])
+        part = None if box is None else parse_box(box[:200])
     except ValueError as err:
         raise RefusalError(Code.WRONG_BOX, str(err)) from err
+    try:
+        return Frame(part, 0 if rotation is None else parse_turn(rotation[:200]))
+    except ValueError as err:
+        raise RefusalError(Code.WRONG_ROTATION, str(err)) from err
 
 
 def add_probe_routes(app: FastAPI, engine: Engine, metrics: ServiceMetrics, draining: Path | None) -> None:

@@ -16,7 +16,7 @@ from coachworks.errors import InvalidConfigError, PhotoError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coachworks.photos import Box
+    from coachworks.photos import Frame
     from serving.answer_format import Answer, ErrorBody
 
 
@@ -48,6 +48,7 @@ class _Outcome:
 @click.option(
     "--box", metavar="X1,Y1,X2,Y2", help="Classify this part of each photo, in pixels.  [default: the whole photo]"
 )
+@click.option("--rotation-degrees", metavar="DEGREES", help="Turn each photo clockwise by 90, 180 or 270 before.")
 def predict(
     photos: tuple[Path, ...],
     file: Path,
@@ -57,11 +58,12 @@ def predict(
     ca_file: Path | None,
     skills: tuple[str, ...],
     box: str | None,
+    rotation_degrees: str | None,
 ) -> None:
     """Classify photos with the packaged models, in this process. A folder means all photos in it.
 
-    Models of a fleet with `framing: {crop: box}` take a box. Photos that cannot be used are listed with the reason; the
-    exit status is then 1.
+    Models of a fleet with `framing` take a box or a rotation. Photos that cannot be used are listed with the reason;
+    the exit status is then 1.
 
     \b
     Examples:
@@ -78,8 +80,8 @@ def predict(
     files, empty = _expand(photos)
     if url is None and (api_key_file or ca_file):
         raise InvalidConfigError("--api-key-file and --ca-file belong to a server. Name it with `--url`.")
-    part = None if box is None else _parsed(box)
-    ask = _from_server(url, skills, part, _key(api_key_file), ca_file) if url else _from_package(file, skills, part)
+    frame = _parsed(box, rotation_degrees)
+    ask = _from_server(url, skills, frame, _key(api_key_file), ca_file) if url else _from_package(file, skills, frame)
     refused = 0
     documents = []
     console, problems = Console(), Console(stderr=True)
@@ -99,13 +101,13 @@ def predict(
         sys.exit(1)
 
 
-def _parsed(box: str) -> "Box":
-    from coachworks.photos import parse_box
+def _parsed(box: str | None, rotation: str | None) -> "Frame":
+    from coachworks.photos import Frame, parse_box, parse_turn
 
     try:
-        return parse_box(box)
+        return Frame(None if box is None else parse_box(box), 0 if rotation is None else parse_turn(rotation))
     except ValueError as err:
-        raise InvalidConfigError(f"--box: {err}") from err
+        raise InvalidConfigError(f"--box and --rotation-degrees: {err}") from err
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Outcome]]:
@@ -131,9 +133,7 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[_Outcome]]:
     return files, empty
 
 
-def _from_package(
-    file: Path, skills: Sequence[str], box: "Box | None"
-) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
+def _from_package(file: Path, skills: Sequence[str], frame: "Frame") -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from coachworks.cli.packaged import latest_package
     from serving.bundle import load_bundle
     from serving.errors import RefusalError, UnknownSkillError, refusal_for_photo
@@ -160,7 +160,7 @@ def _from_package(
                     outcomes[path] = data
                     continue
                 try:
-                    queries[path] = Query(predictor.prepare(data, box), names)
+                    queries[path] = Query(predictor.prepare(data, frame), names)
                 except PhotoError as err:
                     outcomes[path] = _Outcome(path, error=refusal_for_photo(err).document().error)
                 except RefusalError as err:
@@ -194,7 +194,7 @@ def _key(file: Path | None) -> str | None:
 
 
 def _from_server(
-    url: str, skills: Sequence[str], box: "Box | None", key: str | None, authority: Path | None
+    url: str, skills: Sequence[str], frame: "Frame", key: str | None, authority: Path | None
 ) -> Callable[[Sequence[Path]], Iterator[_Outcome]]:
     from serving.answer_format import Prediction
     from serving.client import Client
@@ -208,7 +208,7 @@ def _from_server(
             if isinstance(data, _Outcome):
                 yield data
                 continue
-            reply = client.predict(data, skills, box)
+            reply = client.predict(data, skills, frame)
             if isinstance(reply, Prediction):
                 yield _Outcome(path, reply.answers)
             elif reply.code == Code.UNKNOWN_SKILL:

@@ -93,9 +93,9 @@ def show_study(report: "StudyReport", console: "Console") -> None:
         table.add_row(Text(name), Text(f"none, {skill.photos} photos"), f"({100 * skill.balanced_accuracy:.1f})", "")
         for transform, effect in skill.transforms.items():
             table.add_row("", Text(transform), _points(effect.gain), _labels(effect, moves_text(effect)))
-        for framing, found in skill.framings.items():
-            reached = f"{100 * found.balanced_accuracy:.1f}, {found.photos} photos change"
-            table.add_row("", Text(framing), _points(found.gain), Text(reached))
+        for framing, framed in skill.framings.items():
+            reached = f"{100 * framed.balanced_accuracy:.1f}, {framed.photos} photos change"
+            table.add_row("", Text(framing), _points(framed.gain), Text(reached))
     console.print(table)
     say(
         console,

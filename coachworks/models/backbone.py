@@ -16,7 +16,8 @@ from coachworks.store import Store, read_record
 Resampling = Literal["bilinear", "bicubic", "lanczos", "box"]
 Fit = Literal["squash", "crop"]
 
-_LATER = frozenset({"space", "groups", "file_name", "crop", "margin"})  # fields that earlier versions did not write
+# Fields that earlier versions did not write
+_LATER = frozenset({"space", "groups", "file_name", "crop", "margin", "upright"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class BackboneSpec:
         file_name: Name of its files in the store, 64 hexadecimal digits; empty: its digest.
         crop: `box`: photos are cropped to the box that belongs to them; empty: they are not.
         margin: Share of the box's width and height that is added on each side.
+        upright: `table`: photos are turned as their table says; empty: as their EXIF data says.
     """
 
     name: str
@@ -56,6 +58,7 @@ class BackboneSpec:
     file_name: str = ""
     crop: str = ""
     margin: float = 0.0
+    upright: str = ""
 
     @property
     def feature_space(self) -> str:
@@ -84,7 +87,7 @@ class BackboneSpec:
         known = {field.name: document[field.name] for field in fields(cls) if field.name not in _LATER}
         groups = tuple((str(name), int(size)) for name, size in document.get("groups", ()))
         parts = {"mean": tuple(known["mean"]), "std": tuple(known["std"]), "groups": groups}
-        later = {name: document.get(name, "") for name in ("space", "file_name", "crop")}
+        later = {name: document.get(name, "") for name in ("space", "file_name", "crop", "upright")}
         return cls(**{**known, **parts, **later, "margin": float(document.get("margin", 0.0))})
 
 

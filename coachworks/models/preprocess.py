@@ -17,6 +17,7 @@ from coachworks.photos.decode import read_photo
 
 PREPROCESSING = 1  # increase it when any pixel changes: cached features are then computed again
 
+_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -49,13 +50,14 @@ class Preprocessing(Protocol):
         """`squash` or `crop`."""
 
 
-def features_input(data: bytes, spec: Preprocessing, crop: Crop | None = None) -> NDArray[np.float32]:
+def features_input(data: bytes, spec: Preprocessing, crop: Crop | None = None, turn: int = 0) -> NDArray[np.float32]:
     """Return the backbone's input for the photo in `data`.
 
     Args:
         data: Content of an image file.
         spec: Preprocessing of the backbone.
         crop: The box to which the photo is cropped; None: the whole photo.
+        turn: Degrees clockwise by which it is turned after that: 0, 90, 180 or 270.
 
     Returns:
         float32 of shape (3, input_px, input_px), normalised.
@@ -63,7 +65,7 @@ def features_input(data: bytes, spec: Preprocessing, crop: Crop | None = None) -
     Raises:
         PhotoError: the file is not a usable photo.
     """
-    return preprocess(decoded(data, spec, crop=crop), spec)
+    return preprocess(decoded(data, spec, crop=crop, turn=turn), spec)
 
 
 def rgb_options(spec: Preprocessing) -> dict[str, Any]:
@@ -71,8 +73,8 @@ def rgb_options(spec: Preprocessing) -> dict[str, Any]:
     return {"input_px": spec.input_px, "resampling": spec.resampling, "fit": spec.fit}
 
 
-def rgb_crop_input(data: bytes, *, small_only: bool = False, margin: float, **options: Any) -> bytes:
-    """Return the backbone's input as `rgb_input`, for a photo with its box before it.
+def rgb_framed_input(data: bytes, *, small_only: bool = False, margin: float, **options: Any) -> bytes:
+    """Return the backbone's input as `rgb_input`, for a photo with its frame before it.
 
     Args:
         data: Result of `coachworks.photos.boxes.prefixed`.
@@ -83,17 +85,21 @@ def rgb_crop_input(data: bytes, *, small_only: bool = False, margin: float, **op
     Raises:
         PhotoError: the file is not a usable photo, or the box reaches out of it.
     """
-    box, photo = unprefixed(data)
-    return rgb_input(photo, small_only=small_only, crop=None if box is None else Crop(box, margin), **options)
+    (box, turn), photo = unprefixed(data)
+    crop = None if box is None else Crop(box, margin)
+    return rgb_input(photo, small_only=small_only, crop=crop, turn=turn, **options)
 
 
-def rgb_input(data: bytes, *, small_only: bool = False, crop: Crop | None = None, **options: Any) -> bytes:
+def rgb_input(
+    data: bytes, *, small_only: bool = False, crop: Crop | None = None, turn: int = 0, **options: Any
+) -> bytes:
     """Return the photo in `data` in the size of the backbone's input, before it is normalised.
 
     Args:
         data: Content of an image file.
         small_only: As for `decode_photo`.
         crop: As for `features_input`.
+        turn: As for `features_input`.
         **options: See `rgb_options`.
 
     Returns:
@@ -103,7 +109,7 @@ def rgb_input(data: bytes, *, small_only: bool = False, crop: Crop | None = None
         PhotoError: the file is not a usable photo.
     """
     spec: Any = SimpleNamespace(**options)
-    image = decoded(data, spec, small_only=small_only, crop=crop)
+    image = decoded(data, spec, small_only=small_only, crop=crop, turn=turn)
     return b"".join(band.tobytes() for band in resized(image, spec).split())
 
 
@@ -113,20 +119,25 @@ def normalised_rgb(pixels: bytes | bytearray, spec: Preprocessing) -> NDArray[np
     return _normalised(np.frombuffer(pixels, np.uint8).reshape(shape), spec, np.empty(shape, np.float32))
 
 
-def decoded(data: bytes, spec: Preprocessing, *, small_only: bool = False, crop: Crop | None = None) -> Image.Image:
+def decoded(
+    data: bytes, spec: Preprocessing, *, small_only: bool = False, crop: Crop | None = None, turn: int = 0
+) -> Image.Image:
     """Decode the photo in `data` to upright RGB, its shorter side between once and about twice the backbone's input.
 
     Augmented views start from this image. JPEGs are decoded at a reduced scale, which is faster; other formats are
     averaged down by an integer factor, so that the steps after it cost the same for every size of photo.
 
-    With `crop` it is the photo's part in the box, in at least the resolution that the backbone's input needs.
+    With `crop` it is the photo's part in the box, in at least the resolution that the backbone's input needs. Last,
+    it is turned by `turn` degrees clockwise.
     """
     if crop is None:
         image = decode_photo(data, at_least_px=spec.input_px, small_only=small_only)
     else:
         image = _cropped(data, spec.input_px, crop, small_only=small_only)
     factor = min(image.size) // spec.input_px
-    return image.reduce(factor) if factor >= 2 else image
+    if factor >= 2:
+        image = image.reduce(factor)
+    return image.transpose(_TURNS[turn]) if turn else image
 
 
 def _cropped(data: bytes, input_px: int, crop: Crop, *, small_only: bool) -> Image.Image:

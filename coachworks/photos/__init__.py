@@ -1,6 +1,6 @@
 """Decoding of untrusted photo files, the same for ingest, training and serving."""
 
-from coachworks.photos.boxes import Box, Crop, check_inside, parse_box
+from coachworks.photos.boxes import WHOLE, Box, Crop, Frame, check_inside, parse_box, parse_turn
 from coachworks.photos.cost import MAX_DECODE_BYTES, DecodeCost, decode_cost
 from coachworks.photos.decode import Photo, decode_photo, exif_date, read_photo
 from coachworks.photos.formats import (
@@ -23,9 +23,11 @@ __all__ = [
     "MAX_DECODE_BYTES",
     "MAX_PIXELS",
     "SUFFIXES",
+    "WHOLE",
     "Box",
     "Crop",
     "DecodeCost",
+    "Frame",
     "LargePhotoError",
     "Photo",
     "Reason",
@@ -36,6 +38,7 @@ __all__ = [
     "has_photo_head",
     "large_file_error",
     "parse_box",
+    "parse_turn",
     "photo_key",
     "read_photo",
 ]

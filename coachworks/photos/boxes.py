@@ -1,11 +1,12 @@
-"""Boxes in photos: where a table, or a client of the service, says that the thing is."""
+"""Frames of photos: where a table, or a client of the service, says that the thing is, and which way is up."""
 
 import json
 import math
 import struct
 from typing import Any, NamedTuple
 
-_PREFIX = struct.Struct("<4d")
+_PREFIX = struct.Struct("<5d")
+TURNS = (0, 90, 180, 270)
 
 
 class Box(NamedTuple):
@@ -53,6 +54,39 @@ class Crop(NamedTuple):
         return Box(*(side + share * length for side, share, length in sides)).with_margin(self.margin)
 
 
+class Frame(NamedTuple):
+    """The part of a photo to look at, and how to turn it.
+
+    Attributes:
+        box: The box to which it is cropped; None: the whole photo.
+        turn: Degrees clockwise by which it is turned after that, one of `TURNS`.
+    """
+
+    box: Box | None = None
+    turn: int = 0
+
+
+WHOLE = Frame()
+
+
+def parse_turn(value: Any) -> int:
+    """Read a rotation as tables and requests write it.
+
+    Raises:
+        ValueError: it is none of `TURNS`; the message says rule and value.
+
+    >>> parse_turn("90"), parse_turn(270.0)
+    (90, 270)
+    """
+    try:
+        degrees = float(value)
+    except (TypeError, ValueError):
+        degrees = math.nan
+    if degrees not in TURNS:
+        raise ValueError(f"a rotation must be 0, 90, 180 or 270 degrees clockwise; got {value!r}")
+    return int(degrees)
+
+
 def parse_box(value: Any) -> Box:
     """Read a box as tables and requests write it: four numbers x1, y1, x2, y2, as text or as a list.
 
@@ -92,12 +126,13 @@ def check_inside(box: Box, width_px: int, height_px: int) -> None:
         )
 
 
-def prefixed(box: Box | None, photo: bytes) -> bytes:
-    """Return a photo's bytes with its box before them, which `unprefixed` takes apart; None: no box."""
-    return _PREFIX.pack(*(box or (math.nan,) * 4)) + photo
+def prefixed(frame: Frame, photo: bytes) -> bytes:
+    """Return a photo's bytes with its frame before them, which `unprefixed` takes apart."""
+    return _PREFIX.pack(*(frame.box or (math.nan,) * 4), frame.turn) + photo
 
 
-def unprefixed(data: bytes) -> tuple[Box | None, bytes]:
-    """Return the box and the photo of the result of `prefixed`."""
-    box = Box(*_PREFIX.unpack_from(data))
-    return None if math.isnan(box.x1) else box, data[_PREFIX.size :]
+def unprefixed(data: bytes) -> tuple[Frame, bytes]:
+    """Return the frame and the photo of the result of `prefixed`."""
+    *sides, turn = _PREFIX.unpack_from(data)
+    box = Box(*sides)
+    return Frame(None if math.isnan(box.x1) else box, int(turn)), data[_PREFIX.size :]

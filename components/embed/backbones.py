@@ -67,7 +67,7 @@ def stored_backbone(store: Store, source: Source, groups: str = AUTO) -> Backbon
 
 def _intact(store: Store, source: Source, name: str) -> BackboneSpec:
     spec = read_spec(store, name)
-    for field in ("input_px", "mean", "std", "resampling", "fit", "crop", "margin"):
+    for field in ("input_px", "mean", "std", "resampling", "fit", "crop", "margin", "upright"):
         if getattr(spec, field) != getattr(source, field):
             problem = f"its {field} must be {getattr(source, field)}; got {getattr(spec, field)}"
             raise DamagedError(backbone_spec_key(name), store.uri, problem)
@@ -127,6 +127,7 @@ def _converted(store: Store, source: Source) -> BackboneSpec:
         groups=tuple(sizes.items()),
         crop=source.crop,
         margin=source.margin,
+        upright=source.upright,
     )
     return _write(store, spec, graph_name(source.digest, None), onnx)
 

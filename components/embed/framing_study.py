@@ -1,4 +1,4 @@
-"""Study of framings: whole photos against crops to the box of a table, skill by skill."""
+"""Study of framings: photos whole, cropped and turned upright as a table says, skill by skill."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,14 +32,14 @@ def with_framings(
         return report
     own = sample.listed(fleet)
     current = clean_features(embedder, own)
-    found: dict[str, dict[str, FramingStudy]] = {skill: {} for skill in sample.skills}
+    effects: dict[str, dict[str, FramingStudy]] = {skill: {} for skill in sample.skills}
     for name, other in others.items():
         source = framed(embedder.source, other)
         spec = ensure_backbone(embedder.store, source, progress=embedder.progress)
         listed = sample.listed(other)
         features = clean_features(replace(embedder, source=source, spec=spec), listed)
-        changed = np.array([photo.box != before.box for photo, before in zip(listed, own, strict=True)])
+        changed = np.array([photo.frame != before.frame for photo, before in zip(listed, own, strict=True)])
         for skill, effect in framing_effects(current, features, changed, sample.skills).items():
-            found[skill][name] = effect
-    skills = {name: replace(skill, framings=found.get(name, {})) for name, skill in report.skills.items()}
+            effects[skill][name] = effect
+    skills = {name: replace(skill, framings=effects.get(name, {})) for name, skill in report.skills.items()}
     return replace(report, skills=skills)

@@ -30,6 +30,7 @@ class Source:
         fit: `squash` or `crop`.
         crop: `box`: photos are cropped to their box; empty: they are not.
         margin: Share of the box's width and height that is added on each side.
+        upright: `table`: photos are turned as their table says; empty: as their EXIF data says.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     fit: Fit = "squash"  # the whole photo beats its centre on photos of things: docs/guide/backbones.md has the figures
     crop: str = ""
     margin: float = 0.0
+    upright: str = ""
 
     @property
     def digest(self) -> str:
@@ -57,5 +59,6 @@ class Source:
                 "preprocessing": PREPROCESSING,
                 "export": EXPORT,
                 **({"crop": self.crop, "margin": self.margin} if self.crop else {}),
+                **({"upright": self.upright} if self.upright else {}),
             }
         )

@@ -11,6 +11,7 @@ from coachworks.context import Context, open_context
 from coachworks.errors import DamagedError, NotFoundError
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
+from coachworks.photos import WHOLE
 from coachworks.result import Result
 from coachworks.results import NotDoneError, ancestor, load, produce
 from coachworks.store import Store
@@ -18,7 +19,7 @@ from coachworks.tables import read_table
 from components.augment.policy import Policy, read_policy
 from components.embed.backbones import ensure_backbone, stored_backbone
 from components.embed.config import EmbedConfig
-from components.embed.framing import boxes_of, framed_backbone
+from components.embed.framing import framed_backbone, frames_of
 from components.embed.probing.choosing import ensure_choice
 from components.embed.report import EmbedReport
 from components.embed.source import Source
@@ -98,9 +99,9 @@ def _photos_to_embed(store: Store, augmented: Result[Any], fleet: Fleet, policy:
     splits = dict(zip(labels["photo_id"], labels["split"], strict=True))
     catalogue = read_table(ancestor(store, augmented, "ingest").path / "catalogue.parquet")
     keys = dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True))
-    boxes = boxes_of(catalogue, fleet)
+    frames = frames_of(catalogue, fleet)
     every = tuple(range(policy.views + 1))
     return [
-        Photo(str(p), str(keys[p]), every if split == "train" else (0,), boxes.get(str(p)))
+        Photo(str(p), str(keys[p]), every if split == "train" else (0,), frames.get(str(p), WHOLE))
         for p, split in sorted(splits.items())
     ]

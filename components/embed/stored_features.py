@@ -12,7 +12,7 @@ from coachworks.feature_groups import LAST
 from coachworks.features import FeaturesMissingError, load_features
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
-from coachworks.photos import Box
+from coachworks.photos import Box, Frame
 from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import load
@@ -23,13 +23,15 @@ from components.embed.backbones import ensure_backbone
 from components.embed.cache_filling import Backbone, Filled, fill_cache, missing_features
 from components.embed.choice import named_backbone
 from components.embed.config import EmbedConfig
-from components.embed.framing import framed_backbone
+from components.embed.framing import framed_backbone, is_plain
 from components.embed.grouped import stored_bytes
 from components.embed.report import EmbedReport
 from components.embed.source import Source
-from components.embed.work import Photo
+from components.embed.work import Photo, frame_values
 
-PHOTOS = "photos.json"  # the photos, keys, numbers of views and, of those that are cropped, boxes: see `listing`
+PHOTOS = (
+    "photos.json"  # the photos, keys, numbers of views and, of those that are cropped or turned, frames: see `listing`
+)
 _ATTEMPTS = 3  # a photo may be in several damaged shards
 
 
@@ -74,8 +76,8 @@ def read_features(
 
 
 def _row_ids(fleet: Fleet, embedded: Result[EmbedReport], photo_ids: Sequence[str]) -> Sequence[str]:
-    """Return the names in the cache of photos' features; they are those of the photos where none is cropped."""
-    if fleet.spec.framing.crop == "none":
+    """Return the names in the cache of photos' features; of plain photos, those of the photos."""
+    if is_plain(fleet):
         return photo_ids
     names = {photo.photo_id: photo.row_id for photo in listed_photos(embedded)}
     return [names.get(photo_id, photo_id) for photo_id in photo_ids]
@@ -94,15 +96,17 @@ def _refill(store: Store, source: Source, embedded: Result[EmbedReport], progres
 def listed_photos(embedded: Result[EmbedReport]) -> list[Photo]:
     """Return the photos of a result of embed, with their views."""
     listed = json.loads(embedded.file(PHOTOS).read_text("utf-8"))
-    return [
-        Photo(photo_id, key, tuple(range(views)), Box(*box[0]) if box else None)
-        for photo_id, key, views, *box in listed
-    ]
+    return [Photo(photo_id, key, tuple(range(views)), _frame(*frame)) for photo_id, key, views, *frame in listed]
 
 
 def listing(photo: Photo) -> list[Any]:
-    """Return a photo as JSON values: id, key, number of views and, if it is cropped, the box."""
-    return [photo.photo_id, photo.key, len(photo.views), *([] if photo.box is None else [list(photo.box)])]
+    """Return a photo as JSON values: id, key, number of views and, if it is cropped or turned, its frame."""
+    return [photo.photo_id, photo.key, len(photo.views), *frame_values(photo.frame)]
+
+
+def _frame(box: Sequence[float] | None = None, turn: int = 0) -> Frame:
+    """Return the frame that `frame_values` wrote."""
+    return Frame(None if box is None else Box(*box), turn)
 
 
 def fill_features(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from coachworks.features import load_features
 from coachworks.fleet.model import Augment, Fleet
 from coachworks.models.backbone import BackboneSpec
+from coachworks.photos import WHOLE
 from coachworks.progress import Progress
 from coachworks.result import Result
 from coachworks.results import ancestor
@@ -22,7 +23,7 @@ from components.augment.study_report import BREAKING, SkillStudy, StudyReport, m
 from components.augment.transform_effects import Sample, effects, samples
 from components.embed.cache_filling import Backbone, fill_cache, missing_features
 from components.embed.config import EmbedConfig
-from components.embed.framing import boxes_of
+from components.embed.framing import frames_of
 from components.embed.source import Source
 from components.embed.work import Photo
 
@@ -94,11 +95,11 @@ def study_transforms(
         studied = effects(clean_features(embedder, listed), transformed, sample.skills)
     without = {skill: SkillStudy(photos=0, reason=why, balanced_accuracy=float("nan"), transforms={})
                for skill, why in sample.reasons.items()}  # fmt: skip
-    found = {**without, **studied}
+    by_skill = {**without, **studied}
     return StudyReport(
         photos=len(listed) if studied else 0,
         declared={name: dict(entry) for name, entry in entries.items()},
-        skills={skill: found[skill] for skill in fleet.spec.skills if skill in found},
+        skills={skill: by_skill[skill] for skill in fleet.spec.skills if skill in by_skill},
     )
 
 
@@ -121,8 +122,8 @@ class StudySample:
     def listed(self, fleet: Fleet) -> list[Photo]:
         """Return the photos as the fleet frames them, in no view yet."""
         keys = dict(zip(self.catalogue["photo_id"], self.catalogue["uri"], strict=True))
-        boxes = boxes_of(self.catalogue, fleet)
-        return [Photo(photo_id, str(keys[photo_id]), (), boxes.get(photo_id)) for photo_id in self.photo_ids]
+        frames = frames_of(self.catalogue, fleet)
+        return [Photo(photo_id, str(keys[photo_id]), (), frames.get(photo_id, WHOLE)) for photo_id in self.photo_ids]
 
 
 def draw_study_sample(fleet: Fleet, validated: Result[Any], store: Store, photos: int) -> StudySample:

@@ -14,7 +14,7 @@ from coachworks.errors import DataError, PhotoError
 from coachworks.models.backbone import BackboneSpec, fetch_onnx
 from coachworks.models.preprocess import decoded, preprocess, resized
 from coachworks.models.session import open_session, run_session
-from coachworks.photos import Box, Crop
+from coachworks.photos import WHOLE, Crop, Frame
 from coachworks.store import Store, open_store, prefetched
 from coachworks.wording import pipeline_command
 from components.augment.policy import Policy, augmenter, moved_box
@@ -52,18 +52,24 @@ class Photo:
         photo_id: Id of the photo.
         key: Key of the photo in the store.
         views: Numbers of the views; 0 is the clean photo.
-        box: The box to which it is cropped; None: the whole photo.
+        frame: The part of it that the backbone sees.
     """
 
     photo_id: str
     key: str
     views: tuple[int, ...]
-    box: Box | None = None
+    frame: Frame = WHOLE
 
     @property
     def row_id(self) -> str:
-        """Name of its features in the cache: its id, or a digest of id and box, 64 hexadecimal digits."""
-        return self.photo_id if self.box is None else digest_json([self.photo_id, list(self.box)])
+        """Name of its features in the cache: its id, or a digest of id and frame, 64 hexadecimal digits."""
+        return self.photo_id if self.frame == WHOLE else digest_json([self.photo_id, *frame_values(self.frame)])
+
+
+def frame_values(frame: Frame) -> list[Any]:
+    """Return a frame as JSON values: none where the photo is seen whole, else the box, and the turn if there is one."""
+    box = None if frame.box is None else list(frame.box)
+    return [box, frame.turn] if frame.turn else [] if box is None else [box]
 
 
 class Work:
@@ -92,8 +98,8 @@ class Work:
 
     def _views(self, photo: Photo, data: bytes) -> Iterator[Image.Image]:
         try:
-            crop = None if photo.box is None else Crop(photo.box, self._spec.margin)
-            clean = decoded(data, self._spec, crop=crop)
+            crop = None if photo.frame.box is None else Crop(photo.frame.box, self._spec.margin)
+            clean = decoded(data, self._spec, crop=crop, turn=photo.frame.turn)
         except PhotoError as err:
             raise DataError(
                 f"the photo {photo.key!r} of the store {self._job.store} cannot be used: {err}. Another version of "
@@ -109,7 +115,9 @@ class Work:
     def _jittered(self, photo: Photo, data: bytes, crop: Crop | None, view: int) -> Image.Image | None:
         """Return a view's crop where the policy moves its box; None where it does not, or the photo is whole."""
         moved = None if crop is None or self._job.policy is None else moved_box(self._job.policy, photo.photo_id, view)
-        return None if crop is None or moved is None else decoded(data, self._spec, crop=crop._replace(moved=moved))
+        if crop is None or moved is None:
+            return None
+        return decoded(data, self._spec, crop=crop._replace(moved=moved), turn=photo.frame.turn)
 
 
 def _session(store: Store, job: Job) -> "ort.InferenceSession":

@@ -16,7 +16,7 @@ from coachworks.digests import canonical_json
 from coachworks.fleet.answers import Columns, no_answer
 from coachworks.fleet.model import Fleet
 from coachworks.tables import CATALOGUE, LABELS, VOTES, write_table
-from components.ingest.boxes import with_checked_box
+from components.ingest.boxes import with_checked_frame
 from components.ingest.listing import SourceFile, printable, unreadable
 from components.ingest.photo_index import Facts, PhotoIndex
 from components.ingest.report import Aside, IngestReport, Rejection, Remark
@@ -59,10 +59,10 @@ class Entry:
     attributes: dict[str, Any] = field(default_factory=dict)
     votes: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def add_row(self, item: Item, answers: Mapping[str, str]) -> str | None:
+    def add_row(self, item: Item, answers: Mapping[str, str]) -> list[str]:
         """Fill gaps from the row of a file of the photo, and add its answers as votes; return what was left out."""
         row = item.row
-        attributes, problem = with_checked_box(row.attributes, self.facts.width_px, self.facts.height_px)
+        attributes, problems = with_checked_frame(row.attributes, self.facts.width_px, self.facts.height_px)
         self.permission = self.permission or item.permission
         self.set_id = self.set_id or row.set_id
         self.split = self.split or row.split
@@ -73,7 +73,7 @@ class Entry:
             vote = (skill, annotator, label)
             if vote not in self.votes:
                 self.votes.append(vote)
-        return problem
+        return problems
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class Gathering:
         return self._spelling.spelt(answers)
 
     def _add_row(self, entry: Entry, item: Item, name: str, answers: Mapping[str, str]) -> None:
-        if problem := entry.add_row(item, answers):
-            self.remarks.append(Remark(name, item.source, problem))
+        problems = entry.add_row(item, answers)
+        self.remarks += [Remark(name, item.source, problem) for problem in problems]
 
     def _add_duplicate(self, entry: Entry, item: Item, name: str, answers: Mapping[str, str]) -> None:
         self._add_row(entry, item, name, answers)

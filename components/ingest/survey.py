@@ -20,7 +20,7 @@ from components.ingest.source_table import COMPUTED_COLUMNS, KNOWN_COLUMNS, inte
 from components.ingest.table_file import FILENAME_COLUMNS, TABLE_SUFFIXES, TableFile, cell_text, cell_value, parse_table
 
 # Columns that describe a photo rather than answer a skill's question.
-_DESCRIBING = {*FILENAME_COLUMNS, *KNOWN_COLUMNS, *COMPUTED_COLUMNS, "box_xyxy"}
+_DESCRIBING = {*FILENAME_COLUMNS, *KNOWN_COLUMNS, *COMPUTED_COLUMNS, "box_xyxy", "rotation_degrees"}
 _UNSURE = "unsure"
 _MIN_PHOTOS_PER_LABEL = 3  # on average: a column with fewer photos per value names things rather than classes
 _MAX_LABELS = 1000

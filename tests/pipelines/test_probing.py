@@ -79,7 +79,7 @@ def sample_of(answers: np.ndarray, sets: np.ndarray) -> Sample:
     skill = SkillSample(rows=rows, truth=answers, sets=sets, folds=sets % 4, labels=("a", "b"))
     photo_ids = tuple(f"{number:064x}" for number in rows)
     return Sample(
-        photo_ids=photo_ids, keys={}, sets=len(np.unique(sets)), boxes={}, skills={"skill": skill}, left_out={}
+        photo_ids=photo_ids, keys={}, sets=len(np.unique(sets)), frames={}, skills={"skill": skill}, left_out={}
     )
 
 

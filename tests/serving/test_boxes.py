@@ -9,10 +9,10 @@ from http_service import JPEG, refused, wait_until_ready
 from PIL import Image
 from starlette.testclient import TestClient
 
-from coachworks.photos import parse_box
+from coachworks.photos import Box, Frame, parse_box
 from serving.app import create_app
-from serving.errors import Code
-from serving.predictor import Predictor
+from serving.errors import Code, RefusalError
+from serving.predictor import Predictor, Query
 from serving.settings import ServingSettings
 
 
@@ -20,7 +20,7 @@ from serving.settings import ServingSettings
 def cropping(predictor: Predictor) -> Predictor:
     """Models that see boxes."""
     bundle = predictor.bundle
-    return Predictor(replace(bundle, backbone=replace(bundle.backbone, crop="box")), threads=1)
+    return Predictor(replace(bundle, backbone=replace(bundle.backbone, crop="box", upright="table")), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,8 @@ def test_the_box_is_classified_and_the_answer_says_so(client: TestClient, croppi
     assert form.json()["answers"] == seen["100,0,200,100"]["answers"]
 
 
-def _query(predictor: Predictor, photo: bytes, box):
-    from serving.predictor import Query
-
-    return Query(predictor.prepare(photo, box), tuple(predictor.bundle.skills))
+def _query(predictor: Predictor, photo: bytes, box: Box | None) -> Query:
+    return Query(predictor.prepare(photo, Frame(box)), tuple(predictor.bundle.skills))
 
 
 @pytest.mark.parametrize(
@@ -85,3 +83,28 @@ def test_models_of_whole_photos_take_no_box(predictor: Predictor, photo: bytes):
         message = "the models must have been trained on boxes to take one; got '0,0,10,10'"
         assert refused(response, Code.WRONG_BOX) == message
         assert "seen" not in client.post("/v1/predict", content=photo, headers=JPEG).json()
+
+
+def test_a_photo_is_turned_as_the_client_says(client: TestClient, cropping: Predictor):
+    image = Image.new("RGB", (192, 96), "blue")
+    image.paste("red", (0, 0, 60, 96))
+    upright, lying = io.BytesIO(), io.BytesIO()
+    image.save(upright, "PNG")
+    image.transpose(Image.Transpose.ROTATE_90).save(lying, "PNG")  # counter-clockwise
+    pixels = cropping.prepare(upright.getvalue())
+    assert (cropping.prepare(lying.getvalue(), Frame(None, 90)) == pixels).all()
+    assert (cropping.prepare(lying.getvalue()) != pixels).any()
+    answers = [
+        client.post(f"/v1/predict{query}", content=file.getvalue(), headers=JPEG).json()
+        for query, file in (("", upright), ("?rotation_degrees=90", lying))
+    ]
+    assert answers[0]["answers"] == answers[1]["answers"]
+    assert [answer["turned_degrees"] for answer in answers] == [0, 90]
+
+
+def test_wrong_rotations_and_models_that_take_none_are_refused(client: TestClient, predictor: Predictor, photo: bytes):
+    response = client.post("/v1/predict?rotation_degrees=45", content=photo, headers=JPEG)
+    message = "a rotation must be 0, 90, 180 or 270 degrees clockwise; got '45'"
+    assert refused(response, Code.WRONG_ROTATION) == message
+    with pytest.raises(RefusalError, match="must have been trained on turned photos to turn one; got 90"):
+        predictor.prepare(photo, Frame(None, 90))

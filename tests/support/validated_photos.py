@@ -64,8 +64,9 @@ def validated(
     skills: Sequence[str] = ("colour",),
     passed: bool = True,
     boxes: Mapping[str, str] = MappingProxyType({}),
+    turns: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Key of a result of validate over these photos, each with a label for every skill; `boxes` by photo id."""
+    """Key of a result of validate over these photos, each with a label for every skill; boxes, turns by photo id."""
     catalogue = pd.DataFrame(
         [
             {
@@ -78,8 +79,9 @@ def validated(
             for photo in drawn
         ]
     )
-    if boxes:
-        catalogue["box_xyxy"] = [boxes.get(photo.photo_id) for photo in drawn]
+    for column, values in (("box_xyxy", boxes), ("rotation_degrees", turns)):
+        if values:
+            catalogue[column] = [values.get(photo.photo_id) for photo in drawn]
     labels = pd.DataFrame(
         [
             {"photo_id": p.photo_id, "skill": skill, "label": p.label, "confidence": 1.0, "votes": 1, "agreement": 1.0,
@@ -101,7 +103,7 @@ def validated(
 
     verdict = {skill: {"passed": passed, "failures": [], "warnings": []} for skill in skills}
     ids = [photo.photo_id for photo in drawn]
-    taken = {"photos": ids, **({"boxes": dict(boxes)} if boxes else {})}
+    taken = {"photos": ids, **({"frames": [dict(boxes), dict(turns)]} if boxes or turns else {})}
     first = produce("ingest", taken, ingest, context=Context(store), code="made up").key
     second = produce("split", {"ingest": first, "skills": [*skills]}, split, context=Context(store), code="made up").key
     report = {"skills": verdict, "findings": [], "photos": len(drawn), "expectations": 9, "near_duplicates": 0}

@@ -64,8 +64,8 @@ def smoke_test(
         failures += _wrong_versions(client, manifest)
         for expected in by_photo.values():
             skills = quote(",".join(photo.skill for photo in expected))
-            box = f"&box={expected[0].box}" if expected[0].box else ""
-            reply = _request(client, "POST", f"/v1/predict?skills={skills}{box}", store.read(expected[0].uri))
+            query = f"?skills={skills}{expected[0].frame}"
+            reply = _request(client, "POST", f"/v1/predict{query}", store.read(expected[0].uri))
             asked, slowest_s = asked + len(expected), max(slowest_s, reply.seconds)
             failures += _wrong_answers(reply, expected, manifest)
     except _SilentError as err:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MIN_MARGIN = 0.05  # between the two most probable labels: closer ones may swap on another processor
-_BOXES = "box_xyxy"  # column of the catalogue
+# Columns of the catalogue: the setting of the backbone that uses each, and the parameter of the service.
+_FRAMES = {"box_xyxy": "crop", "rotation_degrees": "upright"}
+_PARAMETERS = {"box_xyxy": "box", "rotation_degrees": "rotation_degrees"}
 _CANDIDATES = 1000  # per skill: some photos may no longer be in the store
 
 
@@ -47,7 +49,7 @@ class SmokePhoto:
         uri: Its key in the store.
         label: Recorded answer.
         probability: Calibrated probability of that answer.
-        box: The box in the photo that was classified, as x1,y1,x2,y2; empty: the whole photo.
+        frame: Parameters of the request for the part of the photo that was classified, such as `&box=1,2,30,40`.
     """
 
     skill: str
@@ -55,7 +57,7 @@ class SmokePhoto:
     uri: str
     label: str
     probability: float
-    box: str = ""
+    frame: str = ""
 
 
 def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str, list[SmokePhoto]]:
@@ -75,8 +77,9 @@ def choose_photos(store: Store, manifest: Manifest, per_skill: int) -> dict[str,
         if key not in evaluations:
             evaluations[key] = _evaluation(store, skill, head, key)
         recorded[skill] = _recorded(store, skill, head, evaluations[key])
-    crops = manifest.backbone.spec().get("crop") == "box"
-    places = _places(store, evaluations.values(), recorded, crops=crops)
+    spec = manifest.backbone.spec()
+    columns = [column for column, name in _FRAMES.items() if spec.get(name)]
+    places = _places(store, evaluations.values(), recorded, columns)
     return {
         skill: _usable(store, skill, manifest.skills[skill], rows, places, per_skill)
         for skill, rows in recorded.items()
@@ -146,22 +149,27 @@ def _places(
     store: Store,
     evaluations: Iterable[Result[Any]],
     recorded: Mapping[str, Sequence[Mapping[str, Any]]],
-    *,
-    crops: bool,
+    framing: Sequence[str],
 ) -> dict[str, tuple[str, str]]:
-    """Return the store's key of each photo that might be sent, and its box if the models see boxes."""
+    """Return the store's key of each photo that might be sent, and the parameters of its frame.
+
+    Args:
+        store: The store.
+        evaluations: Evaluations of the photos.
+        recorded: Rows of each skill's table of answers.
+        framing: Columns of the catalogue that hold frames.
+    """
     import pyarrow.parquet as pq
 
     ids = sorted({row["photo_id"] for rows in recorded.values() for row in rows})
     places: dict[str, tuple[str, str]] = {}
     for key in {ancestor(store, evaluation, "ingest").key for evaluation in evaluations}:
         file = load(store, "ingest", key).file("catalogue.parquet")
-        boxed = crops and _BOXES in pq.read_schema(file).names
-        columns = ["photo_id", "uri", *([_BOXES] if boxed else [])]
-        table = pq.read_table(file, columns=columns, filters=[("photo_id", "in", ids)])
-        boxes = [box or "" for box in table[_BOXES].to_pylist()] if boxed else [""] * len(table)
-        rows = zip(table["photo_id"].to_pylist(), table["uri"].to_pylist(), boxes, strict=True)
-        places |= {photo_id: (uri, box) for photo_id, uri, box in rows}
+        present = [column for column in framing if column in pq.read_schema(file).names]
+        table = pq.read_table(file, columns=["photo_id", "uri", *present], filters=[("photo_id", "in", ids)])
+        for row in table.to_pylist():
+            values = (f"&{_PARAMETERS[column]}={row[column]}" for column in present if row[column] is not None)
+            places[row["photo_id"]] = row["uri"], "".join(values)
     return places
 
 
@@ -175,9 +183,9 @@ def _usable(
 ) -> list[SmokePhoto]:
     chosen: list[SmokePhoto] = []
     for row in rows:
-        uri, box = places.get(row["photo_id"], ("", ""))
+        uri, frame = places.get(row["photo_id"], ("", ""))
         if uri and store.exists(uri):
-            chosen.append(SmokePhoto(skill, row["photo_id"], uri, row["predicted"], row["confidence"], box))
+            chosen.append(SmokePhoto(skill, row["photo_id"], uri, row["predicted"], row["confidence"], frame))
         if len(chosen) == per_skill:
             break
     if not chosen:

@@ -12,6 +12,7 @@ from coachworks.errors import InvalidConfigError
 from coachworks.features import load_features
 from coachworks.fleet.model import Augment, Fleet
 from coachworks.models.backbone import BackboneSpec, fetch_onnx
+from coachworks.photos import WHOLE
 from coachworks.result import Result
 from components.augment.policy import policy_of
 from components.embed.backbones import ensure_backbone
@@ -113,7 +114,7 @@ def _features(context: Context, backbone: Backbone, sample: Sample, config: Embe
     """Return the clean features of the sample; those that are not in the cache are computed and stay there."""
     store, spec = context.store, backbone.spec
     clean = policy_of(Augment(views=0, transforms=[]))
-    photos = [Photo(each, sample.keys[each], (0,), sample.boxes.get(each)) for each in sample.photo_ids]
+    photos = [Photo(each, sample.keys[each], (0,), sample.frames.get(each, WHOLE)) for each in sample.photo_ids]
     missing = missing_features(store, spec, clean, photos)
     if missing:
         context.progress.note(f"{backbone.source.name}: embedding {len(missing)} of {len(photos)} photos")

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from coachworks.errors import DataError
 from coachworks.fleet.model import Fleet
-from coachworks.photos import Box
+from coachworks.photos import Frame
 from coachworks.result import Result
 from coachworks.results import ancestor
 from coachworks.store import Store
 from coachworks.tables import read_table
-from components.embed.framing import boxes_of
+from components.embed.framing import frames_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class Sample:
         photo_ids: The photos.
         keys: Key of each photo in the store.
         sets: Number of sets.
-        boxes: Box of each photo that is cropped.
+        frames: Frame of each photo that is cropped or turned.
         skills: The skills' photos.
         left_out: Skills that the sample says nothing about, each with the reason.
     """
@@ -57,7 +57,7 @@ class Sample:
     photo_ids: tuple[str, ...]
     keys: Mapping[str, str]
     sets: int
-    boxes: Mapping[str, Box]
+    frames: Mapping[str, Frame]
     skills: Mapping[str, SkillSample]
     left_out: Mapping[str, str]
 
@@ -98,7 +98,7 @@ def draw_sample(store: Store, validated: Result[Any], fleet: Fleet, *, photos: i
         photo_ids=tuple(photo_ids),
         keys=dict(zip(catalogue["photo_id"], catalogue["uri"], strict=True)),
         sets=int(labels["set_id"].nunique()),
-        boxes=boxes_of(catalogue, fleet),
+        frames=frames_of(catalogue, fleet),
         skills=skills,
         left_out=left_out,
     )

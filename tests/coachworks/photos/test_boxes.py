@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coachworks.photos import Box, check_inside, parse_box
+from coachworks.photos import WHOLE, Box, Frame, check_inside, parse_box, parse_turn
 from coachworks.photos.boxes import prefixed, unprefixed
 
 
@@ -53,6 +53,12 @@ def test_with_a_margin_a_box_still_ends_at_the_photo(x: float, y: float, w: floa
     assert inside.x2 >= math.floor(box.x2)
 
 
-@pytest.mark.parametrize("box", [None, Box(1.5, 2, 3, 4)])
-def test_a_photo_and_its_box_travel_together(box: Box | None) -> None:
-    assert unprefixed(prefixed(box, b"photo")) == (box, b"photo")
+@pytest.mark.parametrize("frame", [WHOLE, Frame(Box(1.5, 2, 3, 4)), Frame(None, 90), Frame(Box(1, 2, 3, 4), 270)])
+def test_a_photo_and_its_frame_travel_together(frame: Frame) -> None:
+    assert unprefixed(prefixed(frame, b"photo")) == (frame, b"photo")
+
+
+@pytest.mark.parametrize("written", ["45", "-90", "north", None, 360, "nan"])
+def test_what_is_no_quarter_turn_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match=r"must be 0, 90, 180 or 270 degrees clockwise; got "):
+        parse_turn(written)

@@ -6,9 +6,9 @@ from PIL import Image
 
 from coachworks.features import load_features
 from coachworks.models.backbone import fetch_onnx, read_backbone
-from coachworks.models.preprocess import features_input, normalised_rgb, preprocess, rgb_crop_input, rgb_options
+from coachworks.models.preprocess import features_input, normalised_rgb, preprocess, rgb_framed_input, rgb_options
 from coachworks.models.session import open_session, run_session
-from coachworks.photos import Box, Crop, decode_photo
+from coachworks.photos import WHOLE, Box, Crop, Frame, decode_photo
 from coachworks.photos.boxes import prefixed
 from coachworks.progress import SILENT
 from components.augment.step import augment
@@ -53,7 +53,7 @@ def test_only_photos_whose_box_changes_are_embedded_again(embedded):
     assert first.report.computed == 4
     _, _, second = embedded({0: "40,30,140,81", 1: "0,0,90,90"})
     assert (second.report.computed, second.report.reused) == (1, 3)
-    assert [photo.box for photo in listed_photos(second)].count(None) == 2
+    assert [photo.frame.box for photo in listed_photos(second)].count(None) == 2
     assert len(drawn) == 4
 
 
@@ -84,9 +84,11 @@ def test_serving_decodes_a_box_to_the_very_pixels_of_training(store, upstream, s
     spec = framed_backbone("efficientnet-lite0", upstream.fleet(store, framing=CROP))
     box = Box(size[0] * 0.25, size[1] * 0.5, size[0] * 0.5, size[1] * 0.9)
     trained = features_input(file.getvalue(), spec, Crop(box, spec.margin))
-    served = rgb_crop_input(prefixed(box, file.getvalue()), margin=spec.margin, **rgb_options(spec))
+    served = rgb_framed_input(prefixed(Frame(box), file.getvalue()), margin=spec.margin, **rgb_options(spec))
     np.testing.assert_array_equal(normalised_rgb(served, spec), trained)
-    whole = rgb_crop_input(prefixed(None, file.getvalue()), margin=spec.margin, **rgb_options(spec))
+    turned = rgb_framed_input(prefixed(Frame(box, 90), file.getvalue()), margin=spec.margin, **rgb_options(spec))
+    np.testing.assert_array_equal(normalised_rgb(turned, spec), np.rot90(trained, -1, (1, 2)))
+    whole = rgb_framed_input(prefixed(WHOLE, file.getvalue()), margin=spec.margin, **rgb_options(spec))
     np.testing.assert_array_equal(normalised_rgb(whole, spec), features_input(file.getvalue(), spec))
 
 
@@ -101,3 +103,19 @@ def test_jitter_moves_the_boxes_of_views_alone(store, upstream):
     differences = np.abs(clean - view).max(1)
     assert differences[0] > 0.05
     assert differences[1:].max() < 1e-3, "photos without a box stay as they are"
+
+
+def test_photos_are_turned_upright_as_their_table_says(store, upstream):
+    drawn = upstream.photos(store, range(3))
+    turns = {drawn[0].photo_id: "90", drawn[1].photo_id: "0"}
+    key = upstream.validated(store, drawn, boxes={drawn[0].photo_id: "40,30,140,80"}, turns=turns)
+    fleet = upstream.fleet(store, framing={**CROP, "upright": "table"}, augment={"views": 0})
+    result = embed(fleet, augment(fleet, key).key, config=LAST_ONLY)
+    assert [photo.frame.turn for photo in listed_photos(result)].count(90) == 1
+    spec = read_backbone(store, result.report.backbone_digest)
+    assert spec.upright == "table"
+    features = read_features(fleet, result, [drawn[0].photo_id, drawn[1].photo_id], 0, progress=SILENT)
+    part = decode_photo(store.read(drawn[0].key)).crop((30, 25, 150, 85)).transpose(Image.Transpose.ROTATE_270)
+    pixels = [preprocess(part, spec), features_input(store.read(drawn[1].key), spec)]
+    session = open_session(fetch_onnx(store, spec), 1)
+    np.testing.assert_allclose(features, run_session(session, np.stack(pixels), ("last",)), atol=1e-3)

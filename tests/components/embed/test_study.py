@@ -105,20 +105,39 @@ def test_crops_are_measured_beside_whole_photos_and_the_other_way_round(
 ) -> None:
     drawn = upstream.photos(store, range(60))
     key = upstream.validated(store, drawn, boxes={photo.photo_id: "0,0,9,9" for photo in drawn[:50]})
-    found = {}
+    effects = {}
     for crop in ("none", "box"):
         fleet = upstream.fleet(store, backbone=str(model_folders["resnet"]), framing={"crop": crop})
         result = study(fleet, key, photos=48)
         [(name, effect)] = result.report.skills["colour"].framings.items()
-        found[name] = effect
+        effects[name] = effect
         if crop == "box":
             shown = Console(width=200, record=True)
             show_study(result.report, shown)
             assert "whole photos" in shown.export_text()
             assert "box-jitter" in result.report.skills["colour"].transforms
-    assert list(found) == ["crop to the box", "whole photos"]
-    crop, whole = found.values()
+    assert list(effects) == ["crop to the box", "whole photos"]
+    crop, whole = effects.values()
     assert whole.balanced_accuracy - crop.balanced_accuracy == pytest.approx(whole.gain.value)
     assert whole.gain.value == pytest.approx(-crop.gain.value)
     assert whole.gain.value > 3 * whole.gain.standard_error > 0, "a corner of 9 pixels does not show the colour"
     assert 38 <= crop.photos == whole.photos <= 48
+
+
+def test_upright_photos_are_measured_beside_those_as_they_are(
+    store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path]
+) -> None:
+    drawn = upstream.photos(store, range(60))
+    key = upstream.validated(store, drawn, turns={photo.photo_id: "180" for photo in drawn[:30]})
+    framings = []
+    for upright in ("exif", "table"):
+        fleet = upstream.fleet(
+            store,
+            backbone=str(model_folders["resnet"]),
+            framing={"upright": upright},
+            augment={"transforms": [{"flip-left-right": {}}]},
+        )
+        framings += study(fleet, key, photos=48).report.skills["colour"].framings.items()
+    assert [name for name, _ in framings] == ["turn upright", "turn by EXIF alone"]
+    assert 0 < framings[0][1].photos == framings[1][1].photos < 48
+    assert framings[0][1].gain.value == pytest.approx(-framings[1][1].gain.value)

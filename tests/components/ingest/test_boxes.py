@@ -4,12 +4,12 @@ from coachworks.tables import read_table
 from components.ingest.step import ingest
 
 TABLE = """\
-filename,animal,box_xyxy
-1.png,cat,"4,5,40,30"
+filename,animal,box_xyxy,rotation_degrees
+1.png,cat,"4,5,40,30",90
 2.png,dog,"4,5,49,30"
 3.png,cat,"30,5,4,30"
 4.png,dog,here
-5.png,cat,
+5.png,cat,,45
 """
 
 
@@ -27,4 +27,8 @@ def test_boxes_are_kept_and_wrong_ones_are_left_empty_with_their_reason(draw, ma
     )
     assert "x1 < x2 and y1 < y2; got '30,5,4,30': left empty" in remarks["3.png"]
     assert "must be four numbers x1,y1,x2,y2; got 'here': left empty" in remarks["4.png"]
-    assert set(remarks) == {"2.png", "3.png", "4.png"}
+    assert catalogue["rotation_degrees"].dropna().to_dict() == {"1.png": "90"}
+    assert remarks["5.png"] == (
+        "rotation_degrees: a rotation must be 0, 90, 180 or 270 degrees clockwise; got '45': left empty"
+    )
+    assert set(remarks) == {"2.png", "3.png", "4.png", "5.png"}
