@@ -134,7 +134,9 @@ def _compete(
     losses = stand_noise(joined, len(data.train), reduction, outcomes, refits, shares=shares, progress=progress)
     save_axes(reduction, fitted.groups, folder)
     for column, (skill, names) in enumerate(data.labels.items()):
-        trained.class_weights[skill] = weights_of_labels(joined, column, outcomes[skill].winner)
+        # a head that stands noise reaches labels that count alike by weights, whatever the policy of `linear`
+        kind = losses[skill].loss if skill in losses and losses[skill].loss else outcomes[skill].winner
+        trained.class_weights[skill] = weights_of_labels(joined, column, kind)
         trained.explained[skill] = reduction.explained
         _save_heads(outcomes[skill], refits.get(skill), names, backbone_digest, fitted.groups, folder / skill)
     trained.losses.update(losses)
