@@ -135,9 +135,9 @@ def _long_tail(photos: _Photos, number: int, random: np.random.Generator) -> _Dr
     count, trained, tested = len(photos.labels), [], []
     for rank, label in enumerate(random.permutation(count)):
         rows = random.permutation(np.flatnonzero(photos.answers == label))
-        wanted = min(max(2, round(3 * RATIO * RATIO ** (-rank / (count - 1)))), len(rows) * 7 // 10)
-        trained.append(rows[:wanted])
-        tested.append(rows[wanted:])
+        size = min(max(2, round(3 * RATIO * RATIO ** (-rank / (count - 1)))), len(rows) * 7 // 10)
+        trained.append(rows[:size])
+        tested.append(rows[size:])
     return _Draw(np.concatenate(trained), np.concatenate(tested), photos.answers, count)
 
 

@@ -219,8 +219,8 @@ def test_out_of_fold_heads_follow_the_policy_of_their_skill(policy):
     dimensions = points.shape[1]
     whole = Reduction(np.zeros(dimensions, np.float32), np.eye(dimensions, dtype=np.float32), np.ones(dimensions), 1.0)
     lane = lane_of(points, answers, policies={"skill": policy})
-    found = fit_with_folds(lane, lambda *args: fit(args[0], whole, TrainConfig(), args[1]), {"skill": {"penalty": 0.1}})
-    answered = found["skill"]
+    settings = {"skill": {"penalty": 0.1}}
+    answered = fit_with_folds(lane, lambda part, own: fit(part, whole, TrainConfig(), own), settings)["skill"]
     rows = answered.rows[answered.folds == 1]
     without = lane.answers.copy()
     without[rows] = UNLABELLED
