@@ -4,9 +4,9 @@
     python benchmarks/training/memory.py --run [--photos 60000] [--feature-groups all] [--limit-gib 3]
 
 The first makes up the features, in shards as embed writes them: one skill of ten labels, with the default candidates.
-Without `--one-group` they are divided like those of EfficientNet-Lite0: the last average, average and deviation of the
-blocks. The second draws photos of 32 px and runs the pipeline up to the documents. Both end with status 1 if a process
-needed more than the limit.
+Without `--groups` the numbers are divided like the last average, averages and deviations of EfficientNet-Lite0. The
+second draws photos of 32 px and runs the pipeline up to the documents. Both end with status 1 if a process needed more
+than the limit.
 """
 
 import argparse
@@ -41,10 +41,8 @@ _FLEET = {
 }
 
 
-def sizes_of(numbers: int, one_group: bool) -> dict[str, int]:
-    """Return the numbers per photo of each feature group."""
-    if one_group:
-        return {"last": numbers}
+def sizes_of(numbers: int) -> dict[str, int]:
+    """Return the numbers per photo of each feature group, in the proportions of EfficientNet-Lite0."""
     last = numbers * 1280 // 4896
     mean = (numbers - last) // 2
     return {"last": last, "blocks-mean": mean, "blocks-std": numbers - last - mean}
@@ -81,12 +79,14 @@ def make_up(folder: Path, photos: int, sizes: Mapping[str, int], views: int) -> 
         write_table(labels[[*columns]], into / "splits.parquet", dict.fromkeys(columns, "string"))
         return {"photos": photos}
 
-    def made(step: str, inputs: Mapping[str, Any], build: Any) -> str:
+    def key_of(step: str, inputs: Mapping[str, Any], build: Any) -> str:
         return produce(step, inputs, build, context=context, code="made up").key
 
     verdict = {"skills": {"kind": {"passed": True, "failures": [], "warnings": []}}, "findings": [], "photos": photos,
                "expectations": 0, "near_duplicates": 0}  # fmt: skip
-    key = made("validate", {"split": made("split", {"ingest": made("ingest", {}, ingest)}, split)}, lambda _: verdict)
+    key = key_of(
+        "validate", {"split": key_of("split", {"ingest": key_of("ingest", {}, ingest)}, split)}, lambda _: verdict
+    )
     policy = {"views": views, "policy_digest": _DIGEST, "transforms": [], "photos_shown": 0}
     embedded = {
         "backbone": "made up", "backbone_digest": _DIGEST, "space": "features/made-up", "view_digest": _DIGEST,
@@ -107,7 +107,7 @@ def make_up(folder: Path, photos: int, sizes: Mapping[str, int], views: int) -> 
                 place = view_folder("features/made-up", _DIGEST, view, group)
                 write_shard(context.store, place, [ids[row] for row in rows], part)
                 first += size
-    return made("embed", {"augment": made("augment", {"validate": key}, lambda _: policy)}, lambda _: embedded)
+    return key_of("embed", {"augment": key_of("augment", {"validate": key}, lambda _: policy)}, lambda _: embedded)
 
 
 def train(folder: Path, embed: str) -> None:
@@ -123,10 +123,15 @@ def train(folder: Path, embed: str) -> None:
 
 def measure_train(folder: Path, arguments: argparse.Namespace) -> Watched:
     """Make up the features and measure train."""
-    numbers = sizes_of(arguments.numbers, arguments.one_group)
+    sizes = sizes_of(arguments.numbers)
+    if arguments.groups:
+        sizes = {name: int(size) for name, size in (group.split("=") for group in arguments.groups)}
     photos = arguments.photos or 100_000
-    print(f"{photos} photos × {arguments.numbers} numbers, groups {numbers}, {arguments.views} augmented views")
-    key = make_up(folder, photos, numbers, arguments.views)
+    print(
+        f"{photos} photos × {sum(sizes.values())} numbers, groups {sizes}, {arguments.views} augmented views",
+        flush=True,
+    )
+    key = make_up(folder, photos, sizes, arguments.views)
     watched = watch([sys.executable, __file__, "--folder", str(folder), "--embed", key])
     print(watched.output.strip())
     return watched
@@ -176,7 +181,7 @@ def main() -> None:
     parser.add_argument("--run", action="store_true", help="a whole run on drawn photos")
     parser.add_argument("--photos", type=int)
     parser.add_argument("--numbers", type=int, default=5000)
-    parser.add_argument("--one-group", action="store_true", help="all numbers in the group `last`")
+    parser.add_argument("--groups", nargs="+", help="numbers of each feature group, as last=1280 blocks-mean=1808")
     parser.add_argument("--views", type=int, default=0)
     parser.add_argument("--feature-groups", default="auto", help="setting of embed, with --run")
     parser.add_argument("--limit-gib", type=float)

@@ -1,92 +1,21 @@
 """The step train on lanes with a skill that has too little or damaged data: it stops with a reason, alone."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from small_fleets import small_fleet
+from embedded_store import GOOD, PHOTOS, Row, embedded, fleet_of, photo_id, write_features
 
 from coachworks import feature_table
-from coachworks.context import Context
 from coachworks.errors import DataError
-from coachworks.features import view_folder, write_shard
-from coachworks.fleet.model import Fleet
+from coachworks.features import write_shard
 from coachworks.models.head import load_head
 from coachworks.result import Result
-from coachworks.results import produce
 from coachworks.store import FolderStore
-from coachworks.tables import SPLIT_LABELS, write_table
 from components.train.report import TrainReport
 from components.train.step import train
-
-PHOTOS = 40
-SIZES = {"last": 8, "blocks-mean": 6}
-Row = tuple[int, str, str]  # photo, label, split
-
-
-def photo_id(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def split_of(number: int) -> str:
-    return "train" if number % 5 < 3 else "validation" if number % 5 == 3 else "test"
-
-
-GOOD: list[Row] = [(number, "ab"[number % 2], split_of(number)) for number in range(PHOTOS)]
-
-
-def write_features(store: FolderStore, order: Sequence[int], shard: int = 40) -> None:
-    """Features that show the parity of the photo's number, in shards of this size."""
-    points = np.random.default_rng(0).normal(size=(PHOTOS, sum(SIZES.values())))
-    points[:, 0] += 4 * (np.arange(PHOTOS) % 2)
-    for start in range(0, PHOTOS, shard):
-        rows = order[start : start + shard]
-        for group, columns in (("last", slice(0, 8)), ("blocks-mean", slice(8, 14))):
-            part = points[rows, columns].astype(np.float32 if group == "last" else np.float16)
-            write_shard(store, view_folder("features/some", "f" * 64, 0, group), [photo_id(n) for n in rows], part)
-
-
-def embedded(store: FolderStore, rows: dict[str, list[Row]], *, one_set: bool = False) -> str:
-    """Key of a result of embed, over made-up results of the earlier steps."""
-    labels = pd.DataFrame(
-        [
-            {"photo_id": photo_id(n), "skill": skill, "label": label, "confidence": 1.0, "votes": 1, "agreement": 1.0,
-             "split": split, "set_id": "all" if one_set else str(n)}
-            for skill, own in rows.items()
-            for n, label, split in own
-        ]
-    )  # fmt: skip
-
-    def split(folder: Path) -> dict[str, int]:
-        write_table(labels, folder / "labels.parquet", SPLIT_LABELS)
-        columns = ["photo_id", "set_id", "split"]
-        splits = labels[columns].drop_duplicates("photo_id")
-        write_table(splits, folder / "splits.parquet", dict.fromkeys(columns, "string"))
-        return {"photos": PHOTOS}
-
-    def made(step, inputs, build):
-        return produce(step, inputs, build, context=Context(store), code="made up").key
-
-    passed = {"passed": True, "failures": [], "warnings": []}
-    verdicts = {"skills": dict.fromkeys(rows, passed), "findings": [], "photos": PHOTOS, "expectations": 0,
-                "near_duplicates": 0}  # fmt: skip
-    policy = {"views": 0, "policy_digest": "p", "transforms": [], "photos_shown": 0}
-    report = {
-        "backbone": "made-up", "backbone_digest": "b" * 64, "space": "features/some", "view_digest": "f" * 64,
-        "policy_digest": "p", "dimensions": 8, "views": 0, "photos": PHOTOS, "computed": PHOTOS, "reused": 0,
-        "seconds": 0.0, "photos_per_second": 0.0, "device": "cpu", "workers": 1, "groups": list(SIZES.items()),
-    }  # fmt: skip
-    key = made("split", {"ingest": made("ingest", {}, lambda _: {"photos": PHOTOS})}, split)
-    key = made("augment", {"validate": made("validate", {"split": key}, lambda _: verdicts)}, lambda _: policy)
-    return made("embed", {"augment": key}, lambda _: report)
-
-
-def fleet_of(store: FolderStore, candidates: Sequence[str] = ("linear", "knn")) -> Fleet:
-    labels = {"labels": ["a", "b"], "candidates": [*candidates]}
-    return small_fleet({"hard": labels, "good": labels}, store=store.uri)
 
 
 @pytest.fixture
@@ -130,7 +59,7 @@ def test_a_skill_without_any_photo_stops_alone(trained) -> None:
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_one_photo_of_a_label_is_enough_to_train(trained, split: str) -> None:
-    """Its other photos are left out of one split after another; in train there has to be one."""
+    """The only photo of its split beside the one that training needs."""
     alone = next(n for n, label, own in GOOD if label == "b" and own == split)
     always = next(n for n, label, own in GOOD if label == "b" and own == "train")
     rows = [row for row in GOOD if row[1] == "a" or row[0] in {alone, always}]
