@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coachworks.feature_table import FeatureTable
 from coachworks.fleet.model import Fleet

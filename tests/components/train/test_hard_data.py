@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from embedded_store import GOOD, PHOTOS, Row, embedded, fleet_of, photo_id, write_features
 
 from coachworks import feature_table
+from coachworks.context import Context
 from coachworks.errors import DataError
 from coachworks.features import write_shard
 from coachworks.models.head import load_head
+from coachworks.progress import SILENT, Progress
 from coachworks.result import Result
 from coachworks.store import FolderStore
 from components.train.report import TrainReport
@@ -22,9 +25,10 @@ from components.train.step import train
 def trained(store: FolderStore) -> Callable[..., Result[TrainReport]]:
     """Train two skills: `hard` on these rows, `good` on all photos."""
 
-    def run(rows: list[Row], **settings) -> Result[TrainReport]:
+    def run(rows: list[Row], progress: Progress = SILENT, **settings) -> Result[TrainReport]:
         write_features(store, range(PHOTOS))
-        return train(fleet_of(store), embedded(store, {"hard": rows, "good": GOOD}, **settings))
+        key = embedded(store, {"hard": rows, "good": GOOD}, **settings)
+        return train(fleet_of(store), key, context=Context(store, progress=progress))
 
     return run
 
@@ -51,8 +55,10 @@ def test_a_label_without_a_training_photo_stops_its_skill_and_no_other(trained, 
     assert_good(result)
 
 
-def test_a_skill_without_any_photo_stops_alone(trained) -> None:
-    result = trained([])
+def test_a_skill_without_any_photo_stops_alone_and_is_named(trained) -> None:
+    notes: list[str] = []
+    result = trained([], SimpleNamespace(task=SILENT.task, note=notes.append))
+    assert f"hard is left out: {result.report.skills['hard'].reason}" in notes
     assert result.report.skills["hard"].reason.startswith("no training photo carries 'a', 'b'. Label photos of it")
     assert_good(result)
 
@@ -104,7 +110,7 @@ def test_equal_data_give_equal_bytes_whatever_the_shards_and_wherever_the_tables
         write_features(store, order, shard)
         result = train(fleet_of(store, kinds), embedded(store, {"hard": GOOD, "good": GOOD}))
         files = sorted(result.path.rglob("*.safetensors"))
-        assert len(files) == 10
+        assert len(files) == 11  # five heads of each skill, and the axes
         digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
         monkeypatch.setattr(feature_table, "IN_MEMORY_BYTES", 0)
     assert digests[0] == digests[1]
