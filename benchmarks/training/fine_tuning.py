@@ -54,7 +54,7 @@ class FineTuned:
 def fine_tune(
     backbone: str, train: Sequence[Example], test: Sequence[Example], labels: int, *, most_steps: int | None
 ) -> FineTuned:
-    """Fine-tune a backbone.
+    """Fine-tune a backbone on one thread.
 
     Args:
         backbone: Name of the backbone.
@@ -63,6 +63,7 @@ def fine_tune(
         labels: Number of labels.
         most_steps: Number of steps to do and to time; None does all of them and answers the test photos.
     """
+    torch.set_num_threads(1)  # threads that wait for one another would count as processor time on a busy machine
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     source = find_backbone(backbone)
