@@ -31,7 +31,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts licences sbom docs check checkov lock golden bench clean
+.PHONY: help setup demo test test-all test-data test-hostile test-cluster test-cluster-core lint format types contracts licences sbom docs check checkov lock golden bench bench-photos clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -107,7 +107,10 @@ golden: $(READY)  ## Write the golden files anew; look at the difference before 
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k "golden or schema or openapi"
 
 bench: $(READY)  ## What the speed claims rest on
-	@for name in startup fleet_of_35 adding; do echo "» benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in startup adding training/linear_heads training/skills training/memory; do echo "» benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+bench-photos: $(READY)  ## What the accuracy claims rest on; COACHWORKS_DATA names the photos
+	@for name in accuracy speed; do echo "» benchmarks/training/$$name.py"; $(BIN)/python benchmarks/training/$$name.py || exit 1; done
 
 clean:  ## Remove what was built; the virtual environment too
 	rm -rf $(VENV) build dist site showroom .mypy_cache .ruff_cache .pytest_cache

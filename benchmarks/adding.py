@@ -10,7 +10,7 @@ import csv
 import tempfile
 from pathlib import Path
 
-from fleets import ATTRIBUTES, draw, timed_run, write_fleet
+from benchmarks.fleets import ATTRIBUTES, draw, timed_run, write_fleet
 
 _COLUMN = "colour"  # the attribute of the first skill
 

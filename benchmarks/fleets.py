@@ -21,14 +21,16 @@ ATTRIBUTES = {
 }
 
 
-def draw(folder: Path, photos: int, *, first: int = 0) -> None:
-    """Draw `photos` photos of 256 px with every attribute, two per set, and rewrite their table.
+def draw(folder: Path, photos: int, *, first: int = 0, side_px: int = 256) -> None:
+    """Draw square photos with every attribute, two per set, and rewrite their table.
 
     Args:
         folder: Folder for `photos/` and `photos.csv`; rows of earlier photos are kept.
         photos: Number of photos to draw.
         first: Number of the first one.
+        side_px: Length of their sides.
     """
+    scale = side_px / 256
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     table = folder / "photos.csv"
     rows = list(csv.DictReader(table.open(encoding="utf-8"))) if table.exists() else []
@@ -36,8 +38,9 @@ def draw(folder: Path, photos: int, *, first: int = 0) -> None:
         random = np.random.default_rng(number)
         chosen = {name: list(values)[random.integers(len(values))] for name, values in ATTRIBUTES.items()}
         level = ATTRIBUTES["ground"][chosen["ground"]]
-        image = Image.fromarray(np.clip(random.normal(level, 14, size=(256, 256, 3)), 0, 255).astype(np.uint8))
-        radius, x, y = ATTRIBUTES["size"][chosen["size"]], random.integers(80, 176), random.integers(80, 176)
+        image = Image.fromarray(np.clip(random.normal(level, 14, size=(side_px, side_px, 3)), 0, 255).astype(np.uint8))
+        drawn = (ATTRIBUTES["size"][chosen["size"]], random.integers(80, 176), random.integers(80, 176))
+        radius, x, y = (length * scale for length in drawn)
         box = (int(x - radius), int(y - radius), int(x + radius), int(y + radius))
         fill = ATTRIBUTES["colour"][chosen["colour"]]
         pen = ImageDraw.Draw(image)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from coachworks.digests import digest_bytes, digest_json
 from coachworks.errors import DamagedError, DataError, NotFoundError
 from coachworks.feature_groups import LAST, total
+from coachworks.feature_table import FeatureFile
 from coachworks.store import Store, prefetched
 
 _IDS, _FEATURES = "photo_ids", "features"
@@ -91,14 +92,25 @@ def load_features(
     features = np.empty((len(photo_ids), total(sizes, groups)), np.float32)
     start = 0
     for group in groups:
-        columns = features[:, start : start + sizes[group]]
-        _load_group(store, view_folder(source.space, source.view_digest, view, group), photo_ids, columns, view)
+        load_group(store, source, photo_ids, view, group, features[:, start : start + sizes[group]])
         start += sizes[group]
     return features
 
 
-def _load_group(store: Store, folder: str, photo_ids: Sequence[str], features: NDArray[np.float32], view: int) -> None:
-    """Read the shards of one folder into `features`, float32 of shape (N, D)."""
+def load_group(
+    store: Store,
+    source: FeatureSource,
+    photo_ids: Sequence[str],
+    view: int,
+    group: str,
+    features: NDArray[np.float32] | FeatureFile,
+) -> None:
+    """Read one group of features into a table of shape (N, D), shard after shard.
+
+    Raises:
+        FeaturesMissingError: a photo has no features in that view, or its shard was damaged and has been removed.
+    """
+    folder = view_folder(source.space, source.view_digest, view, group)
     ids_bytes = [bytes.fromhex(photo_id) for photo_id in photo_ids]
     places: dict[bytes, list[int]] = {}
     for place, photo_id in enumerate(ids_bytes):
@@ -144,9 +156,13 @@ def write_shard(store: Store, folder: str, photo_ids: Iterable[str], features: N
     from safetensors.numpy import save
 
     ids = np.frombuffer(b"".join(bytes.fromhex(photo_id) for photo_id in photo_ids), np.uint8).reshape(-1, 32)
-    if ids.shape[0] != features.shape[0] or not np.isfinite(features).all():
+    if ids.shape[0] != features.shape[0]:
+        raise DataError(f"features must have one row per photo; got {features.shape[0]} rows for {ids.shape[0]} photos")
+    finite = np.isfinite(features).all(1)
+    if not finite.all():
         raise DataError(
-            f"features must be finite, one row per photo; got {features.shape[0]} rows for {ids.shape[0]} photos"
+            f"features must be finite; those of the photo {ids[finite.argmin()].tobytes().hex()} are not. Take the "
+            "photo out of its source, or name another backbone."
         )
     data = save({_IDS: ids, _FEATURES: np.ascontiguousarray(features)})
     key = f"{folder}/{digest_bytes(data)[:32]}.safetensors"

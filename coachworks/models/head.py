@@ -24,7 +24,8 @@ Floats = NDArray[np.float32]
 
 FORMAT_VERSION = 1
 _KEY = "coachworks.head"  # one key only: safetensors writes several in random order, which would change the digest
-_ROWS = 1024  # photos per block: limits the photos × references table of k-nearest neighbours
+_ROWS = 1024  # photos per block
+_SIMILARITIES = 1 << 24  # at once, between photos and the references of k-nearest neighbours: 64 MB
 
 # kind -> array -> (dtype, shape). K labels, D dimensions of the features, P reduced dimensions, M rows, H hidden units.
 _REDUCED = {"offset": ("float32", "D"), "projection": ("float32", "DP")}
@@ -261,11 +262,17 @@ def _naive_bayes(head: Head, features: Floats) -> Array:
 
 def _knn(head: Head, features: Floats) -> Array:
     """Logarithm of the smoothed, weighted share of each label among the nearest references by cosine."""
-    similarity = unit_rows(_reduced(head, features)) @ head.arrays["references"].T
-    votes = neighbour_votes(
-        similarity, head.arrays["reference_labels"], head.arrays["label_weights"], int(head.parameters["neighbours"])
-    )
-    return np.log(smoothed_shares(votes, float(head.parameters["smoothing"])))
+    points, references = unit_rows(_reduced(head, features)), head.arrays["references"]
+    votes = [
+        neighbour_votes(
+            points[rows] @ references.T,
+            head.arrays["reference_labels"],
+            head.arrays["label_weights"],
+            int(head.parameters["neighbours"]),
+        )
+        for rows in rows_of_similarities(len(points), len(references))
+    ]
+    return np.log(smoothed_shares(np.concatenate(votes), float(head.parameters["smoothing"])))
 
 
 def _svm(head: Head, features: Floats) -> Array:
@@ -283,6 +290,12 @@ def unit_rows(points: Array) -> Floats:
     """Scale rows to length 1, shape (N, P); rows of zeros stay zero."""
     length = np.linalg.norm(points, axis=1, keepdims=True)
     return np.asarray(points / np.where(length > 0, length, 1), np.float32)
+
+
+def rows_of_similarities(photos: int, references: int) -> list[slice]:
+    """Return blocks of at least one photo, each with at most `_SIMILARITIES` similarities to the references."""
+    size = max(1, _SIMILARITIES // references)
+    return [slice(start, start + size) for start in range(0, max(1, photos), size)]
 
 
 def neighbour_votes(similarity: Array, answers: Array, label_weights: Array, neighbours: int) -> Floats:

@@ -4,12 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from coachworks.errors import DataError
-from coachworks.feature_groups import LAST
-from coachworks.features import FeaturesMissingError, load_features
+from coachworks.feature_groups import LAST, total
+from coachworks.feature_table import FeatureTable, new_table, side_by_side
+from coachworks.features import FeaturesMissingError, load_group
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
 from coachworks.photos import Box, Frame
@@ -43,7 +41,7 @@ def read_features(
     *,
     groups: Sequence[str] = (LAST,),
     progress: Progress,
-) -> NDArray[np.float32]:
+) -> FeatureTable:
     """Read the features of photos, in the order of `photo_ids`; those that are missing or damaged are computed again.
 
     Args:
@@ -55,17 +53,19 @@ def read_features(
         progress: Receives a note if features are computed again.
 
     Returns:
-        float32 of shape (N, D): the groups side by side.
+        float32 of shape (N, D): the groups side by side. Large ones lie in a temporary file.
 
     Raises:
         NotFoundError: a photo has no features in that view, and is none of those that embed embedded.
         DataError: a photo is damaged, or the features were computed by another conversion of the backbone.
+        StorageError: the disk of temporary files is full.
     """
-    store = embedded.store
+    store, sizes = embedded.store, embedded.report.group_sizes
+    total(sizes, groups)
     rows = _row_ids(fleet, embedded, photo_ids)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return load_features(store, embedded.report, rows, view, groups)
+            return side_by_side([_read_group(embedded, rows, view, group) for group in groups])
         except FeaturesMissingError as err:
             source = framed_backbone(named_backbone(store, fleet), fleet)
             if attempt == _ATTEMPTS or source.digest != embedded.report.backbone_digest:
@@ -81,6 +81,13 @@ def _row_ids(fleet: Fleet, embedded: Result[EmbedReport], photo_ids: Sequence[st
         return photo_ids
     names = {photo.photo_id: photo.row_id for photo in listed_photos(embedded)}
     return [names.get(photo_id, photo_id) for photo_id in photo_ids]
+
+
+def _read_group(embedded: Result[EmbedReport], row_ids: Sequence[str], view: int, group: str) -> FeatureTable:
+    with embedded.store.scratch() as folder:  # a table in a file has no name there, and outlives the folder
+        table = new_table(folder, len(row_ids), embedded.report.group_sizes[group])
+        load_group(embedded.store, embedded.report, row_ids, view, group, table)
+    return table
 
 
 def _refill(store: Store, source: Source, embedded: Result[EmbedReport], progress: Progress) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.bootstrap import Interval, metric_intervals
+from coachworks.feature_table import FeatureTable, blocks
 from coachworks.models.head import Head, softmax
 from coachworks.scores import log_loss, tally_by_set
 from components.evaluate.calibration import Reliability, reliability
@@ -25,13 +26,13 @@ class Labelled:
 
     Attributes:
         photo_ids: N ids.
-        features: float32, shape (N, D).
+        features: What the head reads, float32, shape (N, D).
         answers: Label indices, int64, shape (N,).
         sets: The set of each photo, shape (N,).
     """
 
     photo_ids: Sequence[str]
-    features: Array
+    features: FeatureTable
     answers: Array
     sets: Array
 
@@ -64,7 +65,7 @@ class Measurement:
 def measure(head: Head, test: Labelled, config: EvaluateConfig) -> Measurement:
     """Measure the head on at least one test photo; nothing is fitted."""
     labels = len(head.labels)
-    logits = head.logits(test.features)
+    logits = np.concatenate([head.logits(block) for block in blocks(test.features)])
     probabilities = softmax(logits, head.temperature)
     predicted = logits.argmax(1)
     confusion = np.zeros((labels, labels), np.int64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
-from coachworks.feature_groups import ordered, select
+from coachworks.feature_groups import ordered
 from coachworks.fleet.model import Fleet
 from coachworks.progress import Progress
 from coachworks.result import Result
@@ -132,24 +132,21 @@ def _read_labelled(
     """
     import numpy as np
 
+    from coachworks.feature_table import Selected, side_by_side
     from components.embed.stored_features import read_features
     from components.evaluate.measure import Labelled
     from components.validate.admitted import admitted
 
     embed = ancestor(store, train, EmbedReport)
-    sizes = embed.report.group_sizes
-    groups = ordered(group for skill in skills for group in train.report.skills[skill].feature_groups)
-    sizes = {group: sizes[group] for group in groups}
+    groups = {skill: train.report.skills[skill].feature_groups for skill in skills}
     labels = admitted(store, ancestor(store, train, "validate"), fleet)
     labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
     tested = labels[labels["split"] == "test"]
     names = sorted(tested["photo_id"].unique())
-    # without photos there is no shape to read
-    features = (
-        read_features(fleet, embed, names, 0, groups=groups, progress=progress)
-        if names
-        else np.empty((0, sum(sizes.values())), np.float32)
-    )
+    tables = {
+        group: read_features(fleet, embed, names, 0, groups=(group,), progress=progress)
+        for group in ordered(group for own in groups.values() for group in own)
+    }
     row_of = {name: row for row, name in enumerate(names)}
     photos = {}
     for skill in skills:
@@ -158,7 +155,10 @@ def _read_labelled(
         ids = own["photo_id"].tolist()
         photos[skill] = Labelled(
             photo_ids=ids,
-            features=select(features[[row_of[name] for name in ids]], sizes, train.report.skills[skill].feature_groups),
+            features=Selected(
+                side_by_side([tables[group] for group in groups[skill]]),
+                np.array([row_of[name] for name in ids], np.int64),
+            ),
             answers=np.array([index_of[label] for label in own["label"]], np.int64),
             sets=own["set_id"].to_numpy(str),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from coachworks.context import Context
 from coachworks.digests import digest_file
 from coachworks.errors import DataError, NotFoundError
+from coachworks.feature_table import blocks
 from coachworks.progress import Progress
 from coachworks.store import Store
 from coachworks.tracking import CHAMPION, TrackingClient
@@ -65,7 +66,7 @@ def _predict(head_file: Path, record: SkillRecord, photo_ids: Sequence[str], pro
     embedded = record.lineage.result(EmbedReport)
     fleet = record.lineage.fleet
     features = read_features(fleet, embedded, photo_ids, 0, groups=head.groups, progress=progress)
-    best = head.logits(features).argmax(axis=1)
+    best = [index for block in blocks(features) for index in head.logits(block).argmax(axis=1)]
     return {photo_id: head.labels[index] for photo_id, index in zip(photo_ids, best, strict=True)}
 
 

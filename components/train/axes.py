@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.reduction import Reduction
+from coachworks.feature_table import FeatureTable
+from components.train.reduction import Reduction, project
 
 Floats = NDArray[np.float32]
-Read = Callable[[Sequence[str], int, str], Floats]  # (photo ids, view, group) -> features (N, D)
+Read = Callable[[Sequence[str], int, str], FeatureTable]  # (photo ids, view, group) -> features (N, D)
 
 
 def axes_file(folder: Path, groups: Sequence[str]) -> Path:
@@ -65,9 +66,7 @@ def reduced(
     start = 0
     for group in groups if len(photos) else ():
         part = slice(start, start + sizes[group])
-        features = read(photos, view, group)
-        features -= reduction.offset[part]
-        points += features @ reduction.projection[part]
+        points += project(read(photos, view, group), reduction.projection[part], reduction.offset[part])
         start = part.stop
     return points
 

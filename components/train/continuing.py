@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.feature_table import FeatureTable
 from coachworks.fleet.model import Fleet
 from coachworks.models.head import load_head
 from coachworks.progress import Progress
@@ -95,7 +96,7 @@ def _lane(
 ) -> Lane:
     """Return the lane of skills that read the same feature groups along the same axes."""
 
-    def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
+    def read(photo_ids: Sequence[str], view: int, group: str) -> FeatureTable:
         return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
 
     def points(photo_ids: Sequence[str], view: int) -> NDArray[np.float32]:

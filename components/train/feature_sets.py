@@ -1,7 +1,7 @@
 """Sets of feature groups that the skills of a lane choose from, each with its reduced dimensions.
 
-A group is read, reduced and forgotten before the next one is read, so the features of all groups are never in memory
-together.
+A group is read, reduced and forgotten before the next one is read. Large features lie in a file meanwhile and are read
+in blocks, so that memory holds reduced dimensions alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.feature_groups import LAST, nested
-from components.train.reduction import Reduction, fit_reduction, fit_wide_reduction, join
+from coachworks.feature_table import FeatureTable, side_by_side
+from components.train.reduction import Reduction, fit_reduction, fit_wide_reduction, join, project
 
 Floats = NDArray[np.float32]
 Groups = tuple[str, ...]
-Read = Callable[[Sequence[str], int, str], Floats]  # (photo ids, view, group) -> features (N, D)
+Read = Callable[[Sequence[str], int, str], FeatureTable]  # (photo ids, view, group) -> features (N, D)
 
 _EXACT = 2048  # features of a group above which its axes are approximate
 
@@ -67,23 +68,26 @@ class FeatureSets:
         self._groups: dict[str, ReducedGroup] = {}
         self._joined: dict[Groups, tuple[Reduction, Floats]] = {}
         for group in self.sets[-1]:
-            clean = read(photos, 0, group)
-            exact = group == LAST or clean.shape[1] <= _EXACT
-            reduction = (fit_reduction if exact else fit_wide_reduction)(clean, components)
-            validation = reduction(read(tested, 0, group) if tested else clean[:0])
-            self._groups[group] = ReducedGroup(reduction, reduction(clean), validation)
+            self._groups[group] = self._reduced(group, tested)
+
+    def _reduced(self, group: str, tested: Sequence[str]) -> ReducedGroup:
+        clean = self._read(self._photos, 0, group)
+        exact = group == LAST or clean.shape[1] <= _EXACT
+        reduction = (fit_reduction if exact else fit_wide_reduction)(clean, self._components)
+        validation = reduction(self._read(tested, 0, group) if tested else clean[:0])
+        return ReducedGroup(reduction, reduction(clean), validation)
 
     def fit(self, groups: Groups) -> FeatureSet:
         """Return the reduced photos of a set."""
         parts = [self._groups[group] for group in groups]
         if len(parts) == 1:
             return FeatureSet(groups, parts[0].reduction, None, parts[0].train, parts[0].validation)
-        scores = np.concatenate([part.train for part in parts], axis=1)
+        scores = side_by_side([part.train for part in parts])
         if groups not in self._joined:
             self._joined[groups] = join([part.reduction for part in parts], scores, self._components)
         reduction, axes = self._joined[groups]
-        validation = np.concatenate([part.validation for part in parts], axis=1) @ axes
-        return FeatureSet(groups, reduction, axes, scores @ axes, validation)
+        validation = project(side_by_side([part.validation for part in parts]), axes)
+        return FeatureSet(groups, reduction, axes, project(scores, axes), validation)
 
     def views(self, sets: Sequence[FeatureSet], count: int) -> Mapping[Groups, tuple[Floats, ...]]:
         """Return the augmented views of the training photos, reduced, for each of the sets.
@@ -98,5 +102,5 @@ class FeatureSets:
             }
             for each in sets:
                 parts = [scores[group] for group in each.groups]
-                views[each.groups].append(parts[0] if each.axes is None else np.concatenate(parts, axis=1) @ each.axes)
+                views[each.groups].append(parts[0] if each.axes is None else project(side_by_side(parts), each.axes))
         return {groups: tuple(tables) for groups, tables in views.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.feature_table import FeatureTable
 from coachworks.fleet.model import Fleet
 from coachworks.models.head import Head
 from coachworks.progress import Progress
@@ -82,7 +83,7 @@ def train_lane(
     """
     photos = photos_of_lane(fleet, embed, labels, skills, progress)
 
-    def read(photo_ids: Sequence[str], view: int, group: str) -> NDArray[np.float32]:
+    def read(photo_ids: Sequence[str], view: int, group: str) -> FeatureTable:
         return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
 
     sizes = embed.report.group_sizes
@@ -93,6 +94,7 @@ def train_lane(
     choices = choose_groups(feature_sets, photos.labels, joined, every_set, config)
     chosen = [feature_sets.fit(groups) for groups in dict.fromkeys(choice.groups for choice in choices.values())]
     views = feature_sets.views(chosen, embed.report.views)
+    del feature_sets  # and with it the tables of groups that no skill reads
     trained = Trained(
         outcomes={},
         refits={},

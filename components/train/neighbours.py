@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.models.head import neighbour_votes, smoothed_shares, unit_rows
+from coachworks.models.head import neighbour_votes, rows_of_similarities, smoothed_shares, unit_rows
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane, label_weights
@@ -16,7 +16,6 @@ Floats = NDArray[np.float32]
 
 COMPONENTS = 128
 NEIGHBOURS = (3, 5, 10, 20, 40)
-_ROWS = 1024  # photos per block of similarities
 SMOOTHING = 0.5  # votes added to every label, so that no share is 0
 
 
@@ -67,14 +66,14 @@ def _logits_by_count(
         usable = sorted({min(count, int((answers != UNLABELLED).sum())) for count in counts})
         logits.append({count: np.zeros((len(asked), len(labels)), np.float32) for count in usable})
     tested = unit_rows(lane.validation[:, : references.shape[1]])
-    for start in range(0, len(tested), _ROWS):
-        similarity = tested[start : start + _ROWS] @ references.T
+    for block in rows_of_similarities(len(tested), len(references)):
+        similarity = tested[block] @ references.T
         for column, answers in enumerate(lane.answers.T):
-            known, rows = answers != UNLABELLED, np.flatnonzero(asked[start : start + _ROWS, column])
+            known, rows = answers != UNLABELLED, np.flatnonzero(asked[block, column])
             if not len(rows):
                 continue
             near = similarity[np.ix_(rows, known)]
             for neighbours, scores in logits[column].items():
                 votes = neighbour_votes(near, answers[known], weights[column], neighbours)
-                scores[start + rows] = np.log(smoothed_shares(votes, SMOOTHING))
+                scores[block.start + rows] = np.log(smoothed_shares(votes, SMOOTHING))
     return logits

@@ -1,6 +1,8 @@
 """Reduced dimensions: scaled features rotated to their principal axes, once for all skills of a lane.
 
-scikit-learn's PCA would copy all features to float64, or lose digits in float32; here only blocks are float64.
+The features are read in blocks of photos, once for the mean, once for the covariance and once for the result: memory
+does not grow with the number of photos. scikit-learn's PCA would copy all features to float64, or lose digits in
+float32; here only blocks are float64.
 """
 
 from collections.abc import Sequence
@@ -10,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.feature_table import FeatureTable, blocks
+
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-_ROWS = 4096  # photos per block: the copy in float64 is never larger
 _FITTED_ROWS = 8192  # photos that the axes of many features are fitted on
 _OVERSAMPLING, _ITERATIONS = 64, 2
 
@@ -34,12 +37,22 @@ class Reduction:
     variances: Floats
     explained: float
 
-    def __call__(self, features: Array) -> Floats:
+    def __call__(self, features: FeatureTable) -> Floats:
         """Return the features along the axes: (N, D) to float32 (N, P)."""
-        return np.asarray((features - self.offset) @ self.projection, np.float32)
+        return project(features, self.projection, self.offset)
 
 
-def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> Reduction:
+def project(features: FeatureTable, axes: Array, offset: Array | None = None) -> Floats:
+    """Return the features (N, D), less `offset` (D,), along `axes` (D, P): float32, shape (N, P)."""
+    projected = np.empty((features.shape[0], axes.shape[1]), np.float32)
+    start = 0
+    for block in blocks(features):
+        projected[start : start + len(block)] = (block if offset is None else block - offset) @ axes
+        start += len(block)
+    return projected
+
+
+def fit_reduction(features: FeatureTable, components: int, *, scaled: bool = True) -> Reduction:
     """Fit the reduction to at most `components` axes.
 
     Features are Pareto-scaled: divided by the root of their standard deviation (van den Berg et al., 2006,
@@ -52,15 +65,18 @@ def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> R
         scaled: Scale the features; False only centres them.
     """
     rows, dimensions = features.shape
-    mean = features.mean(0, dtype=np.float64)
+    mean = _mean(features)
     covariance = np.zeros((dimensions, dimensions))
-    for start in range(0, rows, _ROWS):
-        block = features[start : start + _ROWS].astype(np.float64) - mean
-        covariance += block.T @ block
+    for block in blocks(features):
+        centred = block.astype(np.float64)
+        centred -= mean
+        covariance += centred.T @ centred
     covariance /= rows
     deviation = np.sqrt(np.diag(covariance))
     scale = _pareto(deviation) if scaled else np.ones(dimensions)
-    variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    covariance /= scale[:, None]
+    covariance /= scale
+    variances, axes = np.linalg.eigh(covariance)
     variances, axes = variances[::-1].clip(min=0), axes[:, ::-1]
     # float32 has about seven digits: variances below 1e-7 of the greatest are rounding
     kept = max(1, min(components, int((variances > 1e-7 * variances[0]).sum())))
@@ -76,6 +92,14 @@ def fit_reduction(features: Array, components: int, *, scaled: bool = True) -> R
     )
 
 
+def _mean(features: FeatureTable) -> Array:
+    """Mean of each feature, float64, shape (D,)."""
+    total = np.zeros(features.shape[1])
+    for block in blocks(features):
+        total += block.sum(0, dtype=np.float64)
+    return total / features.shape[0]
+
+
 def _pareto(deviation: Array) -> Array:
     """Divisor of each feature, from its standard deviation; all shapes (D,)."""
     # The floor keeps the rounding errors of a nearly constant feature small.
@@ -85,7 +109,7 @@ def _pareto(deviation: Array) -> Array:
     return np.asarray(roots * (factor if factor > 0 else 1))
 
 
-def fit_wide_reduction(features: Array, components: int) -> Reduction:
+def fit_wide_reduction(features: FeatureTable, components: int) -> Reduction:
     """Fit the reduction of many features approximately, from at most `_FITTED_ROWS` photos.
 
     The scaling is that of `fit_reduction`. The axes come from randomised subspace iteration (Halko, Martinsson & Tropp,
@@ -97,16 +121,17 @@ def fit_wide_reduction(features: Array, components: int) -> Reduction:
         components: Maximum number of axes.
     """
     rows, dimensions = features.shape
-    mean = features.mean(0, dtype=np.float64)
-    fitted = features[:: -(-rows // _FITTED_ROWS)] - mean.astype(np.float32)
-    scale = _pareto(np.sqrt(np.mean(fitted.astype(np.float32) ** 2, 0, dtype=np.float64)))
+    mean = _mean(features)
+    fitted = np.array(features[:: -(-rows // _FITTED_ROWS)], np.float32)
+    fitted -= mean.astype(np.float32)
+    scale = _pareto(np.sqrt(_squares(fitted)))
     fitted /= scale.astype(np.float32)
     width = min(components + _OVERSAMPLING, *fitted.shape)
     basis = np.random.default_rng(0).standard_normal((dimensions, width), np.float32)
     for _ in range(_ITERATIONS):
         basis = np.linalg.qr(fitted.T @ (fitted @ basis))[0]
     inner = fit_reduction(fitted @ basis, components, scaled=False)
-    total = float(np.mean(fitted**2, 0, dtype=np.float64).sum())
+    total = float(_squares(fitted).sum())
     return Reduction(
         offset=mean.astype(np.float32),
         projection=np.asarray(basis @ inner.projection / scale[:, None], np.float32),
@@ -115,7 +140,12 @@ def fit_wide_reduction(features: Array, components: int) -> Reduction:
     )
 
 
-def join(parts: Sequence[Reduction], scores: Floats, components: int) -> tuple[Reduction, Floats]:
+def _squares(table: Floats) -> Array:
+    """Mean square of each column, float64, shape (D,)."""
+    return np.asarray(np.einsum("nd,nd->d", table, table, dtype=np.float64) / len(table))
+
+
+def join(parts: Sequence[Reduction], scores: FeatureTable, components: int) -> tuple[Reduction, Floats]:
     """Reduce several groups of features together, from the reduced dimensions of each.
 
     Args:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coachworks.feature_table import BLOCK_ROWS
 from coachworks.models.head import gaussian_kernel
 from components.train.batched_lbfgs import MAX_ITERATIONS, Fit, Problems, fit_linear, squared_hinge
 from components.train.candidate import Candidate, Chosen, Trial, best_trial
@@ -32,7 +33,11 @@ class _KernelMap:
     gamma: float
 
     def __call__(self, points: Array) -> Floats:
-        return np.asarray(gaussian_kernel(points, self.landmarks, self.gamma) @ self.whitening, np.float32)
+        features = np.empty((len(points), self.whitening.shape[1]), np.float32)
+        for start in range(0, len(points), BLOCK_ROWS):  # in float64 all would be four times as large
+            rows = slice(start, start + BLOCK_ROWS)
+            features[rows] = gaussian_kernel(points[rows], self.landmarks, self.gamma) @ self.whitening
+        return features
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +66,8 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
         kernel = _kernel_map(landmarks, gamma)
         features = kernel(points)
         rotation = fit_reduction(features, len(landmarks), scaled=False)
-        fits = _fit_machines(lane.subset(skills), rotation(features), penalties)
+        features = rotation(features)
+        fits = _fit_machines(lane.subset(skills), features, penalties)
         tested = rotation(kernel(validation))
         for skill, strengths, row in zip(skills, penalties, fits, strict=True):
             for penalty, fitted in zip(strengths, row, strict=True):

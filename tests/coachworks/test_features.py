@@ -118,7 +118,7 @@ def test_a_shard_that_another_process_has_just_removed_counts_as_missing(
 
 
 def test_features_that_are_no_numbers_are_never_cached(store: FolderStore) -> None:
-    with pytest.raises(DataError, match="features must be finite, one row per photo"):
+    with pytest.raises(DataError, match="features must be finite; those of the photo"):
         write_shard(store, CLEAN, IDS, np.full((10, 4), np.nan, np.float32))
     with pytest.raises(DataError, match="9 rows for 10 photos"):
         write_shard(store, CLEAN, IDS, ROWS[:9])

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from coachworks.models import head
 from coachworks.models.head import softmax
 from coachworks.scores import log_loss
 from components.train import neighbours
@@ -141,6 +142,6 @@ def test_folds_have_equal_shares_of_each_label_where_sets_have_one_photo():
 def test_nearest_neighbours_answer_in_blocks_as_at_once(lane_and_reduction, monkeypatch):
     lane, reduction = lane_and_reduction
     at_once = neighbours.fit(lane, reduction, TrainConfig())
-    monkeypatch.setattr(neighbours, "_ROWS", 7)
+    monkeypatch.setattr(head, "_SIMILARITIES", 7 * len(lane.train))
     for skill, candidate in neighbours.fit(lane, reduction, TrainConfig()).items():
         assert_allclose(candidate.logits, at_once[skill].logits, atol=1e-6)
