@@ -5,6 +5,9 @@ numbers lie side by side, first block first: the class token of a transformer, t
 standard deviation, and its averages in the 2 × 2 quarters of the map. They come from the pass that is paid for anyway
 (Evci, Dumoulin, Larochelle & Mozer, "Head2Toe: Utilizing intermediate representations for better transfer learning",
 ICML 2022, arXiv:2201.03529).
+
+`activation` is no description of the photo but the input of the backbone's last blocks, which fine-tuned heads train
+anew. It is kept only where a skill asks for such a head.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +21,7 @@ from coachworks.errors import DataError
 LAST = "last"
 CLASS, MEAN, STD, CELLS = "blocks-class", "blocks-mean", "blocks-std", "blocks-cells"
 GROUPS = (LAST, CLASS, MEAN, STD, CELLS)  # the order in which they are stored and tried
+ACTIVATION = "activation"
 
 
 def ordered(groups: Iterable[str]) -> tuple[str, ...]:
@@ -27,7 +31,7 @@ def ordered(groups: Iterable[str]) -> tuple[str, ...]:
     ('last', 'blocks-std')
     """
     names = set(groups)
-    return tuple(group for group in GROUPS if group in names)
+    return tuple(group for group in (*GROUPS, ACTIVATION) if group in names)
 
 
 def total(sizes: Mapping[str, int], groups: Sequence[str]) -> int:
@@ -70,6 +74,8 @@ def nested(sizes: Iterable[str]) -> list[tuple[str, ...]]:
 
     >>> nested(["last", "blocks-mean", "blocks-std"])
     [('last',), ('last', 'blocks-mean'), ('last', 'blocks-mean', 'blocks-std')]
+    >>> nested(["last", "activation"])
+    [('last',)]
     """
-    names = ordered(sizes)
+    names = tuple(name for name in ordered(sizes) if name != ACTIVATION)
     return [names[:count] for count in range(1, len(names) + 1)]

@@ -16,7 +16,7 @@ from coachworks.fleet.cluster import Cluster
 from coachworks.fleet.deploy import Deploy
 from coachworks.fleet.field_types import Fraction, Name, Number, Part, Place, Text, Whole
 from coachworks.fleet.framing import Framing
-from coachworks.fleet.skill import Candidate, Gates, Serving, Skill, SkillName
+from coachworks.fleet.skill import Candidate, FineTuning, Gates, Serving, Skill, SkillName
 from coachworks.fleet.spec_rules import check_spec, imply_skill
 from coachworks.steps import CHAIN, OPTIONAL
 from coachworks.wording import did_you_mean
@@ -147,6 +147,11 @@ class Defaults(Part):
     candidates: list[Candidate] = Field(
         ["linear", "knn", "svm", "naive-bayes"], min_length=1, description="Kinds of model that compete."
     )
+    fine_tune: FineTuning = Field(
+        "always",
+        description="When the candidate `fine-tune` is tried. `auto`: only if all other candidates miss "
+        "`minBalancedAccuracy` on validation.",
+    )
     gates: Gates = Field(Gates(), description="Gates of every skill that does not set its own.")
     serving: Serving = Field(Serving(), description="Settings of the skills' pods and Services.")
 
@@ -254,6 +259,11 @@ class Fleet(Part):
     def candidates(self, skill: str) -> list[Candidate]:
         """Return the candidates of a skill."""
         return self.spec.skills[skill].candidates or self.spec.defaults.candidates
+
+    def enough_without_tuning(self, skill: str) -> float | None:
+        """Return the balanced accuracy on validation from which a skill is not fine-tuned; None: it is in any case."""
+        when = self.spec.skills[skill].fine_tune or self.spec.defaults.fine_tune
+        return self.gates(skill).min_balanced_accuracy if when == "auto" else None
 
     def serving(self, skill: str) -> Serving:
         """Return the serving settings of a skill: its own, each else that of `defaults`."""

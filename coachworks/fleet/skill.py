@@ -20,7 +20,8 @@ def _skill_name(name: str) -> str:
 
 
 SkillName = Annotated[Name, AfterValidator(_skill_name)]
-Candidate = Literal["linear", "mlp", "knn", "svm", "naive-bayes"]
+Candidate = Literal["linear", "mlp", "knn", "svm", "naive-bayes", "fine-tune"]
+FineTuning = Literal["always", "auto"]
 
 
 class Gates(Part):
@@ -73,6 +74,9 @@ class Skill(Part):
     )
     candidates: list[Candidate] | None = Field(
         None, min_length=1, description="Kinds of model that compete; default: those of `defaults`."
+    )
+    fine_tune: FineTuning | None = Field(
+        None, description="When the candidate `fine-tune` is tried; default: that of `defaults`."
     )
     gates: Gates = Field(Gates(), description="Gates of this skill; default of each: that of `defaults`.")
     serving: Serving | None = Field(

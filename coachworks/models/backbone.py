@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from coachworks.digests import digest_file, digest_json
 from coachworks.errors import DamagedError, NotFoundError
-from coachworks.feature_groups import LAST, ordered
+from coachworks.feature_groups import ACTIVATION, LAST, ordered
 from coachworks.features import space_of
 from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.store import Store, read_record
@@ -105,6 +105,14 @@ def graph_name(digest: str, groups: Iterable[str] | None = (LAST,)) -> str:
     return digest if names == (LAST,) else digest_json([digest, list(names)])
 
 
+def whole_graph_name(digest: str, groups: Iterable[str]) -> str:
+    """Return the name of the graph that all with these feature groups are cut out of.
+
+    It gives all groups of the backbone, and the activation at its cut only if that is among `groups`.
+    """
+    return digest_json([digest, "all", ACTIVATION]) if ACTIVATION in set(groups) else graph_name(digest, None)
+
+
 def read_backbone(store: Store, digest: str, groups: Iterable[str] = (LAST,)) -> BackboneSpec:
     """Read the specification of the converted backbone `digest` whose ONNX file gives these feature groups.
 
@@ -118,7 +126,7 @@ def read_backbone(store: Store, digest: str, groups: Iterable[str] = (LAST,)) ->
     try:
         return read_spec(store, graph_name(digest, names))
     except NotFoundError:
-        whole = read_spec(store, graph_name(digest, None))
+        whole = read_spec(store, whole_graph_name(digest, names))
         if not set(names) <= set(whole.group_sizes):
             raise
         return whole

@@ -1,4 +1,4 @@
-"""Heads: the trained part of a skill on top of the backbone, evaluated with NumPy alone.
+"""Heads: the trained part of a skill on top of the backbone, evaluated with NumPy, or with ONNX Runtime if fine-tuned.
 
 A head is one safetensors file: its arrays, and one JSON document in the header that describes them. Nothing in it can
 run code, and an inconsistent file is refused when it is read.
@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from coachworks.digests import canonical_json
 from coachworks.errors import DataError
 from coachworks.feature_groups import GROUPS, LAST, ordered
+from coachworks.models import tail
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -51,10 +53,13 @@ ARRAYS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
             "weight": ("float32", "KH"),
             "bias": ("float32", "K"),
         },
+        tail.KIND: {tail.GRAPH: ("uint8", "G")},  # beside its weights, of any names and shapes
     }
 )
 # kind -> numbers that inference needs beside the arrays
-NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"knn": ("neighbours", "smoothing"), "svm": ("gamma",)})
+NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"knn": ("neighbours", "smoothing"), "svm": ("gamma",), tail.KIND: ("dimensions",)}
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,7 +67,7 @@ class Head:
     """Trained head of one skill.
 
     Attributes:
-        kind: `linear`, `naive-bayes`, `knn`, `svm` or `mlp`.
+        kind: `linear`, `naive-bayes`, `knn`, `svm`, `mlp` or `fine-tune`.
         labels: The K possible answers, in the order of the logits.
         arrays: The trained parameters; names, types and shapes per kind are in `ARRAYS`.
         backbone_digest: Digest of the backbone whose features it reads; others give meaningless answers.
@@ -88,8 +93,14 @@ class Head:
     @property
     def dimensions(self) -> int:
         """Dimensions D of its features."""
+        if self.kind == tail.KIND:
+            return int(self.parameters["dimensions"])
         name, axis = {"linear": ("weight", 1), "mlp": ("hidden_weight", 1)}.get(self.kind, ("projection", 0))
         return int(self.arrays[name].shape[axis])
+
+    @cached_property
+    def _session(self) -> Any:
+        return tail.open_tail(self.arrays)
 
     def logits(self, features: Array) -> Floats:
         """Compute the scores before calibration; the label of the greatest is the answer.
@@ -194,8 +205,12 @@ def _check(head: Head) -> None:
     if not head.groups or head.groups != ordered(head.groups):
         raise DataError(f"groups of a head must be of {', '.join(GROUPS)}, in this order; got {list(head.groups)!r}")
     expected = ARRAYS[head.kind]
-    if set(head.arrays) != set(expected):
+    further = {name for name in head.arrays if head.kind == tail.KIND and name.startswith(tail.WEIGHT)}
+    if set(head.arrays) - further != set(expected):
         raise DataError(f"arrays of a {head.kind} head must be {sorted(expected)}; got {sorted(head.arrays)}")
+    for name in sorted(further):
+        if head.arrays[name].dtype != np.float32 or not np.isfinite(head.arrays[name]).all():
+            raise DataError(f"array {name!r} of a {head.kind} head must be float32 and finite")
     sizes = {"K": len(labels)}
     for name, (dtype, shape) in expected.items():
         array = head.arrays[name]
@@ -281,8 +296,12 @@ def _svm(head: Head, features: Floats) -> Array:
     return np.asarray(kernel @ head.arrays["weight"].T + head.arrays["bias"])
 
 
+def _fine_tuned(head: Head, features: Floats) -> Array:
+    return tail.run_tail(head._session, features)
+
+
 _INFERENCE: Mapping[str, Callable[[Head, Floats], Array]] = MappingProxyType(
-    {"linear": _linear, "naive-bayes": _naive_bayes, "knn": _knn, "svm": _svm, "mlp": _mlp}
+    {"linear": _linear, "naive-bayes": _naive_bayes, "knn": _knn, "svm": _svm, "mlp": _mlp, tail.KIND: _fine_tuned}
 )
 
 

@@ -24,6 +24,18 @@ def open_session(onnx: Path | bytes, threads: int) -> "ort.InferenceSession":
     """
     import onnxruntime as ort
 
+    source: Any = onnx if isinstance(onnx, bytes) else str(onnx)
+    return ort.InferenceSession(source, sess_options=session_options(threads), providers=["CPUExecutionProvider"])
+
+
+def session_options(threads: int) -> "ort.SessionOptions":
+    """Return the options of every session.
+
+    Args:
+        threads: Threads of one pass.
+    """
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -31,8 +43,7 @@ def open_session(onnx: Path | bytes, threads: int) -> "ort.InferenceSession":
     options.log_severity_level = 3  # errors only: the warnings are about graph rewrites, which need no action
     # Spinning threads would take CPU time from the processes beside them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    source: Any = onnx if isinstance(onnx, bytes) else str(onnx)
-    return ort.InferenceSession(source, sess_options=options, providers=["CPUExecutionProvider"])
+    return options
 
 
 def output_name(group: str) -> str:

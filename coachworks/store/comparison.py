@@ -9,6 +9,7 @@ from coachworks.digests import digest_bytes, digest_file
 # Keys whose last part begins with the digest of the content, or with half of it.
 _NAMED = re.compile(
     r"(?:photos/[0-9a-f]{2}/([0-9a-f]{64})\.[a-z0-9]+|heads/([0-9a-f]{64})\.safetensors"
+    r"|checkpoints/[0-9a-f]{64}/([0-9a-f]{64})\.safetensors"
     r"|features/[^/]+/[^/]+/([0-9a-f]{32})\.safetensors|index/(?:[^/]+/)+([0-9a-f]{64})\.json)"
 )
 UNREADABLE = {errno.EIO, errno.EBADMSG, errno.EUCLEAN}  # of a disk or file system that fails

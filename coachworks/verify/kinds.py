@@ -205,6 +205,12 @@ KINDS = (
         together=_head_files,
     ),
     Kind(
+        name="checkpoint",
+        keys=rf"checkpoints/{_DIGEST}/{_DIGEST}\.safetensors",
+        consequence="Fine-tuning that was interrupted begins again.",
+        way_out="{run} begins it again.",
+    ),
+    Kind(
         name="result",
         keys=r"results/[^/]+/[^/]+",
         consequence="Steps that read it stop.",

@@ -30,6 +30,7 @@ _KINDS = {
     "knn": "Nearest neighbours: the labels of the most similar training photos",
     "svm": "Support vector machine: the widest margin between labels",
     "naive-bayes": "Naive Bayes: a simple bell curve per label",
+    "fine-tune": "Fine-tuned: the last blocks of the network itself, trained for this skill",
 }
 
 

@@ -9,14 +9,21 @@ from coachworks.errors import DamagedError, InvalidConfigError, NotFoundError
 from coachworks.feature_groups import LAST
 from coachworks.features import space_of
 from coachworks.fleet.model import is_included
-from coachworks.models.backbone import BackboneSpec, fetch_onnx, graph_name, read_backbone, read_spec
+from coachworks.models.backbone import (
+    BackboneSpec,
+    fetch_onnx,
+    graph_name,
+    read_backbone,
+    read_spec,
+    whole_graph_name,
+)
 from coachworks.models.keys import backbone_spec_key, onnx_key
 from coachworks.models.preprocess import PREPROCESSING
 from coachworks.progress import SILENT, Progress
 from coachworks.store import Store, write_record
 from coachworks.wording import did_you_mean
 from components.embed import efficientnet_lite, hub
-from components.embed.grouped import AUTO, chosen_groups
+from components.embed.grouped import AUTO, chosen_groups, with_activation
 from components.embed.pretrained_folder import pretrained_folder
 from components.embed.source import Source
 
@@ -60,7 +67,7 @@ def stored_backbone(store: Store, source: Source, groups: str = AUTO) -> Backbon
     """
     if groups == LAST:
         return _intact(store, source, graph_name(source.digest))
-    whole = _intact(store, source, graph_name(source.digest, None))
+    whole = _intact(store, source, whole_graph_name(source.digest, groups.split(",")))
     names = chosen_groups(source.name, whole.group_sizes, groups)
     return whole if names == tuple(whole.group_sizes) else _intact(store, source, graph_name(source.digest, names))
 
@@ -78,7 +85,8 @@ def _intact(store: Store, source: Source, name: str) -> BackboneSpec:
 def ensure_backbone(store: Store, source: Source, groups: str = AUTO, *, progress: Progress = SILENT) -> BackboneSpec:
     """Return the spec of a backbone, after converting it to ONNX if the store does not have it, or has it damaged.
 
-    It is converted once, with all feature groups; files with fewer groups are cut out of that one.
+    It is converted once, with all feature groups, and once more with the activation at its cut if that is asked for;
+    files with fewer groups are cut out of these.
 
     Args:
         store: The store.
@@ -102,17 +110,17 @@ def ensure_backbone(store: Store, source: Source, groups: str = AUTO, *, progres
             for key in (backbone_spec_key(name), onnx_key(name)):
                 store.remove(key)  # and its copies on this machine
     try:
-        whole = _intact(store, source, graph_name(source.digest, None))
+        whole = _intact(store, source, whole_graph_name(source.digest, groups.split(",")))
     except (NotFoundError, DamagedError):
         progress.note(note)
-        whole = _converted(store, source)
+        whole = _converted(store, source, activation=with_activation(groups))
     return ensure_trimmed(store, source.digest, chosen_groups(source.name, whole.group_sizes, groups))
 
 
-def _converted(store: Store, source: Source) -> BackboneSpec:
+def _converted(store: Store, source: Source, *, activation: bool) -> BackboneSpec:
     from components.embed.conversion import convert
 
-    onnx, sizes = convert(source)
+    onnx, sizes = convert(source, activation=activation)
     spec = BackboneSpec(
         name=source.name,
         digest=source.digest,
@@ -129,7 +137,7 @@ def _converted(store: Store, source: Source) -> BackboneSpec:
         margin=source.margin,
         upright=source.upright,
     )
-    return _write(store, spec, graph_name(source.digest, None), onnx)
+    return _write(store, spec, whole_graph_name(source.digest, sizes), onnx)
 
 
 def ensure_trimmed(store: Store, digest: str, groups: Sequence[str]) -> BackboneSpec:

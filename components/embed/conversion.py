@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coachworks.errors import DataError
+from coachworks.feature_groups import ACTIVATION
 from coachworks.models.session import INPUT, open_session, output_name, run_session
 from components.embed.grouped import grouped
 from components.embed.source import Source
@@ -25,11 +26,12 @@ _TOLERANCE = 5e-4
 logger = logging.getLogger(__name__)
 
 
-def convert(source: Source) -> tuple[bytes, dict[str, int]]:
+def convert(source: Source, *, activation: bool = False) -> tuple[bytes, dict[str, int]]:
     """Convert a backbone to ONNX, with all of its feature groups.
 
     Args:
         source: The backbone.
+        activation: Whether the file gives the activation at the cut, too.
 
     Returns:
         The ONNX file, input `photos` float32 (N, 3, H, W), an output float32 (N, D) for each group, called `features`
@@ -38,12 +40,12 @@ def convert(source: Source) -> tuple[bytes, dict[str, int]]:
     Raises:
         DataError: the file computes other features than torch, or the module does not return one vector per photo.
     """
-    with _one_thread():
-        return _converted(source)
+    with one_thread():
+        return _converted(source, activation)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Limit torch to one thread: on a busy machine, several wait for one another ten times as long as they work."""
     import torch
 
@@ -70,36 +72,51 @@ def trimmed(onnx: bytes, groups: Sequence[str]) -> bytes:
     return bytes(kept.SerializeToString(deterministic=True))
 
 
-def _converted(source: Source) -> tuple[bytes, dict[str, int]]:
+def _converted(source: Source, activation: bool) -> tuple[bytes, dict[str, int]]:
     import torch
 
     module: Any = grouped(source)
+    if activation:
+        module = grouped(source, (*module.groups, ACTIVATION))
     rng = np.random.default_rng(0)
     photos = torch.from_numpy(rng.standard_normal((2, 3, source.input_px, source.input_px), np.float32))
-    onnx = _exported(module, photos)
+    onnx = exported(module, photos, INPUT, [output_name(group) for group in module.groups])
     for count in (1, 3):  # other batch sizes than that of the export
         photos = torch.from_numpy(rng.standard_normal((count, 3, source.input_px, source.input_px), np.float32))
         _must_agree(source, module, onnx, photos)
     return onnx, dict(module.sizes)
 
 
-def _exported(module: Any, photos: "torch.Tensor") -> bytes:
-    """Export by tracing, which is ten times as fast, or by capturing the graph where tracing fails."""
+def exported(module: Any, example: "torch.Tensor", name: str, outputs: Sequence[str]) -> bytes:
+    """Export a module of one input to ONNX: by tracing, which is ten times as fast, or by capturing where that fails.
+
+    Args:
+        module: The module, in evaluation mode.
+        example: An input, with two or more rows.
+        name: Name of the input.
+        outputs: Names of the outputs.
+    """
     import torch
 
-    outputs = [output_name(group) for group in module.groups]
-    names: dict[str, Any] = {"input_names": [INPUT], "output_names": outputs, "opset_version": _OPSET}
+    names: dict[str, Any] = {"input_names": [name], "output_names": list(outputs), "opset_version": _OPSET}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         path = Path(folder, "backbone.onnx")
         try:
-            axes = {name: {0: "n"} for name in (INPUT, *outputs)}
-            torch.onnx.export(module, (photos,), path, dynamo=False, dynamic_axes=axes, **names)
+            axes = {each: {0: "n"} for each in (name, *outputs)}
+            torch.onnx.export(module, (example,), path, dynamo=False, dynamic_axes=axes, **names)
         except (RuntimeError, TypeError, ValueError, torch.onnx.errors.OnnxExporterError) as err:
             logger.info("tracing failed, capturing the graph instead", extra={"error": str(err)})
             shapes = ({0: torch.export.Dim("n")},)
             torch.onnx.export(
-                module, (photos,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False, **names
+                module,
+                (example,),
+                path,
+                dynamo=True,
+                dynamic_shapes=shapes,
+                external_data=False,
+                verbose=False,
+                **names,
             )
         return path.read_bytes()
 

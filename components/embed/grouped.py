@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coachworks.errors import DataError, InvalidConfigError
-from coachworks.feature_groups import CELLS, CLASS, LAST, MEAN, STD, ordered
+from coachworks.feature_groups import ACTIVATION, CELLS, CLASS, GROUPS, LAST, MEAN, STD, ordered
+from components.embed.cut import capture, find_cut
 from components.embed.source import Source
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def grouped(source: Source, groups: Sequence[str] | None = None) -> "torch.nn.Mo
 
     Args:
         source: The backbone.
-        groups: The groups; None: all that the network has. The module's attribute `groups` names them, and `sizes`
-            the numbers per photo of each.
+        groups: The groups; None: all that the network has, but for `activation`. The module's attribute `groups` names
+            them, and `sizes` the numbers per photo of each.
 
     Raises:
         DataError: the module does not return one vector per photo, or its network lacks one of the groups.
@@ -32,6 +33,7 @@ def grouped(source: Source, groups: Sequence[str] | None = None) -> "torch.nn.Mo
     import torch
 
     module: Any = source.load()
+    cut = find_cut(source, module) if groups is not None and ACTIVATION in groups else None
 
     class Grouped(torch.nn.Module):
         def __init__(self) -> None:
@@ -41,6 +43,12 @@ def grouped(source: Source, groups: Sequence[str] | None = None) -> "torch.nn.Mo
             self.sizes: dict[str, int] = {}
 
         def measured(self, photos: torch.Tensor) -> dict[str, torch.Tensor]:
+            if cut is None:
+                return self.described(photos)
+            with capture(cut, module) as captured:
+                return {**self.described(photos), ACTIVATION: captured().flatten(1)}
+
+        def described(self, photos: torch.Tensor) -> dict[str, torch.Tensor]:
             if not hasattr(module, "with_blocks"):
                 return {LAST: module(photos)}
             last, outputs = module.with_blocks(photos)
@@ -51,7 +59,7 @@ def grouped(source: Source, groups: Sequence[str] | None = None) -> "torch.nn.Mo
             return tuple(values[group] for group in self.groups)
 
     network = Grouped().eval()
-    network.groups = ordered([LAST, CLASS, MEAN, STD, CELLS])
+    network.groups = GROUPS
     with torch.inference_mode():
         available = network.measured(torch.zeros(1, 3, source.input_px, source.input_px))
     if available[LAST].ndim != 2:
@@ -75,10 +83,15 @@ def chosen_groups(name: str, sizes: Mapping[str, int], setting: str) -> tuple[st
         name: Name of the backbone, for messages.
         sizes: Numbers per photo of each group that the backbone has.
         setting: `auto`: the first groups that fit `FITTING_BYTES` together; `all`; or names with commas between them.
+            Each may be followed by `,activation`, which no setting of a user holds.
 
     Raises:
         InvalidConfigError: the backbone does not have one of the named groups.
     """
+    if with_activation(setting):
+        described = {group: size for group, size in sizes.items() if group != ACTIVATION}
+        rest = ",".join(part for part in setting.split(",") if part != ACTIVATION)
+        return (*chosen_groups(name, described, rest or LAST), ACTIVATION)
     names = ordered(sizes)
     if setting == ALL:
         return names
@@ -94,6 +107,11 @@ def chosen_groups(name: str, sizes: Mapping[str, int], setting: str) -> tuple[st
             f"{', '.join(map(repr, unknown))}"
         )
     return ordered(asked)
+
+
+def with_activation(setting: str) -> bool:
+    """Return whether a setting of `chosen_groups` asks for the activation at the cut."""
+    return ACTIVATION in setting.split(",")
 
 
 def stored_bytes(sizes: Mapping[str, int]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from coachworks.code_digest import code_digest
 from coachworks.context import Context, open_context
 from coachworks.errors import DamagedError, NotFoundError
+from coachworks.feature_groups import ACTIVATION
 from coachworks.fleet.model import Fleet
 from coachworks.models.backbone import BackboneSpec
 from coachworks.photos import WHOLE
@@ -52,7 +53,9 @@ def embed(
     store = context.store
     choice = ensure_choice(fleet, lambda: load(store, "augment", augment), embedding=config, context=context)
     source = framed_backbone(choice.backbone, fleet)
-    spec = _spec(store, source, config.feature_groups, context)
+    fine_tunes = any("fine-tune" in fleet.candidates(skill) for skill in fleet.spec.skills)
+    groups = f"{config.feature_groups},{ACTIVATION}" if fine_tunes else config.feature_groups
+    spec = _spec(store, source, groups, context)
 
     def fill(photos: Sequence[Photo]) -> EmbedReport:
         return fill_features(store, source, spec, augment, photos, config=config, progress=context.progress)
@@ -64,7 +67,9 @@ def embed(
         report = dataclasses.replace(fill(photos), choice=choice.why)
         if not config.study_photos or not report.views:
             return report
-        embedder = Embedder(store, source, spec, config, context.progress)
+        # its sample needs no activations
+        described = dataclasses.replace(spec, groups=tuple(group for group in spec.groups if group[0] != ACTIVATION))
+        embedder = Embedder(store, source, described, config, context.progress)
         return dataclasses.replace(report, study=study_policy(fleet, augmented, embedder, photos=config.study_photos))
 
     inputs: dict[str, str | int | list[str]] = {

@@ -138,7 +138,7 @@ def _read_labelled(
     from components.validate.admitted import admitted
 
     embed = ancestor(store, train, EmbedReport)
-    groups = {skill: train.report.skills[skill].feature_groups for skill in skills}
+    groups = {skill: train.report.skills[skill].winner_groups for skill in skills}
     labels = admitted(store, ancestor(store, train, "validate"), fleet)
     labels = labels[labels["skill"].isin(skills)].sort_values(["skill", "photo_id"])
     tested = labels[labels["split"] == "test"]

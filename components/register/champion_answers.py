@@ -37,8 +37,8 @@ def champion_answers(
 ) -> ChampionAnswers:
     """Return the champion's answers on `photo_ids`.
 
-    Its head is evaluated again if it reads the features of the current backbone. Otherwise they are the recorded
-    answers of its own evaluation, on the photos that were in the test split then.
+    Its head is evaluated again if it reads features that embed has kept of the current backbone. Otherwise they are the
+    recorded answers of its own evaluation, on the photos that were in the test split then.
 
     Args:
         client: MLflow's client.
@@ -47,23 +47,31 @@ def champion_answers(
         champion: The champion.
         photo_ids: The test photos.
     """
+    reads = "another backbone"
     if champion.tags.get("backbone_digest") == record.backbone.backbone_digest:
         head = ensure_head(context, lambda: client, record, champion)
         answers = _predict(head, record, photo_ids, context.progress)
-        return ChampionAnswers(answers, "its head, evaluated again")
+        if answers is not None:
+            return ChampionAnswers(answers, "its head, evaluated again")
+        reads = "feature groups that embed no longer keeps"
     recorded = _recorded(client, context.store, record, champion)
     return ChampionAnswers(
         {photo_id: recorded[photo_id] for photo_id in photo_ids if photo_id in recorded},
-        "the answers recorded at its own evaluation, since it reads another backbone",
+        f"the answers recorded at its own evaluation, since it reads {reads}",
     )
 
 
-def _predict(head_file: Path, record: SkillRecord, photo_ids: Sequence[str], progress: Progress) -> dict[str, str]:
+def _predict(
+    head_file: Path, record: SkillRecord, photo_ids: Sequence[str], progress: Progress
+) -> dict[str, str] | None:
+    """Return the head's answers; None if it reads feature groups that embed did not keep."""
     from coachworks.models.head import load_head
     from components.embed.stored_features import read_features
 
     head = load_head(head_file)
     embedded = record.lineage.result(EmbedReport)
+    if not set(head.groups) <= set(embedded.report.group_sizes):
+        return None
     fleet = record.lineage.fleet
     features = read_features(fleet, embedded, photo_ids, 0, groups=head.groups, progress=progress)
     best = [index for block in blocks(features) for index in head.logits(block).argmax(axis=1)]

@@ -47,7 +47,7 @@ def manifest(record: SkillRecord) -> dict[str, Any]:
         "temperature": evaluated.temperature,
         "backbone": record.backbone.backbone,
         "backbone_digest": record.backbone.backbone_digest,
-        "groups": list(record.trained.feature_groups),
+        "groups": list(record.trained.winner_groups),
         "metrics": {
             **{name: jsonable(getattr(evaluated, name)) for name in _METRICS},
             "expected_calibration_error": evaluated.ece_after,

@@ -29,7 +29,7 @@ def write_model_folder(record: SkillRecord, run_id: str, folder: Path) -> None:
         run_id: The run that the model belongs to.
         folder: An empty folder.
     """
-    numbers = total(record.backbone.group_sizes, record.trained.feature_groups)
+    numbers = total(record.backbone.group_sizes, record.trained.winner_groups)
     features = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, numbers]}}
     document = {
         **_identity(record),

@@ -24,12 +24,14 @@ class Candidate:
         logits: Logits on all validation photos of the lane, shape (M, K).
         parameters: The settings that validation picked, and the fixed ones.
         tried: Every setting tried, with its balanced accuracy and calibrated log loss on validation.
+        groups: Feature groups that the head reads; empty: those that all candidates of the skill read.
     """
 
     arrays: Mapping[str, Array]
     logits: Array
     parameters: Mapping[str, Any]
     tried: Sequence[Mapping[str, Any]]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from coachworks.store import Store
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
 from components.train.report import TrainReport
+from components.train.selection import FINE_TUNE
 from components.train.usable_views import broken_transforms
 from components.validate.admitted import admitted
 from components.validate.report import ValidateReport
@@ -65,6 +66,8 @@ def choices_of(fleet: Fleet, embed: Result[EmbedReport], skill: str, config: Tra
         "broken": {name: [effect.verdict, dict(effect.exchange)] for name, effect in broken.items()},
         "code": code,
     }
+    if FINE_TUNE in fleet.candidates(skill) and (enough := fleet.enough_without_tuning(skill)) is not None:
+        decisive["enough_without_tuning"] = enough
     return f"latest/competition/{digest_json(decisive)[:32]}"
 
 
@@ -92,12 +95,12 @@ def earlier_training(
         except (NotFoundError, DamagedError, ReportError):
             continue  # somebody removed it, or an older version wrote it
         record = result.report.skills[skill]
-        if not record.refitted:
-            continue  # without validation photos nothing says whether its choices still hold
         if record.label_noise is not None and record.label_noise.losses:
             continue  # its loss was chosen by how many labels are wrong, and people may be correcting them
         before, now = (_learnt(rows, skill) for rows in (table, labels))
         changed = frozenset(photo_id for photo_id, *_ in before ^ now)
+        if not record.refitted and (changed or record.winner != FINE_TUNE):
+            continue  # without validation photos nothing says whether its choices still hold; a network is not refitted
         if len(changed) <= SMALL * len(before):
             earlier[skill] = Earlier(result, changed, len(before))
     return earlier

@@ -19,6 +19,7 @@ from components.train.axes import save_axes
 from components.train.competition import Entry, Outcome, compete
 from components.train.config import TrainConfig
 from components.train.feature_sets import FeatureSet, FeatureSets
+from components.train.fine_tune.candidate import FineTuning
 from components.train.group_choice import Choice, choose_groups
 from components.train.imbalance import Imbalance, weighing
 from components.train.lane import UNLABELLED, Lane, label_weights
@@ -31,6 +32,8 @@ from components.train.vote_shares import read_vote_shares
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from components.train.fine_tune.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +69,7 @@ def train_lane(
     config: TrainConfig,
     progress: Progress,
     folder: Path,
+    checkpoints: "list[Checkpoint]",
 ) -> Trained:
     """Train the candidates of a lane's skills, and save their heads.
 
@@ -77,6 +81,7 @@ def train_lane(
         config: Settings.
         progress: Receives progress updates and notes.
         folder: Receives `<skill>/<candidate>.safetensors`.
+        checkpoints: Receives the checkpoints that are of no use once the result is published.
 
     Raises:
         DataError: a photo is damaged whose features have to be computed again.
@@ -104,11 +109,13 @@ def train_lane(
         explained={},
         left_out=photos.left_out,
     )
-    for fitted in chosen:
-        own = [skill for skill in skills if choices[skill].groups == fitted.groups]
-        data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
-        shares = read_vote_shares(fleet, embed, photos)
-        _compete(fleet, data, fitted, trained, shares, config, progress, embed.report.backbone_digest, folder)
+    shares = read_vote_shares(fleet, embed, photos)
+    with FineTuning(fleet, embed, photos, read, progress, checkpoints) as tuning:
+        for fitted in chosen:
+            own = [skill for skill in skills if choices[skill].groups == fitted.groups]
+            data = photos.lane(fitted.train, views[fitted.groups], fitted.validation, config.class_weights).subset(own)
+            backbone = embed.report.backbone_digest
+            _compete(fleet, data, fitted, trained, shares, config, progress, backbone, folder, tuning)
     noise = {skill: again.noise for skill, again in trained.refits.items()}
     write_suspicious_labels(fleet, embed, labels, photos, noise, progress, folder)
     return trained
@@ -124,6 +131,7 @@ def _compete(
     progress: Progress,
     backbone_digest: str,
     folder: Path,
+    tuning: FineTuning,
 ) -> None:
     """Train the skills of a lane that read the same feature groups, save their heads, and add them to `trained`."""
     reduction = fitted.reduction
@@ -131,7 +139,11 @@ def _compete(
     imbalances = choose_policies(joined, config)
     policies = {skill: imbalance.policy for skill, imbalance in imbalances.items()}
     data, joined = replace(data, policies=policies), replace(joined, policies=policies)
-    outcomes = compete(data, reduction, {s: fleet.candidates(s) for s in data.skills}, config, progress=progress)
+    kinds = {skill: fleet.candidates(skill) for skill in data.skills}
+    limits = {skill: fleet.enough_without_tuning(skill) for skill in data.skills}
+    enough = {skill: limit for skill, limit in limits.items() if limit is not None}
+    fine_tune = tuning.fitter(fitted.groups)
+    outcomes = compete(data, reduction, kinds, config, fine_tune=fine_tune, enough=enough, progress=progress)
     refits = refit(data, joined, reduction, outcomes, config, progress=progress)
     losses = stand_noise(joined, len(data.train), reduction, outcomes, refits, shares=shares, progress=progress)
     save_axes(reduction, fitted.groups, folder)
@@ -181,5 +193,5 @@ def head_of(
         backbone_digest=backbone_digest,
         temperature=fitted.calibration.temperature if isinstance(fitted, Refit) else 1.0,
         parameters=candidate.parameters,
-        groups=groups,
+        groups=candidate.groups or groups,
     )

@@ -70,7 +70,10 @@ def stand_noise(
     noisy = [
         skill
         for skill in joined.skills
-        if skill in refits and "linear" in outcomes[skill].entries and refits[skill].noise.level.low > LEAST
+        if skill in refits
+        and not refits[skill].kept
+        and "linear" in outcomes[skill].entries
+        and refits[skill].noise.level.low > LEAST
     ]
     policies = {}
     with progress.task("losses that stand noise", total=len(noisy), unit="skills") as task:

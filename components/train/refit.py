@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
+from coachworks.models.head import softmax
 from coachworks.progress import SILENT, Progress
+from coachworks.scores import log_loss
 from components.train.calibration import Calibration, calibrate, representative
 from components.train.candidate import Candidate, Chosen
 from components.train.competition import Outcome, fitter
@@ -14,7 +18,8 @@ from components.train.label_noise import LabelNoise, judge_labels
 from components.train.lane import UNLABELLED, Lane
 from components.train.out_of_fold import OutOfFold, fit_with_folds
 from components.train.reduction import Reduction
-from components.train.selection import COMPLEXITY
+from components.train.selection import COMPLEXITY, FINE_TUNE
+from components.train.temperature import fit_temperature
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,6 +33,7 @@ class Refit:
         noise: Noise of the labels, estimated from the same answers.
         photos: Number of labelled photos that it was fitted on.
         seconds: This skill's share of the refit's duration.
+        kept: Whether the candidate is the one that competed, not fitted again.
     """
 
     candidate: Candidate
@@ -36,6 +42,7 @@ class Refit:
     noise: LabelNoise
     photos: int
     seconds: float
+    kept: bool = False
 
 
 def refit(
@@ -68,8 +75,14 @@ def refit(
     """
     known = lane.validation_answers != UNLABELLED
     kinds = {skill: outcomes[skill].winner for column, skill in enumerate(lane.skills) if known[:, column].any()}
+    kept = {
+        skill: keep(lane, joined, skill, outcomes[skill].entries[kind].candidate)
+        for skill, kind in kinds.items()
+        if kind == FINE_TUNE
+    }
+    kinds = {skill: kind for skill, kind in kinds.items() if skill not in kept}
     chosen = {skill: outcomes[skill].entries[kind].candidate.parameters for skill, kind in kinds.items()}
-    return fit_on_all(joined, len(lane.train), reduction, kinds, chosen, config, progress=progress)
+    return kept | fit_on_all(joined, len(lane.train), reduction, kinds, chosen, config, progress=progress)
 
 
 def fit_on_all(
@@ -107,6 +120,37 @@ def fit_on_all(
                 refits[skill] = refit_of(kind, joined, trained, skill, fitted[skill], round(seconds, 3))
             task.advance(len(skills))
     return refits
+
+
+def keep(lane: Lane, joined: Lane, skill: str, candidate: Candidate) -> Refit:
+    """Return a fine-tuned network as it competed, calibrated on the answers of the skill's validation photos.
+
+    Its training stopped where these were answered best, and without photos to stop by it would go too far.
+    """
+    answers = lane.validation_answers[:, lane.skills.index(skill)]
+    known = np.flatnonzero(answers != UNLABELLED)
+    logits, truth = candidate.logits[known], answers[known]
+    temperature = fit_temperature(logits, truth)
+    losses = {
+        "none": log_loss(softmax(logits), truth),
+        "temperature": log_loss(softmax(logits, temperature), truth),
+    }
+    why = (
+        f"temperature, from {len(known)} validation answers, by which its training was stopped: log loss "
+        f"{losses['none']:.3f} uncorrected, {losses['temperature']:.3f} with it"
+    )
+    column, trained = lane.skills.index(skill), len(lane.train)
+    calibration = Calibration(temperature=temperature, photos=len(known), log_loss=losses, why=why)
+    answered = OutOfFold(candidate, logits, trained + known, np.zeros(len(known), np.int64))
+    return Refit(
+        candidate=candidate,
+        calibration=calibration,
+        out_of_fold=answered,
+        noise=judge_labels(answered, calibration, joined.answers[:, column], joined.train_sets),
+        photos=int((lane.answers[:, column] != UNLABELLED).sum()),
+        seconds=0.0,
+        kept=True,
+    )
 
 
 def refit_of(kind: str, joined: Lane, trained: int, skill: str, fitted: OutOfFold, seconds: float) -> Refit:

@@ -146,6 +146,8 @@ class SkillReport:
             candidates competed.
         changed_photos: Training and validation photos that came, went or changed since that result.
         imbalance: Choice of the policy against imbalance; None if dropped, and in results of earlier versions.
+        head_groups: Feature groups that the winner's head reads, where they differ from `feature_groups`: a fine-tuned
+            head reads the activation in place of `last`.
     """
 
     status: Literal["trained", "dropped"]
@@ -169,6 +171,12 @@ class SkillReport:
     continues: str = ""
     changed_photos: int = 0
     imbalance: ImbalanceReport | None = None
+    head_groups: Sequence[str] = ()
+
+    @property
+    def winner_groups(self) -> Sequence[str]:
+        """Feature groups that the winner's head reads."""
+        return self.head_groups or self.feature_groups
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.bootstrap import resampled
+from coachworks.models import tail
 from coachworks.scores import tally, tally_by_set
 
 Array = NDArray[Any]
 
 # From simple to complex, by the cost of serving and the effort of trusting it: one matrix product, convex and nearly
 # calibrated; a closed form, overconfident since its dimensions are not independent; a head that contains the training
-# photos; a kernel without probabilities; weights that depend on a random start.
-COMPLEXITY = ("linear", "naive-bayes", "knn", "svm", "mlp")
+# photos; a kernel without probabilities; weights that depend on a random start; further layers of the network.
+FINE_TUNE = tail.KIND
+COMPLEXITY = ("linear", "naive-bayes", "knn", "svm", "mlp", FINE_TUNE)
 REPLICATES = 1000
 
 

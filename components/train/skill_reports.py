@@ -31,7 +31,9 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
     """
     outcome, refit, choice = trained.outcomes[skill], trained.refits.get(skill), trained.choices[skill]
     why = outcome.why
-    if refit:
+    if refit and refit.kept:
+        why += ". It stays as it competed, trained on the training photos, because the validation photos stopped it"
+    elif refit:
         why += f". With its settings it was then fitted again on all {refit.photos} training and validation photos"
     return SkillReport(
         status="trained",
@@ -41,12 +43,13 @@ def trained_report(skill: str, labels: Sequence[str], photos: Mapping[str, int],
         candidates={name: candidate_report(name, entry) for name, entry in outcome.entries.items()},
         winner=outcome.winner,
         why=why,
-        refitted=refit is not None,
+        refitted=refit is not None and not refit.kept,
         winner_photos=refit.photos if refit else photos["train"],
         temperature=refit.calibration.temperature if refit else 1.0,
         calibration=calibration_report(refit.calibration) if refit else None,
         refit_seconds=refit.seconds if refit else 0.0,
         feature_groups=choice.groups,
+        head_groups=outcome.entries[outcome.winner].candidate.groups,
         why_features=choice.why,
         feature_trials=tuple(
             FeatureTrial(

@@ -18,11 +18,14 @@ from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
 from components.train.earlier import Earlier, choices_of, earlier_training, keep_links
 from components.train.report import SkillReport, TrainReport
+from components.train.selection import FINE_TUNE
 from components.validate.report import ValidateReport
 from validation import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from components.train.fine_tune.checkpoint import Checkpoint
 
 
 def train(
@@ -68,6 +71,10 @@ def train(
     if fleet.spec.augment.exchange_labels:
         inputs["exchange_labels"] = True
 
+    limits = {skill: fleet.enough_without_tuning(skill) for skill in lane if FINE_TUNE in fleet.candidates(skill)}
+    if any(limit is not None for limit in limits.values()):
+        inputs["enough_without_tuning"] = limits
+
     code = code_digest(__name__)
     if (done := published(TrainReport, inputs, context=context, code=code)) is not None:
         return done
@@ -78,14 +85,18 @@ def train(
     if earlier:
         inputs["continues"] = {skill: then.result.key for skill, then in earlier.items()}
 
+    checkpoints: list[Checkpoint] = []
+
     def build(folder: Path) -> TrainReport:
-        return _build(fleet, embedded, labels, lane, earlier, settings, context.progress, folder)
+        return _build(fleet, embedded, labels, lane, earlier, settings, context.progress, folder, checkpoints)
 
     result = produce(TrainReport, inputs, build, context=context, code=code)
     if not result.reused:
         records = result.report.skills
         competed = [s for s in lane if records[s].status == "trained" and not records[s].continues]
         keep_links(store, {skill: links[skill] for skill in competed}, result.key)
+    for checkpoint in checkpoints:
+        checkpoint.remove()
     return result
 
 
@@ -105,6 +116,7 @@ def _build(
     config: TrainConfig,
     progress: Progress,
     folder: Path,
+    checkpoints: "list[Checkpoint]",
 ) -> TrainReport:
     from components.train.continuing import continue_lane
     from components.train.lane_training import train_lane
@@ -133,7 +145,7 @@ def _build(
         kept = continue_lane(fleet, embed, labels, continued, config, progress, folder)
         reports |= {skill: replace(report, photos=counts[skill]) for skill, report in kept.items()}
     anew = [skill for skill in lane if skill not in reports]
-    result = train_lane(fleet, embed, labels, anew, config, progress, folder) if anew else None
+    result = train_lane(fleet, embed, labels, anew, config, progress, folder, checkpoints) if anew else None
     if result:
         reports |= {skill: trained_report(skill, vocabulary[skill], counts[skill], result) for skill in anew}
     explained = [

@@ -50,6 +50,7 @@ def fill(store: Store) -> None:
     for key in (f"photos/{DIGEST[:2]}/{DIGEST}.jpg", f"features/0f/clean/{DIGEST[:32]}.safetensors"):
         store.write(key, CONTENT)
     entries = json.dumps([{"place": "photos/1.jpg"}]).encode()
+    store.write(f"checkpoints/{BACKBONE}/{DIGEST}.safetensors", CONTENT)
     for folder in ("index/files/0f", "index/photos"):
         store.write(f"{folder}/{digest_bytes(entries)}.json", entries)
     spec = {"name": "tiny", "digest": BACKBONE, "input_px": 8, "mean": [0] * 3, "std": [1] * 3, "fit": "squash"}

@@ -14,7 +14,7 @@ from coachworks.digests import digest_file
 from coachworks.errors import DataError
 from coachworks.models.head import ARRAYS, Head, load_head, softmax
 
-KINDS = tuple(ARRAYS)
+KINDS = tuple(kind for kind in ARRAYS if kind != "fine-tune")
 
 
 def points(count=50, dimensions=20, seed=1):
@@ -250,7 +250,10 @@ WEIGHT, BIAS = np.eye(2, 3, dtype=np.float32), np.zeros(2, np.float32)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "oracle"}, "kind of a head must be one of linear, naive-bayes, knn, svm, mlp; got 'oracle'"),
+        (
+            {"kind": "oracle"},
+            "kind of a head must be one of linear, naive-bayes, knn, svm, mlp, fine-tune; got 'oracle'",
+        ),
         ({"labels": ("a",)}, r"labels of a head must be two or more different strings; got \['a'\]"),
         ({"labels": ("a", "a")}, "two or more different strings"),
         ({"labels": (1, 2)}, "two or more different strings"),

@@ -1,0 +1,1 @@
+"""Candidate `fine-tune`: the last blocks of the backbone, trained for one skill from cached activations."""
