@@ -110,7 +110,7 @@ bench: $(READY)  ## What the speed claims rest on
 	@for name in startup adding training/linear_heads training/skills training/memory; do echo "» benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 bench-photos: $(READY)  ## What the accuracy claims rest on; COACHWORKS_DATA names the photos
-	@for name in accuracy speed; do echo "» benchmarks/training/$$name.py"; $(BIN)/python benchmarks/training/$$name.py || exit 1; done
+	@for name in accuracy speed noise; do echo "» benchmarks/training/$$name.py"; $(BIN)/python -m benchmarks.training.$$name || exit 1; done
 
 clean:  ## Remove what was built; the virtual environment too
 	rm -rf $(VENV) build dist site showroom .mypy_cache .ruff_cache .pytest_cache

@@ -63,7 +63,7 @@ def make_up(folder: Path, photos: int, sizes: Mapping[str, int], views: int) -> 
     ids = sorted(hashlib.sha256(str(number).encode()).hexdigest() for number in range(photos))
     answers = np.random.default_rng(0).integers(0, len(_LABELS), photos)
     splits = np.where(np.arange(photos) % 20 < 17, "train", np.where(np.arange(photos) % 20 < 19, "validation", "test"))
-    catalogue = pd.DataFrame({**dict.fromkeys(CATALOGUE), "photo_id": ids, "uri": ids, "set_id": ids})
+    catalogue = pd.DataFrame({**dict.fromkeys(CATALOGUE), "photo_id": ids, "uri": ids, "filename": ids, "set_id": ids})
     labels = pd.DataFrame(
         {"photo_id": ids, "set_id": ids, "split": splits, "skill": "kind", "label": [_LABELS[a] for a in answers],
          "confidence": 1.0, "votes": 1, "agreement": 1.0}
