@@ -56,7 +56,7 @@ def make_up(folder: Path, photos: int, sizes: Mapping[str, int], views: int) -> 
     from coachworks.features import view_folder, write_shard
     from coachworks.fleet.model import Fleet
     from coachworks.results import produce
-    from coachworks.tables import CATALOGUE, SPLIT_LABELS, write_table
+    from coachworks.tables import CATALOGUE, SPLIT_LABELS, VOTES, write_table
 
     (folder / "fleet.yaml").write_text(json.dumps(_FLEET), "utf-8")
     context = open_context(Fleet.model_validate(_FLEET).located(folder))
@@ -71,6 +71,7 @@ def make_up(folder: Path, photos: int, sizes: Mapping[str, int], views: int) -> 
 
     def ingest(into: Path) -> dict[str, int]:
         write_table(catalogue, into / "catalogue.parquet", CATALOGUE)
+        write_table(pd.DataFrame(columns=[*VOTES]), into / "votes.parquet", VOTES)
         return {"photos": photos}
 
     def split(into: Path) -> dict[str, int]:

@@ -14,7 +14,7 @@ from coachworks.features import view_folder, write_shard
 from coachworks.fleet.model import Fleet
 from coachworks.results import produce
 from coachworks.store import FolderStore
-from coachworks.tables import CATALOGUE, SPLIT_LABELS, write_table
+from coachworks.tables import SPLIT_LABELS, write_table
 
 PHOTOS = 40
 SIZES = {"last": 8, "blocks-mean": 6}
@@ -53,12 +53,6 @@ def embedded(store: FolderStore, rows: Mapping[str, Sequence[Row]], *, one_set: 
             for n, label, split in own
         ]
     )  # fmt: skip
-
-    def ingest(folder: Path) -> dict[str, int]:
-        ids = [photo_id(number) for number in range(PHOTOS)]
-        catalogue = pd.DataFrame({**dict.fromkeys(CATALOGUE), "photo_id": ids, "uri": ids, "filename": ids})
-        write_table(catalogue, folder / "catalogue.parquet", CATALOGUE)
-        return {"photos": PHOTOS}
 
     def split(folder: Path) -> dict[str, int]:
         write_table(labels, folder / "labels.parquet", SPLIT_LABELS)
