@@ -36,6 +36,7 @@ def embedded(store: FolderStore, upstream: ModuleType, tmp_path: Path) -> Callab
     return run
 
 
+@pytest.mark.slow
 def test_activations_are_kept_in_half_precision_for_every_view_once_a_skill_asks_for_fine_tuning(
     embedded: Callable[..., Result[EmbedReport]], store: FolderStore, tmp_path: Path
 ) -> None:

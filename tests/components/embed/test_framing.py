@@ -92,6 +92,7 @@ def test_serving_decodes_a_box_to_the_very_pixels_of_training(store, upstream, s
     np.testing.assert_array_equal(normalised_rgb(whole, spec), features_input(file.getvalue(), spec))
 
 
+@pytest.mark.slow
 def test_jitter_moves_the_boxes_of_views_alone(store, upstream):
     drawn = upstream.photos(store, range(3))
     key = upstream.validated(store, drawn, boxes={drawn[0].photo_id: "40,30,140,80"})
@@ -105,6 +106,7 @@ def test_jitter_moves_the_boxes_of_views_alone(store, upstream):
     assert differences[1:].max() < 1e-3, "photos without a box stay as they are"
 
 
+@pytest.mark.slow
 def test_photos_are_turned_upright_as_their_table_says(store, upstream):
     drawn = upstream.photos(store, range(3))
     turns = {drawn[0].photo_id: "90", drawn[1].photo_id: "0"}

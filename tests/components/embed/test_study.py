@@ -100,6 +100,7 @@ def test_a_negative_sample_is_refused() -> None:
         EmbedConfig(study_photos=-1)
 
 
+@pytest.mark.slow
 def test_crops_are_measured_beside_whole_photos_and_the_other_way_round(
     store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path]
 ) -> None:
@@ -124,6 +125,7 @@ def test_crops_are_measured_beside_whole_photos_and_the_other_way_round(
     assert 38 <= crop.photos == whole.photos <= 48
 
 
+@pytest.mark.slow
 def test_upright_photos_are_measured_beside_those_as_they_are(
     store: FolderStore, upstream: ModuleType, model_folders: dict[str, Path]
 ) -> None:
