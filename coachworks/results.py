@@ -94,10 +94,15 @@ def published(step: type[Report] | str, inputs: Json, *, context: Context, code:
     key = _key(name, inputs, context, code)
     if not store.exists(f"results/{name}/{key}"):
         return None
+    return reuse(load(store, step, key), context=context)
+
+
+def reuse(result: Result[R], *, context: Context) -> Result[R]:
+    """Return a published result as the outcome of this task, and make it the latest of its step."""
     if not context.dry:
-        point_to(store, name, key)
+        point_to(context.store, result.step, result.key)
     context.progress.note("unchanged, result reused")
-    return dataclasses.replace(load(store, step, key), reused=True)
+    return dataclasses.replace(result, reused=True)
 
 
 def _key(name: str, inputs: Json, context: Context, code: str) -> str:

@@ -1,16 +1,15 @@
 """Axes files: the reduction of a set of feature groups, kept for a training that continues from this one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.feature_table import FeatureTable
+from components.train.reading import Read
 from components.train.reduction import Reduction, project
 
 Floats = NDArray[np.float32]
-Read = Callable[[Sequence[str], int, str], FeatureTable]  # (photo ids, view, group) -> features (N, D)
 
 
 def axes_file(folder: Path, groups: Sequence[str]) -> Path:

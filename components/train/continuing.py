@@ -4,25 +4,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.feature_table import FeatureTable
 from coachworks.fleet.model import Fleet
 from coachworks.models.head import load_head
 from coachworks.progress import Progress
 from coachworks.result import Result
 from components.embed.report import EmbedReport
-from components.embed.stored_features import read_features
 from components.train.axes import load_axes, reduced, solution_of
 from components.train.config import TrainConfig
 from components.train.earlier import SMALL, Earlier
 from components.train.lane import Lane
 from components.train.lane_photos import LanePhotos, photos_of_lane
 from components.train.lane_training import head_of, weights_of_labels
+from components.train.reading import reader
 from components.train.reduction import Reduction
 from components.train.refit import Refit, fit_on_all
 from components.train.report import SkillReport
@@ -95,9 +94,7 @@ def _lane(
     progress: Progress,
 ) -> Lane:
     """Return the lane of skills that read the same feature groups along the same axes."""
-
-    def read(photo_ids: Sequence[str], view: int, group: str) -> FeatureTable:
-        return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
+    read = reader(fleet, embed, progress)
 
     def points(photo_ids: Sequence[str], view: int) -> NDArray[np.float32]:
         return reduced(read, photo_ids, view, groups, embed.report.group_sizes, reduction)
@@ -144,7 +141,9 @@ def _fit_again(
         if not _holds(_validated(lane, column, again, same, config.seed), records[skill]):
             progress.note(f"{skill}: its winner answers validation photos worse than it did, so all candidates compete")
             continue
-        copytree(then.result.path / skill, folder / skill)
+        (folder / skill).mkdir()
+        for file in (then.result.path / skill).glob("*.safetensors"):
+            copy(file, folder / skill)
         old = heads[skill]
         head = head_of(old.kind, again, old.labels, old.backbone_digest, old.groups)
         head.save(_winner_file(folder, skill, records[skill]))
@@ -182,11 +181,11 @@ def _report(
     """Return the report of a skill whose winner was fitted again."""
     winner = str(record.winner)
     before = record.candidates[winner]
-    photos = "photo has" if len(then.changed) == 1 else "photos have"
+    photos = "photo was" if len(then.changed) == 1 else "photos were"
     why = (
-        f"{record.why}. Since then {len(then.changed)} of {then.photos} training and validation {photos} come, gone or "
-        f"changed, fewer than the {SMALL:.0%} from which all candidates compete again: it was fitted again with the "
-        f"same settings on all {again.photos}; {scored.balanced_accuracy:.3f} on validation, out of fold, "
+        f"{record.why}. Since then {len(then.changed)} of {then.photos} training and validation {photos} added, "
+        f"removed or relabelled; up to {SMALL:.0%} its choices are kept, so it was fitted again with the same settings "
+        f"on all {again.photos}; {scored.balanced_accuracy:.3f} on validation, out of fold, "
         f"{before.validation_balanced_accuracy:.3f} then"
     )
     measured = replace(

@@ -8,7 +8,7 @@ the outcome depends on two results, not on the whole history of a store.
 import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coachworks.digests import digest_json
 from coachworks.errors import DamagedError, NotFoundError
@@ -69,6 +69,27 @@ def choices_of(fleet: Fleet, embed: Result[EmbedReport], skill: str, config: Tra
     if FINE_TUNE in fleet.candidates(skill) and (enough := fleet.enough_without_tuning(skill)) is not None:
         decisive["enough_without_tuning"] = enough
     return f"latest/competition/{digest_json(decisive)[:32]}"
+
+
+def training_of(store: Store, links: Mapping[str, str], inputs: Mapping[str, Any]) -> Result[TrainReport] | None:
+    """Return a linked result of these very inputs, whatever it was to continue from; None if there is none.
+
+    Where candidates competed although their training was to continue, the result is linked as a competition. Without
+    this look, the next run would continue from it and give the same photos another result.
+
+    Args:
+        store: The store.
+        links: The skills, and the name of each one's link.
+        inputs: Inputs of the lane's training, without what it continues from.
+    """
+    for link in links.values():
+        try:
+            result = load(store, TrainReport, store.resolve_link(link).rpartition("/")[2])
+        except (NotFoundError, DamagedError, ReportError):
+            continue
+        if {name: value for name, value in result.inputs.items() if name != "continues"} == inputs:
+            return result
+    return None
 
 
 def earlier_training(

@@ -4,19 +4,19 @@ A group is read, reduced and forgotten before the next one is read. Large featur
 in blocks, so that memory holds reduced dimensions alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.feature_groups import LAST, nested
-from coachworks.feature_table import FeatureTable, side_by_side
+from coachworks.feature_table import side_by_side
+from components.train.reading import Read
 from components.train.reduction import Reduction, fit_reduction, fit_wide_reduction, join, project
 
 Floats = NDArray[np.float32]
 Groups = tuple[str, ...]
-Read = Callable[[Sequence[str], int, str], FeatureTable]  # (photo ids, view, group) -> features (N, D)
 
 _EXACT = 2048  # features of a group above which its axes are approximate
 

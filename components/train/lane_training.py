@@ -1,6 +1,6 @@
 """Training of a lane: features, a competition for each set of feature groups, the winners' refit, and the heads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coachworks.feature_table import FeatureTable
 from coachworks.fleet.model import Fleet
 from coachworks.models.head import Head
 from coachworks.progress import Progress
 from coachworks.result import Result
 from components.embed.report import EmbedReport
-from components.embed.stored_features import read_features
 from components.train.axes import save_axes
 from components.train.competition import Entry, Outcome, compete
 from components.train.config import TrainConfig
@@ -26,6 +24,7 @@ from components.train.lane import UNLABELLED, Lane, label_weights
 from components.train.lane_photos import photos_of_lane
 from components.train.noise_policy import NoisePolicy, stand_noise
 from components.train.policy_choice import choose_policies
+from components.train.reading import reader
 from components.train.refit import Refit, refit
 from components.train.suspicious_labels import write_suspicious_labels
 from components.train.vote_shares import read_vote_shares
@@ -88,9 +87,7 @@ def train_lane(
     """
     photos = photos_of_lane(fleet, embed, labels, skills, progress)
 
-    def read(photo_ids: Sequence[str], view: int, group: str) -> FeatureTable:
-        return read_features(fleet, embed, photo_ids, view, groups=(group,), progress=progress)
-
+    read = reader(fleet, embed, progress)
     sizes = embed.report.group_sizes
     feature_sets = FeatureSets(read, photos.train, photos.validation, sizes, config.components)
     # a set is in one split only

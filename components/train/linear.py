@@ -27,7 +27,6 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
     """
     penalties = tuple(PENALTIES if chosen is None else (chosen[skill]["penalty"],) for skill in lane.skills)
     fits = fit_heads(lane, penalties, max_iterations=MAX_ITERATIONS)
-    offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
     candidates = {}
     for column, (skill, row) in enumerate(zip(lane.skills, fits, strict=True)):
         trials = [
@@ -35,12 +34,8 @@ def fit(lane: Lane, reduction: Reduction, config: TrainConfig, chosen: Chosen | 
             for penalty, fitted in zip(penalties[column], row, strict=True)
         ]
         best, tried = best_trial(trials, lane.validation_answers[:, column])
-        weight = row[best].weight @ projection.T
         candidates[skill] = Candidate(
-            arrays={
-                "weight": weight.astype(np.float32),
-                "bias": (row[best].bias - weight @ offset).astype(np.float32),
-            },
+            arrays=head_arrays(row[best], reduction),
             logits=trials[best].logits,
             parameters={
                 **trials[best].parameters,
@@ -61,13 +56,24 @@ def fit_heads(lane: Lane, penalties: Sequence[tuple[float, ...]], *, max_iterati
     training only. The bias is not penalised and takes them up: the fit is the plain one, with a bias without them.
     """
     weighed = replace(lane, policies={skill: weighing("linear", lane.policy(skill)) for skill in lane.skills})
-    (answers, *repeat_answers), (weights, *repeat_weights) = weighed.table_answers(), weighed.table_weights()
     shares = _log_shares(weighed, [skill for skill in lane.skills if lane.policy(skill) == ADJUSTED])
     starts = dict(lane.starts)
     for skill in shares.keys() & starts.keys():
         weight, bias = starts[skill]
         starts[skill] = weight, (bias + shares[skill]).astype(np.float32)
-    problems = Problems(
+    problems = problems_of(replace(weighed, starts=starts), penalties)
+    losses = [focal if lane.policy(skill) == FOCAL else cross_entropy for skill in lane.skills]
+    fits = fit_linear(problems, losses, max_iterations=max_iterations)
+    return [
+        [adjusted(fitted, shares[skill]) if skill in shares else fitted for fitted in row]
+        for skill, row in zip(lane.skills, fits, strict=True)
+    ]
+
+
+def problems_of(lane: Lane, penalties: Sequence[tuple[float, ...]]) -> Problems:
+    """Return the linear heads of a lane's skills as problems of the optimiser, each with its penalties."""
+    (answers, *repeat_answers), (weights, *repeat_weights) = lane.table_answers(), lane.table_weights()
+    return Problems(
         points=lane.train,
         repeats=lane.views,
         answers=answers,
@@ -76,14 +82,15 @@ def fit_heads(lane: Lane, penalties: Sequence[tuple[float, ...]], *, max_iterati
         repeat_weights=repeat_weights,
         labels=tuple(len(labels) for labels in lane.labels.values()),
         penalties=tuple(penalties),
-        starts=tuple(starts.get(skill) for skill in lane.skills),
+        starts=tuple(lane.starts.get(skill) for skill in lane.skills),
     )
-    losses = [focal if lane.policy(skill) == FOCAL else cross_entropy for skill in lane.skills]
-    fits = fit_linear(problems, losses, max_iterations=max_iterations)
-    return [
-        [adjusted(fitted, shares[skill]) if skill in shares else fitted for fitted in row]
-        for skill, row in zip(lane.skills, fits, strict=True)
-    ]
+
+
+def head_arrays(fitted: Fit, reduction: Reduction) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays of a head that reads the features: the reduction is multiplied into the fit."""
+    weight = fitted.weight @ reduction.projection.T.astype(np.float64)
+    bias = fitted.bias - weight @ reduction.offset.astype(np.float64)
+    return {"weight": weight.astype(np.float32), "bias": bias.astype(np.float32)}
 
 
 def _log_shares(lane: Lane, skills: Sequence[str]) -> dict[str, Doubles]:

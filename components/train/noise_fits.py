@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train.batched_lbfgs import MAX_ITERATIONS, Fit, Loss, Problems, cross_entropy, fit_linear
+from components.train.batched_lbfgs import MAX_ITERATIONS, Fit, Loss, cross_entropy, fit_linear
 from components.train.candidate import Candidate, Chosen
 from components.train.lane import UNLABELLED, Lane
+from components.train.linear import head_arrays, problems_of
 from components.train.out_of_fold import Fitter, OutOfFold, fit_with_folds
 from components.train.reduction import Reduction
 
@@ -41,17 +42,7 @@ def fit_out_of_fold(joined: Lane, skill: str, fit: Fitter, parameters: Mapping[s
 
 
 def _fit_with_loss(loss: Loss, reduction: Reduction, lane: Lane, chosen: Chosen) -> dict[str, Candidate]:
-    (answers, *repeat_answers), (weights, *repeat_weights) = lane.table_answers(), lane.table_weights()
-    problems = Problems(
-        points=lane.train,
-        repeats=lane.views,
-        answers=answers,
-        weights=weights,
-        repeat_answers=repeat_answers,
-        repeat_weights=repeat_weights,
-        labels=tuple(len(labels) for labels in lane.labels.values()),
-        penalties=tuple((chosen[skill]["penalty"],) for skill in lane.skills),
-    )
+    problems = problems_of(lane, [(chosen[skill]["penalty"],) for skill in lane.skills])
     starts = fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS)
     problems = replace(problems, starts=[(start.weight, start.bias) for (start,) in starts])
     return _candidates(lane, reduction, chosen, fit_linear(problems, loss, max_iterations=MAX_ITERATIONS))
@@ -66,15 +57,13 @@ def _fit_on_shares(shares: Array, reduction: Reduction, lane: Lane, chosen: Chos
     weights = [np.asarray(photo_weights * ranked[:, rank, None] * ranks, np.float32) for rank in range(ranks)]
     tables = [table for table in (lane.train, *lane.views) for _ in range(ranks)]
     views = 1 + len(lane.views)
-    problems = Problems(
-        points=lane.train,
+    problems = replace(
+        problems_of(lane, [(chosen[skill]["penalty"],) for skill in lane.skills]),
         repeats=tuple(tables[1:]),
         answers=answers[0],
         weights=weights[0],
         repeat_answers=(answers * views)[1:],
         repeat_weights=(weights * views)[1:],
-        labels=tuple(len(labels) for labels in lane.labels.values()),
-        penalties=tuple((chosen[skill]["penalty"],) for skill in lane.skills),
     )
     return _candidates(lane, reduction, chosen, fit_linear(problems, cross_entropy, max_iterations=MAX_ITERATIONS))
 
@@ -82,12 +71,10 @@ def _fit_on_shares(shares: Array, reduction: Reduction, lane: Lane, chosen: Chos
 def _candidates(
     lane: Lane, reduction: Reduction, chosen: Chosen, fits: Sequence[Sequence[Fit]]
 ) -> dict[str, Candidate]:
-    offset, projection = reduction.offset.astype(np.float64), reduction.projection.astype(np.float64)
     candidates = {}
     for skill, (fitted,) in zip(lane.skills, fits, strict=True):
-        weight = fitted.weight @ projection.T
         candidates[skill] = Candidate(
-            arrays={"weight": weight.astype(np.float32), "bias": (fitted.bias - weight @ offset).astype(np.float32)},
+            arrays=head_arrays(fitted, reduction),
             logits=lane.validation @ fitted.weight.T + fitted.bias,
             parameters={**chosen[skill], "iterations": fitted.iterations, "converged": fitted.converged},
             tried=(),

@@ -10,13 +10,13 @@ from coachworks.context import Context, open_context
 from coachworks.fleet.model import Fleet
 from coachworks.progress import Progress
 from coachworks.result import Result
-from coachworks.results import ancestor, load, produce, published
+from coachworks.results import ancestor, load, produce, published, reuse
 from coachworks.store import Store
 from coachworks.tables import SPLITS
 from components.augment.report import AugmentReport
 from components.embed.report import EmbedReport
 from components.train.config import TrainConfig
-from components.train.earlier import Earlier, choices_of, earlier_training, keep_links
+from components.train.earlier import Earlier, choices_of, earlier_training, keep_links, training_of
 from components.train.report import SkillReport, TrainReport
 from components.train.selection import FINE_TUNE
 from components.validate.report import ValidateReport
@@ -81,7 +81,10 @@ def train(
     embedded = load(store, EmbedReport, embed)
     labels = _labels(store, fleet, embedded, lane)
     links = {skill: choices_of(fleet, embedded, skill, settings, code) for skill in lane}
-    earlier = {} if TrainReport.STEP in context.refresh else earlier_training(store, fleet, labels, links)
+    fresh = TrainReport.STEP in context.refresh
+    if not fresh and (same := training_of(store, links, inputs)) is not None:
+        return reuse(same, context=context)
+    earlier = {} if fresh else earlier_training(store, fleet, labels, links)
     if earlier:
         inputs["continues"] = {skill: then.result.key for skill, then in earlier.items()}
 

@@ -31,11 +31,12 @@ from components.train.fine_tune.data import TuningData, save_data, write_activat
 from components.train.fine_tune.export import head_arrays
 from components.train.fine_tune.job import Job, run_job, write_job
 from components.train.fine_tune.network import build_network
-from components.train.fine_tune.offsets import Head, Read, cross_fit, offsets_of
+from components.train.fine_tune.offsets import Head, cross_fit, offsets_of
 from components.train.fine_tune.start import Start, start_from
 from components.train.fine_tune.training import BATCH, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, Tuned
 from components.train.lane import UNLABELLED, Lane
 from components.train.lane_photos import LanePhotos
+from components.train.reading import Read
 from components.train.reduction import Reduction
 from components.train.torch_threads import cores_for
 

@@ -11,7 +11,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from coachworks.feature_groups import ACTIVATION
-from components.train.fine_tune.offsets import Read
+from components.train.reading import Read
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]

@@ -6,24 +6,24 @@ then begins with the mistakes that the head makes on new photos (cross-fitting; 
 doi:10.1111/j.2517-6161.1974.tb00994.x).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coachworks.feature_groups import LAST
-from coachworks.feature_table import BLOCK_ROWS, FeatureTable
+from coachworks.feature_table import BLOCK_ROWS
 from components.train import linear
 from components.train.config import TrainConfig
 from components.train.lane import UNLABELLED, Lane
 from components.train.out_of_fold import FOLDS, fold_of_photos
+from components.train.reading import Read
 from components.train.reduction import Reduction
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 Head = Mapping[str, Array]  # arrays of a linear head: `weight` (K, D), `bias` (K,)
-Read = Callable[[Sequence[str], int, str], FeatureTable]  # (photo ids, view, group) -> features (N, D)
 
 
 def cross_fit(
